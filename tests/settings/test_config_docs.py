@@ -1,0 +1,39 @@
+"""Settings: the documentation says what the code does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from flask_shim import config_docs
+from flask_shim.config import SETTINGS, Config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "made"), [("docs/settings.md", config_docs.page), ("config/shim.env.example", config_docs.env_example)]
+)
+def test_the_documentation_is_in_step_with_the_code(file, made):
+    assert (ROOT / file).read_text(encoding="utf-8") == made(), "run python -m flask_shim.config_docs"
+
+
+def test_the_documentation_is_written_where_it_is_looked_for(tmp_path):
+    written = config_docs.write(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+        "docs/settings.md",
+        "config/shim.env.example",
+    ]
+    assert written[1].read_text(encoding="utf-8") == config_docs.env_example()
+
+
+def test_the_example_taken_at_its_word_changes_nothing(read, tmp_path):
+    lines = config_docs.env_example().splitlines()
+    settings = [line.removeprefix("#") for line in lines if line.startswith(("#SHIM_", "#OLLAMA_"))]
+    assert len(settings) == len(SETTINGS)
+    (tmp_path / ".env").write_text("\n".join(settings), encoding="utf-8")
+    config = read()
+    # A general timeout that is set, even to its default, is what the first byte follows.
+    assert dataclasses.replace(config, first_byte_timeout=600.0) == Config()

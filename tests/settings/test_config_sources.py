@@ -1,0 +1,92 @@
+"""Settings: the file, the environment, and what of them is never shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flask_shim.config import Config
+
+
+def test_secrets_and_prompts_are_not_in_the_repr(read):
+    config = read(SHIM_API_KEY="hush1", SHIM_LMSTUDIO_TOKEN="hush2", SHIM_DEFAULT_SYSTEM_PROMPT="hush3")
+    assert config.api_keys == ("hush1",)
+    assert "hush" not in repr(config)
+
+
+@pytest.mark.parametrize("name", ["LMSTUDIO_TOKEN", "LM_API_TOKEN"])
+def test_notes_show_no_secret(read, name):
+    assert read(**{name: "hush"}).notes == (f"SHIM_LMSTUDIO_TOKEN not set: {name} is used",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SHIM_API_KEY", "hush hush"),
+        ("SHIM_LMSTUDIO_TOKEN", "hush hush"),
+        ("SHIM_LMSTUDIO_BASE", "http://me:hush@localhost:1234"),
+        ("LMSTUDIO_URL", "ftp://hush@localhost"),
+    ],
+)
+def test_problems_show_no_secret(problems, name, text):
+    assert "hush" not in "".join(problems(**{name: text}))
+
+
+def test_the_file_in_the_current_folder_is_read(read, tmp_path):
+    (tmp_path / ".env").write_text("# comment\nSHIM_PORT=8001\nexport SHIM_DEBUG=1\n", encoding="utf-8")
+    config = read()
+    assert (config.port, config.debug) == (8001, True)
+    assert config.notes == (f"settings read from {tmp_path / '.env'}",)
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path):
+    (tmp_path / ".env").write_text("SHIM_PORT=8001\nSHIM_WORKERS=2\nSHIM_LOG_BACKUPS=7\n", encoding="utf-8")
+    config = Config.from_env({"SHIM_PORT": "8002", "SHIM_WORKERS": "3"}, overrides={"SHIM_PORT": "8003"})
+    assert (config.port, config.workers, config.log_backups) == (8003, 3, 7)
+
+
+def test_another_file_can_be_named(read, tmp_path):
+    (tmp_path / ".env").write_text("SHIM_PORT=8001\n", encoding="utf-8")
+    (tmp_path / "other").write_text("SHIM_PORT=8002\n", encoding="utf-8")
+    assert read(SHIM_ENV_FILE="other").port == 8002
+    assert Config.from_env({"SHIM_ENV_FILE": "nowhere"}, env_file="other").port == 8002
+    assert Config.from_env({"SHIM_ENV_FILE": "nowhere"}, env_file="").port == 11434
+
+
+def test_the_process_environment_is_the_default_and_stays_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("SHIM_WORKERS=2\n", encoding="utf-8")
+    monkeypatch.setenv("SHIM_PORT", "8004")
+    before = dict(os.environ)
+    config = Config.from_env()
+    assert (config.port, config.workers) == (8004, 2)
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "field", "value"),
+    [
+        (b"\xef\xbb\xbfSHIM_PORT=1\r\n", "byte order mark", "port", 1),
+        (b"SHIM_LOG_FILE=C:\\temp\\new.log\r\n", "Windows path", "log_file", Path("C:\\temp\\new.log")),
+        (b"SHIM_API_KEY='a$b${HOME}'\n", "dollars", "api_keys", ("a$b${HOME}",)),
+        ("SHIM_DEFAULT_SYSTEM_PROMPT=Grüß Gott\n".encode(), "umlauts", "default_system_prompt", "Grüß Gott"),
+        (b"SHIM_ALLOWED_ORIGINS=\nSHIM_PORT\n", "name alone", "allowed_origins", ()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_may_hold(read, tmp_path, written, name, field, value):
+    (tmp_path / ".env").write_bytes(written)
+    assert getattr(read(), field) == value
+
+
+def test_a_file_that_is_not_there_is_a_problem_beside_the_others(problems):
+    found = problems(SHIM_ENV_FILE="nowhere", SHIM_PORT="x")
+    assert [problem.partition("=")[0] for problem in found] == ["SHIM_ENV_FILE", "SHIM_PORT"]
+
+
+@pytest.mark.parametrize("written", ["SHIM_PORT=1\n".encode("utf-16"), b"SHIM_PORT=\xff\n"])
+def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
+    (tmp_path / ".env").write_bytes(written)
+    (problem,) = problems()
+    assert "UTF-8" in problem
