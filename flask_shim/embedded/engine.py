@@ -1,0 +1,149 @@
+"""Start and stop llama.cpp engines: one child process for each loaded model."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, cast
+
+from flask_shim.errors import ClientGone, ModelFailed, NotSupported
+
+from . import engine_process
+
+# Says whether the client has hung up.
+Gone = Callable[[], bool]
+
+MISSING = 'the embedded engine is not installed; add it with: pip install "flask-shim[embedded]"'
+LOG_LINES = 12
+POLL_SECONDS = 0.05
+STOP_SECONDS = 3.0
+
+if sys.platform == "win32":
+    # A service or a windowed program would open a console window for each model.
+    NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    NO_WINDOW = 0
+
+
+def require_engine() -> None:
+    """Raise :class:`NotSupported` with the way out when the engine's package is not installed."""
+    if find_spec("xllamacpp") is None:
+        raise NotSupported(MISSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """What an engine is started with. ``context_length`` is in tokens and belongs to each slot."""
+
+    model: str
+    alias: str
+    context_length: int
+    slots: int = 4
+    threads: int = 1
+    projector: str | None = None
+    is_embedding: bool = False
+    eval_batch_size: int = 512
+    flash_attention: bool = True
+    offload_kv_cache_to_gpu: bool = True
+    endless: bool = False
+    # Browsers may reach any loopback port; the engine answers only to who started it.
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+
+
+class Engine:
+    """A running engine. Whoever starts it stops it; it also ends when this process does.
+
+    ``address`` is host and port, and port 0 until it listens; ``settled`` says that it listens, or never will.
+    """
+
+    def __init__(self, spec: EngineSpec) -> None:
+        """Start the process; :func:`start_engine` also waits until it answers."""
+        self.spec = spec
+        self.address = ("", 0)
+        self.settled = threading.Event()
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+            [sys.executable, str(Path(engine_process.__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            creationflags=NO_WINDOW,
+        )
+        self._reader = threading.Thread(target=self._read, name=f"engine-{spec.alias}", daemon=True)
+        self._reader.start()
+        self._send(asdict(spec))
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of an engine that has ended, else None."""
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        """Return the engine's last log lines."""
+        return "\n".join(self._log)
+
+    def stop(self) -> None:
+        """End the process, by asking and then by force; safe to call twice."""
+        # A process that is already dead leaves its spec, or a part of it, unsent.
+        with suppress(OSError):
+            cast("IO[bytes]", self._process.stdin).close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    def _send(self, spec: dict[str, object]) -> None:
+        stdin = cast("IO[bytes]", self._process.stdin)
+        # If it died before it read a word, its log says why, and whoever waits for it reads that.
+        with suppress(OSError):
+            stdin.write(json.dumps(spec).encode() + b"\n")
+            stdin.flush()
+
+    def _read(self) -> None:
+        """Keep the last log lines and note the address, until the process ends."""
+        with cast("IO[bytes]", self._process.stdout) as lines:
+            for raw in lines:
+                line = raw.decode("utf-8", "replace").strip()
+                if line.startswith(engine_process.READY):
+                    host, _, port = line.rpartition("/")[2].partition(":")
+                    self.address = host, int(port)
+                    self.settled.set()
+                elif line:
+                    self._log.append(line)
+        self.settled.set()
+
+
+def start_engine(spec: EngineSpec, gone: Gone) -> Engine:
+    """Return an engine that answers.
+
+    :class:`ModelFailed` with its last words if it can't, :class:`ClientGone` if ``gone`` says so meanwhile; in both
+    cases nothing is left running.
+    """
+    require_engine()
+    engine = Engine(spec)
+    try:
+        while not engine.settled.wait(POLL_SECONDS):
+            if gone():
+                raise ClientGone
+        if not engine.address[1]:
+            raise ModelFailed(f"the engine ended at once: {engine.last_words()}")
+    except BaseException:
+        engine.stop()
+        raise
+    return engine

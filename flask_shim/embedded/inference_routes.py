@@ -1,0 +1,101 @@
+"""The routes that make a model speak: chat, completions, embeddings, and the two that are passed on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from . import adapt, relay
+from .answers import json_answer
+from .residents import Resident
+from .studio import studio
+
+routes = Blueprint("inference", __name__)
+
+STOP_REASONS = {"stop": "eosFound", "length": "maxPredictedTokensReached", "tool_calls": "toolCalls"}
+
+
+# With CORS off a preflight is a request like any other, and fails for want of messages.
+@routes.route("/v1/chat/completions", methods=["POST", "OPTIONS"])
+@routes.post("/api/v0/chat/completions")
+def chat() -> Response:
+    """Chat with the named model, or whichever LM Studio's rules choose."""
+    here = studio()
+    payload = adapt.chat_payload(g.body, here.settings.generation)
+    target = here.resolve(g.body.get("model"))
+    adapt.check_vision(payload, has_vision=target.entry.has_vision)
+    return _generated(payload, target, "/v1/chat/completions")
+
+
+@routes.post("/v1/completions")
+@routes.post("/api/v0/completions")
+def completions() -> Response:
+    """Go on with a text; no template is applied."""
+    payload = adapt.completion_payload(g.body)
+    return _generated(payload, studio().resolve(g.body.get("model")), "/v1/completions")
+
+
+@routes.post("/v1/embeddings")
+@routes.post("/api/v0/embeddings")
+def embeddings() -> Response:
+    """Turn texts into vectors; what is too long for the model is cut without a word."""
+    here, payload = studio(), adapt.embedding_payload(g.body)
+    target, ttl = here.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
+    try:
+        told, _ = relay.ask(here, target, "/v1/embeddings", payload, ttl)
+    except relay.EngineRefused as refused:
+        if b"too large to process" not in refused.raw:
+            raise
+        told, _ = relay.ask(here, target, "/v1/embeddings", {"input": _cut(payload["input"], target, ttl)}, ttl)
+    # LM Studio does not count here.
+    return json_answer(told | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
+
+
+@routes.post("/v1/responses")
+@routes.post("/v1/messages")
+def passed_on() -> Response:
+    """Hand over to the engine's own Responses and Messages routes."""
+    here = studio()
+    return relay.relay(
+        here, here.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
+    )
+
+
+def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
+    """Stream, or answer whole; ``/api/v0`` adds its measurements to a whole answer only."""
+    here, ttl = studio(), g.body.get("ttl")
+    if payload.get("stream") or not request.path.startswith("/api/v0/"):
+        return relay.relay(here, target, path, payload, ttl)
+    told, resident = relay.ask(here, target, path, payload, ttl)
+    return json_answer(told | _measured(told, resident))
+
+
+def _measured(told: adapt.Body, resident: Resident) -> adapt.Body:
+    """Return what ``/api/v0`` tells about an answer; seconds, not milliseconds."""
+    timings, finish = told.get("timings", {}), told["choices"][0].get("finish_reason")
+    return {
+        "stats": {
+            "tokens_per_second": timings.get("predicted_per_second"),
+            "time_to_first_token": timings.get("prompt_ms", 0.0) / 1000,
+            "generation_time": timings.get("predicted_ms", 0.0) / 1000,
+            "stop_reason": STOP_REASONS.get(finish, finish),
+        },
+        "model_info": {
+            "arch": resident.entry.architecture,
+            "quant": resident.entry.quantization,
+            "format": "gguf",
+            "context_length": resident.config.context_length,
+        },
+        "runtime": {"name": "xllamacpp", "version": version("xllamacpp"), "supported_formats": ["gguf"]},
+    }
+
+
+def _cut(texts: str | list[str], target: Any, ttl: Any) -> list[list[int]]:
+    """Return the token ids of each text, as many as the model's context holds."""
+    cut = []
+    for text in [texts] if isinstance(texts, str) else texts:
+        told, resident = relay.ask(studio(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
+        cut.append(told["tokens"][: resident.config.context_length])
+    return cut

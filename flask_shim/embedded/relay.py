@@ -1,0 +1,124 @@
+"""Hand a request to an engine and its answer to the client, untouched and as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+
+from flask_shim.errors import BackendBroke, ClientGone
+
+from . import refusals
+from .answers import JSON_TYPE
+from .link import EngineReply, open_reply
+from .residents import Resident
+from .resolution import Target
+from .studio import Studio, client_gone
+
+Payload = dict[str, Any]
+
+# No charset: LM Studio sends none.
+STREAM_TYPE = "text/event-stream"
+
+OLD_OVERFLOW = (
+    "Trying to keep the first {n_prompt_tokens} tokens when context the overflows. However, the model is loaded with "
+    "context length of only {n_ctx} tokens, which is not enough. Try to load the model with a larger context length, "
+    "or provide a shorter input"
+)
+
+
+class EngineRefused(Exception):
+    """The engine answered with an error: its ``status``, and the ``raw`` JSON it sent."""
+
+    def __init__(self, status: int, raw: bytes) -> None:
+        """Keep the answer."""
+        super().__init__(status)
+        self.status, self.raw = status, raw
+
+    def text(self, *, is_old: bool) -> str:
+        """Return what LM Studio makes of it; before 0.4 an overflow had a text of its own."""
+        raw = self.raw.decode("utf-8", "replace").strip()
+        details = json.loads(raw).get("error", {}) if is_old and raw.startswith("{") else {}
+        if details.get("type") == "exceed_context_size_error":
+            return OLD_OVERFLOW.format_map(details)
+        return f"Engine protocol predict request returned {self.status}: {raw}"
+
+
+def relay(studio: Studio, target: Target, path: str, payload: Payload, ttl: Any) -> Response:
+    """Answer with what the engine says, byte for byte; closing the response stops the generation.
+
+    Before the first byte: :class:`EngineRefused`, or :class:`refusals.Refusal` for a model that can't be loaded.
+    """
+    with ExitStack() as stack:
+        resident, reply = _open(studio, target, path, payload, ttl, stack)
+        if not reply.is_stream:
+            return Response(_whole(reply, resident), content_type=JSON_TYPE)
+        response = Response(_chunks(reply, resident), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
+        # A generator that is never started runs no finally; this is called in any case.
+        response.call_on_close(stack.pop_all().close)
+        return response
+
+
+def ask(studio: Studio, target: Target, path: str, payload: Payload, ttl: Any) -> tuple[Payload, Resident]:
+    """Return the engine's whole answer, and who gave it. Raises what :func:`relay` raises."""
+    with ExitStack() as stack:
+        resident, reply = _open(studio, target, path, payload, ttl, stack)
+        told: Payload = json.loads(_whole(reply, resident))
+        return told, resident
+
+
+def error_stream(text: str) -> Response:
+    """Answer with the event that ends a stream LM Studio could not finish."""
+    return Response(iter([_error_event(text)]), content_type=STREAM_TYPE)
+
+
+def _open(
+    studio: Studio, target: Target, path: str, payload: Payload, ttl: Any, stack: ExitStack
+) -> tuple[Resident, EngineReply]:
+    """Ask a loaded copy of the model; ``stack`` hangs up and gives it back."""
+    gone = client_gone()
+    resident = studio.borrow(target, ttl, gone)
+    stack.callback(studio.residents.give_back, resident)
+    with _end_is_said(resident):
+        reply = open_reply(resident.engine, path, payload | {"model": resident.id}, gone)
+    stack.callback(reply.close)
+    if reply.status != HTTPStatus.OK:
+        raise EngineRefused(reply.status, _whole(reply, resident))
+    return resident, reply
+
+
+def _whole(reply: EngineReply, resident: Resident) -> bytes:
+    with _end_is_said(resident):
+        return reply.read()
+
+
+def _chunks(reply: EngineReply, resident: Resident) -> Iterator[bytes]:
+    try:
+        yield from reply.chunks()
+    except BackendBroke:
+        yield _error_event(_how_it_ended(resident))
+    except ClientGone:
+        # Nobody reads any more, and the response that owns us closes the connection.
+        return
+
+
+@contextmanager
+def _end_is_said(resident: Resident) -> Iterator[None]:
+    """Say in LM Studio's words that an engine ended before it had answered."""
+    try:
+        yield
+    except BackendBroke as exc:
+        raise refusals.plain(_how_it_ended(resident)) from exc
+
+
+def _how_it_ended(resident: Resident) -> str:
+    return refusals.MODEL_UNLOADED if resident.is_unloaded else refusals.crashed(resident.engine.exit_code)
+
+
+def _error_event(text: str) -> bytes:
+    event = json.dumps({"error": {"message": text}, "message": text}, separators=(",", ":"))
+    return f"event: error\ndata: {event}\n\n".encode()
