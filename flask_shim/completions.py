@@ -1,0 +1,87 @@
+"""One completion at the backend, from the slot it takes to the connection it closes, with one owner for all of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded
+from flask_shim.lmstudio import Call
+from flask_shim.lmstudio.events import Event
+from flask_shim.lmstudio.stream import EventStream
+from flask_shim.services import Services
+from flask_shim.stays import Need, load_now, stay
+from flask_shim.translate.records import Totals, to_totals
+from flask_shim.translate.replies import AnswerReader
+
+log = logging.getLogger(__name__)
+
+
+class Completion:
+    """An open completion. ``owned`` holds the slot, the watchdog's entry, the model's stay and the connection."""
+
+    def __init__(self, services: Services, need: Need, gone: Callable[[], bool], started_ns: int) -> None:
+        """Hold nothing yet. ``started_ns`` is when the request came, on the :func:`time.perf_counter_ns` clock."""
+        self.owned = ExitStack()
+        self._services = services
+        self._need = need
+        self._call = Call(gone, total_timeout=services.backend.link.total_timeout)
+        self._started_ns = self._ready_ns = self._first_ns = started_ns
+        self._stream: EventStream
+
+    def open(self, path: str, payload: dict[str, Any]) -> Completion:
+        """Take what is needed, load the model if need be, and wait for the first events; on failure hold nothing."""
+        backend = self._services.backend
+        with ExitStack() as unless_open:
+            unless_open.callback(self.close)
+            self.owned.callback(self._services.slots.take().release)
+            self.owned.enter_context(backend.watchdog.watch(self._call))
+            with stay(self._services, self._need, self._call, self.owned) as is_cold:
+                self._ready_ns = time.perf_counter_ns()
+                self._stream = self._ask(path, payload)
+                self.owned.callback(self._stream.close)
+            self._first_ns = time.perf_counter_ns()
+            if is_cold:
+                self._ready_ns = self._stream.head_ns
+            unless_open.pop_all()
+        return self
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        """Yield the events as they come, in lists."""
+        return iter(self._stream)
+
+    def close(self) -> None:
+        """Give everything back; safe to call twice."""
+        self.owned.close()
+
+    def totals(self, reader: AnswerReader, context: tuple[int, ...] = ()) -> Totals:
+        """Return the counts and durations of an answer that ends now."""
+        usage = reader.usage
+        return to_totals(
+            finish_reason=reader.finish_reason,
+            usage=(usage.prompt_tokens, usage.completion_tokens) if usage else None,
+            timings=reader.timings,
+            deltas=reader.deltas,
+            marks=(self._started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
+            context=context,
+        )
+
+    def _ask(self, path: str, payload: dict[str, Any]) -> EventStream:
+        """Open the stream; cure what a second attempt can cure, once."""
+        backend = self._services.backend
+        try:
+            return backend.open_completion(path, payload, self._call)
+        except NoModelLoaded:
+            load_now(self._services, self._need, self._call)
+        except BackendRefused as exc:
+            if "reasoning_effort" not in payload or "reason" not in exc.text.lower():
+                raise
+            payload = {key: value for key, value in payload.items() if key != "reasoning_effort"}
+            log.debug("left out reasoning_effort: %s", exc.text)
+        except ModelFailed as exc:
+            if "unloaded" not in exc.text:  # evicted before it said a word
+                raise
+        return backend.open_completion(path, payload, self._call)

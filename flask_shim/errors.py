@@ -1,0 +1,133 @@
+"""The exception tree: every failure that can leave a layer of the shim.
+
+    ShimError
+    ├── BadRequest              400  the client sent what cannot be read or done
+    ├── ModelNotFound           404  no model of that name; nothing was sent to the backend
+    ├── Forbidden               403  host or origin not allowed, or the action is switched off
+    ├── Unauthorized            401  a key is required
+    ├── BodyTooLarge            413
+    ├── ClientGone              499  the client hung up; nobody reads the answer
+    ├── NotSupported            501  the backend (or Ollama's idea) has no such thing
+    │   └── NoSuchEndpoint           the backend's version lacks the route that would be needed
+    ├── Busy                    503  no free slot, or the shim is draining
+    └── BackendError            502  LM Studio's side failed
+        ├── BackendUnavailable  503  no connection was made, so nothing ran
+        ├── BackendTimeout      504  it kept silent for longer than a timeout
+        ├── BackendBroke        502  its answer was cut, garbled or not what was asked for
+        ├── BackendRefused      400… it answered with an error of its own
+        │   └── NoModelLoaded        nothing is loaded: cured by loading the model and asking again
+        └── ModelFailed         500  the model crashed or could not be loaded
+
+How an error looks over HTTP is decided in :mod:`flask_shim.faces`; this module knows no web framework,
+so that :mod:`flask_shim.lmstudio` can be used without one.
+"""
+
+from __future__ import annotations
+
+
+class ShimError(Exception):
+    """A failure with a text for the client and the HTTP status it deserves."""
+
+    status = 500
+
+    def __init__(self, text: str, *, status: int | None = None, retry_after: int | None = None) -> None:
+        """Keep ``text`` for the client; ``retry_after`` is in seconds."""
+        super().__init__(text)
+        self.text = text
+        self.retry_after = retry_after
+        if status is not None:
+            self.status = status
+
+
+class BadRequest(ShimError):
+    """The client sent what cannot be read or done."""
+
+    status = 400
+
+
+class ModelNotFound(ShimError):
+    """No model answers to that name; nothing was sent to the backend."""
+
+    status = 404
+
+
+class Forbidden(ShimError):
+    """Host or origin are not allowed, or the action is switched off."""
+
+    status = 403
+
+
+class Unauthorized(ShimError):
+    """A key is required and none, or a wrong one, was given."""
+
+    status = 401
+
+
+class BodyTooLarge(ShimError):
+    """The request body is larger than the configured limit."""
+
+    status = 413
+
+
+class ClientGone(ShimError):
+    """The client hung up, so nobody will read the answer."""
+
+    status = 499
+
+    def __init__(self, text: str = "request canceled") -> None:
+        """Use Ollama's words unless the caller knows better ones."""
+        super().__init__(text)
+
+
+class NotSupported(ShimError):
+    """What was asked for does not exist on this backend, or nowhere in LM Studio."""
+
+    status = 501
+
+
+class NoSuchEndpoint(NotSupported):
+    """The backend's version lacks the route that would be needed."""
+
+
+class Busy(ShimError):
+    """No free slot, or the shim is draining; the same request may succeed later."""
+
+    status = 503
+
+
+class BackendError(ShimError):
+    """Something on LM Studio's side failed."""
+
+    status = 502
+
+
+class BackendUnavailable(BackendError):
+    """No connection was made, so nothing ran; safe to try again."""
+
+    status = 503
+
+
+class BackendTimeout(BackendError):
+    """LM Studio kept silent for longer than the timeout of that phase."""
+
+    status = 504
+
+
+class BackendBroke(BackendError):
+    """The answer was cut, garbled, or not what was asked for."""
+
+
+class BackendRefused(BackendError):
+    """LM Studio answered with an error of its own; ``text`` is what it said."""
+
+    status = 400
+
+
+class NoModelLoaded(BackendRefused):
+    """Nothing is loaded and the backend does not load on demand: cured by loading the model and asking again."""
+
+
+class ModelFailed(BackendError):
+    """The model crashed, was unloaded under us, or could not be loaded."""
+
+    status = 500

@@ -1,0 +1,154 @@
+"""Loading and unloading, one at a time per model, and how long a loaded model may stay.
+
+LM Studio loads a model when it is asked for (just in time, with a ``ttl`` that only counts for that load) or when it
+is told to (without one). Simultaneous first requests would load copies, and a second explicit load makes a second
+instance; so every request passes through its model's turn, and whoever has to load keeps the turn meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flask_shim.lmstudio.calls import Call
+
+_WAIT_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Resident:
+    """What the shim knows of one model's stay. Times are on the :func:`time.monotonic` clock, lengths seconds."""
+
+    key: str
+    changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
+    has_turn: bool = False
+    users: int = 0
+    last_used_at: float | None = None
+    keep_alive: float | None = None
+    """What the last client that cared has asked for."""
+    ttl: float | None = None
+    """After how long the backend unloads it by itself, where a request of ours made it load the model."""
+    is_ours: bool = False
+    """It was loaded through us; what others loaded is only unloaded when a client says so outright."""
+
+    @property
+    def leaves_at(self) -> float | None:
+        """When the model goes; None when that was agreed with somebody else, infinity while it is used."""
+        lengths = [length for length in (self.keep_alive, self.ttl) if length is not None]
+        if self.last_used_at is None or not lengths or not (self.is_ours or self.keep_alive == 0):
+            return None
+        return math.inf if self.users else self.last_used_at + min(lengths)
+
+    def loaded(self, ttl: float | None) -> None:
+        """Note that a request of ours loaded the model, to stay for ``ttl`` seconds (None: until it is told to go)."""
+        self.is_ours, self.ttl = True, ttl
+
+
+class Residents:
+    """All models that were asked for through this process."""
+
+    def __init__(self, unload: Callable[[str], None]) -> None:
+        """``unload`` is called, on a thread of ours, with the key of a model whose time is up."""
+        self._unload = unload
+        self._by_key: dict[str, Resident] = {}
+        self._lock = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def of(self, key: str) -> Resident:
+        """Return the resident of that key, made on first use."""
+        with self._lock:
+            return self._by_key.setdefault(key, Resident(key))
+
+    @contextmanager
+    def turn(self, resident: Resident, call: Call) -> Iterator[None]:
+        """Hold the model's turn; raise what ``call`` was cancelled with while waiting for it."""
+        take_turn(resident, call)
+        try:
+            yield
+        finally:
+            give_turn(resident)
+
+    def enter(self, resident: Resident, keep_alive: float | None) -> None:
+        """Count a user of the model; ``keep_alive`` replaces the agreed one unless None."""
+        with resident.changed:
+            resident.users += 1
+            if keep_alive is not None:
+                resident.keep_alive = keep_alive
+
+    def leave(self, resident: Resident) -> None:
+        """Uncount a user; the last one to leave starts the clock."""
+        with resident.changed:
+            resident.users -= 1
+            resident.last_used_at = time.monotonic()
+            resident.changed.notify_all()
+        self._wake()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="shim-residents", daemon=True)
+                self._thread.start()
+            self._lock.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if self._closed:
+                    return
+                due, wait = self._due(time.monotonic())
+                if not due:
+                    self._lock.wait(wait)
+                    continue
+            for resident in due:
+                forget(resident)
+                self._unload(resident.key)
+
+    def _due(self, now: float) -> tuple[list[Resident], float | None]:
+        times = [(resident, at) for resident in self._by_key.values() if (at := resident.leaves_at) is not None]
+        due = [resident for resident, at in times if at <= now]
+        return due, min((at - now for _, at in times if now < at < math.inf), default=None)
+
+
+def forget(resident: Resident) -> None:
+    """Drop what was agreed: the model goes now, and the next load agrees anew."""
+    with resident.changed:
+        resident.keep_alive = resident.ttl = None
+        resident.is_ours = False
+
+
+def take_turn(resident: Resident, call: Call) -> None:
+    """Wait for the model's turn and take it; raise what ``call`` was cancelled with."""
+    with resident.changed:
+        while resident.has_turn:
+            resident.changed.wait(_WAIT_SECONDS)
+            call.check()
+        resident.has_turn = True
+
+
+def give_turn(resident: Resident) -> None:
+    """Let the next one pass."""
+    with resident.changed:
+        resident.has_turn = False
+        resident.changed.notify_all()
+
+
+def wait_until_idle(resident: Resident, call: Call) -> None:
+    """Wait, holding the turn, until no request uses the model any more."""
+    with resident.changed:
+        while resident.users:
+            resident.changed.wait(_WAIT_SECONDS)
+            call.check()

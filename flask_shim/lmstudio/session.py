@@ -1,0 +1,122 @@
+"""The requests Session towards the backend: nothing of the environment, nothing remembered, connect-only retries."""
+
+from __future__ import annotations
+
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.retry import Retry
+
+from flask_shim.lmstudio.calls import Call
+from flask_shim.lmstudio.link import Link
+
+LIST_PATHS = ("/v1/models", "/api/v0/models", "/api/v1/models")
+
+
+class _Current(threading.local):
+    """The call that this thread is sending: the adapter has no other way to tell its connection."""
+
+    call: Call | None = None
+
+
+CURRENT = _Current()
+
+
+class _Attaching:
+    """A connection that names its socket to the current call, so that waiting for the head can be cancelled too."""
+
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
+        self._attach()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._attach()  # a connection from the pool does not connect again
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def _attach(self) -> None:
+        if self.sock is not None and CURRENT.call is not None:
+            CURRENT.call.attach(self.sock)
+
+
+class _Connection(_Attaching, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Attaching, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class BackendAdapter(HTTPAdapter):
+    """An adapter whose connections can be hung up while the backend is still thinking."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Build the pools from connections that name their socket."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def connect_only(link: Link) -> Retry:
+    """Retry while no connection was made, when nothing can have run; never after a byte was sent."""
+    return Retry(
+        total=link.connect_retries,
+        connect=link.connect_retries,
+        read=0,
+        status=0,
+        other=0,
+        redirect=0,
+        backoff_factor=link.retry_backoff,
+        backoff_max=1.0,
+        respect_retry_after_header=False,
+        raise_on_status=False,
+        raise_on_redirect=False,
+        allowed_methods=None,
+    )
+
+
+def build_session(link: Link) -> requests.Session:
+    """Return the Session that the shim uses unless it is given another one.
+
+    It ignores proxies and .netrc (they would reroute loopback traffic and replace our token) and keeps no cookies.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers = requests.structures.CaseInsensitiveDict()
+    session.headers.update({"Accept-Encoding": "identity", "User-Agent": "flask-shim"})
+    session.verify = link.verify
+    if link.token:
+        session.headers["Authorization"] = f"Bearer {link.token}"
+    _mount(session, link)
+    return session
+
+
+def _mount(session: requests.Session, link: Link) -> None:
+    """Keep connections for the model lists only.
+
+    Node closes idle connections after five seconds, and a POST that meets such a connection fails without our being
+    allowed to send it again. So everything but the lists travels on a connection of its own; on loopback it costs
+    nothing.
+    """
+    retry = connect_only(link)
+    work = BackendAdapter(pool_maxsize=link.max_connections, max_retries=retry)
+    lists = BackendAdapter(pool_maxsize=link.max_keepalive_connections, max_retries=retry)
+    session.mount("http://", work)
+    session.mount("https://", work)
+    for path in LIST_PATHS:
+        session.mount(link.url(path), lists)
+        session.mount(link.url(path) + "/", work)

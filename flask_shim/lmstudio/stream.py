@@ -1,0 +1,114 @@
+"""The events of one streamed completion, as they arrive, with exactly one way to end: complete, or an exception."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import orjson
+
+from flask_shim.errors import BackendBroke, ShimError
+from flask_shim.lmstudio.answers import CUT, Answer
+from flask_shim.lmstudio.events import DONE, Event, decode_event
+from flask_shim.lmstudio.link import Link
+from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
+from flask_shim.lmstudio.sse import LineTooLong, SseSplitter
+from flask_shim.lmstudio.transport import read_json
+
+
+class EventStream:
+    """Owns an answer; iterating gives the events of each read together, so that they can leave in one write.
+
+    ``head_ns`` is when the answer's head was there, on the :func:`time.perf_counter_ns` clock.
+    """
+
+    def __init__(self, answer: Answer, link: Link) -> None:
+        """Take over ``answer``; raise what it refuses with (and close it) if it is not the stream asked for."""
+        self.head_ns = time.perf_counter_ns()
+        self._answer = answer
+        self._link = link
+        self._finished = False
+        self._whole: list[Event] = []
+        self._first: list[Event] = []
+        self._events = self._read()
+        try:
+            self._check()
+        except BaseException:
+            answer.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection up, which stops the generation if it still runs."""
+        self._answer.close()
+
+    def prime(self) -> None:
+        """Wait for the first events, so that a failure before them is raised here and not while iterating."""
+        self._first = next(self._events, [])
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        """Yield lists of events until the answer is complete; raise if it ends in any other way."""
+        if self._first:
+            yield self._first
+        yield from self._events
+
+    def _read(self) -> Iterator[list[Event]]:
+        if self._whole:
+            yield self._whole
+            return
+        splitter = SseSplitter(self._link.max_line_bytes)
+        size = 0
+        try:
+            for block in self._answer:
+                size += len(block)
+                if self._link.max_answer_bytes and size > self._link.max_answer_bytes:
+                    raise BackendBroke(f"the answer is too long: more than {self._link.max_answer_bytes} bytes")
+                if payloads := splitter.feed(block):
+                    self._alive()
+                    yield from self._decode(payloads)
+                    if self._finished and payloads[-1] == DONE:
+                        return
+            yield from self._decode(splitter.flush())
+        except LineTooLong as exc:
+            raise BackendBroke(f"LM Studio's answer is garbled: {exc}") from exc
+        if not self._finished:
+            raise BackendBroke(CUT)
+
+    def _check(self) -> None:
+        answer = self._answer
+        if answer.status == 200 and answer.content_type == "text/event-stream":
+            encoding = answer.headers.get("Content-Encoding", "identity").lower()
+            if encoding not in ("", "identity"):
+                raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+            return
+        if answer.status != 200:
+            raise refusal(answer.status, answer.read_all(self._link.max_answer_bytes), answer.headers)
+        # Some builds answer a request for a stream with the whole object, and all of them an error with status 200.
+        value = read_json(answer, self._link.max_answer_bytes)
+        event = decode_event(orjson.dumps(value))
+        if not event.choices:
+            raise BackendBroke("LM Studio's answer is no completion")
+        self._whole = [event]
+
+    def _alive(self) -> None:
+        idle = self._link.idle_timeout
+        self._answer.call.allow(idle, f"LM Studio sent no data for {idle} s")
+
+    def _decode(self, payloads: list[bytes]) -> Iterator[list[Event]]:
+        """Yield the events in one list; an error among them is raised after those before it were yielded."""
+        events: list[Event] = []
+        failure: ShimError | None = None
+        for payload in payloads:
+            if payload == DONE:
+                self._finished = True
+                break
+            event = decode_event(payload)
+            if event.error:
+                failure = refusal_of(text_of(payload) or "LM Studio reported an error without a text", 500)
+                break
+            if event.choices and event.choices[0].finish_reason:
+                self._finished = True
+            events.append(event)
+        if events:
+            yield events
+        if failure is not None:
+            raise failure

@@ -1,0 +1,152 @@
+"""Requests to the backend: sent once, cancellable from the first moment, failures told in our own exceptions."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+import urllib3
+from urllib3.util.timeout import Timeout
+
+from flask_shim.errors import BackendBroke, BackendError, BackendTimeout, BackendUnavailable, ShimError
+from flask_shim.lmstudio.answers import CUT, Answer
+from flask_shim.lmstudio.calls import Call, Watchdog
+from flask_shim.lmstudio.link import Link
+from flask_shim.lmstudio.refusals import refusal
+from flask_shim.lmstudio.session import CURRENT, build_session
+
+SessionFactory = Callable[[Link], requests.Session]
+"""The seam for proxies, client certificates, other adapters: a function that makes the Session."""
+
+
+class Transport:
+    """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.errors`."""
+
+    def __init__(self, link: Link, session_factory: SessionFactory = build_session) -> None:
+        """Make the Session; nothing is sent yet."""
+        self.link = link
+        self.watchdog = Watchdog()
+        self._session = session_factory(link)
+        self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
+
+    def close(self) -> None:
+        """Give up the connections that are kept, and the watchdog's thread."""
+        self._session.close()
+        self.watchdog.close()
+
+    def open(
+        self, method: str, path: str, call: Call, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request and return its answer once the head is there, whatever its status.
+
+        The answer belongs to the caller. ``call`` should be watched; its deadline covers the wait for the head.
+        """
+        request = self._prepare(method, path, body, headers)
+        adapter = self._session.get_adapter(str(request.url))
+        call.check()
+        CURRENT.call = call
+        try:
+            response = adapter.send(
+                request,
+                stream=True,
+                timeout=Timeout(connect=self.link.connect_timeout, read=None),  # type: ignore[arg-type]  # the adapter takes one
+                verify=self._session.verify,  # type: ignore[arg-type]  # None only while redirecting
+                cert=self._session.cert,
+                proxies=self._session.proxies,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
+            raise self._failure(exc, call) from exc
+        finally:
+            CURRENT.call = None
+        return Answer(response, call, self.link.chunk_size)
+
+    def exchange(
+        self, method: str, path: str, body: bytes | None = None, *, timeout: float | None, call: Call | None = None
+    ) -> Any:
+        """Send a request and return the decoded JSON of a good answer, within ``timeout`` seconds in all.
+
+        Raises the refusal when the backend answers with an error, whatever status it gives that error.
+        """
+        call = call or Call()
+        call.allow(timeout, f"LM Studio did not answer {method} {path} within {timeout} s")
+        with self.watchdog.watch(call), self.open(method, path, call, body) as answer:
+            return read_json(answer, self.link.max_answer_bytes)
+
+    def is_reachable(self) -> bool:
+        """Tell whether something accepts connections at the backend's address; nothing is asked of it."""
+        parts = urlsplit(self.link.base_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            with socket.create_connection((parts.hostname, port), timeout=self.link.connect_timeout):
+                return True
+        except OSError:
+            return False
+
+    def unavailable(self, why: str) -> BackendUnavailable:
+        """Return the error for a backend that cannot be reached."""
+        return BackendUnavailable(
+            f"LM Studio is not reachable at {self.link.base_url} ({why}). "
+            "Start LM Studio and its server (Developer tab, or: lms server start)."
+        )
+
+    def _prepare(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+    ) -> requests.PreparedRequest:
+        key = (method, path)
+        template = self._templates.get(key)
+        if template is None:
+            template = self._session.prepare_request(requests.Request(method, self.link.url(path)))
+            if len(self._templates) < 64:  # paths with model names in them must not pile up
+                self._templates[key] = template
+        request = template.copy()
+        request.headers.update(headers or {})
+        if body is not None:
+            request.body = body
+            request.headers["Content-Length"] = str(len(body))
+            request.headers.setdefault("Content-Type", "application/json")
+        if method != "GET":
+            request.headers["Connection"] = "close"
+        return request
+
+    def _failure(self, exc: Exception, call: Call) -> ShimError:
+        if call.failure is not None:
+            return call.failure
+        reason = getattr(exc.args[0], "reason", None) if exc.args else None
+        if isinstance(exc, requests.exceptions.SSLError):
+            return self.unavailable(f"TLS failed: {reason or exc}")
+        if isinstance(exc, requests.ConnectTimeout):
+            return self.unavailable("no answer to the connection attempt")
+        if isinstance(reason, urllib3.exceptions.NewConnectionError):
+            return self.unavailable(_cause(reason))
+        if isinstance(exc, requests.Timeout):
+            return BackendTimeout("LM Studio did not begin to answer in time")
+        if isinstance(exc, requests.ConnectionError | OSError):
+            return BackendBroke(CUT)
+        return BackendError(f"the request to LM Studio failed: {type(exc).__name__}")
+
+
+def _cause(reason: urllib3.exceptions.NewConnectionError) -> str:
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return "its name cannot be resolved"
+    return "connection refused" if "refused" in str(reason).lower() else "no connection could be made"
+
+
+def read_json(answer: Answer, limit: int) -> Any:
+    """Return the decoded body; raise the refusal if it is an error, BackendBroke if it is no JSON."""
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding.lower() not in ("", "identity"):
+        raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+    body = answer.read_all(limit)
+    if answer.status >= 300:
+        raise refusal(answer.status, body, answer.headers)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise BackendBroke("LM Studio's answer is not JSON") from exc
+    if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to what it does not know
+        raise refusal(answer.status, body, answer.headers)
+    return value

@@ -1,0 +1,131 @@
+"""Answers passed on byte for byte as they arrive, with the shim's manners around them: slots, hang-ups, true errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import orjson
+from flask import Response
+
+from flask_shim.errors import BackendBroke, NoModelLoaded
+from flask_shim.faces import anthropic_error, openai_error
+from flask_shim.lmstudio import Call
+from flask_shim.lmstudio.answers import CUT, Answer
+from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
+from flask_shim.lmstudio.sse import SseSplitter
+from flask_shim.services import Services
+from flask_shim.stays import Need, load_now, stay
+from flask_shim.streams import SSE, streamed
+
+_ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
+_TAIL_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to pass on. ``need`` is there when it uses a model, and then it takes a slot."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes | None = field(default=None, repr=False)
+    accept: str = "*/*"
+    need: Need | None = None
+
+
+def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> Response:
+    """Send ``request`` to the backend and answer with what it answers, as it comes."""
+    call = Call(gone, total_timeout=services.backend.link.total_timeout)
+    with ExitStack() as held:
+        if request.need is not None:
+            held.callback(services.slots.take().release)
+        held.enter_context(services.backend.watchdog.watch(call))
+        if request.need is None:
+            answer, first = _ask(services, request, call)
+        else:
+            with stay(services, request.need, call, held):
+                answer, first = _ask_curing(services, request, call)
+        held.callback(answer.close)
+        return streamed(
+            _blocks(services, answer, first, request.path),
+            held.pop_all(),
+            mimetype=answer.content_type or "application/json",
+            to_error=_error_event(request.path),
+            headers=_length(answer),
+        )
+
+
+def _ask_curing(services: Services, request: Request, call: Call) -> tuple[Answer, bytes]:
+    try:
+        return _ask(services, request, call)
+    except NoModelLoaded:
+        if request.need is None:
+            raise
+        load_now(services, request.need, call)
+        return _ask(services, request, call)
+
+
+def _ask(services: Services, request: Request, call: Call) -> tuple[Answer, bytes]:
+    """Return the answer with its first bytes; raise what it refuses with, whatever status it has."""
+    link = services.backend.link
+    call.allow(link.first_byte_timeout, f"LM Studio did not begin to answer within {link.first_byte_timeout} s")
+    path = f"{request.path}?{request.query}" if request.query else request.path
+    answer = services.backend.open(request.method, path, call, request.body, {"Accept": request.accept})
+    try:
+        first = answer.read()
+        _check(answer, first, link.max_answer_bytes or 1 << 30)
+    except BaseException:
+        answer.close()
+        raise
+    return answer, first
+
+
+def _check(answer: Answer, first: bytes, limit: int) -> None:
+    encoding = answer.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("", "identity"):
+        raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+    if answer.status >= 300:
+        raise refusal(answer.status, first + answer.read_all(limit), answer.headers)
+    if answer.content_type == SSE:
+        _check_first_event(first)
+    elif first.lstrip().startswith((b'{"error"', b'{ "error"', b'{\n  "error"')):
+        raise refusal(answer.status, first + answer.read_all(limit), answer.headers)
+    elif answer.content_type == "text/html":
+        raise BackendBroke("LM Studio's answer is a web page")
+
+
+def _check_first_event(first: bytes) -> None:
+    """Raise an error that comes before anything else: there is still time for a true status."""
+    if first.startswith((b"event: error", b'data: {"error"')):
+        payloads = SseSplitter().feed(first)
+        text = text_of(payloads[0]) if payloads else ""
+        raise refusal_of(text or "LM Studio reported an error", 500)
+
+
+def _blocks(services: Services, answer: Answer, first: bytes, path: str) -> Iterator[bytes]:
+    idle = services.backend.link.idle_timeout
+    late = f"LM Studio sent no data for {idle} s"
+    tail = b""
+    block = first
+    while block:
+        answer.call.allow(idle, late)
+        yield block
+        tail = (tail + block)[-_TAIL_BYTES:]
+        block = answer.read()
+    if answer.content_type == SSE and path in _ENDED_BY_DONE and b"[DONE]" not in tail and b'"error"' not in tail:
+        raise BackendBroke(CUT)
+
+
+def _length(answer: Answer) -> dict[str, str]:
+    length = answer.headers.get("Content-Length", "")
+    return {"Content-Length": length} if length.isdigit() else {}
+
+
+def _error_event(path: str) -> Callable[[str], bytes]:
+    if path.startswith("/v1/messages"):
+        return lambda text: b"event: error\ndata: " + orjson.dumps(anthropic_error(text)) + b"\n\n"
+    if path.startswith(("/v1/responses", "/api/v1/chat")):
+        return lambda text: b"event: error\ndata: " + orjson.dumps({"type": "error", **openai_error(text)}) + b"\n\n"
+    return lambda text: b"data: " + orjson.dumps(openai_error(text)) + b"\n\n"

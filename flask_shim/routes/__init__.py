@@ -1,0 +1,20 @@
+"""The routes, one blueprint for each kind."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from flask_shim.routes import health, models, ollama, passthrough
+
+BLUEPRINTS = (health.bp, models.bp, ollama.bp, passthrough.bp)
+
+_WITH_HEAD = ("/", "/api/version", "/api/tags", "/health", "/healthz", "/ping", "/ready")
+
+
+def tidy(app: Flask) -> None:
+    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405."""
+    for rule in app.url_map.iter_rules():
+        methods = rule.methods or set()
+        methods.discard("OPTIONS")
+        if rule.rule not in _WITH_HEAD:
+            methods.discard("HEAD")

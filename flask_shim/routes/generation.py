@@ -1,0 +1,82 @@
+"""What chat and generate have in common: the checks, the load and unload calls, the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from typing import TypeVar
+
+from flask import Response, request
+
+from flask_shim.answering import new_call_id
+from flask_shim.completions import Completion
+from flask_shim.directory import Target
+from flask_shim.errors import ShimError
+from flask_shim.faces import json_response
+from flask_shim.lmstudio import Call
+from flask_shim.services import services
+from flask_shim.stays import Need, load, unload
+from flask_shim.streams import client_gone
+from flask_shim.translate.asks import GenerationAsk, InvalidFormat
+from flask_shim.translate.capabilities import has_thinking
+from flask_shim.translate.dates import to_utc
+from flask_shim.translate.options import check_options
+from flask_shim.translate.records import Records
+from flask_shim.translate.replies import Reading
+from flask_shim.translate.requests import Payload
+
+log = logging.getLogger(__name__)
+
+Ask = TypeVar("Ask", bound=GenerationAsk)
+
+
+def with_checked_options(ask: Ask) -> Ask:
+    """Return the ask with options of the right types; raise Ollama's 500 for a wrong one."""
+    checked = check_options(ask.options)
+    if checked.unknown:
+        log.debug("options without effect: %s", ", ".join(checked.unknown))
+    return dataclasses.replace(ask, options=checked.known)
+
+
+def check_format(ask: GenerationAsk) -> None:
+    """Refuse a format that is none; Ollama does it once the model is loaded, with a 500."""
+    if isinstance(ask.format, InvalidFormat):
+        raise ShimError(ask.format.complaint, status=500)
+
+
+def need_of(target: Target, ask: GenerationAsk) -> Need:
+    """Return what the ask needs of its model."""
+    context = ask.options.get("num_ctx") or services().config.default_context
+    return Need(target=target, keep_alive=ask.keep_alive, context=max(0, context))
+
+
+def completion(path: str, payload: Payload, target: Target, ask: GenerationAsk, started_ns: int) -> Completion:
+    """Open the completion; it belongs to the caller."""
+    need = need_of(target, ask)
+    return Completion(services(), need, client_gone(request.environ), started_ns).open(path, payload)
+
+
+def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:
+    """Load the model and answer with the one object that says so."""
+    call = Call(client_gone(request.environ))
+    with services().slots.take(), services().backend.watchdog.watch(call):
+        load(services(), need_of(target, ask), call)
+    return json_response(records.bare("load", to_utc(time.time_ns())))
+
+
+def unloaded(target: Target, records: Records) -> Response:
+    """Unload the model and answer with the one object that says so."""
+    unload(services(), target)
+    return json_response(records.bare("unload", to_utc(time.time_ns())))
+
+
+def reading_of(target: Target, ask: GenerationAsk, offered: tuple[str, ...] = ()) -> Reading:
+    """Return how the answer to this ask is to be read."""
+    return Reading(
+        offered=offered,
+        mode="hide" if ask.think is False else services().config.reasoning,
+        can_think=has_thinking(target.model),
+        wants_json=ask.format is not None,
+        new_id=new_call_id,
+    )

@@ -1,0 +1,40 @@
+"""Whether the shim lives, and whether it can work."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from flask_shim.errors import ShimError
+from flask_shim.faces import json_response
+from flask_shim.services import services
+
+PROBE_SECONDS = 2.0
+"""How old the backend's last sign of life may be: health checkers must not pile up on a hung LM Studio."""
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/")
+def root() -> Response:
+    """Answer as Ollama does; its command line asks this first."""
+    return Response("Ollama is running", content_type="text/plain; charset=utf-8")
+
+
+@bp.get("/health")
+@bp.get("/healthz")
+@bp.get("/ping")
+def health() -> Response:
+    """Say that the process lives; touches nothing."""
+    return json_response({"status": "ok"})
+
+
+@bp.get("/ready")
+def ready() -> Response:
+    """Say whether a generation could start now: LM Studio answers, and the shim takes work."""
+    if services().slots.draining:
+        return json_response({"status": "draining"}, 503)
+    try:
+        listing = services().backend.listing(must_answer=True)
+    except ShimError as exc:
+        return json_response({"status": "unavailable", "error": exc.text}, 503)
+    return json_response({"status": "ok", "generation": listing.generation.name.lower(), "models": len(listing.models)})

@@ -1,0 +1,63 @@
+"""Model names as the routes check them: the same rules everywhere, each with the texts of Ollama's route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_shim.directory import Target
+from flask_shim.errors import BadRequest, Forbidden, ModelNotFound, ShimError
+from flask_shim.services import services
+from flask_shim.translate.names import Source, is_valid, normalised, split_source
+from flask_shim.translate.quoting import go_quote
+
+
+def _single(name: str) -> str:
+    return f"model '{name}' not found"
+
+
+def _double(name: str) -> str:
+    return f"model {go_quote(name)} not found, try pulling it first"
+
+
+def _tagged(name: str) -> str:
+    return f"model '{normalised(name)}' not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a route speaks of names. ``empty_is_missing``: no name at all is a model that was not found."""
+
+    empty_is_missing: bool = False
+    quotes: str = "single"
+
+    def missing(self, name: str) -> ModelNotFound:
+        """Return the error for a name nothing answers to."""
+        return ModelNotFound(_TEXTS[self.quotes](name))
+
+    def empty(self) -> ShimError:
+        """Return the error for no name."""
+        return self.missing("") if self.empty_is_missing else BadRequest("model is required")
+
+
+_TEXTS = {"single": _single, "double": _double, "tagged": _tagged}
+
+CHAT = Naming()
+GENERATE = Naming(empty_is_missing=True)
+SHOW = Naming(quotes="tagged")
+EMBED = Naming(empty_is_missing=True, quotes="double")
+EMBEDDINGS = Naming(quotes="double")
+
+
+def resolve(name: str, naming: Naming) -> Target:
+    """Return what a client's name stands for; nothing is sent to the backend for a name that is not listed."""
+    plain, source = split_source(name)
+    if not plain:
+        raise naming.empty()
+    if not is_valid(plain):
+        raise BadRequest("invalid model name")
+    if source is Source.CLOUD:
+        raise Forbidden("ollama cloud is disabled: remote model is unavailable")
+    target = services().directory.find(plain)
+    if target is None:
+        raise naming.missing(name.strip())
+    return target

@@ -1,0 +1,104 @@
+"""What the routes work with: one value per application, reached through :func:`services`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from flask_shim.config import Config
+from flask_shim.directory import Directory
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.lifecycle import Residents
+from flask_shim.slots import Slots
+from flask_shim.translate.requests import Defaults
+
+log = logging.getLogger(__name__)
+
+_KEY = "flask_shim"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running shim."""
+
+    config: Config
+    backend: LMStudio
+    directory: Directory
+    residents: Residents
+    slots: Slots
+    defaults: Defaults
+
+    @classmethod
+    def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
+        """Put the parts together; nothing is sent yet."""
+        backend = backend or LMStudio(link_of(config))
+        return cls(
+            config=config,
+            backend=backend,
+            directory=Directory(backend, config.model_selector_cache_size),
+            residents=Residents(lambda key: _unload(backend, key)),
+            slots=Slots(config.max_streams),
+            defaults=Defaults(
+                temperature=config.default_temperature,
+                system_prompt=config.default_system_prompt,
+                stop=config.default_stop,
+                ttl_seconds=config.default_ttl,
+                unload_ttl_seconds=config.unload_ttl,
+            ),
+        )
+
+    def install(self, app: Flask) -> None:
+        """Attach the parts to ``app``."""
+        app.extensions[_KEY] = self
+
+    def close(self) -> None:
+        """End the threads and give up connections."""
+        self.residents.close()
+        self.backend.close()
+
+
+def services() -> Services:
+    """Return the parts of the current application."""
+    found: Services = current_app.extensions[_KEY]
+    return found
+
+
+def link_of(config: Config) -> Link:
+    """Return the backend's side of the settings; 0 means no limit there, None here."""
+    return Link(
+        base_url=config.backend_url,
+        rest_url=config.rest_url,
+        token=config.backend_token,
+        connect_timeout=config.connect_timeout or None,
+        first_byte_timeout=config.first_byte_timeout or None,
+        idle_timeout=config.idle_timeout or None,
+        total_timeout=config.total_timeout or None,
+        list_timeout=config.list_timeout or None,
+        load_timeout=config.load_timeout or None,
+        connect_retries=config.request_retries,
+        retry_backoff=config.request_retry_backoff,
+        verify=(str(config.ca_file) if config.ca_file else True) if config.verify_ssl else False,
+        max_connections=config.max_connections,
+        max_keepalive_connections=config.max_keepalive_connections,
+        chunk_size=config.stream_chunk_size,
+        max_line_bytes=config.max_line_bytes,
+        max_answer_bytes=config.max_stream_bytes,
+        catalogue_ttl=config.model_cache_ttl,
+    )
+
+
+def _unload(backend: LMStudio, key: str) -> None:
+    """Unload a model whose time is up; a failure is told in the log, for nobody is waiting for it."""
+    try:
+        listing = backend.listing(max_age=0)
+        if listing.generation is Generation.V1:
+            for model in listing.models:
+                if model.key == key:
+                    backend.unload(model)
+                    log.info("unloaded model=%s", key)
+    except ShimError as exc:
+        log.warning("unload failed model=%s: %s", key, exc.text)

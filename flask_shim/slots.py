@@ -1,0 +1,73 @@
+"""Permission to hold a worker thread for a generation: fewer than there are threads, refused at once when gone."""
+
+from __future__ import annotations
+
+import threading
+
+from flask_shim.errors import Busy
+
+BUSY = "server busy, please try again.  maximum pending requests exceeded"
+"""Ollama's words, both spaces included: clients look for "busy"."""
+
+
+class Slots:
+    """A fixed number of slots, and a switch that stops giving them out."""
+
+    def __init__(self, total: int) -> None:
+        """Allow ``total`` generations at once."""
+        self.total = total
+        self.in_use = 0
+        self.draining = False
+        self._changed = threading.Condition()
+
+    def take(self) -> Slot:
+        """Take a slot; raise Busy when there is none."""
+        with self._changed:
+            if self.draining:
+                raise Busy("server is shutting down, please try again later", retry_after=5)
+            if self.in_use >= self.total:
+                raise Busy(BUSY, retry_after=1)
+            self.in_use += 1
+        return Slot(self)
+
+    def drain(self) -> None:
+        """Give out no more slots."""
+        with self._changed:
+            self.draining = True
+
+    def wait_until_free(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds until all slots are back; tell whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.in_use, timeout)
+
+    def give_back(self) -> None:
+        """Take back one slot; only :class:`Slot` calls this."""
+        with self._changed:
+            self.in_use -= 1
+            self._changed.notify_all()
+
+
+class Slot:
+    """One slot, given back exactly once."""
+
+    __slots__ = ("_lock", "_slots")
+
+    def __init__(self, slots: Slots) -> None:
+        """Only :meth:`Slots.take` makes them."""
+        self._slots: Slots | None = slots
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Slot:
+        """Hold the slot for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self.release()
+
+    def release(self) -> None:
+        """Give the slot back; a second time does nothing."""
+        with self._lock:
+            slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.give_back()

@@ -1,0 +1,153 @@
+"""A model's stay in memory: loaded before it is used, by one request at a time, with the context that was asked for."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask_shim.directory import Target
+from flask_shim.errors import BackendRefused, ModelFailed, NotSupported
+from flask_shim.lmstudio import Call, Kind, Model
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.lifecycle import Resident, forget, give_turn, take_turn, wait_until_idle
+from flask_shim.services import Services
+from flask_shim.translate.requests import to_ttl
+
+log = logging.getLogger(__name__)
+
+JIT_TTL_SECONDS = 3600.0
+"""How long LM Studio keeps a model that it loaded just in time, unless the request said otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a request needs of its model. ``context`` is in tokens, 0 for whatever the backend gives."""
+
+    target: Target
+    keep_alive: float | None = None
+    context: int = 0
+
+
+@contextmanager
+def stay(services: Services, need: Need, call: Call, owned: ExitStack) -> Iterator[bool]:
+    """Use the model from here until ``owned`` is closed; yield whether the backend has yet to load it.
+
+    If it has, the block runs alone: simultaneous first requests would make LM Studio load a copy each.
+    """
+    if not need.target.listing.generation.tells_state:
+        yield False
+        return
+    resident = services.residents.of(need.target.model.key)
+    with ExitStack() as turn:
+        _queue(services, resident, call, turn)
+        model = _fit(services, need, resident, call)
+        services.residents.enter(resident, need.keep_alive)
+        owned.callback(services.residents.leave, resident)
+        if model.is_loaded:
+            turn.close()
+        yield not model.is_loaded
+        if not model.is_loaded:
+            resident.loaded(to_ttl(need.keep_alive, services.defaults) or JIT_TTL_SECONDS)
+            services.backend.catalogue.expire()
+
+
+def load(services: Services, need: Need, call: Call) -> None:
+    """Load the model and start its keep-alive, without asking it anything."""
+    with ExitStack() as owned, stay(services, need, call, owned) as is_cold:
+        if is_cold or not need.target.listing.generation.tells_state:
+            load_now(services, need, call)
+
+
+def load_now(services: Services, need: Need, call: Call) -> None:
+    """Make the backend load the model, by the way its generation has for that."""
+    model, generation = need.target.model, need.target.listing.generation
+    if generation is Generation.V1:
+        _load(services, need, services.residents.of(model.key), call, context=None)
+    elif model.kind is Kind.LLM:
+        _load_by_asking(services, need, call)
+
+
+def unload(services: Services, target: Target) -> None:
+    """Unload the model: at once if nobody uses it, else when the last answer is complete."""
+    model = services.backend.listing(max_age=0)
+    current = next((one for one in model.models if one.key == target.model.key), target.model)
+    if model.generation.tells_state and not current.is_loaded:
+        return
+    if model.generation is not Generation.V1:
+        raise NotSupported("this LM Studio cannot unload a model over HTTP: that needs LM Studio 0.4 or later")
+    resident = services.residents.of(current.key)
+    with resident.changed:
+        if resident.users:
+            resident.keep_alive = 0
+            return
+    forget(resident)
+    services.backend.unload(current)
+
+
+def _queue(services: Services, resident: Resident, call: Call, turn: ExitStack) -> None:
+    timeout = services.backend.link.load_timeout
+    call.allow(timeout, f"the model did not load within {timeout} s")
+    take_turn(resident, call)
+    turn.callback(give_turn, resident)
+
+
+def _fit(services: Services, need: Need, resident: Resident, call: Call) -> Model:
+    """Return the model as it is now, loaded anew if it was with less context than is needed."""
+    model = _now(services, need)
+    wanted = min(need.context, model.max_context_length or need.context)
+    loaded = model.loaded_context_length
+    if need.target.listing.generation is not Generation.V1 or not wanted or (loaded or 0) >= wanted:
+        return model
+    if model.is_loaded:
+        if loaded is None:
+            return model  # it does not say with how much, and a reload costs more than a doubt
+        wait_until_idle(resident, call)
+        services.backend.unload(model)
+    try:
+        _load(services, need, resident, call, context=wanted)
+    except (ModelFailed, BackendRefused) as exc:
+        log.warning("model=%s does not load with a context of %d: %s", model.key, wanted, exc.text)
+    return _now(services, need)
+
+
+def _load(services: Services, need: Need, resident: Resident, call: Call, *, context: int | None) -> dict[str, Any]:
+    answer = services.backend.load(need.target.model.key, context_length=context, call=call)
+    resident.loaded(None)
+    if need.keep_alive is None and resident.keep_alive is None:
+        # LM Studio never unloads what it was told to load, so without this it would stay for ever.
+        resident.keep_alive = services.defaults.ttl_seconds or JIT_TTL_SECONDS
+    return answer
+
+
+def _load_by_asking(services: Services, need: Need, call: Call) -> None:
+    """Have an old backend load the model just in time: it has no other way over HTTP than to be asked for a token."""
+    payload: dict[str, Any] = {
+        "model": need.target.model.key,
+        "messages": [{"role": "user", "content": "."}],
+        "max_tokens": 1,
+        "stream": True,
+    }
+    if (ttl := to_ttl(need.keep_alive, services.defaults)) is not None:
+        payload["ttl"] = ttl
+    services.backend.open_completion(CHAT, payload, call).close()
+
+
+def _now(services: Services, need: Need) -> Model:
+    key = need.target.model.key
+    return next((model for model in services.backend.models() if model.key == key), need.target.model)
+
+
+def seconds_left(resident: Resident, now: float) -> float:
+    """Return how long the model has to go; infinity when nobody has set an end to its stay."""
+    leaves_at = resident.leaves_at
+    if leaves_at is None:
+        return math.inf
+    if math.isinf(leaves_at):  # in use, or kept for ever
+        lengths = [length for length in (resident.keep_alive, resident.ttl) if length is not None]
+        return min(lengths, default=math.inf)
+    return max(0.0, leaves_at - now)

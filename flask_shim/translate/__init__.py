@@ -1,0 +1,1 @@
+"""Ollama's words into LM Studio's and back: pure functions, no I/O, no clock, no settings."""

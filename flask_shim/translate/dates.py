@@ -1,0 +1,37 @@
+"""Timestamps the way Go prints them: RFC 3339, up to nine digits of a second, trailing zeros cut. Pure."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def to_utc(nanoseconds: int) -> str:
+    """Return a moment since 1970 in UTC, as in ``created_at``; the fraction is never missing."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_second(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
+
+
+def to_local(nanoseconds: int) -> str:
+    """Return a moment in this machine's zone, as in ``modified_at`` and ``expires_at``; ``Z`` when that is UTC."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    # Through UTC: Windows cannot take the zone of moments far ahead.
+    moment = datetime.fromtimestamp(0, timezone.utc)
+    moment = datetime.fromordinal(moment.toordinal() + seconds // 86400).replace(tzinfo=timezone.utc)
+    moment = moment.replace(hour=seconds % 86400 // 3600, minute=seconds % 3600 // 60, second=seconds % 60)
+    local = moment.astimezone(_zone())
+    fraction = f"{rest:09d}".rstrip("0")
+    zone = local.strftime("%z")
+    suffix = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:5]}"
+    return f"{local:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}{suffix}"
+
+
+def _zone() -> timezone:
+    # The zone of now, also for moments centuries ahead, where the rules of the zone are anybody's guess.
+    return timezone(datetime.now().astimezone().utcoffset() or timezone.utc.utcoffset(None))

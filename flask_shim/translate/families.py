@@ -1,0 +1,119 @@
+"""What a model's name gives away. Only used for what an old backend leaves out. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_FAMILIES = (
+    ("codellama", "llama"),
+    ("vicuna", "llama"),
+    ("alpaca", "llama"),
+    ("deepseek", "deepseek2"),
+    ("gpt-oss", "gptoss"),
+    ("nomic-embed", "nomic-bert"),
+    ("bge-", "bert"),
+    ("qwen3", "qwen3"),
+    ("qwen", "qwen2"),
+    ("gemma-3", "gemma3"),
+    ("gemma", "gemma"),
+    ("mixtral", "llama"),
+    ("mistral", "llama"),
+    ("phi-3", "phi3"),
+    ("phi", "phi2"),
+    ("llama", "llama"),
+)
+"""The first entry whose text the name contains names the architecture; order matters."""
+
+_PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+x)?(\d+(?:\.\d+)?)(b|m)(?![a-z0-9])", re.I)
+
+_BITS = re.compile(r"(?:i?q|fp?|bf|int|mxfp|nvfp)?(\d+)(?:bit)?", re.I)
+
+_K_QUANT_EXTRA_BITS = 0.85
+"""What scales and larger tensors add to the nominal bits of llama.cpp's usual quantisations (Q4_K_M is 4.85)."""
+
+_VISION = re.compile(r"\bvl\b|-vl-|vision|llava|gemma-?3(?!-?(1b|270m|n))|pixtral|minicpm-v|moondream", re.I)
+_TOOLS = re.compile(
+    r"llama-?3\.[1-9]|llama-?4|qwen-?2\.5|qwen-?3|mi(s|x|ni)tral|devstral|magistral|gpt-oss|command-r|granite"
+    r"|hermes|deepseek-v3|glm-?4|smollm3|nemotron|kimi|minimax|phi-?4|gemma-?4",
+    re.I,
+)
+_THINKING = re.compile(
+    r"deepseek-r1|(?<![a-z0-9])r1(?![a-z0-9])|qwq|think|reasoning|gpt-oss|magistral|exaone-deep"
+    r"|qwen-?3(?!.*(instruct|coder|embed|vl|\.5))",
+    re.I,
+)
+_INSERT = {
+    "qwen": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    "starcoder": ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+    "codellama": ("<PRE> ", " <SUF>", " <MID>"),
+    "deepseek": ("<\uff5cfim\u2581begin\uff5c>", "<\uff5cfim\u2581hole\uff5c>", "<\uff5cfim\u2581end\uff5c>"),
+    "codegemma": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    "granite": ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+    "tiny-chat": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+}
+_CODERS = re.compile(
+    r"qwen2\.5-?coder|qwen3-?coder|starcoder|codellama|codegemma|deepseek-coder|granite.*code|tiny-chat", re.I
+)
+_BASE = re.compile(r"(^|[-_/. ])base($|[-_.@: ])", re.I)
+
+
+def family(name: str) -> str:
+    """Return the architecture that a name suggests, "unknown" when it suggests none."""
+    low = name.lower()
+    return next((architecture for text, architecture in _FAMILIES if text in low), "unknown")
+
+
+def parameter_size(name: str) -> str:
+    """Return the size in a name as Ollama writes it ("7B", "0.5B", "8x7B"), "unknown" when there is none."""
+    match = _PARAMETERS.search(name.rpartition("/")[2])
+    return f"{match[1] or ''}{match[2]}{match[3].upper()}" if match else "unknown"
+
+
+_UNITS = {"B": 1_000_000_000, "M": 1_000_000, "K": 1_000}
+
+
+def parameter_count(size: str) -> int | None:
+    """Return the number behind "26B-A4B", "8x7B" or "137M", None when there is none."""
+    match = re.match(r"\s*(?:(\d+)x)?(\d+(?:\.\d+)?)([BMK])", size, re.I)
+    if not match:
+        return None
+    return round(int(match[1] or 1) * float(match[2]) * _UNITS[match[3].upper()])
+
+
+def estimated_bytes(size: str, quantization: str) -> int:
+    """Return roughly what a model of that size and quantisation takes on disk, 0 when nothing can be said."""
+    count = parameter_count(size)
+    match = _BITS.search(quantization)
+    if count is None or match is None:
+        return 0
+    bits = int(match[1])
+    return round(count * (bits + (_K_QUANT_EXTRA_BITS if bits < 8 else 0)) / 8)
+
+
+def suggests_vision(name: str) -> bool:
+    """Tell whether models of that name see images."""
+    return bool(_VISION.search(name))
+
+
+def suggests_tools(name: str) -> bool:
+    """Tell whether models of that name are trained to call tools."""
+    return bool(_TOOLS.search(name))
+
+
+def suggests_thinking(name: str) -> bool:
+    """Tell whether models of that name think before they answer."""
+    return bool(_THINKING.search(name))
+
+
+def suggests_base(name: str) -> bool:
+    """Tell whether the name says that the model was never taught to chat."""
+    return bool(_BASE.search(name.rpartition("/")[2]))
+
+
+def insert_tokens(name: str) -> tuple[str, str, str] | None:
+    """Return the marks for prefix, suffix and middle with which a model fills in, None when it was not taught to."""
+    coder = _CODERS.search(name)
+    if coder is None:
+        return None
+    low = coder[0].lower()
+    return next((tokens for text, tokens in _INSERT.items() if text in low), None)

@@ -1,0 +1,249 @@
+"""Pieces of an answer as Ollama's records: NDJSON lines while it streams, one object at the end. Pure.
+
+What is the same in every line of a stream is encoded once; a token costs one JSON string and one concatenation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from flask_shim.translate.replies import Orphaned, Piece
+from flask_shim.translate.toolcalls import FinishedCall
+
+_DONE_REASONS = {"length": "length"}
+"""Finish reasons that Ollama has a word for besides "stop"; tool calls end with "stop" too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the last record tells. Durations are nanoseconds, at least 1 for what took place."""
+
+    finish_reason: str | None
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+    prompt_eval_duration: int
+    eval_count: int
+    eval_duration: int
+    context: tuple[int, ...] = ()
+
+    @property
+    def done_reason(self) -> str:
+        """Ollama's word for why the answer ended."""
+        return _DONE_REASONS.get(self.finish_reason or "", "stop")
+
+    def metrics(self) -> dict[str, int]:
+        """Return counts and durations in Ollama's order."""
+        return {
+            "total_duration": self.total_duration,
+            "load_duration": self.load_duration,
+            "prompt_eval_count": self.prompt_eval_count,
+            "prompt_eval_duration": self.prompt_eval_duration,
+            "eval_count": self.eval_count,
+            "eval_duration": self.eval_duration,
+        }
+
+
+class Records(Protocol):
+    """The shape that a route's records have."""
+
+    def line(self, piece: Piece, created_at: str) -> bytes:
+        """Return one NDJSON line."""
+
+    def last_line(self, totals: Totals, created_at: str) -> bytes:
+        """Return the line that ends a stream."""
+
+    def whole(self, answer: Answer, totals: Totals, created_at: str) -> dict[str, Any]:
+        """Return the one object of an answer that is not streamed."""
+
+    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
+        """Return the object that answers a load or an unload."""
+
+
+class Answer:
+    """The pieces of an answer added up."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.calls: list[FinishedCall] = []
+        self.logprobs: list[dict[str, Any]] = []
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.texts)
+
+    @property
+    def thinking(self) -> str:
+        """The whole thinking."""
+        return "".join(self.thoughts)
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Add pieces in their order."""
+        for piece in pieces:
+            if isinstance(piece, Orphaned):
+                self.thoughts, self.texts = [*self.thoughts, *self.texts], []
+                continue
+            self.texts.append(piece.text)
+            self.thoughts.append(piece.thinking)
+            self.calls.extend(piece.calls)
+            self.logprobs.extend(piece.logprobs or ())
+
+
+def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[str, Any]]:
+    """Return calls as Ollama has them: arguments as an object, no type, numbered from ``first``."""
+    return [
+        {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
+        for index, call in enumerate(calls, first)
+    ]
+
+
+class ChatRecords:
+    """Records of /api/chat."""
+
+    def __init__(self, model: str) -> None:
+        """``model`` is the name as the client wrote it."""
+        self._model = model
+        self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
+        self._calls = 0
+
+    def line(self, piece: Piece, created_at: str) -> bytes:
+        """Return one NDJSON line; content is a string in every one of them."""
+        if piece.text and not piece.logprobs:  # nearly all of them
+            content = orjson.dumps(piece.text)
+            return b"%b%b%b%b%b" % (self._head, created_at.encode(), _CHAT_TEXT, content, _CHAT_END)
+        message: dict[str, Any] = {"role": "assistant", "content": piece.text}
+        if piece.thinking:
+            message["thinking"] = piece.thinking
+        if piece.calls:
+            message["tool_calls"] = to_tool_calls(piece.calls, self._calls)
+            self._calls += len(piece.calls)
+        record = {"model": self._model, "created_at": created_at, "message": message, "done": False}
+        if piece.logprobs:
+            record["logprobs"] = piece.logprobs
+        return orjson.dumps(record) + b"\n"
+
+    def last_line(self, totals: Totals, created_at: str) -> bytes:
+        """Return the line that ends a stream."""
+        return orjson.dumps({**self.bare(totals.done_reason, created_at), **totals.metrics()}) + b"\n"
+
+    def whole(self, answer: Answer, totals: Totals, created_at: str) -> dict[str, Any]:
+        """Return the answer in one object."""
+        record = self.bare(totals.done_reason, created_at)
+        message = record["message"]
+        message["content"] = answer.text
+        if answer.thinking:
+            message["thinking"] = answer.thinking
+        if answer.calls:
+            message["tool_calls"] = to_tool_calls(answer.calls)
+        if answer.logprobs:
+            record["logprobs"] = answer.logprobs
+        return {**record, **totals.metrics()}
+
+    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
+        """Return a finished record without text."""
+        return {
+            "model": self._model,
+            "created_at": created_at,
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": done_reason,
+        }
+
+
+_CHAT_TEXT = b'","message":{"role":"assistant","content":'
+_CHAT_END = b'},"done":false}\n'
+
+
+class GenerateRecords:
+    """Records of /api/generate."""
+
+    def __init__(self, model: str) -> None:
+        """``model`` is the name as the client wrote it."""
+        self._model = model
+        self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
+
+    def line(self, piece: Piece, created_at: str) -> bytes:
+        """Return one NDJSON line; ``response`` is present in every one of them."""
+        if piece.text and not piece.logprobs:
+            content = orjson.dumps(piece.text)
+            return b"%b%b%b%b%b" % (self._head, created_at.encode(), b'","response":', content, b',"done":false}\n')
+        record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": piece.text}
+        if piece.thinking:
+            record["thinking"] = piece.thinking
+        record["done"] = False
+        if piece.calls:
+            record["tool_calls"] = to_tool_calls(piece.calls)
+        if piece.logprobs:
+            record["logprobs"] = piece.logprobs
+        return orjson.dumps(record) + b"\n"
+
+    def last_line(self, totals: Totals, created_at: str) -> bytes:
+        """Return the line that ends a stream."""
+        return orjson.dumps(self.whole(Answer(), totals, created_at)) + b"\n"
+
+    def whole(self, answer: Answer, totals: Totals, created_at: str) -> dict[str, Any]:
+        """Return the answer in one object."""
+        record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": answer.text}
+        if answer.thinking:
+            record["thinking"] = answer.thinking
+        record |= {"done": True, "done_reason": totals.done_reason}
+        if totals.context:
+            record["context"] = totals.context
+        record |= totals.metrics()
+        if answer.calls:
+            record["tool_calls"] = to_tool_calls(answer.calls)
+        if answer.logprobs:
+            record["logprobs"] = answer.logprobs
+        return record
+
+    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
+        """Return a finished record without text."""
+        return {
+            "model": self._model,
+            "created_at": created_at,
+            "response": "",
+            "done": True,
+            "done_reason": done_reason,
+        }
+
+
+def to_totals(
+    *,
+    finish_reason: str | None,
+    usage: tuple[int, int] | None,
+    timings: Mapping[str, Any] | None,
+    deltas: int,
+    marks: tuple[int, int, int, int],
+    context: tuple[int, ...] = (),
+) -> Totals:
+    """Return the final counts. ``marks`` are the moments (ns) of start, model ready, first event and end.
+
+    Counts are the backend's ``usage`` (prompt, completion). A backend that sends none leaves what can be counted
+    here: the deltas of the answer, and nothing of the prompt. Durations are the engine's own where it tells them
+    (``timings``, milliseconds), else what passed between the marks.
+    """
+    start, ready, first, end = marks
+    prompt_tokens, tokens = usage or (0, deltas)
+    clock = timings or {}
+    return Totals(
+        finish_reason=finish_reason,
+        total_duration=max(1, end - start),
+        load_duration=max(1, ready - start),
+        prompt_eval_count=prompt_tokens,
+        prompt_eval_duration=_milliseconds(clock.get("prompt_ms")) or max(1, first - ready),
+        eval_count=tokens,
+        eval_duration=_milliseconds(clock.get("predicted_ms")) or max(1, end - first),
+        context=context,
+    )
+
+
+def _milliseconds(value: Any) -> int | None:
+    """Return milliseconds as nanoseconds, None for what is no duration."""
+    return int(value * 1_000_000) if isinstance(value, int | float) and 0 < value < 1e9 else None

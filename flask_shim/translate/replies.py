@@ -1,0 +1,185 @@
+"""LM Studio's events into pieces of an answer: text, thinking, tool calls; and what the final record counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from flask_shim.lmstudio.events import Choice, Event, Usage
+from flask_shim.translate.textcalls import TextCalls
+from flask_shim.translate.thinking import Part, ThinkingSplitter
+from flask_shim.translate.toolcalls import CallAssembler, FinishedCall
+
+ReasoningMode = Literal["separate", "merge", "hide"]
+"""Where thinking goes: its own field, in front of the text, or nowhere."""
+
+
+class Piece:
+    """A stretch of the answer in one kind: answer text, or thinking, or calls."""
+
+    __slots__ = ("calls", "logprobs", "text", "thinking")
+
+    def __init__(
+        self,
+        text: str = "",
+        thinking: str = "",
+        calls: tuple[FinishedCall, ...] = (),
+        logprobs: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Only one of ``text``, ``thinking`` and ``calls`` is given; ``logprobs`` (Ollama's shape) go with text."""
+        self.text = text
+        self.thinking = thinking
+        self.calls = calls
+        self.logprobs = logprobs
+
+    def __repr__(self) -> str:
+        return f"Piece(text={self.text!r}, thinking={self.thinking!r}, calls={self.calls!r})"
+
+
+class Orphaned(Piece):
+    """Says that all text so far was thinking: its closing tag came without an opening one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How to read the events of one answer."""
+
+    offered: tuple[str, ...] = ()
+    """Names of the tools the client offered; calls written as text are only looked for when there are any."""
+    mode: ReasoningMode = "separate"
+    can_think: bool = True
+    wants_json: bool = False
+    new_id: Callable[[], str] = lambda: "call_0"
+
+
+class AnswerReader:
+    """Feed it the events of one answer. The counts and reasons are complete after :meth:`finish`."""
+
+    def __init__(self, reading: Reading) -> None:
+        """Start before the first event."""
+        self.usage: Usage | None = None
+        self.timings: dict[str, Any] | None = None
+        self.finish_reason: str | None = None
+        self.deltas = 0
+        self._reading = reading
+        self._calls = CallAssembler()
+        self._splitter = ThinkingSplitter(with_orphans=reading.can_think)
+        self._text_calls = TextCalls(reading.offered, reading.new_id) if reading.offered else None
+        self._thought: list[str] = []
+        self._has_text = False
+        self._has_calls = False
+
+    def feed(self, events: Iterable[Event]) -> Iterator[Piece]:
+        """Yield the pieces that the events bring."""
+        for event in events:
+            self._note(event)
+            if event.choices:
+                yield from self._choice(event.choices[0])
+
+    def finish(self) -> Iterator[Piece]:
+        """Yield what was held back, and the tool calls."""
+        yield from self._parts(self._splitter.flush())
+        if self._text_calls is not None:
+            shown, found = self._text_calls.flush()
+            yield from self._settled(shown, found)
+        if self._calls:
+            was_cut = self.finish_reason == "length"
+            calls = self._calls.finish(was_cut=was_cut, offered=self._reading.offered, new_id=self._reading.new_id)
+            if calls:
+                self._has_calls = True
+                yield Piece(calls=calls)
+        if self._reading.wants_json and not self._has_text and not self._has_calls:
+            yield from self._rescued()
+
+    def _note(self, event: Event) -> None:
+        if event.usage is not None:
+            self.usage = event.usage
+        if event.timings is not None:
+            self.timings = event.timings
+
+    def _choice(self, choice: Choice) -> Iterator[Piece]:
+        if choice.finish_reason:
+            self.finish_reason = choice.finish_reason
+        delta = choice.delta or choice.message
+        text = choice.text if delta is None else delta.content
+        source: Any = choice if delta is None else delta
+        thinking = source.reasoning_content or source.reasoning
+        if thinking:
+            self.deltas += 1
+            self._splitter.reasoned()
+            yield from self._thinking(thinking)
+        if text:
+            self.deltas += 1
+            for piece in self._parts(self._splitter.feed(text)):
+                if choice.logprobs and not piece.logprobs:
+                    piece.logprobs = to_logprobs(choice.logprobs)
+                yield piece
+        if delta is not None and delta.tool_calls:
+            self.deltas += not (text or thinking)
+            for call in delta.tool_calls:
+                self._calls.add(call)
+
+    def _parts(self, parts: Iterable[Part]) -> Iterator[Piece]:
+        for part in parts:
+            if part.is_thinking:
+                yield from self._thinking(part.text)
+                continue
+            if self._text_calls is None:
+                yield from self._settled(part.text, [])
+            else:
+                yield from self._settled(*self._text_calls.feed(part.text))
+            if part.orphan:
+                yield Orphaned()
+
+    def _thinking(self, text: str) -> Iterator[Piece]:
+        self._thought.append(text)
+        if self._reading.mode == "separate":
+            yield Piece(thinking=text)
+        elif self._reading.mode == "merge":
+            yield Piece(text=text if len(self._thought) > 1 else f"**Reasoning:**\n{text}")
+
+    def _settled(self, text: str, calls: list[FinishedCall]) -> Iterator[Piece]:
+        if text:
+            if self._thought and not self._has_text and self._reading.mode == "merge":
+                yield Piece(text="\n\n**Answer:**\n")
+            self._has_text = True
+            yield Piece(text)
+        if calls:
+            self._has_calls = True
+            yield Piece(calls=tuple(calls))
+
+    def _rescued(self) -> Iterator[Piece]:
+        """Yield the JSON that LM Studio's grammar forced into the thinking of a model that thinks."""
+        thought = "".join(self._thought).strip()
+        try:
+            orjson.loads(thought)
+        except orjson.JSONDecodeError:
+            return
+        yield Piece(thought)
+
+
+def to_logprobs(value: Any) -> list[dict[str, Any]] | None:
+    """Return OpenAI's ``logprobs`` of a choice in Ollama's shape, None when there are none."""
+    entries = value.get("content") if isinstance(value, dict) else None
+    if not isinstance(entries, list):
+        return None
+    return [_entry(entry) for entry in entries if isinstance(entry, dict)] or None
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    shaped = _token(entry)
+    top = entry.get("top_logprobs")
+    if isinstance(top, list) and top:
+        shaped["top_logprobs"] = [_token(other) for other in top if isinstance(other, dict)]
+    return shaped
+
+
+def _token(entry: dict[str, Any]) -> dict[str, Any]:
+    token = str(entry.get("token", ""))
+    shaped: dict[str, Any] = {"token": token, "logprob": entry.get("logprob", 0.0)}
+    if token:
+        shaped["bytes"] = entry.get("bytes") or list(token.encode("utf-8", "replace"))
+    return shaped

@@ -1,0 +1,139 @@
+"""Ollama's asks into LM Studio's payloads: only known fields, only what was said. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_shim.lmstudio.model import Model, Support
+from flask_shim.translate.asks import ChatAsk, Format, GenerateAsk, GenerationAsk, Message, Think
+from flask_shim.translate.messages import to_messages
+
+Payload = dict[str, Any]
+
+LONGEST_TTL_SECONDS = 2_147_483
+"""LM Studio counts a ttl in a JavaScript timer: above 2^31 ms it would fire at once. This stands for "forever"."""
+
+_SAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+"""Options that LM Studio knows by the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What is sent where the client says nothing. None and empty mean: leave it to LM Studio."""
+
+    temperature: float | None = None
+    system_prompt: str = ""
+    stop: tuple[str, ...] = ()
+    ttl_seconds: float = 0
+    unload_ttl_seconds: float = 0
+
+
+def chat_payload(ask: ChatAsk, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of /v1/chat/completions for a chat. Option values must have been checked."""
+    messages = ask.messages
+    if defaults.system_prompt and not any(message.role == "system" for message in messages):
+        messages = (Message("system", defaults.system_prompt), *messages)
+    payload = {"model": model.key, "messages": to_messages(messages), **_common(ask, model, defaults)}
+    if ask.tools:
+        payload["tools"] = [to_tool(tool) for tool in ask.tools]
+    return payload
+
+
+def generate_payload(ask: GenerateAsk, history: tuple[Message, ...], model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of /v1/chat/completions for a prompt; ``history`` is what ``context`` carried."""
+    system = ask.system or defaults.system_prompt
+    turns = (
+        *((Message("system", system),) if system and not any(turn.role == "system" for turn in history) else ()),
+        *history,
+        Message("user", ask.prompt, images=ask.images),
+    )
+    return {"model": model.key, "messages": to_messages(turns), **_common(ask, model, defaults)}
+
+
+def completion_payload(ask: GenerationAsk, prompt: str, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of /v1/completions, which applies no template."""
+    return {"model": model.key, "prompt": prompt, **_common(ask, model, defaults)}
+
+
+def _common(ask: GenerationAsk, model: Model, defaults: Defaults) -> Payload:
+    """Return what both endpoints take. The backend is always asked for a stream, and for the counts at its end."""
+    payload: Payload = {"stream": True, "stream_options": {"include_usage": True}}
+    payload |= to_sampling(ask.options, defaults)
+    if (response_format := to_response_format(ask.format)) is not None:
+        payload["response_format"] = response_format
+    if (effort := to_reasoning_effort(ask.think, model)) is not None:
+        payload["reasoning_effort"] = effort
+    if ask.logprobs:
+        payload["logprobs"] = True
+        if ask.top_logprobs:
+            payload["top_logprobs"] = ask.top_logprobs
+    if (ttl := to_ttl(ask.keep_alive, defaults)) is not None:
+        payload["ttl"] = ttl
+    return payload
+
+
+def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
+    """Return the sampling settings LM Studio knows; the other options have no counterpart there."""
+    payload: Payload = {name: options[name] for name in _SAME if options.get(name) is not None}
+    if defaults.temperature is not None:
+        payload.setdefault("temperature", defaults.temperature)
+    if (limit := options.get("num_predict")) is not None and limit > 0:
+        payload["max_tokens"] = limit  # -1 and -2 mean "until it is done", which is what leaving it out does
+    if (seed := options.get("seed")) is not None and seed >= 0:
+        payload["seed"] = seed
+    if stop := options.get("stop") or defaults.stop:
+        payload["stop"] = list(stop)
+    return payload
+
+
+def to_response_format(format_: Format) -> Payload | None:
+    """Return the structured output wish. LM Studio refuses OpenAI's json_object, so "json" is a schema too."""
+    if format_ is None:
+        return None
+    schema = {"type": "object"} if format_ == "json" else format_
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+def to_reasoning_effort(think: Think, model: Model) -> str | None:
+    """Return LM Studio's word for the wish, None where nothing need be said.
+
+    False is only said to models that may think; True only to those that would not do so by themselves.
+    """
+    if think is None or model.reasoning is Support.NO:
+        return None
+    if think is False:
+        return "none"
+    if think is True:
+        return "medium" if model.reasoning_default == "off" else None
+    return "high" if think == "max" else think
+
+
+def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
+    """Return the idle seconds after which LM Studio may unload the model, None to leave it to LM Studio."""
+    if keep_alive == 0:
+        return math.ceil(defaults.unload_ttl_seconds) or None
+    seconds = defaults.ttl_seconds if keep_alive is None else keep_alive
+    if not seconds:
+        return None
+    return LONGEST_TTL_SECONDS if seconds > LONGEST_TTL_SECONDS else max(1, math.ceil(seconds))
+
+
+def to_tool(tool: Mapping[str, Any]) -> Payload:
+    """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object."""
+    function = dict(tool.get("function") or {})
+    parameters = function.get("parameters")
+    if parameters is not None:
+        function["parameters"] = {**parameters, "type": "object"}
+        function["parameters"].setdefault("properties", {})
+    return {"type": "function", "function": function}

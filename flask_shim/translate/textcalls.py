@@ -1,0 +1,153 @@
+"""Tool calls that a model wrote as text and the backend did not recognise. Pure.
+
+Only calls of tools that this very request offered are taken out of the text; all else was meant to be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from flask_shim.translate.thinking import partial_tag
+from flask_shim.translate.toolcalls import FinishedCall, by_loose_name, loose
+
+Parsed = list[tuple[str, Mapping[str, Any]]]
+
+
+def _json_calls(text: str) -> Parsed:
+    value = orjson.loads(text)
+    found: Parsed = []
+    for item in value if isinstance(value, list) else [value]:
+        arguments = item.get("arguments", item.get("parameters", {}))
+        if isinstance(arguments, str):
+            arguments = orjson.loads(arguments or "{}")
+        if not isinstance(item["name"], str) or not isinstance(arguments, dict):
+            raise ValueError("not a call")
+        found.append((item["name"], arguments))
+    return found
+
+
+_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.S)
+
+
+def _xml_call(text: str) -> Parsed:
+    name, _, body = text.partition(">")
+    return [(name.strip(), {key: _value(value) for key, value in _PARAMETER.findall(body)})]
+
+
+def _value(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _hermes(text: str) -> Parsed:
+    inner = text.strip()
+    if inner.startswith("<function="):
+        return _xml_call(inner.removeprefix("<function=").removesuffix("</function>"))
+    return _json_calls(inner)
+
+
+def _mistral(text: str) -> Parsed:
+    name, separator, arguments = text.partition("[ARGS]")
+    return [(name.strip(), orjson.loads(arguments))] if separator else _json_calls(text)
+
+
+def _harmony(text: str) -> Parsed:
+    name = re.match(r"\s*([\w.-]+)", text)
+    arguments = text.partition("<|message|>")[2]
+    if name is None:
+        raise ValueError("no name")
+    return [(name[1], orjson.loads(arguments))]
+
+
+_FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
+    ("<tool_call>", "</tool_call>", _hermes),
+    ("[TOOL_REQUEST]", "[END_TOOL_REQUEST]", _json_calls),
+    ("<function=", "</function>", _xml_call),
+    ("[TOOL_CALLS]", "", _mistral),
+    ("<|channel|>commentary to=functions.", "<|call|>", _harmony),
+)
+"""Opening, closing (or the end of the answer), and how to read what stands between."""
+
+_OPENINGS = tuple(opening for opening, _, _ in _FORMS)
+
+
+class TextCalls:
+    """Finds calls written into the text; only those of tools that were offered count, all else stays text."""
+
+    __slots__ = ("_form", "_held", "_new_id", "_offered")
+
+    def __init__(self, offered: Iterable[str], new_id: Callable[[], str]) -> None:
+        """Look for calls of the tools named ``offered``."""
+        self._offered = by_loose_name(offered)
+        self._new_id = new_id
+        self._held = ""
+        self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
+
+    def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
+        """Return the text that certainly is text, and the calls that are complete."""
+        if not self._held and "<" not in text and "[" not in text:
+            return text, []
+        self._held += text
+        shown: list[str] = []
+        calls: list[FinishedCall] = []
+        while self._step(shown, calls):
+            pass
+        return "".join(shown), calls
+
+    def flush(self) -> tuple[str, list[FinishedCall]]:
+        """Return what is left when the answer is over."""
+        held, self._held = self._held, ""
+        if self._form is None:
+            return held, []
+        opening, closing, _ = self._form
+        calls = self._read(held.removeprefix(opening).removesuffix(closing))
+        self._form = None
+        return ("", calls) if calls else (held, [])
+
+    def _step(self, shown: list[str], calls: list[FinishedCall]) -> bool:
+        if self._form is None:
+            return self._open(shown)
+        opening, closing, _ = self._form
+        end = self._held.find(closing, len(opening)) if closing else -1
+        if end < 0:
+            return False
+        end += len(closing)
+        found = self._read(self._held[len(opening) : end - len(closing)])
+        if found:
+            calls.extend(found)
+        else:
+            shown.append(self._held[:end])
+        self._held = self._held[end:].lstrip() if found else self._held[end:]
+        self._form = None
+        return bool(self._held)
+
+    def _open(self, shown: list[str]) -> bool:
+        starts = [(at, form) for form in _FORMS if (at := self._held.find(form[0])) >= 0]
+        if starts:
+            at, self._form = min(starts, key=lambda start: start[0])
+        else:
+            at = len(self._held) - partial_tag(self._held, _OPENINGS)
+        shown.append(self._held[:at])
+        self._held = self._held[at:]
+        return bool(starts)
+
+    def _read(self, text: str) -> list[FinishedCall]:
+        """Return the calls in ``text``, none unless it is wholly understood and every tool was offered."""
+        if self._form is None:
+            return []
+        try:
+            parsed = self._form[2](text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return []
+        names = [self._offered.get(loose(name)) for name, _ in parsed]
+        return [
+            FinishedCall(self._new_id(), name, arguments)
+            for name, (_, arguments) in zip(names, parsed, strict=True)
+            if name is not None and None not in names
+        ]

@@ -1,0 +1,120 @@
+"""Thinking that a backend left inside the text, taken out of it while it streams. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+PAIRS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
+"""The tags that models put around their thinking, at the very start of an answer."""
+
+
+class Part(NamedTuple):
+    """A stretch of text. ``orphan`` says that all text before this part turns out to have been thinking."""
+
+    text: str
+    is_thinking: bool = False
+    orphan: bool = False
+
+
+def partial_tag(text: str, tags: tuple[str, ...]) -> int:
+    """Return how many characters at the end of ``text`` may be the beginning of one of ``tags``."""
+    longest = min(len(text), max(map(len, tags)) - 1)
+    for size in range(longest, 0, -1):
+        if any(tag.startswith(text[-size:]) for tag in tags):
+            return size
+    return 0
+
+
+class ThinkingSplitter:
+    """Feed it text as it comes; it returns the parts that are settled, tags removed.
+
+    A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``: where a
+    model cannot think, the tag is text that somebody asked for.
+    """
+
+    __slots__ = ("_close", "_held", "_orphans", "_state")
+
+    def __init__(self, *, with_orphans: bool = True) -> None:
+        """Start before the answer."""
+        self._state: Literal["start", "thinking", "gap", "answer"] = "start"
+        self._held = ""
+        self._close = ""
+        self._orphans = with_orphans
+
+    def feed(self, text: str) -> list[Part]:
+        """Return what ``text`` settles; the rest is kept for the next call."""
+        if self._state == "answer" and not self._held and "<" not in text and "[" not in text:
+            return [Part(text)]
+        parts: list[Part] = []
+        self._held += text
+        while self._held and self._step(parts):
+            pass
+        return parts
+
+    def flush(self) -> list[Part]:
+        """Return what is left when the answer is over."""
+        held, self._held = self._held, ""
+        if self._state == "gap" or not held:
+            return []
+        return [Part(held.rstrip() if self._state == "thinking" else held, self._state == "thinking")]
+
+    def reasoned(self) -> None:
+        """Tell that the thinking came separately, so that the text begins after it."""
+        if self._state == "start":
+            self._state = "gap"
+
+    def _step(self, parts: list[Part]) -> bool:
+        """Settle some of the held text; return whether another step may settle more."""
+        before = (self._state, len(self._held))
+        getattr(self, f"_{self._state}")(parts)
+        return before != (self._state, len(self._held))
+
+    def _start(self, parts: list[Part]) -> None:
+        text = self._held.lstrip()
+        for opening, closing in PAIRS:
+            if text.startswith(opening):
+                self._state, self._close = "thinking", closing
+                self._held = text[len(opening) :].lstrip()
+                return
+        if any(tag.startswith(text) for pair in PAIRS for tag in pair):
+            return  # perhaps the beginning of a tag
+        self._gap(parts)
+
+    def _thinking(self, parts: list[Part]) -> None:
+        thought, closing, rest = self._held.partition(self._close)
+        if closing:
+            self._state, self._held = "gap", rest
+            self._orphans = False
+            thought = thought.rstrip()
+        else:
+            settled = thought[: len(thought) - partial_tag(thought, (self._close,))].rstrip()
+            self._held = thought[len(settled) :]
+            thought = settled
+        if thought:
+            parts.append(Part(thought, is_thinking=True))
+
+    def _gap(self, _: list[Part]) -> None:
+        """Drop the white space between thinking and answer, and a closing tag that comes twice."""
+        if self._state == "gap":
+            self._held = self._held.lstrip()
+        text = self._held.lstrip()
+        closing = next((tag for _, tag in PAIRS if text.startswith(tag)), None)
+        if closing is not None:
+            self._state, self._held = "gap", text[len(closing) :].lstrip()
+        elif text and not any(tag.startswith(text) for _, tag in PAIRS):
+            self._state = "answer"
+
+    def _answer(self, parts: list[Part]) -> None:
+        text = self._held
+        if self._orphans:
+            tags = tuple(tag for _, tag in PAIRS)
+            closing = next((tag for tag in tags if tag in text), None)
+            if closing is not None:
+                before, _, self._held = text.partition(closing)
+                parts.append(Part(before, orphan=True))
+                self._state, self._orphans = "gap", False
+                return
+            text = text[: len(text) - partial_tag(text, tags)]
+        self._held = self._held[len(text) :]
+        if text:
+            parts.append(Part(text))
