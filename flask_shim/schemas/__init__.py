@@ -1,0 +1,29 @@
+"""What clients may send on Ollama's own routes."""
+
+from __future__ import annotations
+
+from flask_shim.schemas.asks import (
+    load_chat,
+    load_copy,
+    load_create,
+    load_delete,
+    load_embed,
+    load_embeddings,
+    load_generate,
+    load_pull,
+    load_push,
+    load_show,
+)
+
+__all__ = [
+    "load_chat",
+    "load_copy",
+    "load_create",
+    "load_delete",
+    "load_embed",
+    "load_embeddings",
+    "load_generate",
+    "load_pull",
+    "load_push",
+    "load_show",
+]
