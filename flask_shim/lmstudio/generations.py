@@ -10,6 +10,7 @@ OPENAI    ``/v1/models``      older ones and any other OpenAI-compatible server:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -53,7 +54,16 @@ def read_list(generation: Generation, value: Mapping[str, Any]) -> tuple[Model, 
         key = row.get("key" if generation is Generation.V1 else "id") if isinstance(row, Mapping) else None
         if isinstance(key, str) and key:
             models.setdefault(key, read(key, row))
-    return tuple(models.values())
+    return _with_reasoning(tuple(models.values()))
+
+
+def _with_reasoning(models: tuple[Model, ...]) -> tuple[Model, ...]:
+    """Return the models with "does not think" where that is certain: early 0.4 builds tell of no model that it does."""
+    if not any(model.reasoning is Support.YES for model in models):
+        return models
+    return tuple(
+        replace(model, reasoning=Support.NO) if model.reasoning is Support.UNKNOWN else model for model in models
+    )
 
 
 def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
@@ -74,7 +84,6 @@ def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
         max_context_length=_int(row.get("max_context_length")),
         vision=Support.of(_bool(can.get("vision"))),
         tools=Support.of(_bool(can.get("trained_for_tool_use"))),
-        # Early 0.4 builds leave it out for every model, so its absence says nothing.
         reasoning=Support.YES if reasoning else Support.UNKNOWN,
         reasoning_options=_strings(reasoning.get("allowed_options")),
         reasoning_default=_str(reasoning.get("default")),

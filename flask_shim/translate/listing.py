@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.model import Model
+from flask_shim.lmstudio.model import Kind, Model
 from flask_shim.translate.asks import Message
 from flask_shim.translate.capabilities import capabilities
 from flask_shim.translate.dates import to_local
@@ -163,6 +163,8 @@ def template_of(model: Model) -> str:
 
 
 def _architecture(model: Model) -> str:
+    if model.architecture is None and model.kind is Kind.EMBEDDING:
+        return "bert"  # LM Studio 0.4 does not name it; clients leave families with "bert" out of their chat models
     return model.architecture or family(model.key)
 
 

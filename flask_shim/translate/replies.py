@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,93 +73,94 @@ class AnswerReader:
         self._has_text = False
         self._has_calls = False
 
-    def feed(self, events: Iterable[Event]) -> Iterator[Piece]:
-        """Yield the pieces that the events bring."""
+    def feed(self, events: Iterable[Event]) -> list[Piece]:
+        """Return the pieces that the events bring."""
+        pieces: list[Piece] = []
         for event in events:
-            self._note(event)
+            if event.usage is not None:
+                self.usage = event.usage
+            if event.timings is not None:
+                self.timings = event.timings
             if event.choices:
-                yield from self._choice(event.choices[0])
+                self._choice(event.choices[0], pieces)
+        return pieces
 
-    def finish(self) -> Iterator[Piece]:
-        """Yield what was held back, and the tool calls."""
-        yield from self._parts(self._splitter.flush())
+    def finish(self) -> list[Piece]:
+        """Return what was held back, and the tool calls."""
+        pieces: list[Piece] = []
+        self._parts(self._splitter.flush(), pieces)
         if self._text_calls is not None:
-            shown, found = self._text_calls.flush()
-            yield from self._settled(shown, found)
+            self._settled(*self._text_calls.flush(), pieces)
         if self._calls:
             was_cut = self.finish_reason == "length"
             calls = self._calls.finish(was_cut=was_cut, offered=self._reading.offered, new_id=self._reading.new_id)
-            if calls:
-                self._has_calls = True
-                yield Piece(calls=calls)
+            self._settled("", calls, pieces)
         if self._reading.wants_json and not self._has_text and not self._has_calls:
-            yield from self._rescued()
+            self._rescue(pieces)
+        return pieces
 
-    def _note(self, event: Event) -> None:
-        if event.usage is not None:
-            self.usage = event.usage
-        if event.timings is not None:
-            self.timings = event.timings
-
-    def _choice(self, choice: Choice) -> Iterator[Piece]:
+    def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
         delta = choice.delta or choice.message
-        text = choice.text if delta is None else delta.content
         source: Any = choice if delta is None else delta
+        text = choice.text if delta is None else delta.content
         thinking = source.reasoning_content or source.reasoning
         if thinking:
             self.deltas += 1
             self._splitter.reasoned()
-            yield from self._thinking(thinking)
+            self._thinking(thinking, pieces)
         if text:
             self.deltas += 1
-            for piece in self._parts(self._splitter.feed(text)):
-                if choice.logprobs and not piece.logprobs:
-                    piece.logprobs = to_logprobs(choice.logprobs)
-                yield piece
+            before = len(pieces)
+            self._text(text, pieces)
+            if choice.logprobs and len(pieces) > before:
+                pieces[before].logprobs = to_logprobs(choice.logprobs)
         if delta is not None and delta.tool_calls:
             self.deltas += not (text or thinking)
             for call in delta.tool_calls:
                 self._calls.add(call)
 
-    def _parts(self, parts: Iterable[Part]) -> Iterator[Piece]:
+    def _text(self, text: str, pieces: list[Piece]) -> None:
+        if self._has_text and self._text_calls is None and self._splitter.passes(text):
+            pieces.append(Piece(text))  # nearly every token
+        else:
+            self._parts(self._splitter.feed(text), pieces)
+
+    def _parts(self, parts: Iterable[Part], pieces: list[Piece]) -> None:
         for part in parts:
             if part.is_thinking:
-                yield from self._thinking(part.text)
-                continue
-            if self._text_calls is None:
-                yield from self._settled(part.text, [])
+                self._thinking(part.text, pieces)
+            elif self._text_calls is None:
+                self._settled(part.text, (), pieces)
             else:
-                yield from self._settled(*self._text_calls.feed(part.text))
+                self._settled(*self._text_calls.feed(part.text), pieces)
             if part.orphan:
-                yield Orphaned()
+                pieces.append(Orphaned())
 
-    def _thinking(self, text: str) -> Iterator[Piece]:
+    def _thinking(self, text: str, pieces: list[Piece]) -> None:
         self._thought.append(text)
         if self._reading.mode == "separate":
-            yield Piece(thinking=text)
+            pieces.append(Piece(thinking=text))
         elif self._reading.mode == "merge":
-            yield Piece(text=text if len(self._thought) > 1 else f"**Reasoning:**\n{text}")
+            pieces.append(Piece(text if len(self._thought) > 1 else f"**Reasoning:**\n{text}"))
 
-    def _settled(self, text: str, calls: list[FinishedCall]) -> Iterator[Piece]:
+    def _settled(self, text: str, calls: Sequence[FinishedCall], pieces: list[Piece]) -> None:
         if text:
             if self._thought and not self._has_text and self._reading.mode == "merge":
-                yield Piece(text="\n\n**Answer:**\n")
+                pieces.append(Piece("\n\n**Answer:**\n"))
             self._has_text = True
-            yield Piece(text)
+            pieces.append(Piece(text))
         if calls:
             self._has_calls = True
-            yield Piece(calls=tuple(calls))
+            pieces.append(Piece(calls=tuple(calls)))
 
-    def _rescued(self) -> Iterator[Piece]:
-        """Yield the JSON that LM Studio's grammar forced into the thinking of a model that thinks."""
+    def _rescue(self, pieces: list[Piece]) -> None:
+        """Add the JSON that LM Studio's grammar forced into the thinking of a model that thinks."""
         thought = "".join(self._thought).strip()
-        try:
+        with suppress(orjson.JSONDecodeError):  # then it is thinking, and the answer stays empty
             orjson.loads(thought)
-        except orjson.JSONDecodeError:
-            return
-        yield Piece(thought)
+            pieces.append(Piece(thought))
 
 
 def to_logprobs(value: Any) -> list[dict[str, Any]] | None:

@@ -43,13 +43,17 @@ class ThinkingSplitter:
 
     def feed(self, text: str) -> list[Part]:
         """Return what ``text`` settles; the rest is kept for the next call."""
-        if self._state == "answer" and not self._held and "<" not in text and "[" not in text:
+        if self.passes(text):
             return [Part(text)]
         parts: list[Part] = []
         self._held += text
         while self._held and self._step(parts):
             pass
         return parts
+
+    def passes(self, text: str) -> bool:
+        """Tell whether ``text`` is answer and nothing but: then it need not be fed."""
+        return self._state == "answer" and not self._held and "<" not in text and "[" not in text
 
     def flush(self) -> list[Part]:
         """Return what is left when the answer is over."""

@@ -58,7 +58,10 @@ class CallAssembler:
             call.arguments = function.arguments
 
     def finish(self, *, was_cut: bool, offered: Iterable[str], new_id: Callable[[], str]) -> tuple[FinishedCall, ...]:
-        """Return the calls; arguments that are no JSON object drop theirs if the answer ``was_cut``, else are an error."""
+        """Return the calls. Arguments that are no JSON object drop theirs if the answer ``was_cut``, else are an error.
+
+        ``offered`` are the client's names for its tools, ``new_id`` makes an id where the backend gave none.
+        """
         names = by_loose_name(offered)
         finished: list[FinishedCall] = []
         ids: set[str] = set()
