@@ -54,7 +54,8 @@ class Config:
     connect_timeout: float = 3.0
     list_timeout: float = 10.0
     load_timeout: float = 600.0
-    max_connections: int = 50
+    max_connections: int = 0
+    """Left at 0 it becomes ``max_streams`` and a few more, at least 50."""
     max_keepalive_connections: int = 20
     request_retries: int = 1
     request_retry_backoff: float = 0.25
@@ -111,11 +112,13 @@ class Config:
     """Lines for the log at start: which other name won, what has no effect, what looks like a typing error."""
 
     def __post_init__(self) -> None:
-        """Fill the two fields that follow from others."""
+        """Fill the fields that follow from others."""
         if not self.rest_url:
             object.__setattr__(self, "rest_url", self.backend_url)
         if not self.threads:
             object.__setattr__(self, "threads", self.max_streams + SPARE_THREADS)
+        if not self.max_connections:
+            object.__setattr__(self, "max_connections", max(50, self.max_streams + SPARE_THREADS))
 
     @classmethod
     def from_env(

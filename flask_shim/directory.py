@@ -10,7 +10,7 @@ from cachetools import LRUCache
 
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
-from flask_shim.translate.finding import find
+from flask_shim.translate.finding import locate
 from flask_shim.translate.listing import Entry
 from flask_shim.translate.names import display
 
@@ -20,10 +20,14 @@ NEWS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a client's model name stands for. ``name`` is as the client wrote it."""
+    """What a client's model name stands for.
+
+    ``identifier`` is what the backend calls exactly that: the model's key, one of its variants or loaded copies.
+    """
 
     name: str
     entry: Entry
+    identifier: str
     listing: Listing = field(repr=False)
 
     @property
@@ -59,10 +63,10 @@ class Directory:
             known = self._cache.get(name)
         if known is not None and known.listing is listing:
             return known
-        model = find(name, listing.models)
-        if model is None:
+        found = locate(name, listing.models)
+        if found is None:
             return None
-        target = Target(name=name, entry=self._entry(model), listing=listing)
+        target = Target(name=name, entry=self._entry(found.model), identifier=found.identifier, listing=listing)
         if self._cache.maxsize:
             with self._lock:
                 self._cache[name] = target

@@ -18,13 +18,20 @@ Read = Callable[[], bytes]
 """Return what has arrived, waiting for at least one byte; b"" at the end."""
 
 
+def _nothing() -> None:
+    """Release nothing."""
+
+
 class Answer:
     """An open answer. Whoever holds it closes it; closing it early makes the backend stop generating."""
 
-    __slots__ = ("_call", "_read", "_response", "headers", "status")
+    __slots__ = ("_call", "_read", "_release", "_response", "headers", "status")
 
-    def __init__(self, response: requests.Response, call: Call, chunk_size: int) -> None:
-        """Take over ``response``, which must have been asked for with ``stream=True``."""
+    def __init__(
+        self, response: requests.Response, call: Call, chunk_size: int, release: Callable[[], None] = _nothing
+    ) -> None:
+        """Take over ``response``, asked for with ``stream=True``; ``release`` is called when it is closed."""
+        self._release = release
         self.status = response.status_code
         self.headers = response.headers
         self._call = call
@@ -73,6 +80,8 @@ class Answer:
         """Give the connection up; safe to call twice and from any thread that does not read."""
         self._call.detach()
         self._response.close()
+        release, self._release = self._release, _nothing
+        release()
 
     def __enter__(self) -> Answer:
         """Close at the end of the block."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import requests
 import urllib3
 from urllib3.util.timeout import Timeout
 
-from flask_shim.errors import BackendBroke, BackendError, BackendTimeout, BackendUnavailable, ShimError
+from flask_shim.errors import BackendBroke, BackendError, BackendTimeout, BackendUnavailable, Busy, ShimError
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.calls import Call, Watchdog
 from flask_shim.lmstudio.link import Link
@@ -31,6 +32,7 @@ class Transport:
         self.link = link
         self.watchdog = Watchdog()
         self._session = session_factory(link)
+        self._room = threading.BoundedSemaphore(link.max_connections)
         self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def close(self) -> None:
@@ -48,6 +50,8 @@ class Transport:
         request = self._prepare(method, path, body, headers)
         adapter = self._session.get_adapter(str(request.url))
         call.check()
+        if not self._room.acquire(timeout=self.link.connect_timeout):
+            raise Busy(f"all {self.link.max_connections} connections to LM Studio are in use", retry_after=1)
         CURRENT.call = call
         try:
             response = adapter.send(
@@ -59,10 +63,11 @@ class Transport:
                 proxies=self._session.proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
+            self._room.release()
             raise self._failure(exc, call) from exc
         finally:
             CURRENT.call = None
-        return Answer(response, call, self.link.chunk_size)
+        return Answer(response, call, self.link.chunk_size, self._room.release)
 
     def exchange(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float | None, call: Call | None = None

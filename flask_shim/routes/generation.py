@@ -54,7 +54,9 @@ def need_of(target: Target, ask: GenerationAsk) -> Need:
 def completion(path: str, payload: Payload, target: Target, ask: GenerationAsk, started_ns: int) -> Completion:
     """Open the completion; it belongs to the caller."""
     need = need_of(target, ask)
-    return Completion(services(), need, client_gone(request.environ), started_ns).open(path, payload)
+    return Completion(services(), need, client_gone(request.environ), started_ns).open(
+        path, {**payload, "model": target.identifier}
+    )
 
 
 def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:

@@ -53,11 +53,10 @@ def resolve(name: str, naming: Naming) -> Target:
     plain, source = split_source(name)
     if not plain:
         raise naming.empty()
-    if not is_valid(plain):
-        raise BadRequest("invalid model name")
     if source is Source.CLOUD:
         raise Forbidden("ollama cloud is disabled: remote model is unavailable")
     target = services().directory.find(plain)
     if target is None:
-        raise naming.missing(name.strip())
+        # Looked up first: LM Studio has keys that Ollama's grammar forbids.
+        raise naming.missing(name.strip()) if is_valid(plain) else BadRequest("invalid model name")
     return target

@@ -70,7 +70,7 @@ def _post() -> Request:
     if path not in _NO_MODEL:
         target = naming.resolve(_name(body), _NAMING.get(path, naming.CHAT))
         need = Need(target=target)
-        payload["model"] = target.model.key
+        payload["model"] = target.identifier if path not in _CHANGES_MODELS else target.model.key
     return Request(
         method="POST",
         path=path,

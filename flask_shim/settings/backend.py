@@ -82,9 +82,10 @@ BACKEND: tuple[Setting, ...] = (
     _of(
         "SHIM_MAX_CONNECTIONS",
         "max_connections",
-        "50",
-        "Connections to LM Studio at the same time.",
+        "",
+        "Connections to LM Studio at the same time; fewer than SHIM_MAX_STREAMS lower that too.",
         whole(1, 10_000),
+        unset="SHIM_MAX_STREAMS + 8, at least 50",
     ),
     _of(
         "SHIM_MAX_KEEPALIVE_CONNECTIONS",

@@ -30,7 +30,7 @@ def without_stray_token(choices: Mapping[str, Choice]) -> tuple[dict[str, Choice
 
 def derive(values: Values) -> None:
     """Fill in and adapt what follows from other settings."""
-    for rule in (_timeouts, _extra_origins, _keep_alive, _windows_connections):
+    for rule in (_timeouts, _extra_origins, _keep_alive, _windows_connections, _backend_connections):
         rule(values)
 
 
@@ -64,6 +64,16 @@ def _windows_connections(values: Values) -> None:
         values.found["SHIM_CONNECTION_LIMIT"] = WINDOWS_CONNECTIONS
         if values.is_set("SHIM_CONNECTION_LIMIT"):
             values.notes.append(f"SHIM_CONNECTION_LIMIT lowered to {WINDOWS_CONNECTIONS}, the most Windows can watch")
+
+
+def _backend_connections(values: Values) -> None:
+    """Every stream needs a connection, so a limit that was set on purpose limits the streams as well."""
+    most, streams = values.found.get("SHIM_MAX_CONNECTIONS"), values.found.get("SHIM_MAX_STREAMS")
+    if most is not None and streams is not None and most < streams:
+        values.found["SHIM_MAX_STREAMS"] = most
+        values.notes.append(
+            f"{values.name_of('SHIM_MAX_STREAMS')} lowered to {most}: SHIM_MAX_CONNECTIONS allows no more"
+        )
 
 
 def contradictions(values: Values) -> tuple[str, ...]:
