@@ -2,7 +2,7 @@
 
 Neither requests nor http.client let go of a socket while they wait for an answer. Here the socket wakes up a few times
 a second to look whether the client is still there. The wait sits in the system's own timeout, so a token costs no
-more, no second thread is needed, and it works the same on Windows.
+more, no second thread is needed, and nothing in it differs between Linux and Windows.
 """
 
 from __future__ import annotations
