@@ -1,6 +1,6 @@
-"""The settings as people read them: the table of docs/settings.md and the example file, both made from SETTINGS.
+"""The settings as people read them: docs/CONFIGURATION.md, the README's table, the example file; all from SETTINGS.
 
-python -m flask_shim.config_docs        writes both below the current folder
+python -m flask_shim.config_docs        writes them below the current folder
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ Seconds may also be written as durations, such as `5m` or `1h30m`. The names und
 not set; the log says at start which one was used. If something is wrong, the shim says everything that is, and ends.
 """
 
+_OPENING, _CLOSING = "<!-- settings -->", "<!-- /settings -->"
+"""Marks in the README around what is made here."""
+
 _EXAMPLE_HEAD = """\
 # Settings of the shim. Copy this file to .env in the folder the shim is started from, or name it in SHIM_ENV_FILE.
 # Every line shows the default; take away the # in front of a line to change it. The environment wins over this file.
@@ -29,8 +32,16 @@ _EXAMPLE_HEAD = """\
 
 
 def page() -> str:
-    """Give docs/settings.md."""
+    """Give docs/CONFIGURATION.md."""
     return "\n".join([_PAGE_HEAD, *(f"## {group}\n\n{table(group)}" for group in groups())])
+
+
+def in_readme(readme: str) -> str:
+    """Give the README with the tables between its two marks made anew."""
+    before, opening, rest = readme.partition(_OPENING)
+    _, closing, after = rest.partition(_CLOSING)
+    tables = "\n".join(f"**{group}**\n\n{table(group)}" for group in groups())
+    return f"{before}{opening}\n\n{tables}\n{closing}{after}" if closing else readme
 
 
 def groups() -> tuple[str, ...]:
@@ -69,8 +80,11 @@ def _comment(text: str) -> str:
 
 
 def write(folder: Path) -> tuple[Path, ...]:
-    """Write both files below that folder, and tell which."""
-    files = {folder / "docs" / "settings.md": page(), folder / "config" / "shim.env.example": env_example()}
+    """Write the files below that folder, and tell which."""
+    files = {folder / "docs" / "CONFIGURATION.md": page(), folder / "config" / "shim.env.example": env_example()}
+    readme = folder / "README.md"
+    if readme.is_file():
+        files[readme] = in_readme(readme.read_text(encoding="utf-8"))
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8", newline="\n")

@@ -14,16 +14,22 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("file", "made"), [("docs/settings.md", config_docs.page), ("config/shim.env.example", config_docs.env_example)]
+    ("file", "made"), [("docs/CONFIGURATION.md", config_docs.page), ("config/shim.env.example", config_docs.env_example)]
 )
 def test_the_documentation_is_in_step_with_the_code(file, made):
     assert (ROOT / file).read_text(encoding="utf-8") == made(), "run python -m flask_shim.config_docs"
 
 
+def test_the_table_in_the_readme_is_in_step_with_the_code():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert config_docs.in_readme(readme) == readme, "run python -m flask_shim.config_docs"
+    assert all(f"`{setting.env}`" in readme for setting in SETTINGS)
+
+
 def test_the_documentation_is_written_where_it_is_looked_for(tmp_path):
     written = config_docs.write(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
-        "docs/settings.md",
+        "docs/CONFIGURATION.md",
         "config/shim.env.example",
     ]
     assert written[1].read_text(encoding="utf-8") == config_docs.env_example()
