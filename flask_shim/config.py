@@ -65,7 +65,7 @@ class Config:
     model_selector_cache_size: int = 256
     stream_chunk_size: int = 8192
     max_line_bytes: int = 1024 * 1024
-    max_stream_bytes: int = 8 * 1024 * 1024
+    max_stream_bytes: int = 64 * 1024 * 1024
 
     hosts: tuple[str, ...] = LOOPBACKS
     """Addresses without brackets, names, or ``*`` for everywhere."""

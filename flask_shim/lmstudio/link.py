@@ -30,7 +30,7 @@ class Link:
     max_keepalive_connections: int = 20
     chunk_size: int = 65536
     max_line_bytes: int = 1 << 20
-    max_answer_bytes: int = 8 << 20
+    max_answer_bytes: int = 64 << 20
     catalogue_ttl: float = 30.0
 
     def url(self, path: str) -> str:

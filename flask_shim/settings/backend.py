@@ -151,7 +151,7 @@ BACKEND: tuple[Setting, ...] = (
     _of(
         "SHIM_MAX_STREAM_BYTES",
         "max_stream_bytes",
-        "8388608",
+        "67108864",
         "Most bytes of one answer from LM Studio; 0 = no limit.",
         whole(0, 1024 * 1024 * MIB),
     ),
