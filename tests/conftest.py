@@ -1,0 +1,43 @@
+"""What all tests have in common: waiting with a deadline, rude servers, how hard hypothesis searches."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import settings
+from support.rude import RudeServer
+
+DEADLINE_SECONDS = 10.0
+
+# The same examples on every run; --hypothesis-profile=search looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile("search", deadline=None, max_examples=5000)
+settings.load_profile("same")
+
+
+@pytest.fixture
+def until():
+    """Return a function that waits for something to become true, and fails after a deadline."""
+
+    def waits_until(is_so, seconds=DEADLINE_SECONDS):
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.005)
+
+    return waits_until
+
+
+@pytest.fixture
+def rude():
+    """Return a function that starts a server with some behaviour; all are stopped at the end."""
+    running = []
+
+    def server(behave, **options):
+        running.append(RudeServer(behave, **options))
+        return running[-1]
+
+    yield server
+    for one in running:
+        one.stop()
