@@ -66,12 +66,12 @@ class Answer:
         return iter(self.read, b"")
 
     def read_all(self, limit: int) -> bytes:
-        """Return the whole body; raise BackendBroke when it has more than ``limit`` bytes."""
+        """Return the whole body; raise BackendBroke when it has more than ``limit`` bytes (0: any number)."""
         blocks: list[bytes] = []
         size = 0
         for block in self:
             size += len(block)
-            if size > limit:
+            if limit and size > limit:
                 raise BackendBroke(f"LM Studio's answer is longer than {limit} bytes")
             blocks.append(block)
         return b"".join(blocks)

@@ -111,14 +111,16 @@ class Watchdog:
         """Look after ``call`` while the returned context manager is open."""
         return Watched(self, call)
 
-    def add(self, call: Call) -> None:
-        """Start looking after ``call``."""
+    def add(self, call: Call) -> bool:
+        """Start looking after ``call``; tell whether nobody had asked for that before."""
         with self._changed:
+            is_new = call not in self._calls
             self._calls.add(call)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="shim-watchdog", daemon=True)
                 self._thread.start()
             self._changed.notify()
+        return is_new
 
     def remove(self, call: Call) -> None:
         """Stop looking after ``call``; it may already have been removed."""
@@ -157,20 +159,22 @@ class Watchdog:
 
 
 class Watched:
-    """The span in which the watchdog looks after a call."""
+    """The span in which the watchdog looks after a call; of spans inside each other the outermost counts."""
 
-    __slots__ = ("_call", "_watchdog")
+    __slots__ = ("_call", "_is_outermost", "_watchdog")
 
     def __init__(self, watchdog: Watchdog, call: Call) -> None:
         """Pair the two; nothing happens before ``with``."""
         self._watchdog = watchdog
         self._call = call
+        self._is_outermost = False
 
     def __enter__(self) -> Call:
         """Start watching."""
-        self._watchdog.add(self._call)
+        self._is_outermost = self._watchdog.add(self._call)
         return self._call
 
     def __exit__(self, *_: object) -> None:
         """Stop watching."""
-        self._watchdog.remove(self._call)
+        if self._is_outermost:
+            self._watchdog.remove(self._call)
