@@ -1,10 +1,12 @@
 r"""Server-sent events out of a byte stream, however the chunks fall. Pure: bytes in, payloads out.
 
 Only what a backend needs is kept of an event: its data, and whether it was named ``error``. Comments, ids and other
-names are dropped, ``\n``, ``\\r\\n`` and ``\\r`` all end a line, a byte-order mark at the start is ignored.
+names are dropped, ``\n``, ``\r\n`` and ``\r`` all end a line, a byte-order mark at the start is ignored.
 """
 
 from __future__ import annotations
+
+import orjson
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -16,34 +18,28 @@ class LineTooLong(ValueError):
 class SseSplitter:
     """Feed it chunks; it returns the data of each complete event, in order."""
 
-    __slots__ = ("_fresh", "_limit", "_parts", "_size")
+    __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Refuse an event of more than ``limit`` bytes."""
         self._limit = limit
         self._fresh = True
+        self._ended_in_cr = False
         self._parts: list[bytes] = []  # an event's beginning, joined only when its end arrives: linear time
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
-        if b"\n\n" not in chunk and b"\r" not in chunk and not chunk.startswith(b"\n"):
+        if self._ended_in_cr or b"\r" in chunk:
+            chunk = self._unify(chunk)
+        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts and self._parts[-1].endswith(b"\n")):
             self._hold(chunk)  # no event can end here
             return []
         text = self._take(chunk)
-        if b"\r" in text:
-            text = self._unify(text)
         end = text.rfind(b"\n\n")
-        if end < 0:
-            self._hold(text)
-            return []
-        if end + 2 < len(text):
-            self._hold(text[end + 2 :])
-            text = text[:end]
-        else:
-            text = text[:-2]
+        self._hold(text[end + 2 :])
         payloads: list[bytes] = []
-        for event in text.split(b"\n\n"):
+        for event in text[:end].split(b"\n\n"):
             if event.startswith(b"data: ") and b"\n" not in event:  # nearly all of them
                 payloads.append(event[6:])
             else:
@@ -52,8 +48,7 @@ class SseSplitter:
 
     def flush(self) -> list[bytes]:
         """Return the data of an event that the end of the stream cut off; the caller decides whether it is whole."""
-        text = self._take(b"").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return _data(text)
+        return _data(self._take(b""))
 
     def _take(self, chunk: bytes) -> bytes:
         if self._parts:
@@ -66,15 +61,14 @@ class SseSplitter:
             chunk = chunk.removeprefix(_BOM)
         return chunk
 
-    def _unify(self, text: bytes) -> bytes:
-        held = b""
-        if text.endswith(b"\r"):  # perhaps the first half of \r\n
-            text, held = text[:-1], b"\r"
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if held and text.endswith(b"\n"):
-            # Whichever half it is, the line is empty and the event over; a lone \n that follows is harmless.
-            return text + b"\n"
-        return text + held
+    def _unify(self, chunk: bytes) -> bytes:
+        """Return ``chunk`` with one kind of line end; ``CR`` counts at once, and a ``LF`` that follows it does not."""
+        if self._ended_in_cr and chunk:
+            self._ended_in_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if chunk.endswith(b"\r"):
+            self._ended_in_cr = True
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _hold(self, part: bytes) -> None:
         self._size += len(part)
@@ -100,6 +94,12 @@ def _data(event: bytes) -> list[bytes]:
     if len(lines) > 1 and all((line.startswith(b"{") and line.endswith(b"}")) or line == b"[DONE]" for line in lines):
         return lines
     data = b"\n".join(lines)
-    if name == b"error" and b'"error"' not in data:
-        return [b'{"error":' + data + b"}"]
-    return [data]
+    return [_as_error(data)] if name == b"error" and b'"error"' not in data else [data]
+
+
+def _as_error(data: bytes) -> bytes:
+    try:
+        told = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        told = data.decode("utf-8", "replace")
+    return orjson.dumps({"error": told})
