@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from flask_shim.errors import BackendBroke
 
 DONE = b"[DONE]"
+
+_MOST = 2**53
+"""No count is larger than what every JSON reader takes for an integer."""
 
 
 class FunctionDelta(msgspec.Struct, gc=False):
@@ -48,11 +51,14 @@ class Choice(msgspec.Struct, gc=False):
     logprobs: Any = None
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+
+
 class Usage(msgspec.Struct, gc=False):
     """Token counts of the whole answer."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
 
 
 class Event(msgspec.Struct, gc=False):
@@ -93,7 +99,7 @@ def _event(value: dict[str, Any]) -> Event:
     rows = choices if isinstance(choices, list) else []
     return Event(
         choices=[_choice(row) for row in rows if isinstance(row, dict)] or None,
-        usage=Usage(_int(usage.get("prompt_tokens")) or 0, _int(usage.get("completion_tokens")) or 0)
+        usage=Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
         if isinstance(usage, dict)
         else None,
         error=value.get("error"),
@@ -140,7 +146,11 @@ def _dict(value: Any) -> dict[str, Any] | None:
 
 
 def _int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and value == value and abs(value) < 2**53 else None
+    return int(value) if isinstance(value, int | float) and abs(value) <= _MOST else None
+
+
+def _count(value: Any) -> int:
+    return max(0, _int(value) or 0)
 
 
 def _text(value: Any) -> str | None:
