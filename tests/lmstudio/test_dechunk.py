@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cuts import PLACES, cut, singly
 
 from flask_shim.lmstudio.dechunk import Dechunker, FramingError
 
@@ -18,17 +19,12 @@ def framed(pieces, extension=b"", trailers=b""):
     return b"".join([*chunks, b"0", extension, b"\r\n", trailers, b"\r\n"])
 
 
-def cut(data, places):
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
-
-
 def payload_of(blocks):
     dechunker = Dechunker()
     return b"".join(map(dechunker.feed, blocks)), dechunker.done
 
 
-@given(PIECES, EXTENSIONS, TRAILERS, st.lists(st.integers(0, 500), max_size=12))
+@given(PIECES, EXTENSIONS, TRAILERS, PLACES)
 def test_any_cut_gives_the_payload(pieces, extension, trailers, places):
     blocks = cut(framed(pieces, extension, trailers), places)
     assert payload_of(blocks) == (b"".join(pieces), True)
@@ -36,7 +32,7 @@ def test_any_cut_gives_the_payload(pieces, extension, trailers, places):
 
 def test_single_bytes_give_the_payload():
     data = framed([b"Hello", "\u3053\u3093".encode(), b"\r\n0\r\n\r\n"], trailers=b"A: 1\r\n")
-    assert payload_of([data[at : at + 1] for at in range(len(data))]) == (
+    assert payload_of(singly(data)) == (
         "Hello\u3053\u3093\r\n0\r\n\r\n".encode(),
         True,
     )
@@ -85,5 +81,4 @@ def test_malformed_framing_is_an_error(data):
 def test_malformed_framing_is_an_error_however_it_is_cut(data):
     dechunker = Dechunker()
     with pytest.raises(FramingError):
-        for at in range(0, len(data), 3):
-            dechunker.feed(data[at : at + 3])
+        list(map(dechunker.feed, singly(data)))

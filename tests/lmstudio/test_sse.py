@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cuts import PLACES, cut, singly
 
 from flask_shim.lmstudio.sse import LineTooLong, SseSplitter
 
@@ -16,7 +17,6 @@ IGNORED = st.lists(
     st.sampled_from([b": ping", b":", b"id: 7", b"retry: 100", b"event: message", b"event:", b"unknown"]), max_size=2
 )
 EVENTS = st.lists(st.tuples(IGNORED, st.lists(LINE, min_size=1, max_size=3), IGNORED), max_size=5)
-CUTS = st.lists(st.integers(0, 2000), max_size=15)
 
 
 def encoded(events, end, bom=False):
@@ -26,11 +26,6 @@ def encoded(events, end, bom=False):
         for line in [*before, *(b"data: " + line.encode() for line in data), *after, b""]:
             lines += [line, end]
     return b"".join(lines)
-
-
-def cut(data, places):
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
 
 
 def payloads_of(blocks):
@@ -43,7 +38,7 @@ def looks_like_several(lines):
     return len(lines) > 1 and all((line[:1] == "{" and line[-1:] == "}") or line == "[DONE]" for line in lines)
 
 
-@given(EVENTS, LINE_ENDS, st.booleans(), CUTS)
+@given(EVENTS, LINE_ENDS, st.booleans(), PLACES)
 def test_any_cut_and_any_line_end_give_the_same_events(events, end, bom, places):
     told = [data if looks_like_several(data) else ["\n".join(data)] for _, data, _ in events]
     expected = [payload.encode() for payloads in told for payload in payloads]
@@ -56,7 +51,7 @@ def test_single_bytes_give_the_same_events(end):
     data = encoded(
         [([b": hello"], [text], []), ([b"event: x"], ["one", "two"], [b"id: 1"]), ([], ["[DONE]"], [])], end, True
     )
-    assert payloads_of(data[at : at + 1] for at in range(len(data))) == [text.encode(), b"one\ntwo", b"[DONE]"]
+    assert payloads_of(singly(data)) == [text.encode(), b"one\ntwo", b"[DONE]"]
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
