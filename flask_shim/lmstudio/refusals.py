@@ -113,10 +113,12 @@ def _unwrap(text: str, depth: int) -> str:
     if start < 0:
         return text
     try:
-        inner = _text(orjson.loads(text[start:]), depth - 1)
+        value = orjson.loads(text[start:])
     except orjson.JSONDecodeError:
         return text
-    return inner or text
+    if isinstance(value, list) and not all(isinstance(item, Mapping) for item in value):
+        return text  # "must be one of [0, 1]" is no list of issues
+    return _text(value, depth - 1) or text
 
 
 def _code(body: bytes) -> str:
