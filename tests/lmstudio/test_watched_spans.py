@@ -1,7 +1,8 @@
 """Spans in which a call is watched, one inside the other, as a load inside a completion makes them."""
 
 import pytest
-from support.rude import answering_each, unused_port, whole
+from support.ports import unused_port
+from support.scripts import by_path, replies
 
 from flask_shim.errors import ClientGone
 from flask_shim.lmstudio import Call, Link, LMStudio
@@ -35,7 +36,7 @@ def test_watched_call_is_let_go_by_the_outermost_span_only(watchdog):
 
 
 def test_exchange_leaves_a_call_watched_that_somebody_else_watches(rude):
-    server = rude(answering_each(lambda _: whole({"data": []})))
+    server = rude(by_path({"/v1/embeddings": replies({"data": []})}))
     backend = LMStudio(Link(base_url=server.url))
     call = Call()
     with backend.watchdog.watch(call):
@@ -45,7 +46,7 @@ def test_exchange_leaves_a_call_watched_that_somebody_else_watches(rude):
 
 
 def test_answer_without_a_limit_may_be_of_any_length(rude):
-    server = rude(answering_each(lambda _: whole({"data": [], "more": "x" * 100_000})))
+    server = rude(by_path({"/v1/embeddings": replies({"data": [], "more": "x" * 100_000})}))
     backend = LMStudio(Link(base_url=server.url, max_answer_bytes=0))
     assert len(backend.embed({"model": "m", "input": []}, Call())["more"]) == 100_000
     backend.close()

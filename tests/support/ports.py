@@ -1,0 +1,11 @@
+"""Ports of this machine."""
+
+from __future__ import annotations
+
+import socket
+
+
+def unused_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
