@@ -48,13 +48,14 @@ def answered(
         )
     with completion.owned:
         answer = Answer()
-        for pieces in _pieces(completion, reader):
+        for pieces in pieces_of(completion, reader):
             answer.add(pieces)
         totals = completion.totals(reader, to_context(answer.text))
         return json_response(records.whole(answer, totals, to_utc(time.time_ns())))
 
 
-def _pieces(completion: Completion, reader: AnswerReader) -> Iterator[Iterable[Piece]]:
+def pieces_of(completion: Completion, reader: AnswerReader) -> Iterator[Iterable[Piece]]:
+    """Yield the pieces of each read together, those that only the end settles last."""
     for events in completion:
         yield reader.feed(events)
     yield reader.finish()
@@ -64,7 +65,7 @@ def _lines(completion: Completion, reader: AnswerReader, records: Records, to_co
     """Yield the lines of each read together, then the last line."""
     keep = to_context is not _no_context
     text: list[str] = []
-    for pieces in _pieces(completion, reader):
+    for pieces in pieces_of(completion, reader):
         created_at = to_utc(time.time_ns())
         lines: list[bytes] = []
         for piece in pieces:

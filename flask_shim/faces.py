@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -44,8 +45,9 @@ _ANTHROPIC_TYPES = {
 
 
 def anthropic_error(text: str, status: int = 500) -> dict[str, Any]:
-    """Return Anthropic's envelope."""
-    return {"type": "error", "error": {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": text}}
+    """Return Anthropic's envelope, with an id for this one refusal."""
+    error = {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": text}
+    return {"type": "error", "error": error, "request_id": f"req_{secrets.token_hex(12)}"}
 
 
 def service_error(text: str, _status: int = 500) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
             _blocks(services, answer, first, request.path),
             held.pop_all(),
             mimetype=answer.content_type or "application/json",
-            to_error=_error_event(request.path),
+            to_error=error_event(request.path),
             headers=_length(answer),
         )
 
@@ -123,7 +123,8 @@ def _length(answer: Answer) -> dict[str, str]:
     return {"Content-Length": length} if length.isdigit() else {}
 
 
-def _error_event(path: str) -> Callable[[str], bytes]:
+def error_event(path: str) -> Callable[[str], bytes]:
+    """Return how a stream of that path says that it broke."""
     if path.startswith("/v1/messages"):
         return lambda text: b"event: error\ndata: " + orjson.dumps(anthropic_error(text)) + b"\n\n"
     if path.startswith(("/v1/responses", "/api/v1/chat")):

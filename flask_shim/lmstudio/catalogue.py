@@ -37,6 +37,8 @@ class Catalogue:
         """Believe a list for ``ttl`` seconds; 0 asks every time."""
         self._transport = transport
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
+        self._missing: TTLCache[str, bool] = TTLCache(maxsize=16, ttl=PROBE_SECONDS, timer=time.monotonic)
+        self._missing_lock = threading.Lock()
         self._turn = threading.Lock()
         self._generation: Generation | None = None
         self._probed_at = 0.0
@@ -61,6 +63,16 @@ class Catalogue:
                 self._forget()
                 raise
 
+    def lacks(self, path: str) -> bool:
+        """Tell whether the backend lately said that it has no such route."""
+        with self._missing_lock:
+            return path in self._missing
+
+    def note_missing(self, path: str) -> None:
+        """Remember that the backend has no such route, for as long as its generation is believed."""
+        with self._missing_lock:
+            self._missing[path] = True
+
     def expire(self) -> None:
         """Ask again next time: something was loaded, unloaded or downloaded."""
         with self._turn:
@@ -74,6 +86,8 @@ class Catalogue:
     def _forget(self) -> None:
         self._cache.clear()
         self._generation = None
+        with self._missing_lock:
+            self._missing.clear()
 
     def _current(self, asked_at: float, max_age: float | None, must_answer: bool) -> Listing:
         cached = self._cache.get("listing")

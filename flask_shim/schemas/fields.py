@@ -98,6 +98,19 @@ class GoInt(GoField[int]):
         return number
 
 
+class GoFloat(GoField[float]):
+    """``*float64``: None when absent."""
+
+    def __init__(self) -> None:
+        super().__init__(load_default=None)
+
+    def from_json(self, value: Any) -> float:
+        """Take any number."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise mismatch(value, "float64")
+        return value
+
+
 class GoMap(GoField[dict[str, Any]]):
     """``map[string]interface {}``: any object."""
 
