@@ -19,7 +19,7 @@ from flask_shim.lmstudio.calls import Call
 _WAIT_SECONDS = 0.1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Resident:
     """What the shim knows of one model's stay. Times are on the :func:`time.monotonic` clock, lengths seconds."""
 
@@ -114,13 +114,27 @@ class Residents:
                     self._lock.wait(wait)
                     continue
             for resident in due:
-                forget(resident)
-                self._unload(resident.key)
+                self._see_off(resident)
 
     def _due(self, now: float) -> tuple[list[Resident], float | None]:
+        """Return whose time is up, and in how many seconds to look again (None: when somebody leaves)."""
         times = [(resident, at) for resident in self._by_key.values() if (at := resident.leaves_at) is not None]
-        due = [resident for resident, at in times if at <= now]
-        return due, min((at - now for _, at in times if now < at < math.inf), default=None)
+        due = [resident for resident, at in times if at <= now and not resident.has_turn]
+        waits = [max(at - now, _WAIT_SECONDS) for resident, at in times if at < math.inf and resident not in due]
+        return due, min(waits, default=None)
+
+    def _see_off(self, resident: Resident) -> None:
+        """Unload the model, holding its turn, unless somebody has come back to it."""
+        with resident.changed:
+            leaves_at = resident.leaves_at
+            if resident.has_turn or leaves_at is None or leaves_at > time.monotonic():
+                return
+            resident.has_turn = True
+            forget(resident)
+        try:
+            self._unload(resident.key)
+        finally:
+            give_turn(resident)
 
 
 def forget(resident: Resident) -> None:

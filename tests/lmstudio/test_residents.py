@@ -1,0 +1,200 @@
+"""One load at a time for a model, and how long a loaded one stays."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import pytest
+
+from flask_shim.errors import ClientGone
+from flask_shim.lmstudio.calls import Call
+from flask_shim.lmstudio.lifecycle import Resident, Residents, forget, give_turn, take_turn, wait_until_idle
+
+
+class Unloading:
+    """Notes which models were unloaded; may be made to take its time."""
+
+    def __init__(self):
+        self.keys = []
+        self.may_end = threading.Event()
+        self.may_end.set()
+
+    def __call__(self, key):
+        self.keys.append(key)
+        self.may_end.wait(5)
+
+
+@pytest.fixture
+def unloading():
+    return Unloading()
+
+
+@pytest.fixture
+def residents(unloading):
+    """Residents whose thread ends with the test."""
+    all_of_them = Residents(unloading)
+    yield all_of_them
+    unloading.may_end.set()
+    all_of_them.close()
+
+
+def in_thread(work, *args):
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    return thread
+
+
+def test_a_model_has_one_resident(residents):
+    assert residents.of("m") is residents.of("m")
+    assert residents.of("m") is not residents.of("n")
+
+
+def test_a_turn_is_had_by_one_at_a_time(residents):
+    resident, inside, most = residents.of("m"), [], []
+
+    def work():
+        with residents.turn(resident, Call()):
+            inside.append(1)
+            most.append(len(inside))
+            inside.pop()
+
+    threads = [in_thread(work) for _ in range(8)]
+    for thread in threads:
+        thread.join(5)
+    assert most == [1] * 8
+
+
+def test_turns_of_different_models_do_not_wait_for_each_other(residents):
+    with residents.turn(residents.of("m"), Call()), residents.turn(residents.of("n"), Call()):
+        assert residents.of("n").has_turn
+
+
+def test_a_turn_is_given_back_when_the_work_fails(residents):
+    with pytest.raises(ZeroDivisionError), residents.turn(residents.of("m"), Call()):
+        raise ZeroDivisionError
+    assert not residents.of("m").has_turn
+
+
+def test_who_waits_for_a_turn_can_be_cancelled(residents):
+    resident = residents.of("m")
+    take_turn(resident, Call())
+    with pytest.raises(ClientGone):
+        take_turn(resident, Call(lambda: True))
+    give_turn(resident)
+    take_turn(resident, Call(lambda: True))
+
+
+def test_waiting_until_idle_ends_with_the_last_user(residents):
+    resident = residents.of("m")
+    residents.enter(resident, None)
+    waiting = in_thread(wait_until_idle, resident, Call())
+    assert waiting.is_alive()
+    residents.leave(resident)
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_who_waits_until_idle_can_be_cancelled(residents):
+    residents.enter(residents.of("m"), None)
+    with pytest.raises(ClientGone):
+        wait_until_idle(residents.of("m"), Call(lambda: True))
+
+
+@pytest.mark.parametrize(
+    ("agreed", "leaves_at"),
+    [
+        ({"is_ours": True, "ttl": 60.0}, 160.0),
+        ({"is_ours": True, "ttl": 60.0, "keep_alive": 30.0}, 130.0),
+        ({"is_ours": True, "ttl": 60.0, "keep_alive": 90.0}, 160.0),
+        ({"is_ours": True, "ttl": None, "keep_alive": 90.0}, 190.0),
+        ({"is_ours": True, "keep_alive": math.inf}, math.inf),
+        ({"is_ours": True, "keep_alive": 0.0}, 100.0),
+        ({"is_ours": True}, None),
+        ({"is_ours": False, "keep_alive": 30.0}, None),
+        ({"is_ours": False, "ttl": 30.0}, None),
+        ({"is_ours": False, "keep_alive": 0.0}, 100.0),
+        ({"is_ours": True, "ttl": 60.0, "users": 1}, math.inf),
+        ({"is_ours": True, "ttl": 60.0, "last_used_at": None}, None),
+    ],
+)
+def test_a_model_leaves_when_it_was_agreed_to(agreed, leaves_at):
+    assert Resident("m", **{"last_used_at": 100.0, **agreed}).leaves_at == leaves_at
+
+
+def test_a_later_client_that_cares_replaces_what_was_agreed(residents):
+    resident = residents.of("m")
+    for keep_alive in (30.0, None, 0.0, None, math.inf):
+        residents.enter(resident, keep_alive)
+    assert (resident.keep_alive, resident.users) == (math.inf, 5)
+
+
+def test_a_forgotten_resident_agrees_anew():
+    resident = Resident("m", last_used_at=1.0, keep_alive=5.0)
+    resident.loaded(60.0)
+    forget(resident)
+    assert (resident.keep_alive, resident.ttl, resident.is_ours, resident.leaves_at) == (None, None, False, None)
+
+
+def used(residents, key, keep_alive):
+    resident = residents.of(key)
+    resident.loaded(None)
+    residents.enter(resident, keep_alive)
+    residents.leave(resident)
+    return resident
+
+
+def test_a_model_whose_time_is_up_is_unloaded_once(residents, unloading, until):
+    used(residents, "m", 0.02)
+    until(lambda: unloading.keys == ["m"])
+    used(residents, "n", 0.0)
+    until(lambda: unloading.keys == ["m", "n"])
+
+
+def test_a_model_that_is_used_again_is_not_unloaded(residents, unloading, until):
+    resident = used(residents, "m", 0.05)
+    residents.enter(resident, None)
+    used(residents, "n", 0.1)
+    until(lambda: unloading.keys)
+    assert unloading.keys == ["n"]
+    residents.leave(resident)
+    until(lambda: unloading.keys == ["n", "m"])
+
+
+def test_models_that_stay_for_ever_do_not_keep_others_from_leaving(residents, unloading, until):
+    used(residents, "m", math.inf)
+    used(residents, "n", 3600.0)
+    used(residents, "o", 0.01)
+    until(lambda: unloading.keys == ["o"])
+
+
+def test_requests_that_come_while_a_model_is_unloaded_wait_for_that(residents, unloading, until):
+    unloading.may_end.clear()
+    resident = used(residents, "m", 0.0)
+    until(lambda: unloading.keys == ["m"])
+    waiting = in_thread(take_turn, resident, Call())
+    assert waiting.is_alive()
+    unloading.may_end.set()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_model_that_is_being_loaded_is_not_unloaded(residents, unloading, until):
+    resident = residents.of("m")
+    take_turn(resident, Call())
+    used(residents, "m", 0.0)
+    used(residents, "n", 0.0)
+    until(lambda: unloading.keys == ["n"])
+    give_turn(resident)
+    until(lambda: unloading.keys == ["n", "m"])
+
+
+def test_closing_ends_the_thread_and_unloads_nothing(residents, unloading):
+    before = threading.active_count()
+    used(residents, "m", 3600.0)
+    assert threading.active_count() == before + 1
+    residents.close()
+    assert threading.active_count() == before
+    used(residents, "m", 0.0)
+    assert threading.active_count() == before
+    assert unloading.keys == []
