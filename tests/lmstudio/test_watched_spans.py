@@ -1,12 +1,13 @@
 """Spans in which a call is watched, one inside the other, as a load inside a completion makes them."""
 
 import pytest
-from support.ports import unused_port
-from support.scripts import by_path, replies
+from support.fake_backend import FakeBackend
 
-from flask_shim.errors import ClientGone
+from flask_shim.errors import BackendUnavailable, ClientGone
 from flask_shim.lmstudio import Call, Link, LMStudio
 from flask_shim.lmstudio.calls import Watchdog
+
+NO_VECTORS = {"model": "m", "input": []}
 
 
 @pytest.fixture
@@ -14,6 +15,22 @@ def watchdog():
     dog = Watchdog(tick_seconds=0.01)
     yield dog
     dog.close()
+
+
+@pytest.fixture
+def backend():
+    """Return a function that makes a client of a backend with one answer."""
+    opened = []
+
+    def of(answer, **link):
+        server = FakeBackend(lambda _: answer)
+        opened.append((server, LMStudio(Link(base_url=server.url, **link))))
+        return opened[-1][1]
+
+    yield of
+    for server, client in opened:
+        client.close()
+        server.stop()
 
 
 def test_watched_call_stays_watched_when_an_inner_span_ends(watchdog, until):
@@ -35,27 +52,23 @@ def test_watched_call_is_let_go_by_the_outermost_span_only(watchdog):
     assert len(watchdog) == 0
 
 
-def test_exchange_leaves_a_call_watched_that_somebody_else_watches(rude):
-    server = rude(by_path({"/v1/embeddings": replies({"data": []})}))
-    backend = LMStudio(Link(base_url=server.url))
-    call = Call()
-    with backend.watchdog.watch(call):
-        backend.embed({"model": "m", "input": []}, call)
-        assert len(backend.watchdog) == 1
-    backend.close()
+def test_exchange_leaves_a_call_watched_that_somebody_else_watches(backend):
+    client, call = backend({"data": []}), Call()
+    with client.watchdog.watch(call):
+        client.embed(NO_VECTORS, call)
+        assert len(client.watchdog) == 1
 
 
-def test_answer_without_a_limit_may_be_of_any_length(rude):
-    server = rude(by_path({"/v1/embeddings": replies({"data": [], "more": "x" * 100_000})}))
-    backend = LMStudio(Link(base_url=server.url, max_answer_bytes=0))
-    assert len(backend.embed({"model": "m", "input": []}, Call())["more"]) == 100_000
-    backend.close()
+def test_answer_without_a_limit_may_be_of_any_length(backend):
+    client = backend({"data": [], "more": "x" * 100_000}, max_answer_bytes=0)
+    assert len(client.embed(NO_VECTORS, Call())["more"]) == 100_000
 
 
 def test_backend_that_is_not_there_leaves_nothing_watched():
-    backend = LMStudio(Link(base_url=f"http://127.0.0.1:{unused_port()}", connect_retries=0))
-    call = Call()
-    with pytest.raises(Exception, match="not reachable"):
-        backend.embed({"model": "m", "input": []}, call)
-    assert len(backend.watchdog) == 0
-    backend.close()
+    gone = FakeBackend(lambda _: {})
+    gone.stop()
+    client = LMStudio(Link(base_url=gone.url, connect_retries=0))
+    with pytest.raises(BackendUnavailable):
+        client.embed(NO_VECTORS, Call())
+    assert len(client.watchdog) == 0
+    client.close()
