@@ -184,6 +184,7 @@ def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock
     backend.answers(Generation.V0, b"", 500)
     with pytest.raises(BackendError):
         models.listing(max_age=0)
+    clock.pass_(1)
     backend.is_of(Generation.V1)
     assert models.listing().generation is Generation.V1
 
