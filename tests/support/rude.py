@@ -1,10 +1,12 @@
-"""A server that is as rude as a test wants it: a thread with a listening socket, given a function of a socket.
+"""A backend that behaves as badly as a test wants: a listening socket, and a function of every connection.
 
-    with RudeServer(answering(head(200), b"{}")) as server:
-        requests.get(server.url)
-        assert server.requests[0].path == "/"
+    with RudeServer(script) as backend:
+        ...                              # point the shim at backend.url
+        backend.until(lambda: backend.asked)
+        assert backend.asked[0].json["model"] == "tiny"
 
-The function is called on a thread of its own for every connection; the connection ends when it returns.
+A script gets a :class:`Peer` when a connection has been accepted, on a thread of its own; when it returns, the
+connection is closed. Ready-made scripts are in ``support.scripts``.
 """
 
 from __future__ import annotations
@@ -13,47 +15,210 @@ import contextlib
 import json
 import socket
 import struct
+import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-ACCEPT_SECONDS = 0.05
-PATIENCE_SECONDS = 10.0
-
-Behaviour = Callable[[socket.socket], None]
+DEADLINE_SECONDS = 10.0
 
 
-class Received(NamedTuple):
-    """One request as it came; header names are lower case."""
+class Gone(Exception):
+    """The other side has closed the connection (or the server is being stopped): the script ends here."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in; ``head`` ends with the empty line, names in ``headers`` are lower case."""
 
     method: str
     path: str
     headers: dict[str, str]
+    head: bytes
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
     @property
-    def json(self) -> Any:
-        """The decoded body."""
+    def json(self):
         return json.loads(self.body)
 
 
-class RudeServer:
-    """Listens from the moment it exists until :meth:`stop`; a context manager."""
+class Peer:
+    """One accepted connection in the hands of a script. What goes wrong with it raises :class:`Gone`."""
 
-    def __init__(self, behave: Behaviour, port: int = 0) -> None:
-        self.behave = behave
-        self.connections = 0
-        self.requests: list[Received] = []
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._listener.settimeout(ACCEPT_SECONDS)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._stopping = False
-        self._acceptor = threading.Thread(target=self._accept, name="rude-server", daemon=True)
-        self._acceptor.start()
+    def __init__(self, sock: socket.socket, server: RudeServer) -> None:
+        self.sock = sock
+        self.accepted_at = time.monotonic()
+        self.gone_at: float | None = None
+        """When the other side was seen to have closed, None while it has not."""
+        self.asked: list[Asked] = []
+        self.ended = False
+        """Whether the script is over and the socket closed."""
+        self._server = server
+        self._pending = b""
+
+    def read(self) -> Asked:
+        """Wait for one request and return it, with its whole body."""
+        while b"\r\n\r\n" not in self._pending:
+            self._receive()
+        head, _, self._pending = self._pending.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        asked = Asked(method, path, headers, head + b"\r\n\r\n", self._read_body(headers))
+        with self._server.changed:
+            self.asked.append(asked)
+            self._server.asked.append(asked)
+            self._server.changed.notify_all()
+        return asked
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes as they are."""
+        with self._noticing():
+            self.sock.sendall(data)
+
+    def head(self, status: str = "200 OK", **headers: object) -> None:
+        """Send a response head; ``content_type="text/html"`` becomes ``Content-Type: text/html``."""
+        lines = [f"{name.replace('_', '-').title()}: {value}\r\n" for name, value in headers.items()]
+        self.send(f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode("latin-1"))
+
+    def chunk(self, data: bytes) -> None:
+        """Send one chunk of a chunked body; an empty one ends it."""
+        self.send(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def drip(self, data: bytes, seconds: float) -> None:
+        """Send byte by byte with a pause after each."""
+        for position in range(len(data)):
+            self.send(data[position : position + 1])
+            self.pause(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Stay silent for a time, or until the other side closes, which raises :class:`Gone` at once."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self._receive(left)
+            except TimeoutError:
+                return
+
+    def hold(self) -> None:
+        """Stay silent until the other side closes."""
+        while True:
+            self.pause(3600.0)
+
+    def reset(self) -> None:
+        """Break the connection off, so that the other side gets an error instead of an end."""
+        form = "hh" if sys.platform == "win32" else "ii"  # the structure is shorter there
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
+        self.sock.close()
+
+    def _read_body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") == "chunked":
+            return self._read_chunks()
+        return self._take(int(headers.get("content-length", "0")))
+
+    def _read_chunks(self) -> bytes:
+        blocks = []
+        while True:
+            while b"\r\n" not in self._pending:
+                self._receive()
+            size, _, self._pending = self._pending.partition(b"\r\n")
+            blocks.append(self._take(int(size, 16)))
+            self._take(2)
+            if not blocks[-1]:
+                return b"".join(blocks)
+
+    def _take(self, size: int) -> bytes:
+        while len(self._pending) < size:
+            self._receive()
+        taken, self._pending = self._pending[:size], self._pending[size:]
+        return taken
+
+    def _receive(self, seconds: float | None = None) -> None:
+        with self._noticing():
+            self.sock.settimeout(seconds)
+            data = self.sock.recv(65536)
+            self.sock.settimeout(None)
+            if not data:
+                raise ConnectionResetError
+        self._pending += data
+
+    @contextlib.contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            self.sock.settimeout(None)
+            raise
+        except OSError as exc:
+            with self._server.changed:
+                self.gone_at = self.gone_at or time.monotonic()
+                self._server.changed.notify_all()
+            raise Gone from exc
+
+
+Script = Callable[[Peer], object]
+
+
+class RudeServer:
+    """Serves every connection with ``script``, which may be replaced at any time; a context manager.
+
+    ``peers`` are all connections and ``asked`` all requests so far, the oldest first. ``backlog`` 0 and a script that
+    never ends make connections time out.
+    """
+
+    def __init__(self, script: Script, *, host: str = "127.0.0.1", backlog: int = 128) -> None:
+        self.script = script
+        self.peers: list[Peer] = []
+        self.asked: list[Asked] = []
+        self.failures: list[Exception] = []
+        self.changed = threading.Condition()
+        self._listener = socket.create_server((host, 0), backlog=backlog)
+        self.host, self.port = self._listener.getsockname()[:2]
+        self.url = f"http://{host}:{self.port}"
+        self._threads = [threading.Thread(target=self._accept, name="rude", daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def connections(self) -> int:
+        """How many connections there have been."""
+        return len(self.peers)
+
+    @property
+    def open(self) -> int:
+        """How many connections are open: neither has the script ended nor was the other side seen to close."""
+        return sum(not peer.ended and peer.gone_at is None for peer in self.peers)
+
+    @property
+    def gone(self) -> list[Peer]:
+        """The connections that the other side closed, as far as their scripts were there to notice."""
+        return [peer for peer in self.peers if peer.gone_at is not None]
+
+    def asked_for(self, path: str) -> list[Asked]:
+        """Return the requests for one path."""
+        return [asked for asked in self.asked if asked.path == path]
+
+    def until(self, is_so: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
+        """Wait until ``is_so()`` is true of what came in; fail after a deadline."""
+        with self.changed:
+            assert self.changed.wait_for(is_so, seconds), f"did not happen within {seconds} s; asked: {self.asked}"
+
+    def stop(self) -> None:
+        """Close everything and end all threads; raise what went wrong in a script. Safe to call twice."""
+        with contextlib.suppress(OSError):  # Linux wakes accept() by this, others by the close
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self.changed:
+            peers, threads = list(self.peers), list(self._threads)
+        for peer in peers:
+            with contextlib.suppress(OSError):  # closed already
+                peer.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(DEADLINE_SECONDS)
+        failures, self.failures = self.failures, []
+        if failures:
+            raise failures[0]
 
     def __enter__(self) -> RudeServer:
         return self
@@ -61,169 +226,29 @@ class RudeServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    @property
-    def open_connections(self) -> int:
-        """How many connections are being dealt with."""
-        return len(self._open)
-
-    def paths(self) -> list[str]:
-        """Return the method and path of every request that was read, in order."""
-        return [f"{request.method} {request.path}" for request in self.requests]
-
-    def stop(self) -> None:
-        """Hang up on everybody and end all threads."""
-        self._stopping = True
-        self._acceptor.join()
-        self._listener.close()
-        for sock in tuple(self._open):
-            with contextlib.suppress(OSError):  # its thread closed it first
-                sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(PATIENCE_SECONDS)
-
     def _accept(self) -> None:
-        while not self._stopping:
+        while True:
             try:
                 sock, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            sock.settimeout(PATIENCE_SECONDS)
-            self.connections += 1
-            self._open.add(sock)
-            thread = threading.Thread(target=self._serve, args=(sock,), name="rude-connection", daemon=True)
-            self._threads.append(thread)
+            except OSError:
+                return  # stopped
+            peer = Peer(sock, self)
+            thread = threading.Thread(target=self._serve, args=(peer,), name="rude-peer", daemon=True)
+            with self.changed:
+                self.peers.append(peer)
+                self._threads.append(thread)
+                self.changed.notify_all()
             thread.start()
 
-    def _serve(self, sock: socket.socket) -> None:
-        _RECEIVED.log = self.requests
-        with sock, contextlib.suppress(OSError):  # who hangs up on us is what most tests are about
-            self.behave(sock)
-        self._open.discard(sock)
-
-
-class _Received(threading.local):
-    log: list[Received]
-
-
-_RECEIVED = _Received()
-
-
-def receive(sock: socket.socket) -> Received | None:
-    """Read one request with its body and note it in ``server.requests``; None when the client has gone instead."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        block = sock.recv(65536)
-        if not block:
-            return None
-        data += block
-    top, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = top.decode("latin-1").split("\r\n")
-    method, path, _ = first.split(" ", 2)
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    while len(body) < int(headers.get("content-length", 0)):
-        body += sock.recv(65536)
-    request = Received(method, path, headers, body)
-    _RECEIVED.log.append(request)
-    return request
-
-
-def head(status: int = 200, content_type: str = "application/json", **headers: object) -> bytes:
-    """Return the head of an answer; underscores in header names become dashes, None leaves a header out."""
-    fields = {"Content-Type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in fields.items() if value is not None)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def whole(body: bytes | dict[str, Any] | list[Any], status: int = 200, **headers: object) -> bytes:
-    """Return an answer with its length; anything but bytes is sent as JSON."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return head(status, **{"Content_Length": len(data), **headers}) + data
-
-
-def chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body; an empty one ends it."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def event(payload: Any) -> bytes:
-    """Return one server-sent event."""
-    data = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
-    return b"data: " + data + b"\n\n"
-
-
-def delta(text: str = "", finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """Return one event of a chat stream."""
-    change = {"content": text} if text else {}
-    return {"choices": [{"index": 0, "delta": {**change, **more}, "finish_reason": finish}]}
-
-
-SSE_HEAD = head(200, "text/event-stream", Transfer_Encoding="chunked")
-SSE_UNTIL_CLOSED = head(200, "text/event-stream", Connection="close")
-
-
-def answering(*blocks: bytes) -> Behaviour:
-    """Read one request, send the blocks one by one, hang up."""
-
-    def behave(sock: socket.socket) -> None:
-        if receive(sock) is None:
-            return
-        for block in blocks:
-            sock.sendall(block)
-
-    return behave
-
-
-def answering_each(answers: Callable[[Received], bytes]) -> Behaviour:
-    """Answer every request on a connection that is kept, until the client closes it."""
-
-    def behave(sock: socket.socket) -> None:
-        while (request := receive(sock)) is not None:
-            sock.sendall(answers(request))
-
-    return behave
-
-
-def silent(sock: socket.socket) -> None:
-    """Read one request and say nothing until the client hangs up."""
-    receive(sock)
-    wait_for_hang_up(sock)
-
-
-def stalling(*blocks: bytes) -> Behaviour:
-    """Read one request, send the blocks, then say nothing until the client hangs up."""
-
-    def behave(sock: socket.socket) -> None:
-        receive(sock)
-        for block in blocks:
-            sock.sendall(block)
-        wait_for_hang_up(sock)
-
-    return behave
-
-
-def resetting(sock: socket.socket) -> None:
-    """Read one request and reset the connection."""
-    receive(sock)
-    reset(sock)
-
-
-def reset(sock: socket.socket) -> None:
-    """Close with RST instead of FIN."""
-    form = "hh" if hasattr(socket, "SO_EXCLUSIVEADDRUSE") else "ii"  # Windows' struct linger is shorter
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
-    sock.close()
-
-
-def wait_for_hang_up(sock: socket.socket) -> float:
-    """Wait until the client closes the connection; return when it did, on the monotonic clock."""
-    with contextlib.suppress(ConnectionError):  # RST is hanging up, too
-        while sock.recv(65536):
+    def _serve(self, peer: Peer) -> None:
+        try:
+            self.script(peer)
+        except Gone:
             pass
-    return time.monotonic()
-
-
-def unused_port() -> int:
-    """Return a port of this machine on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+        except Exception as exc:  # noqa: BLE001 - told to the test by stop()
+            self.failures.append(exc)
+        finally:
+            peer.sock.close()
+            with self.changed:
+                peer.ended = True
+                self.changed.notify_all()
