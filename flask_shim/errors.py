@@ -102,9 +102,14 @@ class BackendError(ShimError):
 
 
 class BackendUnavailable(BackendError):
-    """No connection was made, so nothing ran; safe to try again."""
+    """No connection was made, so nothing ran; safe to try again. ``why`` is the cause in two or three words."""
 
     status = 503
+
+    def __init__(self, text: str, *, why: str = "connection failed") -> None:
+        """Keep the text and the cause."""
+        super().__init__(text)
+        self.why = why
 
 
 class BackendTimeout(BackendError):

@@ -82,10 +82,16 @@ class LMStudio:
             self.catalogue.lost()
             raise
 
-    def load(self, key: str, *, context_length: int | None = None, call: Call | None = None) -> dict[str, Any]:
-        """Load a model and wait until it is ready; return what the backend says (instance, time, config)."""
+    def load(
+        self, key: str, *, context_length: int | None = None, call: Call | None = None, **settings: Any
+    ) -> dict[str, Any]:
+        """Load a model and wait until it is ready; return what the backend says (instance, time, config).
+
+        ``settings`` are LM Studio's other load settings: eval_batch_size, flash_attention, num_experts,
+        offload_kv_cache_to_gpu.
+        """
         self._need_management("load a model")
-        payload: dict[str, Any] = {"model": key, "echo_load_config": True}
+        payload: dict[str, Any] = {"model": key, "echo_load_config": True, **settings}
         if context_length:
             payload["context_length"] = context_length
         try:

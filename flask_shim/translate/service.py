@@ -1,0 +1,56 @@
+"""Chats of the service routes into payloads, and pieces of answers into its records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.asks import Message
+from flask_shim.translate.messages import to_messages
+from flask_shim.translate.replies import Piece
+from flask_shim.translate.requests import Payload
+
+
+def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], model: Model) -> Payload:
+    """Return the payload of /v1/chat/completions; only settings that were given are sent."""
+    return {
+        "model": model.key,
+        "messages": to_messages(messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **{key: value for key, value in settings.items() if value is not None},
+    }
+
+
+def fragment(piece: Piece) -> bytes:
+    """Return the NDJSON line of a piece; thinking and calls have no place in this protocol."""
+    return orjson.dumps({"type": "fragment", "content": piece.text}) + b"\n" if piece.text else b""
+
+
+def whole(model: str, content: str, stop_reason: str, predicted_tokens: int) -> dict[str, Any]:
+    """Return the one object of an answer that is not streamed."""
+    return {
+        "model": model,
+        "content": content,
+        "stop_reason": stop_reason,
+        "predicted_tokens": predicted_tokens,
+    }
+
+
+def done(model: str, stop_reason: str, predicted_tokens: int) -> bytes:
+    """Return the NDJSON line that ends a stream."""
+    record = {"type": "done", "model": model, "predicted_tokens": predicted_tokens, "stop_reason": stop_reason}
+    return orjson.dumps(record) + b"\n"
+
+
+def broke(text: str) -> bytes:
+    """Return the NDJSON line for a stream that could not be finished."""
+    return orjson.dumps({"type": "error", "detail": text}) + b"\n"
+
+
+def described(model: Model) -> dict[str, Any]:
+    """Return a model as the service speaks of it."""
+    return {"key": model.key, "display_name": model.display_name or model.key}
