@@ -68,7 +68,7 @@ def load_now(services: Services, need: Need, call: Call) -> None:
     model, generation = need.target.model, need.target.listing.generation
     if generation is Generation.V1:
         _load(services, need, services.residents.of(model.key), call, context=None)
-    elif model.kind is Kind.LLM:
+    else:
         _load_by_asking(services, need, call)
 
 
@@ -125,15 +125,14 @@ def _load(services: Services, need: Need, resident: Resident, call: Call, *, con
 
 
 def _load_by_asking(services: Services, need: Need, call: Call) -> None:
-    """Have an old backend load the model just in time: it has no other way over HTTP than to be asked for a token."""
-    payload: dict[str, Any] = {
-        "model": need.target.model.key,
-        "messages": [{"role": "user", "content": "."}],
-        "max_tokens": 1,
-        "stream": True,
-    }
+    """Have an old backend load the model just in time: it has no other way over HTTP than to be asked for something."""
+    payload: dict[str, Any] = {"model": need.target.model.key}
     if (ttl := to_ttl(need.keep_alive, services.defaults)) is not None:
         payload["ttl"] = ttl
+    if need.target.model.kind is Kind.EMBEDDING:
+        services.backend.embed({**payload, "input": ["."]}, call)
+        return
+    payload |= {"messages": [{"role": "user", "content": "."}], "max_tokens": 1, "stream": True}
     services.backend.open_completion(CHAT, payload, call).close()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim.routes import health, models, ollama, passthrough
+from flask_shim.routes import embeddings, health, models, ollama, passthrough
 
-BLUEPRINTS = (health.bp, models.bp, ollama.bp, passthrough.bp)
+BLUEPRINTS = (health.bp, models.bp, ollama.bp, embeddings.bp, passthrough.bp)
 
 _WITH_HEAD = ("/", "/api/version", "/api/tags", "/health", "/healthz", "/ping", "/ready")
 

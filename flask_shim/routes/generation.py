@@ -18,7 +18,7 @@ from flask_shim.lmstudio import Call
 from flask_shim.services import services
 from flask_shim.stays import Need, load, unload
 from flask_shim.streams import client_gone
-from flask_shim.translate.asks import GenerationAsk, InvalidFormat
+from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, GenerationAsk, InvalidFormat
 from flask_shim.translate.capabilities import has_thinking
 from flask_shim.translate.dates import to_utc
 from flask_shim.translate.options import check_options
@@ -28,7 +28,10 @@ from flask_shim.translate.requests import Payload
 
 log = logging.getLogger(__name__)
 
-Ask = TypeVar("Ask", bound=GenerationAsk)
+ModelAsk = GenerationAsk | EmbedAsk | EmbeddingsAsk
+"""What has options and a keep-alive."""
+
+Ask = TypeVar("Ask", bound=ModelAsk)
 
 
 def with_checked_options(ask: Ask) -> Ask:
@@ -45,7 +48,7 @@ def check_format(ask: GenerationAsk) -> None:
         raise ShimError(ask.format.complaint, status=500)
 
 
-def need_of(target: Target, ask: GenerationAsk) -> Need:
+def need_of(target: Target, ask: ModelAsk) -> Need:
     """Return what the ask needs of its model."""
     context = ask.options.get("num_ctx") or services().config.default_context
     return Need(target=target, keep_alive=ask.keep_alive, context=max(0, context))
@@ -61,10 +64,15 @@ def completion(path: str, payload: Payload, target: Target, ask: GenerationAsk, 
 
 def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:
     """Load the model and answer with the one object that says so."""
+    load_only(target, ask)
+    return json_response(records.bare("load", to_utc(time.time_ns())))
+
+
+def load_only(target: Target, ask: ModelAsk) -> None:
+    """Load the model and start its keep-alive."""
     call = Call(client_gone(request.environ))
     with services().slots.take(), services().backend.watchdog.watch(call):
         load(services(), need_of(target, ask), call)
-    return json_response(records.bare("load", to_utc(time.time_ns())))
 
 
 def unloaded(target: Target, records: Records) -> Response:

@@ -36,7 +36,7 @@ class Naming:
 
     def empty(self) -> ShimError:
         """Return the error for no name."""
-        return self.missing("") if self.empty_is_missing else BadRequest("model is required")
+        return ModelNotFound(_single("")) if self.empty_is_missing else BadRequest("model is required")
 
 
 _TEXTS = {"single": _single, "double": _double, "tagged": _tagged}
@@ -50,13 +50,20 @@ EMBEDDINGS = Naming(quotes="double")
 
 def resolve(name: str, naming: Naming) -> Target:
     """Return what a client's name stands for; nothing is sent to the backend for a name that is not listed."""
+    target = services().directory.find(checked(name, naming))
+    if target is None:
+        raise naming.missing(name.strip())
+    return target
+
+
+def checked(name: str, naming: Naming) -> str:
+    """Return the name without what it says about its source; raise if it could not be any model's."""
     plain, source = split_source(name)
     if not plain:
         raise naming.empty()
     if source is Source.CLOUD:
         raise Forbidden("ollama cloud is disabled: remote model is unavailable")
-    target = services().directory.find(plain)
-    if target is None:
-        # Looked up first: LM Studio has keys that Ollama's grammar forbids.
-        raise naming.missing(name.strip()) if is_valid(plain) else BadRequest("invalid model name")
-    return target
+    # Looked up before it is called wrong: LM Studio has keys that Ollama's grammar forbids.
+    if not is_valid(plain) and services().directory.find(plain) is None:
+        raise BadRequest("invalid model name")
+    return plain

@@ -120,6 +120,21 @@ class EmbeddingsAsk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIEmbedAsk:
+    """POST /v1/embeddings. ``rest`` is the request without what LM Studio ignores and the shim does.
+
+    ``inputs`` are empty and ``input_complaint`` is Ollama's text (400) when there is anything but strings.
+    """
+
+    model: str
+    inputs: tuple[str, ...]
+    input_complaint: str
+    dimensions: int
+    as_base64: bool
+    rest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowAsk:
     """POST /api/show."""
 

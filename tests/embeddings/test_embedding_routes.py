@@ -1,0 +1,247 @@
+"""The three embedding routes before a backend that says whatever a test wants."""
+
+import base64
+import json
+import struct
+
+import pytest
+from support.fake_backend import Said
+
+EMPTY = {"model": "embedder", "embeddings": []}
+NO_SUCH = 'model "nope" not found, try pulling it first'
+
+
+def vectors(asked):
+    """Answer as LM Studio does: raw vectors, no counts, base64 and dimensions ignored; here last things first."""
+    texts = asked.json["input"]
+    texts = [texts] if isinstance(texts, str) else texts
+    data = [{"object": "embedding", "embedding": [3.0, 4.0, len(text)], "index": i} for i, text in enumerate(texts)]
+    usage = {"prompt_tokens": 0, "total_tokens": 0}
+    return {"object": "list", "data": data[::-1], "model": "embedder@q4", "usage": usage}
+
+
+@pytest.fixture
+def client(backend, shim):
+    return shim(backend(vectors).url)
+
+
+def test_embed_gives_vectors_of_length_one_in_the_order_of_the_texts(client):
+    told = client.post("/api/embed", json={"model": "embedder", "input": ["", "x" * 12]}).json
+    assert told["embeddings"] == [pytest.approx([0.6, 0.8, 0]), pytest.approx([3 / 13, 4 / 13, 12 / 13])]
+    assert told["model"] == "embedder"
+    assert all(isinstance(told[key], int) for key in ("total_duration", "load_duration"))
+    assert 0 < told["load_duration"] <= told["total_duration"]
+
+
+def test_embed_sends_all_texts_in_one_request_and_only_what_lm_studio_knows(backend, shim):
+    server = backend(vectors)
+    ask = {"model": "embedder", "input": ["a", "b"], "truncate": True, "keep_alive": "5m", "dimensions": 2}
+    assert shim(server.url).post("/api/embed", json=ask).status_code == 200
+    assert server.asked[-1].json == {"model": "embedder", "input": ["a", "b"], "ttl": 300}
+    assert server.paths() == ["POST /v1/embeddings"]
+
+
+@pytest.mark.parametrize("text", ["a", ["a"]])
+def test_embed_takes_a_text_or_a_list_and_answers_with_a_list(client, text):
+    assert len(client.post("/api/embed", json={"model": "embedder", "input": text}).json["embeddings"]) == 1
+
+
+def test_embed_cuts_to_the_dimensions_asked_for(client):
+    told = client.post("/api/embed", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
+    assert told["embeddings"] == [pytest.approx([0.6, 0.8])]
+
+
+@pytest.mark.parametrize("extra", [{}, {"input": None}, {"input": ""}, {"input": []}])
+def test_embed_without_input_loads_the_model_and_answers_with_nothing(backend, shim, extra):
+    server = backend(lambda asked: {"instance_id": "cold"})
+    response = shim(server.url).post("/api/embed", json={"model": "cold", **extra})
+    assert (response.status_code, response.json) == (200, {"model": "cold", "embeddings": []})
+    assert server.paths() == ["POST /api/v1/models/load"]
+
+
+def test_embed_without_input_leaves_a_loaded_model_alone(backend, shim):
+    server = backend(vectors)
+    assert shim(server.url).post("/api/embed", json={"model": "embedder"}).json == EMPTY
+    assert server.paths() == []
+
+
+def test_embed_without_input_and_keep_alive_0_unloads(backend, shim):
+    server = backend(lambda asked: {"instance_id": "embedder"})
+    assert shim(server.url).post("/api/embed", json={"model": "embedder", "keep_alive": 0}).json == EMPTY
+    assert server.paths() == ["POST /api/v1/models/unload"]
+
+
+def test_embed_with_num_ctx_loads_the_model_with_that_context(backend, shim):
+    server = backend(lambda asked: vectors(asked) if asked.path == "/v1/embeddings" else {"instance_id": "cold"})
+    ask = {"model": "cold", "input": "a", "options": {"num_ctx": 512}}
+    assert shim(server.url).post("/api/embed", json=ask).status_code == 200
+    load = next(asked for asked in server.asked if asked.path == "/api/v1/models/load")
+    assert load.json == {"model": "cold", "echo_load_config": True, "context_length": 512}
+
+
+def test_embed_counts_what_the_backend_counted(backend, shim):
+    server = backend(lambda asked: {**vectors(asked), "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+    told = shim(server.url).post("/api/embed", json={"model": "embedder", "input": "a"}).json
+    assert told["prompt_eval_count"] == 9
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"input": "x"}, 404, "model '' not found"),
+        ({"input": 5}, 404, "model '' not found"),
+        ({"model": "bad name", "input": 5}, 400, "invalid model name"),
+        ({"model": "nope", "input": 5}, 400, "invalid input type"),
+        ({"model": "embedder", "input": [5]}, 400, "invalid input type"),
+        ({"model": "embedder", "input": {"a": 1}}, 400, "invalid input type"),
+        ({"model": "nope", "input": "x"}, 404, NO_SUCH),
+        ({"model": "nope"}, 404, NO_SUCH),
+        ({"model": "embedder", "input": "x", "options": {"num_ctx": "q"}}, 500,
+         'option "num_ctx" must be of type integer'),
+        ({"model": "embedder", "input": "x", "dimensions": "2"}, 400,
+         "json: cannot unmarshal string into Go struct field EmbedRequest.dimensions of type int"),
+        ({"model": "embedder", "input": "a " * 9, "truncate": False}, 400,
+         "the input length exceeds the context length"),
+    ],
+)  # fmt: skip
+def test_embed_refuses_in_ollamas_words_and_order(backend, shim, body, status, text):
+    server = backend(vectors)
+    response = shim(server.url).post("/api/embed", json=body)
+    assert (response.status_code, response.json) == (status, {"error": text})
+    assert server.paths() == []
+
+
+def test_embed_leaves_long_texts_to_the_backend_unless_told_not_to(client):
+    assert client.post("/api/embed", json={"model": "embedder", "input": "a " * 9}).status_code == 200
+    short = {"model": "embedder", "input": "a " * 8, "truncate": False}
+    assert client.post("/api/embed", json=short).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "text"),
+    [
+        (b'{"data":[{"index":0,"embedding":[0.1,null]}]}', 400, "embedding contains NaN or Inf values"),
+        ({"data": []}, 502, "LM Studio answered with 0 vectors for 1 texts"),
+        (Said(400, {"error": "The model has crashed without additional information. (Exit code: null)"}), 500,
+         "The model has crashed without additional information. (Exit code: null)"),
+        (Said(400, {"error": "something it does not like"}), 400, "something it does not like"),
+    ],
+)  # fmt: skip
+def test_embed_tells_what_went_wrong_at_the_backend(backend, shim, answer, status, text):
+    server = backend(lambda asked: answer)
+    response = shim(server.url).post("/api/embed", json={"model": "embedder", "input": "x"})
+    assert (response.status_code, response.json) == (status, {"error": text})
+
+
+def test_embed_asks_again_when_the_model_was_evicted_meanwhile(backend, shim):
+    answers = [Said(400, {"error": "Model unloaded."}), None]
+    server = backend(lambda asked: answers.pop(0) or vectors(asked))
+    assert shim(server.url).post("/api/embed", json={"model": "embedder", "input": "x"}).status_code == 200
+
+
+def test_embed_loads_a_model_that_the_backend_does_not_load_by_itself(backend, shim):
+    answers = [Said(400, {"error": "No models loaded. Please load a model"}), {"instance_id": "cold"}, None]
+    server = backend(lambda asked: answers.pop(0) or vectors(asked))
+    assert shim(server.url).post("/api/embed", json={"model": "cold", "input": "x"}).status_code == 200
+    assert server.paths() == ["POST /v1/embeddings", "POST /api/v1/models/load", "POST /v1/embeddings"]
+
+
+@pytest.mark.parametrize("path", ["/api/embed", "/v1/embeddings"])
+def test_language_model_is_not_loaded_for_embeddings_it_cannot_make(backend, shim, path):
+    server = backend(lambda asked: Said(400, {"error": "No models loaded. Please load a model"}))
+    client = shim(server.url, default_context=4096)
+    response = client.post(path, json={"model": "chatter", "input": "x"})
+    assert response.status_code == 400
+    assert '"chatter" does not support embeddings: No models loaded.' in json.dumps(response.json).replace("\\", "")
+    assert server.paths() == ["POST /v1/embeddings"]
+
+
+def test_embeddings_gives_the_vector_as_the_model_made_it_and_nothing_else(client):
+    assert client.post("/api/embeddings", json={"model": "embedder", "prompt": "abc"}).json == {
+        "embedding": [3.0, 4.0, 3]
+    }
+
+
+@pytest.mark.parametrize("extra", [{}, {"prompt": ""}])
+def test_embeddings_without_prompt_loads_the_model_and_answers_with_nothing(backend, shim, extra):
+    server = backend(lambda asked: {"instance_id": "cold"})
+    assert shim(server.url).post("/api/embeddings", json={"model": "cold", **extra}).json == {"embedding": []}
+    assert server.paths() == ["POST /api/v1/models/load"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"prompt": "x"}, 400, "model is required"),
+        ({"model": "bad name"}, 400, "invalid model name"),
+        ({"model": "nope", "prompt": "x"}, 404, NO_SUCH),
+    ],
+)
+def test_embeddings_refuses_in_ollamas_words(client, body, status, text):
+    response = client.post("/api/embeddings", json=body)
+    assert (response.status_code, response.json) == (status, {"error": text})
+
+
+def test_embeddings_answers_500_to_every_error_of_the_engine(backend, shim):
+    server = backend(lambda asked: Said(400, {"error": "kaboom"}))
+    response = shim(server.url).post("/api/embeddings", json={"model": "embedder", "prompt": "x"})
+    assert (response.status_code, response.json) == (500, {"error": "kaboom"})
+
+
+def test_openai_embeddings_are_passed_on_byte_for_byte(backend, shim):
+    raw = b'{ "data" : [ {"embedding":[1e-5, 2.50],"index":0} ],  "model":"x" }'
+    server = backend(lambda asked: raw)
+    ask = {"model": "EMBEDDER:latest", "input": "a", "encoding_format": "float", "user": "me"}
+    assert shim(server.url).post("/v1/embeddings", json=ask).data == raw
+    assert server.asked[-1].json == {"model": "embedder", "input": "a", "user": "me"}
+
+
+def test_openai_embeddings_are_written_as_base64_when_asked(client):
+    ask = {"model": "embedder", "input": ["", "abc"], "encoding_format": "Base64"}
+    told = client.post("/v1/embeddings", json=ask).json
+    texts = [item["embedding"] for item in told["data"]]
+    assert [struct.unpack("<3f", base64.b64decode(text)) for text in texts] == [(3, 4, 0), (3, 4, 3)]
+    assert told["model"] == "embedder@q4"
+    assert told["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+
+
+def test_openai_embeddings_are_cut_to_the_dimensions_asked_for(client):
+    told = client.post("/v1/embeddings", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
+    assert told["data"] == [{"object": "embedding", "embedding": pytest.approx([0.6, 0.8]), "index": 0}]
+
+
+FORMATS = "Invalid value for 'encoding_format' = hex. Supported values: ['float', 'base64']."
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "text"),
+    [
+        (b"", 400, "invalid_request_error", "EOF"),
+        (b'{"model":"embedder","input":"x","encoding_format":"hex"}', 400, "invalid_request_error", FORMATS),
+        (b'{"encoding_format":"hex"}', 400, "invalid_request_error", FORMATS),
+        (b'{"model":"embedder","input":[]}', 400, "invalid_request_error", "invalid input"),
+        (b'{"model":"embedder"}', 400, "invalid_request_error", "invalid input"),
+        (b'{"model":"embedder","input":[1,2]}', 400, "invalid_request_error", "invalid input type"),
+        (b'{"model":"embedder","input":5}', 400, "invalid_request_error", "invalid input type"),
+        (b'{"model":"bad name","input":"x"}', 400, "invalid_request_error", "invalid model name"),
+        (b'{"model":"nope","input":"x"}', 404, "not_found_error", NO_SUCH),
+        (b'{"input":"x"}', 404, "not_found_error", "model '' not found"),
+        (b'{"model":"embedder","input":"x","dimensions":"2"}', 400, "invalid_request_error",
+         "json: cannot unmarshal string into Go struct field EmbedRequest.dimensions of type int"),
+    ],
+)  # fmt: skip
+def test_openai_embeddings_refuses_in_ollamas_words_and_order(backend, shim, body, status, kind, text):
+    server = backend(vectors)
+    response = shim(server.url).post("/v1/embeddings", data=body)
+    assert response.status_code == status
+    assert response.json == {"error": {"message": text, "type": kind, "param": None, "code": None}}
+    assert server.paths() == []
+
+
+@pytest.mark.parametrize(("path", "key"), [("/api/embed", "input"), ("/api/embeddings", "prompt")])
+def test_old_backend_is_asked_for_a_vector_to_load_a_model(backend, shim, path, key):
+    rows = [{"id": "embedder", "type": "embeddings", "state": "not-loaded"}]
+    server = backend(vectors, rows, "v0")
+    assert shim(server.url).post(path, json={"model": "embedder", key: ""}).status_code == 200
+    assert server.paths() == ["POST /v1/embeddings"]
+    assert server.asked[-1].json["model"] == "embedder"
