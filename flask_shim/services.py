@@ -14,6 +14,7 @@ from flask_shim.lmstudio import Link, LMStudio
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.lifecycle import Residents
 from flask_shim.slots import Slots
+from flask_shim.store import FILE_NAME, AliasStore
 from flask_shim.translate.requests import Defaults
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Services:
 
     config: Config
     backend: LMStudio
+    aliases: AliasStore
     directory: Directory
     residents: Residents
     slots: Slots
@@ -36,10 +38,12 @@ class Services:
     def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
         """Put the parts together; nothing is sent yet."""
         backend = backend or LMStudio(link_of(config))
+        aliases = AliasStore(config.data_dir / FILE_NAME)
         return cls(
             config=config,
             backend=backend,
-            directory=Directory(backend, config.model_selector_cache_size),
+            aliases=aliases,
+            directory=Directory(backend, config.model_selector_cache_size, aliases.aliases),
             residents=Residents(lambda key: _unload(backend, key)),
             slots=Slots(config.max_streams),
             defaults=Defaults(

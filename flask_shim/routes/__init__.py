@@ -8,7 +8,7 @@ from flask_shim.routes import embeddings, health, models, ollama, passthrough
 
 BLUEPRINTS = (health.bp, models.bp, ollama.bp, embeddings.bp, passthrough.bp)
 
-_WITH_HEAD = ("/", "/api/version", "/api/tags", "/health", "/healthz", "/ping", "/ready")
+_WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health", "/healthz", "/ping", "/ready")
 
 
 def tidy(app: Flask) -> None:

@@ -1,17 +1,22 @@
-"""Ollama's lists: which models there are, what they can do, which are loaded."""
+"""The lists: which models there are, what they can do, which are loaded."""
 
 from __future__ import annotations
 
 import time
+from contextlib import closing
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from flask_shim.faces import json_response
+from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
 from flask_shim.schemas import load_show
 from flask_shim.services import services
 from flask_shim.stays import seconds_left
-from flask_shim.translate.listing import to_ps, to_show, to_tags
+from flask_shim.streams import client_gone
+from flask_shim.translate.aliases import with_models
+from flask_shim.translate.listing import Entry, to_ps, to_show, to_tags
 
 PS_SECONDS = 1.0
 """How old a list may be that says what is loaded: VS Code polls it many times a second while it waits."""
@@ -43,12 +48,40 @@ def show() -> Response:
 
 @bp.get("/api/ps")
 def ps() -> Response:
-    """List the loaded models and when they will go."""
+    """List the loaded models and when they will go: under their own names, for an alias is not loaded apart from it."""
     listing = services().backend.listing(max_age=PS_SECONDS)
     now = time.monotonic()
     running = [
         (entry, seconds_left(services().residents.of(entry.model.key), now))
-        for entry in services().directory.entries(listing)
+        for entry in services().directory.models(listing)
         if entry.model.is_loaded
     ]
     return json_response(to_ps(running, time.time_ns()))
+
+
+@bp.get("/v1/models")
+def openai_models() -> Response:
+    """Pass LM Studio's list on as it is, with the aliases at its end if there are any."""
+    own = relayed(services(), Request(method="GET", path="/v1/models"), client_gone(request.environ))
+    if not services().aliases.aliases():
+        return own
+    with closing(own):
+        data = b"".join(own.iter_encoded())
+    aliases = services().directory.aliases(services().backend.listing())
+    return Response(with_models(data, [_item(entry.name, entry) for entry in aliases]), mimetype=own.mimetype)
+
+
+@bp.get("/v1/models/<path:name>")
+def openai_model(name: str) -> Response:
+    """Describe one model as Ollama does; names may have slashes in them."""
+    services().backend.listing(must_answer=True)
+    return json_response(_item(name, naming.resolve(name, naming.SHOW).entry))
+
+
+def _item(name: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": entry.modified_ns // 1_000_000_000,
+        "owned_by": entry.model.publisher or "library",
+    }

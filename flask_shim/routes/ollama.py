@@ -23,7 +23,8 @@ from flask_shim.services import services
 from flask_shim.translate.asks import GenerateAsk, Message
 from flask_shim.translate.capabilities import check_chat, check_generate, check_thinking
 from flask_shim.translate.context import from_context, to_context
-from flask_shim.translate.prompts import check_raw, completion_prompt
+from flask_shim.translate.inheriting import inherited_chat, inherited_generate
+from flask_shim.translate.prompts import chat_prompt, check_raw, completion_prompt
 from flask_shim.translate.records import ChatRecords, GenerateRecords
 from flask_shim.translate.requests import chat_payload, completion_payload, generate_payload
 
@@ -38,6 +39,7 @@ def chat() -> Response:
     started_ns = time.perf_counter_ns()
     ask = load_chat(request.get_data(cache=False))
     target = naming.resolve(ask.model, naming.CHAT)
+    ask = inherited_chat(ask, target.entry)
     records = ChatRecords(ask.model)
     if not ask.messages and ask.keep_alive == 0:
         return unloaded(target, records)
@@ -47,9 +49,13 @@ def chat() -> Response:
     if not ask.messages:
         return loaded(target, ask, records)
     check_format(ask)
-    payload = chat_payload(ask, target.model, services().defaults)
+    prompt = chat_prompt(ask, target.entry.template)
+    if prompt is None:
+        path, payload = CHAT, chat_payload(ask, target.model, services().defaults)
+    else:
+        path, payload = COMPLETIONS, completion_payload(ask, prompt, target.model, services().defaults)
     offered = tuple(tool["function"]["name"] for tool in ask.tools)
-    opened = completion(CHAT, payload, target, ask, started_ns)
+    opened = completion(path, payload, target, ask, started_ns)
     return answered(opened, records, reading_of(target, ask, offered), stream=ask.stream)
 
 
@@ -63,13 +69,14 @@ def generate() -> Response:
     if not ask.prompt and ask.keep_alive == 0:
         return unloaded(target, records)
     check_raw(ask)
+    ask = inherited_generate(ask, target.entry)
     check_thinking(ask.model, ask.think, target.model)
     check_generate(ask.model, ask.suffix, target.model)
     ask = with_checked_options(ask)
     if not ask.prompt:
         return loaded(target, ask, records)
     check_format(ask)
-    history = _history(ask)
+    history = _history(ask) or target.entry.messages
     via_completions = services().config.generate_via == "completions"
     prompt = completion_prompt(ask, history, target.model, always=via_completions)
     if prompt is None:

@@ -125,10 +125,10 @@ class GoMap(GoField[dict[str, Any]]):
 
 
 class GoStringMap(GoField[dict[str, str]]):
-    """``map[string]string``."""
+    """``map[string]string``; None when absent, where that is not the same as empty."""
 
     def __init__(self) -> None:
-        super().__init__(load_default=dict)
+        super().__init__(load_default=None)
 
     def from_json(self, value: Any) -> dict[str, str]:
         """Take an object of strings; null counts as an empty one."""

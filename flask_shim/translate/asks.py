@@ -155,7 +155,10 @@ class PullAsk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAsk:
-    """POST /api/create: the parts of it that an alias can carry, and those it cannot (to refuse them by name)."""
+    """POST /api/create: the parts of it that an alias can carry, and those it cannot (to refuse them by name).
+
+    ``files`` and ``adapters`` are None when absent: empty ones are refused in words of their own.
+    """
 
     model: str
     from_: str = ""
@@ -165,8 +168,8 @@ class CreateAsk:
     license: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    adapters: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] | None = None
+    adapters: Mapping[str, str] | None = None
     quantize: str = ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,23 +19,28 @@ from flask_shim.translate.families import estimated_bytes, family, parameter_cou
 FOREVER_NS = (1 << 63) - 1
 """How far ahead Ollama puts the expiry of a model that stays: about 292 years."""
 
+OWN_TEMPLATE = "{{- /* LM Studio applies the model's own template */ -}}"
+"""Begins every template that we made up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One name in the lists: a model under its own name, or under one the user gave it with settings of its own.
 
-    ``modified_ns`` is when this shim first saw it (ns since 1970): the backend keeps no dates.
+    ``modified_ns`` is when this shim first saw it (ns since 1970): the backend keeps no dates. ``base`` names the
+    variant behind a name of the user's; left empty it is the model's key.
     """
 
     name: str
     model: Model
     modified_ns: int
+    base: str = ""
     parent: str = ""
     system: str = ""
     template: str = ""
     license: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    messages: Sequence[Message] = ()
+    messages: tuple[Message, ...] = ()
 
 
 def context_length(model: Model) -> int | None:
@@ -154,7 +159,7 @@ def template_of(model: Model) -> str:
     Clients look for ".Tools" and ".Suffix" in it to find out whether they may send tools or ask for an insertion.
     """
     can = capabilities(model)
-    lines = ["{{- /* LM Studio applies the model's own template */ -}}", "{{ if .System }}{{ .System }}{{ end }}"]
+    lines = [OWN_TEMPLATE, "{{ if .System }}{{ .System }}{{ end }}"]
     if "tools" in can:
         lines.append("{{ if .Tools }}{{ .Tools }}{{ end }}")
     if "insert" in can:
@@ -197,7 +202,7 @@ def _modelfile(entry: Entry, template: str, system: str, parameters: Mapping[str
         "# To build a new Modelfile based on this, replace FROM with:",
         f"# FROM {entry.name}",
         "",
-        f"FROM {entry.parent or entry.model.key}",
+        f"FROM {entry.base or entry.model.key}",
         f"TEMPLATE {_quoted(template)}",
     ]
     if system:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
-from flask_shim.errors import BadRequest, NotSupported
+from flask_shim.errors import BadRequest, NotSupported, ShimError
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.asks import GenerateAsk, Message
+from flask_shim.translate.asks import ChatAsk, GenerateAsk, Message
 from flask_shim.translate.capabilities import check_generate
 from flask_shim.translate.families import insert_tokens, suggests_base
 
-_PLACEHOLDER = re.compile(r"\{\{-?\s*\.(System|Prompt|Response|Suffix)\s*-?\}\}")
+_PLACEHOLDER = re.compile(r"(?:\s*\{\{-\s+|\{\{\s*)\.(System|Prompt|Response|Suffix)(?:\s+-\}\}\s*|\s*\}\})")
+"""A hyphen eats the white space on its side."""
+
+_SLOTS = {"system": 0, "developer": 0, "user": 1, "assistant": 2}
+"""Which of system, prompt and response a turn is; a turn of any other role is a prompt."""
+
+Round = list[str]
+"""System, prompt and response; each may be empty."""
 
 
 def check_raw(ask: GenerateAsk) -> None:
     """Refuse what contradicts raw mode, in Ollama's words."""
     if ask.raw and (ask.template or ask.system or ask.context):
         raise BadRequest("raw mode does not support template, system, or context")
+
+
+def chat_prompt(ask: ChatAsk, template: str) -> str | None:
+    """Return the turns filled into ``template``, None without one: then the model's own is applied."""
+    if not template:
+        return None
+    _refuse_pictures(image for message in ask.messages for image in message.images)
+    return fill(template, ask.messages)
 
 
 def completion_prompt(ask: GenerateAsk, history: tuple[Message, ...], model: Model, *, always: bool) -> str | None:
@@ -29,7 +45,8 @@ def completion_prompt(ask: GenerateAsk, history: tuple[Message, ...], model: Mod
     if ask.suffix:
         return _insertion(ask, model)
     if ask.template:
-        return _from_template(ask)
+        _refuse_pictures(ask.images)
+        return fill(ask.template, (Message("system", ask.system), *history, Message("user", ask.prompt)))
     if ask.images or not (always or suggests_base(model.key)):
         return None
     return "".join(_before(ask, history)) + ask.prompt
@@ -48,12 +65,55 @@ def _insertion(ask: GenerateAsk, model: Model) -> str:
     return f"{prefix}{ask.prompt}{suffix}{ask.suffix}{middle}"
 
 
-def _from_template(ask: GenerateAsk) -> str:
-    """Fill in a template made of placeholders only; what Go's templates can do beyond that is refused."""
-    values = {"System": ask.system, "Prompt": ask.prompt, "Response": "", "Suffix": ask.suffix}
-    if "{{" in _PLACEHOLDER.sub("", ask.template):
+def _refuse_pictures(images: Iterable[bytes]) -> None:
+    if any(True for _ in images):
+        raise NotSupported("LM Studio sees pictures only where the model's own template is applied")
+
+
+def template_fault(template: str) -> str:
+    """Return what Go's parser says about an action without an end, "" for a template without such."""
+    start = template.rfind("{{")
+    if start <= template.rfind("}}"):
+        return ""
+    line = template.count("\n", 0, start) + 1
+    return f"template: :{line}: unclosed action"
+
+
+def check_template(template: str) -> None:
+    """Refuse a template that is more than placeholders: Go's templates cannot be run here."""
+    if "{{" in _PLACEHOLDER.sub("", template):
         raise NotSupported(
             "LM Studio applies the model's own template: only templates made of {{ .System }}, {{ .Prompt }} and"
             " {{ .Response }} are honoured here"
         )
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], ask.template.partition("{{ .Response }}")[0])
+
+
+def fill(template: str, turns: Iterable[Message]) -> str:
+    """Fill every round of turns into a template, the last one up to the response that is to come."""
+    if fault := template_fault(template):
+        raise ShimError(fault)
+    check_template(template)
+    pieces = _PLACEHOLDER.split(template)  # text, name, text, name, …, text
+    if "Response" not in pieces[1::2]:
+        pieces += ["Response", ""]
+    *past, last = _rounds(turns)
+    until_response = pieces[: 2 * pieces[1::2].index("Response") + 2]
+    return "".join(_filled(pieces, one) for one in past) + _filled(until_response, last)
+
+
+def _rounds(turns: Iterable[Message]) -> list[Round]:
+    """Part the turns into rounds: a new one begins where a turn belongs before what the last one has already."""
+    rounds: list[Round] = [["", "", ""]]
+    last = 0
+    for turn in turns:
+        slot = _SLOTS.get(turn.role, 1)
+        if slot < last:
+            rounds.append(["", "", ""])
+        last = slot
+        rounds[-1][slot] = "\n\n".join(filter(None, (rounds[-1][slot], turn.content)))
+    return rounds
+
+
+def _filled(pieces: Sequence[str], one: Round) -> str:
+    values = dict(zip(("System", "Prompt", "Response"), one, strict=True))
+    return "".join(values.get(piece, "") if at % 2 else piece for at, piece in enumerate(pieces))
