@@ -6,7 +6,10 @@ most of the shim's work. This one takes everything a read has brought at once.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _MAX_LINE = 4096
+_SHORT_LINE = 16
 
 
 class FramingError(ValueError):
@@ -33,6 +36,8 @@ class Dechunker:
         parts: list[bytes] = []
         at = 0
         while at < len(block) and not self.done:
+            if self._step == "size":
+                at = _whole_chunks(block, at, parts)
             if self._step == "data":
                 part = block[at : at + self._left]
                 parts.append(part)
@@ -66,9 +71,26 @@ class Dechunker:
             self.done = True
 
 
+def _whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
+    """Take the chunks that lie in ``block`` as a whole, nearly all; return where the first other one begins."""
+    while (end := block.find(b"\r\n", at, at + _SHORT_LINE)) > at:
+        begin = end + 2
+        size = _short_size(block[at:end])
+        stop = begin + size
+        if not size or block[stop : stop + 2] != b"\r\n":
+            break
+        parts.append(block[begin:stop])
+        at = stop + 2
+    return at
+
+
 def _size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     # int() alone would take "+2", "-1", "0x2" and "1_0"
     if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
         raise FramingError("a chunk size is not a number")
     return int(digits, 16)
+
+
+_short_size = lru_cache(maxsize=1024)(_size)
+"""The sizes of a stream are few: tokens differ little in length."""
