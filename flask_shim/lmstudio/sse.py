@@ -9,6 +9,7 @@ from __future__ import annotations
 import orjson
 
 _BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
 
 
 class LineTooLong(ValueError):
@@ -38,13 +39,7 @@ class SseSplitter:
         text = self._take(chunk)
         end = text.rfind(b"\n\n")
         self._hold(text[end + 2 :])
-        payloads: list[bytes] = []
-        for event in text[:end].split(b"\n\n"):
-            if event.startswith(b"data: ") and b"\n" not in event:  # nearly all of them
-                payloads.append(event[6:])
-            else:
-                payloads.extend(_data(event))
-        return payloads
+        return _payloads(text[:end])
 
     def flush(self) -> list[bytes]:
         """Return the data of an event that the end of the stream cut off; the caller decides whether it is whole."""
@@ -76,6 +71,15 @@ class SseSplitter:
             raise LineTooLong(f"no event ended within {self._limit} bytes")
         if part:
             self._parts.append(part)
+
+
+def _payloads(text: bytes) -> list[bytes]:
+    """Return the data of the events in ``text``, whose last blank line is already off."""
+    if text.startswith(_DATA):
+        payloads = text[len(_DATA) :].split(b"\n\n" + _DATA)
+        if text.count(b"\n") == 2 * (len(payloads) - 1):  # nothing but events of one line, as nearly always
+            return payloads
+    return [payload for event in text.split(b"\n\n") for payload in _data(event)]
 
 
 def _data(event: bytes) -> list[bytes]:
