@@ -19,6 +19,7 @@ from flask_shim.stays import Need, unload
 from flask_shim.streams import client_gone
 from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, OpenAIEmbedAsk
 from flask_shim.translate.embeddings import embed_payload, normalised, shortened, to_embed, to_openai
+from flask_shim.translate.inheriting import context_of, with_options_of
 from flask_shim.translate.requests import to_ttl
 from flask_shim.vectors import Embedded, embedded, is_told_to_be_llm
 
@@ -33,7 +34,7 @@ def embed() -> Response:
     if ask.input_complaint:
         raise BadRequest(ask.input_complaint)
     target = naming.resolve(ask.model, naming.EMBED)
-    ask = with_checked_options(ask)
+    ask = with_checked_options(with_options_of(target.entry, ask))
     if not ask.inputs:
         _load_or_unload(target, ask)
         return json_response({"model": ask.model, "embeddings": []})
@@ -47,7 +48,7 @@ def embeddings() -> Response:
     """Give the vector of one text as the model makes it; the route of old clients."""
     ask = load_embeddings(request.get_data(cache=False))
     target = naming.resolve(ask.model, naming.EMBEDDINGS)
-    ask = with_checked_options(ask)
+    ask = with_checked_options(with_options_of(target.entry, ask))
     if not ask.prompt:
         _load_or_unload(target, ask)
         return json_response({"embedding": []})
@@ -67,7 +68,7 @@ def openai_embeddings() -> Response:
         raise BadRequest(ask.input_complaint)
     target = naming.resolve(ask.model, naming.EMBED)
     payload = {**ask.rest, "model": target.identifier}
-    need, gone = Need(target=target), client_gone(request.environ)
+    need, gone = Need(target=target, context=context_of(target.entry)), client_gone(request.environ)
     if _can_pass_through(ask, target):
         body = orjson.dumps(payload)
         return relayed(services(), Request(method="POST", path=EMBEDDINGS, body=body, need=need), gone)

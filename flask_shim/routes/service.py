@@ -20,6 +20,7 @@ from flask_shim.services import services
 from flask_shim.stays import Need, unload
 from flask_shim.streams import NDJSON, client_gone, streamed
 from flask_shim.translate import service as records
+from flask_shim.translate.inheriting import context_of, inherited_payload
 from flask_shim.translate.records import Answer
 from flask_shim.translate.replies import AnswerReader, Reading
 
@@ -94,8 +95,9 @@ def chat(kind: str, stream: bool) -> Response:
     ask = read(_CHAT, request.get_data(cache=False))
     target = _target((ask["model_key"] if kind == "any" else "") or _default(kind))
     payload = records.chat_payload(ask["messages"], ask["config"] or {}, target.model)
-    completion = Completion(services(), Need(target=target), client_gone(request.environ), started_ns)
-    completion.open(CHAT, {**payload, "model": target.identifier})
+    payload = inherited_payload(CHAT, {**payload, "model": target.identifier}, target.entry)
+    need = Need(target=target, context=context_of(target.entry))
+    completion = Completion(services(), need, client_gone(request.environ), started_ns).open(CHAT, payload)
     reader = AnswerReader(Reading(mode="hide"))
     if stream:
         lines = _lines(completion, reader, target.model.key)
