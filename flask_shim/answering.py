@@ -12,6 +12,7 @@ from flask import Response
 
 from flask_shim.completions import Completion
 from flask_shim.faces import json_response, ollama_error
+from flask_shim.request_record import RequestRecord, current
 from flask_shim.streams import NDJSON, streamed
 from flask_shim.translate.dates import to_utc
 from flask_shim.translate.records import Answer, Records
@@ -56,9 +57,18 @@ def answered(
 
 def pieces_of(completion: Completion, reader: AnswerReader) -> Iterator[Iterable[Piece]]:
     """Yield the pieces of each read together, those that only the end settles last."""
+    completion.owned.callback(_note_counts, current(), reader)
     for events in completion:
         yield reader.feed(events)
     yield reader.finish()
+
+
+def _note_counts(record: RequestRecord, reader: AnswerReader) -> None:
+    usage = reader.usage
+    if usage is None:  # cut before the end, or a backend that tells none
+        record.counted(None, reader.deltas)
+    else:
+        record.counted(usage.prompt_tokens, usage.completion_tokens)
 
 
 def _lines(completion: Completion, reader: AnswerReader, records: Records, to_context: ToContext) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import faces
+from flask_shim import faces, guards, log, metrics, recording
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.routes import BLUEPRINTS, tidy
@@ -16,10 +16,16 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
 
     Raises ConfigError with every mistake in the settings.
     """
-    config = config or Config.from_env()
+    if config is None:
+        config = Config.from_env()
+        log.configure(config)  # the settings are ours to read, so are those of the log
     app = Flask("flask_shim", static_folder=None)
     app.url_map.strict_slashes = False
-    Services.build(config, backend).install(app)
+    services = Services.build(config, backend)
+    services.install(app)
+    recorder = recording.install(app)
+    guards.install(app, config)
+    metrics.install(app, config, recorder, services.slots)
     faces.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

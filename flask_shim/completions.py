@@ -12,6 +12,7 @@ from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.events import Event
 from flask_shim.lmstudio.stream import EventStream
+from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.stays import Need, load_now, stay
 from flask_shim.translate.records import Totals, to_totals
@@ -35,6 +36,7 @@ class Completion:
     def open(self, path: str, payload: dict[str, Any]) -> Completion:
         """Take what is needed, load the model if need be, and wait for the first events; on failure hold nothing."""
         backend = self._services.backend
+        current().uses(self._need.target.model.key)
         with ExitStack() as unless_open:
             unless_open.callback(self.close)
             self.owned.callback(self._services.slots.take().release)
@@ -44,6 +46,7 @@ class Completion:
                 self._stream = self._ask(path, payload)
                 self.owned.callback(self._stream.close)
             self._first_ns = time.perf_counter_ns()
+            current().first_token()
             if is_cold:
                 self._ready_ns = self._stream.head_ns
             unless_open.pop_all()

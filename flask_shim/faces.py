@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 from werkzeug.routing import RequestRedirect
 
 from flask_shim.errors import BodyTooLarge, ShimError
+from flask_shim.request_record import current
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def install(app: Flask) -> None:
 
 
 def _shim_error(exc: ShimError) -> Response:
-    (log.info if exc.status < 500 else log.warning)("refused status=%d: %s", exc.status, exc.text)
+    current().failed(exc)
     return error_response(exc, request.path)
 
 
@@ -123,5 +124,6 @@ def _http_error(exc: HTTPException) -> Response:
 
 
 def _bug(exc: Exception) -> Response:
+    current().failed(exc)
     log.error("internal error path=%s", request.path, exc_info=exc)
     return error_response(ShimError("internal error"), request.path)

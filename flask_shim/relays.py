@@ -15,6 +15,7 @@ from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
 from flask_shim.lmstudio.sse import SseSplitter
+from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.stays import Need, load_now, stay
 from flask_shim.streams import SSE, streamed
@@ -40,6 +41,7 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
     call = Call(gone, total_timeout=services.backend.link.total_timeout)
     with ExitStack() as held:
         if request.need is not None:
+            current().uses(request.need.target.model.key)
             held.callback(services.slots.take().release)
         held.enter_context(services.backend.watchdog.watch(call))
         if request.need is None:
@@ -48,6 +50,7 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
             with stay(services, request.need, call, held):
                 answer, first = _ask_curing(services, request, call)
         held.callback(answer.close)
+        current().first_token()
         return streamed(
             _blocks(services, answer, first, request.path),
             held.pop_all(),

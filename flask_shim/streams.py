@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response
 
 from flask_shim.errors import ClientGone, ShimError
+from flask_shim.request_record import current
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ def streamed(
         until_built.callback(body.close)
         response = Response(body, mimetype=mimetype, headers=dict(headers or {}), direct_passthrough=True)
         response.headers.extend(UNBUFFERED)
+        current().streams()
         until_built.pop_all()
     return response
 
@@ -92,11 +94,13 @@ def _guarded(first: bytes, rest: Iterator[bytes], to_error: ToError) -> Iterator
         if first:
             yield first
         yield from rest
-    except ClientGone:
-        return  # nobody is left to tell
+        current().completed()
+    except ClientGone as exc:
+        current().failed(exc)  # nobody else is left to tell
     except ShimError as exc:
-        log.warning("stream broke: %s", exc.text)
+        current().failed(exc)
         yield to_error(exc.text)
-    except Exception:
+    except Exception as exc:
+        current().failed(exc)
         log.exception("stream broke")
         yield to_error("internal error")

@@ -1,0 +1,135 @@
+"""Applications to look at from outside: one whose backend must not be touched, one behind a real waitress."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.errors import BackendUnavailable
+
+TIMEOUT_SECONDS = 10.0
+BACKEND_AWAY = 503
+"""What answers a request that got past the guards and asked for the backend."""
+
+
+class NoBackend:
+    """In place of an LMStudio: notes what is wanted of it, and is not there."""
+
+    def __init__(self) -> None:
+        self.touched: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.touched.append(name)
+        raise BackendUnavailable("there is no LM Studio")
+
+
+def guarded(**settings: Any) -> tuple[Flask, NoBackend]:
+    """Return a whole application with these settings, and its backend."""
+    backend = NoBackend()
+    return create_app(Config(**settings), backend), backend  # type: ignore[arg-type]
+
+
+class OldBackend(BaseHTTPRequestHandler):
+    """An LM Studio with one model and no API of its own; keeps the headers it was asked with.
+
+    It says "a" three times; asked to "break", it hangs up after the first, asked to "go on", it never ends.
+    """
+
+    def do_GET(self) -> None:
+        self._note()
+        body = b'{"object": "list", "data": [{"id": "tiny-chat", "object": "model"}]}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self._note()
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # who hangs up on us is what the test is about
+            self._say(asked["messages"][-1]["content"])
+
+    def _say(self, wish: str) -> None:
+        self._send({"delta": {"role": "assistant", "content": "a"}})
+        if wish == "break":
+            return
+        while wish == "go on":
+            time.sleep(0.01)
+            self._send({"delta": {"content": "a"}})
+        for _ in range(2):
+            self._send({"delta": {"content": "a"}})
+        self._send({"delta": {}, "finish_reason": "stop"}, usage={"prompt_tokens": 7, "completion_tokens": 3})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _send(self, choice: dict[str, Any], **more: Any) -> None:
+        event = {"choices": [{"index": 0, **choice}], **more}
+        self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+    def _note(self) -> None:
+        self.server.heads.append(dict(self.headers))  # type: ignore[attr-defined]
+
+    def log_message(self, *_: Any) -> None:
+        """Write nothing."""
+
+
+@contextlib.contextmanager
+def old_backend() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Run an :class:`OldBackend`; yield its URL and the headers of every request it gets."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), OldBackend) as server:
+        server.heads = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", server.heads  # type: ignore[attr-defined]
+        finally:
+            server.shutdown()
+            thread.join(TIMEOUT_SECONDS)
+
+
+@contextlib.contextmanager
+def served(app: Flask, **adjustments: Any) -> Iterator[int]:
+    """Serve ``app`` with waitress on a port of loopback, which is yielded."""
+    sockets: dict[int, Any] = {}
+    server = create_server(app, map=sockets, host="127.0.0.1", port=0, threads=4, **adjustments)
+    thread = threading.Thread(target=server.run, name="waitress", daemon=True)
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+
+        def close_all() -> None:
+            for each in tuple(sockets.values()):
+                each.close()
+
+        # The sockets belong to the thread that waits on them.
+        server.trigger.pull_trigger(close_all)
+        thread.join(TIMEOUT_SECONDS)
+        server.task_dispatcher.shutdown(timeout=1)
+        assert not thread.is_alive()
+
+
+def sent(port: int, request: bytes) -> bytes:
+    """Send these bytes and return everything that comes until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def status_of(answer: bytes) -> int:
+    """Return the status of a raw answer."""
+    return int(answer.split(b" ", 2)[1])
