@@ -72,6 +72,15 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], Callable[[str], ShimError]], ...] = (
         ),
         ModelFailed,
     ),
+    # The request's own fault, though inside a stream there is no status left to say so.
+    (
+        re.compile(
+            r"available context size|context the overflows|greater than the context length|n_keep|fit in context length"
+            r"|does not support images|base64 encoded image|load image or audio|jinja",
+            re.I,
+        ),
+        BackendRefused,
+    ),
 )
 
 
