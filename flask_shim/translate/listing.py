@@ -120,7 +120,7 @@ def to_show(entry: Entry, *, system: str = "", options: Mapping[str, Any] | None
     body: dict[str, Any] = {
         "license": entry.license,
         "modelfile": _modelfile(entry, template, system, {**told, **(options or {})}),
-        "parameters": "\n".join(f"{key:<30} {value}" for key, value in _lines(told)),
+        "parameters": "\n".join(f"{key:<30} {_literal(value)}" for key, value in _lines(told)),
         "template": template,
         "system": system,
         "details": _details(entry),
@@ -186,10 +186,10 @@ def _details(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _lines(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return one line per value, as Go prints it: strings quoted, arrays one line each."""
+def _lines(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return one line per value, arrays one line each."""
     return [
-        (key, orjson.dumps(item).decode())
+        (key, item)
         for key, value in parameters.items()
         for item in (value if isinstance(value, list | tuple) else [value])
         if item is not None
@@ -207,11 +207,19 @@ def _modelfile(entry: Entry, template: str, system: str, parameters: Mapping[str
     ]
     if system:
         lines.append(f"SYSTEM {_quoted(system)}")
-    lines += [f"PARAMETER {key} {value}" for key, value in _lines(parameters)]
+    lines += [
+        f"PARAMETER {key} {_quoted(value) if isinstance(value, str) else _literal(value)}"
+        for key, value in _lines(parameters)
+    ]
     lines += [f"MESSAGE {message.role} {_quoted(message.content)}" for message in entry.messages]
     if entry.license:
         lines.append(f"LICENSE {_quoted(entry.license)}")
     return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    """Write a value as Go prints it, strings in quotes; Modelfiles have them bare."""
+    return orjson.dumps(value).decode()
 
 
 def _quoted(text: str) -> str:
