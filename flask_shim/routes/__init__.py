@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim.routes import embeddings, health, models, ollama, passthrough
+from flask_shim.routes import account, aliases, audio, dialects, embeddings, health, models, ollama, passthrough, paths
 
-BLUEPRINTS = (health.bp, models.bp, ollama.bp, embeddings.bp, passthrough.bp)
+BLUEPRINTS = (
+    health.bp,
+    models.bp,
+    ollama.bp,
+    aliases.bp,
+    embeddings.bp,
+    dialects.bp,
+    audio.bp,
+    account.bp,
+    passthrough.bp,
+)
 
 _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health", "/healthz", "/ping", "/ready")
 
 
 def tidy(app: Flask) -> None:
-    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405."""
+    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405; put paths in order."""
     for rule in app.url_map.iter_rules():
         methods = rule.methods or set()
         methods.discard("OPTIONS")
         if rule.rule not in _WITH_HEAD:
             methods.discard("HEAD")
+    paths.install(app)

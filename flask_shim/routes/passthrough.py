@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
 
+from flask_shim.directory import Target
 from flask_shim.errors import BadRequest, NoSuchEndpoint
-from flask_shim.faces import json_response
+from flask_shim.guards import check_may_change
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
-from flask_shim.schemas.body import read_object
+from flask_shim.schemas.body import kind, read_object
 from flask_shim.services import services
 from flask_shim.stays import Need
 from flask_shim.streams import client_gone
+from flask_shim.translate.checks import check_chat, check_completion
+from flask_shim.translate.efforts import adapt_chat
+from flask_shim.translate.inheriting import context_of, inherited_payload
 from flask_shim.translate.openai import adapt, check_mcp
+from flask_shim.translate.requests import Payload
 
 bp = Blueprint("passthrough", __name__)
 
-_NAMING = {"/v1/completions": naming.GENERATE, "/v1/embeddings": naming.EMBED}
+Body = Mapping[str, Any]
+
+
+def _unchecked(_: Body) -> None:
+    """Leave all checks to LM Studio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """What is special about one route: what Ollama calls its body, what it refuses, how names fail, what is changed."""
+
+    go_type: str = "openai.Request"
+    check: Callable[[Body], None] = _unchecked
+    naming: naming.Naming = naming.CHAT
+    adapt: Callable[[Body], Payload] = adapt
+
+
+_MANNERS = {
+    "/v1/chat/completions": Manners(go_type="openai.ChatCompletionRequest", check=check_chat, adapt=adapt_chat),
+    "/v1/completions": Manners(go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE),
+}
+_PLAIN = Manners()
+
 _NO_MODEL = ("/api/v1/models/unload", "/api/v1/models/download")
 """Their bodies name instances or models that are not here yet."""
 
 _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/download")
-
-
-@bp.get("/v1/models/<path:name>")
-def model(name: str) -> Response:
-    """Describe one model as Ollama does; names may have slashes in them."""
-    services().backend.listing(must_answer=True)
-    target = naming.resolve(name, naming.SHOW)
-    return json_response(
-        {
-            "id": name,
-            "object": "model",
-            "created": target.entry.modified_ns // 1_000_000_000,
-            "owned_by": target.model.publisher or "library",
-        }
-    )
 
 
 @bp.route("/v1/<path:rest>", methods=["GET", "POST"])
@@ -61,16 +75,33 @@ def _get() -> Request:
 
 
 def _post() -> Request:
+    if request.path in _CHANGES_MODELS:
+        check_may_change(services().config)
+    manners = _MANNERS.get(request.path, _PLAIN)
+    raw, body = read_body(manners.go_type)
+    manners.check(body)
+    target = None
+    if request.path not in _NO_MODEL:
+        target = naming.resolve(_name(body, manners), manners.naming)
+    return posted(raw, body, manners.adapt(body), target)
+
+
+def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
+    """Return what was posted, as bytes and as an object without anything that is not allowed here."""
     raw = request.get_data(cache=False)
-    path = request.path
-    body = read_object(raw, "openai.Request", empty_text="EOF")
+    body = read_object(raw, go_type, empty_text="EOF")
     check_mcp(body, allowed=services().config.allow_mcp)
+    return raw, body
+
+
+def posted(raw: bytes, body: Body, payload: Payload, target: Target | None) -> Request:
+    """Return the request to pass on for ``target``: byte for byte, unless ``payload`` is another than ``body``."""
+    path = request.path
     need = None
-    payload: dict[str, Any] = adapt(body)
-    if path not in _NO_MODEL:
-        target = naming.resolve(_name(body), _NAMING.get(path, naming.CHAT))
-        need = Need(target=target)
+    if target is not None:
         payload["model"] = target.identifier if path not in _CHANGES_MODELS else target.model.key
+        payload = inherited_payload(path, payload, target.entry)
+        need = need_of(target)
     return Request(
         method="POST",
         path=path,
@@ -81,8 +112,14 @@ def _post() -> Request:
     )
 
 
-def _name(body: dict[str, Any]) -> str:
-    name = body.get("model", "")
-    if not isinstance(name, str):
-        raise BadRequest("model must be a string")
-    return name
+def need_of(target: Target) -> Need:
+    """Return what a request needs of its model that has no way to say so."""
+    return Need(target=target, context=context_of(target.entry) or max(0, services().config.default_context))
+
+
+def _name(body: Body, manners: Manners) -> str:
+    name = body.get("model")
+    if name is not None and not isinstance(name, str):
+        struct = manners.go_type.partition(".")[2]
+        raise BadRequest(f"json: cannot unmarshal {kind(name)} into Go struct field {struct}.model of type string")
+    return name or ""

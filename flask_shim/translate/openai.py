@@ -27,7 +27,7 @@ def adapt(body: Mapping[str, Any]) -> Payload:
 def uses_mcp(body: Mapping[str, Any]) -> bool:
     """Tell whether the request would have LM Studio call programs or servers of somebody's choice."""
     tools = body.get("tools")
-    return bool(body.get("integrations") or body.get("plugins")) or (
+    return bool(body.get("integrations") or body.get("plugins") or body.get("mcp_servers")) or (
         isinstance(tools, list) and any(isinstance(tool, Mapping) and tool.get("type") == "mcp" for tool in tools)
     )
 

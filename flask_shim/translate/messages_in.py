@@ -1,0 +1,157 @@
+"""Anthropic's Messages requests into payloads of /v1/chat/completions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.asks import Think
+from flask_shim.translate.messages_blocks import to_messages
+from flask_shim.translate.openai import adapt
+from flask_shim.translate.quoting import go_quote
+from flask_shim.translate.requests import Defaults, Payload, to_reasoning_effort, to_ttl
+
+_EFFORTS: dict[Any, Think] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "max"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesAsk:
+    """POST /v1/messages and /v1/messages/count_tokens; what is not named here has no counterpart in a chat."""
+
+    model: str
+    max_tokens: int = 0
+    messages: tuple[Mapping[str, Any], ...] = ()
+    system: Any = None
+    stream: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int = 0
+    stop_sequences: tuple[str, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: Mapping[str, Any] = field(default_factory=dict)
+    thinking: Mapping[str, Any] = field(default_factory=dict)
+    output_config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def think(self) -> Think:
+        """The wish for thinking in Ollama's words. A budget in tokens has no counterpart."""
+        kind = self.thinking.get("type")
+        if kind == "disabled":
+            return False
+        effort = self.output_config.get("effort")
+        known = _EFFORTS.get(effort) if isinstance(effort, str) else None
+        return known or (True if kind == "enabled" else None)
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer has to be JSON."""
+        return _schema(self) is not None
+
+    @property
+    def functions(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools a model can be offered; the others are run by Anthropic's servers, or are known to its models."""
+        return tuple(tool for tool in self.tools if tool.get("name") and tool.get("type") in (None, "", "custom"))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The kinds of the tools that cannot be offered."""
+        return tuple(str(tool.get("type")) for tool in self.tools if tool not in self.functions)
+
+
+def check_ask(ask: MessagesAsk) -> None:
+    """Refuse what Ollama refuses before it looks for the model, in its order."""
+    if not ask.model:
+        raise BadRequest("model is required")
+    if ask.max_tokens <= 0:
+        raise BadRequest("max_tokens is required and must be positive")
+    check_messages(ask)
+
+
+def check_messages(ask: MessagesAsk) -> None:
+    """Refuse a conversation without a turn."""
+    if not ask.messages:
+        raise BadRequest("messages is required")
+
+
+def to_payload(ask: MessagesAsk, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of the chat that answers ``ask``."""
+    payload: Payload = {
+        "model": model.key,
+        "messages": to_messages(ask.system, ask.messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": ask.max_tokens,
+        "temperature": ask.temperature,
+        "top_p": ask.top_p,
+        "top_k": ask.top_k if ask.top_k > 0 else None,
+        "stop": list(ask.stop_sequences) or None,
+        "reasoning_effort": to_reasoning_effort(ask.think, model),
+        "response_format": _response_format(ask),
+        "ttl": to_ttl(None, defaults),
+    }
+    if ask.functions:
+        payload["tools"] = [_tool(tool) for tool in ask.functions]
+        payload["tool_choice"] = _tool_choice(ask.tool_choice)
+        if ask.tool_choice.get("disable_parallel_tool_use"):
+            payload["parallel_tool_calls"] = False
+    return adapt(payload)
+
+
+def to_counting_payload(ask: MessagesAsk, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of a chat that is only asked for to learn how many tokens the conversation has."""
+    payload = to_payload(ask, model, defaults)
+    payload.pop("response_format", None)  # a grammar costs time and no tokens
+    return {**payload, "max_tokens": 1}
+
+
+def hoisted(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request without nulls, and with the system turns among its messages moved into ``system``.
+
+    LM Studio refuses them before 0.4.15, and Claude Code sends them.
+    """
+    body = {key: value for key, value in body.items() if value is not None}
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    moved = [turn for turn in messages if isinstance(turn, Mapping) and turn.get("role") == "system"]
+    if not moved:
+        return body
+    system = [*_blocks(body.get("system")), *(block for turn in moved for block in _blocks(turn.get("content")))]
+    return {**body, "system": system, "messages": [turn for turn in messages if turn not in moved]}
+
+
+def _blocks(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return list(content) if isinstance(content, list) else []
+
+
+def _tool(tool: Mapping[str, Any]) -> Payload:
+    schema = tool.get("input_schema")
+    if schema is not None and not isinstance(schema, Mapping):
+        raise BadRequest(f"invalid input_schema for tool {go_quote(str(tool['name']))}: it must be an object")
+    function = {"name": tool["name"], "parameters": dict(schema or {"type": "object", "properties": {}})}
+    if tool.get("description"):
+        function["description"] = tool["description"]
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: Mapping[str, Any]) -> Any:
+    if choice.get("type") == "tool":
+        return {"type": "function", "function": {"name": choice.get("name")}}
+    return {"any": "required", "auto": "auto", "none": "none"}.get(str(choice.get("type")))
+
+
+def _schema(ask: MessagesAsk) -> Any:
+    wish = ask.output_config.get("format")
+    return wish.get("schema") if isinstance(wish, Mapping) and wish.get("type") == "json_schema" else None
+
+
+def _response_format(ask: MessagesAsk) -> Payload | None:
+    schema = _schema(ask)
+    if schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
