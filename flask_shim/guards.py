@@ -118,8 +118,8 @@ class Guards:
         if "cors" not in g:
             # As Ollama: a name is answered, an address gets what the route says to OPTIONS.
             is_literal = is_address(to_host(environ.get("HTTP_HOST") or "") or "")
-            return None if is_literal else Response(status=204)
-        response = Response(status=204)
+            return None if is_literal else _no_content()
+        response = _no_content()
         response.headers.extend(preflight_headers(environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")))
         wants_private = environ.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK", "").lower() == "true"
         if wants_private and self._origins.lists(environ["HTTP_ORIGIN"]):
@@ -131,6 +131,12 @@ def add_origin(response: Response) -> Response:
     """Let the page that asked read the answer, whatever its status."""
     for name, value in g.get("cors", ()):
         response.headers.add(name, value)
+    return response
+
+
+def _no_content() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]  # Flask's, and there is nothing it could be of
     return response
 
 
