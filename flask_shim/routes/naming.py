@@ -25,10 +25,14 @@ def _tagged(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a route speaks of names. ``empty_is_missing``: no name at all is a model that was not found."""
+    """How a route speaks of names. ``empty_is_missing``: no name at all is a model that was not found.
+
+    ``remote`` is what it says of models at ollama.com.
+    """
 
     empty_is_missing: bool = False
     quotes: str = "single"
+    remote: str = "remote model is unavailable"
 
     def missing(self, name: str) -> ModelNotFound:
         """Return the error for a name nothing answers to."""
@@ -43,7 +47,7 @@ _TEXTS = {"single": _single, "double": _double, "tagged": _tagged}
 
 CHAT = Naming()
 GENERATE = Naming(empty_is_missing=True)
-SHOW = Naming(quotes="tagged")
+SHOW = Naming(quotes="tagged", remote="remote model details are unavailable")
 EMBED = Naming(empty_is_missing=True, quotes="double")
 EMBEDDINGS = Naming(quotes="double")
 
@@ -62,7 +66,7 @@ def checked(name: str, naming: Naming) -> str:
     if not plain:
         raise naming.empty()
     if source is Source.CLOUD:
-        raise Forbidden("ollama cloud is disabled: remote model is unavailable")
+        raise Forbidden(f"ollama cloud is disabled: {naming.remote}")
     # Looked up before it is called wrong: LM Studio has keys that Ollama's grammar forbids.
     if not is_valid(plain) and services().directory.find(plain) is None:
         raise BadRequest("invalid model name")

@@ -74,6 +74,6 @@ def _redirect() -> Response | None:
 
 
 def _refuse() -> None:
-    method = _METHODS.get(request.path)
+    method = "GET" if request.path.startswith("/v1/models/") else _METHODS.get(request.path)
     if method is not None and request.method != method:
         raise MethodNotAllowed([method])
