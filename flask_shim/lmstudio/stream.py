@@ -101,7 +101,11 @@ class EventStream:
             if payload == DONE:
                 self._finished = True
                 break
-            event = decode_event(payload)
+            try:
+                event = decode_event(payload)
+            except ShimError as exc:
+                failure = exc
+                break
             if event.error:
                 failure = refusal_of(text_of(payload) or "LM Studio reported an error without a text", 500)
                 break
