@@ -1,0 +1,156 @@
+"""The client as a whole: loading, unloading, embeddings, and which generation can do what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import responses
+from support.ports import unused_port
+from support.recorded import FILES, OPENAI, V0, V1
+
+from flask_shim.errors import BackendBroke, BackendError, BackendRefused, BackendUnavailable, ModelFailed, NotSupported
+from flask_shim.lmstudio import Call, Link, LMStudio, Model
+from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.model import Instance
+from flask_shim.lmstudio.session import build_session
+
+URL = "http://127.0.0.1:1234"
+LISTS = {Generation.V1: V1, Generation.V0: V0, Generation.OPENAI: OPENAI}
+UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
+
+
+@pytest.fixture
+def mock():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        for generation in FILES:
+            mock.get(URL + generation.value, json=V1 if generation is Generation.V1 else UNEXPECTED)
+        yield mock
+
+
+@pytest.fixture
+def client():
+    client = LMStudio(Link(base_url=URL))
+    yield client
+    client.close()
+
+
+def asked(mock, path):
+    return [json.loads(call.request.body) for call in mock.calls if call.request.url == URL + path]
+
+
+def test_a_model_is_loaded_with_the_context_that_is_wanted(mock, client):
+    told = {"type": "llm", "instance_id": "m", "load_time_seconds": 1.5, "status": "loaded"}
+    mock.post(f"{URL}/api/v1/models/load", json=told)
+    assert client.load("m", context_length=4096) == told
+    assert asked(mock, "/api/v1/models/load") == [{"model": "m", "echo_load_config": True, "context_length": 4096}]
+
+
+def test_without_a_wish_the_backend_chooses_the_context(mock, client):
+    mock.post(f"{URL}/api/v1/models/load", json={})
+    client.load("m")
+    assert asked(mock, "/api/v1/models/load") == [{"model": "m", "echo_load_config": True}]
+
+
+def test_a_load_that_fails_says_why(mock, client):
+    text = 'Failed to load model "m". Error: Model loading aborted due to insufficient system resources.'
+    mock.post(f"{URL}/api/v1/models/load", json={"error": {"message": text, "type": "model_load_failed"}}, status=500)
+    with pytest.raises(ModelFailed, match="insufficient system resources"):
+        client.load("m")
+
+
+def test_every_copy_is_unloaded(mock, client):
+    mock.post(f"{URL}/api/v1/models/unload", json={})
+    client.unload(Model(key="m", instances=(Instance("m"), Instance("m:2"))))
+    assert asked(mock, "/api/v1/models/unload") == [{"instance_id": "m"}, {"instance_id": "m:2"}]
+
+
+CHANGES = {
+    "load": lambda client: client.load("m"),
+    "unload": lambda client: client.unload(Model(key="m", instances=(Instance("m"),))),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_list_is_asked_for_again_after_a_change(mock, client, what):
+    mock.post(f"{URL}/api/v1/models/{what}", json={})
+    before = client.listing()
+    CHANGES[what](client)
+    assert client.listing() is not before
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_list_is_asked_for_again_after_a_change_that_failed(mock, client, what):
+    mock.post(f"{URL}/api/v1/models/{what}", json={"error": "x"}, status=500)
+    before = client.listing()
+    with pytest.raises(BackendError):
+        CHANGES[what](client)
+    assert client.listing() is not before
+
+
+@pytest.mark.parametrize("generation", [Generation.V0, Generation.OPENAI])
+def test_older_generations_cannot_load_and_say_so(mock, client, generation):
+    for path in FILES:
+        mock.upsert(responses.GET, URL + path.value, json=LISTS[path] if path is generation else UNEXPECTED)
+    with pytest.raises(NotSupported, match=r"cannot load a model over HTTP: that needs LM Studio 0\.4 or later"):
+        client.load("m")
+    with pytest.raises(NotSupported, match="cannot unload a model over HTTP"):
+        client.unload(Model(key="m", instances=(Instance("m"),)))
+
+
+def test_embeddings_are_returned_as_they_come(mock, client):
+    told = {"object": "list", "data": [{"object": "embedding", "embedding": [0.5, -0.5], "index": 0}], "usage": {}}
+    mock.post(f"{URL}/v1/embeddings", json=told)
+    assert client.embed({"model": "m", "input": ["x"]}, Call()) == told
+
+
+@pytest.mark.parametrize("body", [[], "x", 5, None])
+def test_embeddings_that_are_no_object_are_the_backends_fault(mock, client, body):
+    mock.post(f"{URL}/v1/embeddings", json=body)
+    with pytest.raises(BackendBroke):
+        client.embed({"model": "m", "input": ["x"]}, Call())
+
+
+def test_a_refusal_keeps_its_words(mock, client):
+    mock.post(f"{URL}/v1/embeddings", json={"error": "'input' field must be a string"}, status=400)
+    with pytest.raises(BackendRefused, match="'input' field must be a string"):
+        client.embed({"model": "m", "input": [1]}, Call())
+
+
+def test_native_paths_may_lie_elsewhere_than_openais(mock):
+    client = LMStudio(Link(base_url=f"{URL}/openai", rest_url=f"{URL}/rest"))
+    mock.get(f"{URL}/rest/api/v1/models", json=V1)
+    mock.post(f"{URL}/openai/v1/embeddings", json={"data": []})
+    assert client.models()
+    assert client.embed({}, Call()) == {"data": []}
+    client.close()
+
+
+def test_a_backend_that_went_away_is_looked_at_anew():
+    client = LMStudio(Link(base_url=f"http://127.0.0.1:{unused_port()}", connect_retries=0))
+    lost = []
+    client.catalogue.lost = lambda: lost.append(1)
+    with pytest.raises(BackendUnavailable):
+        client.open("POST", "/v1/chat/completions", Call(), b"{}")
+    client.close()
+    assert lost == [1]
+
+
+def test_a_session_of_ones_own_may_be_used(mock):
+    seen = []
+
+    def factory(link):
+        session = build_session(link)
+        session.headers["X-Ours"] = "1"
+        seen.append(link)
+        return session
+
+    client = LMStudio(Link(base_url=URL), factory)
+    client.models()
+    client.close()
+    assert seen == [client.link]
+    assert mock.calls[0].request.headers["X-Ours"] == "1"
+
+
+def test_the_token_is_in_no_text_about_the_link():
+    assert "secret" not in repr(Link(token="secret"))
