@@ -18,6 +18,8 @@ class Slots:
         self.total = total
         self.in_use = 0
         self.draining = False
+        self.server_noticed = False
+        """Whether the server's threads have been looked at, see :mod:`flask_shim.threads`."""
         self._changed = threading.Condition()
 
     def take(self) -> Slot:
@@ -29,6 +31,11 @@ class Slots:
                 raise Busy(BUSY, retry_after=1)
             self.in_use += 1
         return Slot(self)
+
+    def limit(self, total: int) -> None:
+        """Give out no more than ``total`` from now on; what is out stays out."""
+        with self._changed:
+            self.total = min(self.total, total)
 
     def drain(self) -> None:
         """Give out no more slots."""

@@ -1,0 +1,70 @@
+"""The command line: ``flask-shim``, the same as ``python -m flask_shim``.
+
+A new command is a module of this package with a click command in it, and a line in COMMANDS.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from flask_shim import __version__
+
+COMMANDS = {
+    "serve": "flask_shim.cli.serve:serve",
+    "demo": "flask_shim.cli.demo:demo",
+    "models": "flask_shim.cli.lists:models",
+    "ps": "flask_shim.cli.lists:ps",
+}
+"""Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""
+
+DEFAULT = "serve"
+
+
+class Commands(click.Group):
+    """The commands of the table; ``serve`` when none is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
+        """Import and return the command of that name, None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command in front of what begins with an option of its own, and of nothing."""
+        own = {option for parameter in self.get_params(ctx) for option in parameter.opts}
+        if not args or (args[0].startswith("-") and args[0] not in own):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Without a command: serve. All settings: docs/settings.md, or config/shim.env.example.",
+)
+@click.version_option(__version__, prog_name="flask-shim", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Let Ollama's clients use the models of LM Studio."""
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    _never_fail_to_print()
+    cli(prog_name="flask-shim")
+
+
+def _never_fail_to_print() -> None:
+    # A redirected stream on Windows has an old code page: a model's name must not end the program.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

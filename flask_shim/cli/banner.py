@@ -1,0 +1,49 @@
+"""What is said at start."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import click
+
+from flask_shim import __version__
+from flask_shim.config import Config
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio import LMStudio
+from flask_shim.lmstudio.generations import Generation
+
+GENERATIONS = {
+    Generation.V1: "LM Studio 0.4 or later",
+    Generation.V0: "LM Studio 0.3",
+    Generation.OPENAI: "an OpenAI-compatible server: its model list says names only",
+}
+
+
+def say_start(config: Config, urls: Iterable[str]) -> None:
+    """Say who we are and where we listen; what there is to say about the settings stands in the log."""
+    click.echo(f"flask-shim {__version__}")
+    _say("listening", " ".join(urls))
+    if config.workers > 1:
+        _say("workers", str(config.workers))
+
+
+def say_backend_soon(backend: LMStudio) -> threading.Thread:
+    """Look for LM Studio and say what was found, without anybody waiting for it."""
+    thread = threading.Thread(target=lambda: _say("backend", describe(backend)), name="shim-banner", daemon=True)
+    thread.start()
+    return thread
+
+
+def describe(backend: LMStudio) -> str:
+    """Return one line on the backend: where it is, what it is, how many models it has, or why it can't be said."""
+    try:
+        listing = backend.listing()
+    except ShimError as exc:
+        return f"{exc.text.rstrip('.')}. The shim serves all the same."
+    count = "1 model" if len(listing.models) == 1 else f"{len(listing.models)} models"
+    return f"{backend.link.base_url}, {GENERATIONS[listing.generation]}, {count}"
+
+
+def _say(label: str, text: str) -> None:
+    click.echo(f"  {label:<9}  {text}")

@@ -1,0 +1,76 @@
+"""What the commands have in common: options that are settings, and plain texts in place of tracebacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar
+
+import click
+
+from flask_shim.config import Config, ConfigError
+from flask_shim.errors import ShimError
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+BAD_SETTINGS = 2
+FAILED = 1
+
+
+class Refusal(click.ClickException):
+    """The command ends here with a text for the user and an exit code."""
+
+    def __init__(self, text: str, exit_code: int = FAILED) -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.exit_code = exit_code  # type: ignore[misc]  # click calls it a class variable, and reads it from here
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the text to standard error as it is."""
+        click.echo(self.message, file=file, err=True)
+
+
+OPTIONS: dict[str, str] = {
+    "host": "SHIM_HOST",
+    "port": "SHIM_PORT",
+    "lmstudio_url": "SHIM_LMSTUDIO_BASE",
+    "debug": "SHIM_DEBUG",
+    "threads": "SHIM_THREADS",
+    "workers": "SHIM_WORKERS",
+}
+"""Which setting an option of the command line stands for."""
+
+
+def backend_options(command: Decorated) -> Decorated:
+    """Add the options that say where LM Studio is."""
+    for option in (
+        click.option("--env-file", metavar="FILE", help="File with settings, one NAME=value per line."),
+        click.option("--lmstudio-url", metavar="URL", help="Where LM Studio answers [SHIM_LMSTUDIO_BASE]."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_config(*, env_file: str | None = None, **options: str | bool | None) -> Config:
+    """Build the settings; each option that was given wins over its variable.
+
+    Raises Refusal with one line for every mistake.
+    """
+    overrides = {OPTIONS[name]: _text(value) for name, value in options.items() if value not in (None, False)}
+    with plain_failures():
+        return Config.from_env(env_file=env_file, overrides=overrides)
+
+
+def _text(value: str | bool | None) -> str:
+    return "1" if value is True else str(value)
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """Turn the shim's own failures within the block into a text: exit code 2 for bad settings, else 1."""
+    try:
+        yield
+    except ConfigError as exc:
+        raise Refusal(str(exc), BAD_SETTINGS) from exc
+    except ShimError as exc:
+        raise Refusal(exc.text) from exc

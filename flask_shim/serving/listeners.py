@@ -1,0 +1,163 @@
+"""The listening sockets: opened before anything else runs, or a plain text that says why not."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+from flask_shim.config import Config
+from flask_shim.serving.neighbours import who_answers
+from flask_shim.serving.tuning import bracketed
+from flask_shim.settings.addresses import EVERYWHERE
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+PORT_TRIES = 10
+
+REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how we call ourselves there, not a bind
+"""Where a wildcard address is reached from this machine."""
+
+NO_IPV6 = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+class CannotListen(Exception):
+    """The shim can't listen as it is told to; the text says why, and what to do."""
+
+
+class Place(NamedTuple):
+    """One address to listen on, in the form that bind() takes."""
+
+    family: socket.AddressFamily
+    address: tuple[Any, ...]
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+        return str(self.address[0])
+
+    @property
+    def port(self) -> int:
+        """The port; 0 is any free one."""
+        return int(self.address[1])
+
+    def at(self, port: int) -> Place:
+        """Return the same address with another port."""
+        return self._replace(address=(self.address[0], port, *self.address[2:]))
+
+
+def open_listeners(config: Config) -> list[socket.socket]:
+    """Listen on all addresses of ``config``; the sockets belong to the caller.
+
+    Port 0 becomes one free port for all of them. Where IPv6 does not exist, its loopback and wildcard are left out.
+    Raises CannotListen, with no socket left open, when an address is taken or is none of this machine's.
+    """
+    places = list(_places(config.hosts, config.port))
+    if config.port:
+        for place in places:
+            _check_free(place)
+        return _open_all(places)
+    for _ in range(PORT_TRIES - 1):
+        try:
+            return _open_all(places)
+        except CannotListen as exc:
+            # The port was free on the first address only: another one may be free on all.
+            log.debug("%s", exc)
+    return _open_all(places)
+
+
+def urls_of(listeners: Iterable[socket.socket]) -> list[str]:
+    """Return where they are reached from this machine."""
+    names = [listener.getsockname() for listener in listeners]
+    return [f"http://{bracketed(REACHED_AS.get(name[0], name[0]))}:{name[1]}" for name in names]
+
+
+def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
+    seen: set[str] = set()
+    for host in hosts:
+        try:
+            found = socket.getaddrinfo(
+                None if host == EVERYWHERE else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+        except OSError as exc:
+            raise CannotListen(f"SHIM_HOST: {host} can't be looked up: {exc.strerror}.") from exc
+        for family, _, _, _, address in found:
+            if str(address[0]) not in seen:
+                seen.add(str(address[0]))
+                yield Place(family, address)
+
+
+def _check_free(place: Place) -> None:
+    # Windows lets two programs share a port, and then each gets a part of the requests.
+    who = who_answers(REACHED_AS.get(place.host, place.host), place.port)
+    if who is not None:
+        raise CannotListen(_taken(place, who))
+
+
+def _open_all(places: Iterable[Place]) -> list[socket.socket]:
+    with ExitStack() as unless_all:
+        listeners: list[socket.socket] = []
+        for place in places:
+            port = place.port or (listeners[0].getsockname()[1] if listeners else 0)
+            listener = _open(place.at(port), is_needed=not listeners)
+            if listener is not None:
+                listeners.append(unless_all.enter_context(listener))
+        unless_all.pop_all()
+    return listeners
+
+
+def _open(place: Place, *, is_needed: bool) -> socket.socket | None:
+    try:
+        return _listen(place)
+    except OSError as exc:
+        if exc.errno in NO_IPV6 and place.host in ("::1", "::") and not is_needed:
+            log.debug("not listening on %s: there is no IPv6 here", place.host)
+            return None
+        raise CannotListen(_refused(place, exc)) from exc
+
+
+def _listen(place: Place) -> socket.socket:
+    listener = socket.socket(place.family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if place.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(place.address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _taken(place: Place, who: str) -> str:
+    stop = "Stop it"
+    if who.startswith("Ollama"):
+        stop = "Stop it (quit it from its icon; on Linux: systemctl stop ollama)"
+    other = place.port + 1 if place.port < 65_535 else place.port - 1
+    return (
+        f"Port {place.port} on {place.host} is taken: {who} is already running there.\n"
+        f"{stop}, or give the shim another port: SHIM_PORT={other} or --port {other}."
+    )
+
+
+def _refused(place: Place, exc: OSError) -> str:
+    where = f"{bracketed(place.host)}:{place.port}"
+    if exc.errno == errno.EADDRINUSE:
+        return _taken(place, "another program")
+    if exc.errno == errno.EADDRNOTAVAIL:
+        return f"Can't listen on {where}: this machine has no such address. Change SHIM_HOST."
+    if exc.errno == errno.EACCES:
+        return (
+            f"Can't listen on {where}: the system does not allow it. Ports below 1024 need rights; Windows also keeps\n"
+            "ports for itself (see: netsh interface ipv4 show excludedportrange tcp). Choose another SHIM_PORT."
+        )
+    return f"Can't listen on {where}: {exc.strerror}."

@@ -1,0 +1,73 @@
+"""Which program already answers at an address."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import NamedTuple
+
+import orjson
+import requests
+
+CONNECT_SECONDS = 0.5
+"""On this machine a listening program takes a connection at once. Windows needs 2 s to say that there is none."""
+
+ANSWER_SECONDS = 1.0
+ANSWER_BYTES = 4096
+
+OLLAMA_ROOT = b"Ollama is running"
+
+
+class Reply(NamedTuple):
+    """What came back for one path: the first bytes, and whether a key is asked for as the shim asks."""
+
+    status: int = 0
+    body: bytes = b""
+    asks_key: bool = False
+
+
+def who_answers(host: str, port: int) -> str | None:
+    """Say which program takes connections there, None if nobody does."""
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError:
+        return None
+    return _name(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+def _name(url: str) -> str:
+    with requests.Session() as session:
+        session.trust_env = False
+        root, version, health = _ask_all(session, url)
+    told = _json(version).get("version")
+    is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(told, str)
+    # Other servers have a /health like ours; ours may keep its version for those who have its key.
+    if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
+        return "another flask-shim"
+    if is_ollama:
+        return f"Ollama {told}" if isinstance(told, str) else "Ollama"
+    return "another program"
+
+
+def _ask_all(session: requests.Session, url: str) -> tuple[Reply, Reply, Reply]:
+    root = _ask(session, f"{url}/")
+    if not root.status:
+        return Reply(), Reply(), Reply()
+    return root, _ask(session, f"{url}/api/version"), _ask(session, f"{url}/health")
+
+
+def _ask(session: requests.Session, url: str) -> Reply:
+    try:
+        with session.get(url, timeout=ANSWER_SECONDS, stream=True, allow_redirects=False) as response:
+            body = next(response.iter_content(ANSWER_BYTES), b"")
+            asks_key = response.status_code == 401 and response.headers.get("WWW-Authenticate") == "Bearer"
+            return Reply(response.status_code, body, asks_key)
+    except (requests.RequestException, OSError):
+        return Reply()  # no answer, or one that is no HTTP, is some other program's
+
+
+def _json(reply: Reply) -> dict[str, object]:
+    with suppress(orjson.JSONDecodeError):  # not JSON, so not one of those we know
+        value = orjson.loads(reply.body)
+        return value if isinstance(value, dict) else {}
+    return {}

@@ -1,0 +1,31 @@
+"""Serve until a signal says stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from flask import Flask
+
+from flask_shim.config import Config
+from flask_shim.services import Services
+from flask_shim.serving.crew import Crew
+from flask_shim.serving.drain import drain
+from flask_shim.serving.server import Server
+from flask_shim.serving.signals import stop_signals
+
+
+def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
+    """Serve ``app`` until a stop signal has been obeyed; owns the listeners and the app's services from here on.
+
+    With more than one worker the app is closed: each of them builds its own from ``config``.
+    """
+    services: Services = app.extensions["flask_shim"]
+    if config.workers > 1:
+        services.close()
+        Crew(config, listeners).run()
+        return
+    server = Server(app, config, listeners)
+    with stop_signals(lambda: drain(services, server)):
+        server.run()
+    services.close()

@@ -1,0 +1,59 @@
+"""How waitress is set: one table, as keywords for our own start and as options for ``waitress-serve``."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+from waitress.adjustments import Adjustments
+
+from flask_shim.config import Config
+
+MIB = 1024 * 1024
+
+UNSET_MAX_REQUEST_BYTES = 256 * MIB
+"""Enough for a chat full of photos. waitress' own gigabyte would go to the disk before any key is checked."""
+
+APP = "flask_shim:create_app"
+
+
+def adjustments(config: Config) -> dict[str, Any]:
+    """Return waitress' settings, without the addresses; sizes are bytes, times seconds."""
+    return {
+        "threads": config.threads,
+        # Without it nobody learns that a client has left before its first token.
+        "channel_request_lookahead": 1,
+        # select() ends the process at the 1024th descriptor; Windows has nothing else.
+        "asyncore_use_poll": hasattr(select, "poll"),
+        "connection_limit": config.connection_limit,
+        "channel_timeout": 120,
+        "cleanup_interval": 10,
+        # A chunk-size line that never ends is read again from its beginning with every read: so few and large ones.
+        "recv_bytes": 262_144,
+        "max_request_header_size": 32_768,
+        # waitress refuses a body of exactly its limit; ours is the largest one that is taken.
+        "max_request_body_size": (config.max_request_bytes or UNSET_MAX_REQUEST_BYTES) + 1,
+        "ident": None,
+        "expose_tracebacks": False,
+        "clear_untrusted_proxy_headers": True,
+    }
+
+
+def waitress_arguments(config: Config) -> list[str]:
+    """Return the arguments for ``waitress-serve`` that make the same server, the app last."""
+    listen = [f"--listen={bracketed(host)}:{config.port}" for host in config.hosts]
+    # What waitress does anyway would only hide what matters.
+    wanted = {name: value for name, value in adjustments(config).items() if value != getattr(Adjustments, name)}
+    return [*listen, *(_option(name, value) for name, value in wanted.items()), "--call", APP]
+
+
+def bracketed(host: str) -> str:
+    """Return the host as it is written before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _option(name: str, value: Any) -> str:
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{dashed}" if value else f"--no-{dashed}"
+    return f"--{dashed}={'' if value is None else value}"

@@ -1,0 +1,55 @@
+"""One worker of a crew: ``python -m flask_shim.serving.worker``, started by nobody but its parent."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+from flask_shim import log
+from flask_shim.app import create_app
+from flask_shim.services import Services
+from flask_shim.serving.crew import Errand
+from flask_shim.serving.drain import drain
+from flask_shim.serving.server import Server
+from flask_shim.serving.signals import IGNORED, STOPPING
+
+
+def main() -> None:
+    """Serve until the parent closes our standard input, or is no more."""
+    for number in {*STOPPING, *IGNORED}:
+        signal.signal(number, signal.SIG_IGN)
+    errand: Errand = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's, on a pipe only it can write to
+    log.configure(errand.config)
+    app = create_app(errand.config)
+    services: Services = app.extensions["flask_shim"]
+    listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in errand.listeners]
+    server = Server(app, errand.config, listeners)
+    stop = _once(lambda: drain(services, server))
+    signal.signal(signal.SIGTERM, lambda *_: _start(stop))
+    _start(lambda: _wait_for_the_end(stop))
+    server.run()
+    services.close()
+
+
+def _wait_for_the_end(stop: Callable[[], None]) -> None:
+    # Not through sys.stdin: a thread that holds its lock at exit is a fatal error.
+    os.read(0, 1)
+    stop()
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    turn = threading.Lock()
+    return lambda: action() if turn.acquire(blocking=False) else None
+
+
+def _start(action: Callable[[], object]) -> None:
+    threading.Thread(target=action, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

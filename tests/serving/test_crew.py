@@ -1,0 +1,66 @@
+"""Several processes behind one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+
+import pytest
+from support.processes import ShimProcess
+from support.scripts import endless, lm_studio
+
+from flask_shim.serving.crew import pause_before_restart, share_of
+
+
+@pytest.mark.parametrize(
+    ("lived", "failures", "pause"), [(0, 1, 1), (9, 2, 2), (0, 3, 4), (0, 6, 30), (0, 99, 30), (10, 1, 0), (3600, 0, 0)]
+)
+def test_worker_that_dies_soon_is_replaced_later_each_time(lived, failures, pause):
+    assert pause_before_restart(lived, failures) == pause
+
+
+def test_workers_share_the_limits(config):
+    whole = config(SHIM_WORKERS="3", SHIM_MAX_STREAMS="64", SHIM_THREADS="70", SHIM_CONNECTION_LIMIT="100")
+    part = share_of(whole, 2)
+    assert (part.workers, part.max_streams, part.threads, part.connection_limit) == (1, 22, 28, 34)
+
+
+def test_workers_write_log_files_of_their_own(config, tmp_path):
+    whole = config(SHIM_WORKERS="2", SHIM_LOG_FILE=str(tmp_path / "shim.log"))
+    assert [share_of(whole, number).log_file for number in (1, 2)] == [tmp_path / "shim-1.log", tmp_path / "shim-2.log"]
+    assert share_of(config(SHIM_WORKERS="2"), 1).log_file is None
+
+
+def pids(shim, count):
+    """Wait until that many workers have been started; return their process ids, the first one first."""
+    shim.until(rf"(?s)(started worker=.*){{{count}}}")
+    return [int(pid) for pid in re.findall(r"started worker=\d+ pid=(\d+)", shim.log)]
+
+
+def test_crew_answers_drains_and_leaves_nothing(rude):
+    backend = rude(lm_studio(endless()))
+    with ShimProcess(backend.url, SHIM_WORKERS="2", SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
+        lines = response.iter_lines()
+        next(lines)
+        assert len(pids(shim, 2)) == 2
+        shim.signal()
+        assert "error" in json.loads(list(lines)[-1])
+        assert shim.wait() == 0  # reads to the end of what all processes of the crew write: they are gone
+    assert shim.log.count("drained cut=") == 2
+    assert "drained cut=1" in shim.log
+    assert "Traceback" not in shim.log
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no way to end one process there that ends it as a crash does")
+def test_worker_that_dies_is_replaced_and_a_crew_without_its_parent_ends():
+    with ShimProcess(SHIM_WORKERS="2") as shim:
+        os.kill(pids(shim, 2)[0], signal.SIGKILL)
+        shim.until("worker=1 ended code=-9 .* restart in 1 s")
+        shim.session.close()  # the connection it keeps may have been to that one
+        assert shim.get("/health").status_code == 200
+        assert len(pids(shim, 3)) == 3
+        shim.process.kill()
+        shim.wait()  # as above
