@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded
-from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.events import Event
 from flask_shim.lmstudio.stream import EventStream
 from flask_shim.request_record import current
@@ -29,7 +28,7 @@ class Completion:
         self.owned = ExitStack()
         self._services = services
         self._need = need
-        self._call = Call(gone, total_timeout=services.backend.link.total_timeout)
+        self._call = services.call(gone)
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream
 

@@ -38,7 +38,7 @@ class Request:
 
 def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> Response:
     """Send ``request`` to the backend and answer with what it answers, as it comes."""
-    call = Call(gone, total_timeout=services.backend.link.total_timeout)
+    call = services.call(gone)
     with ExitStack() as held:
         if request.need is not None:
             current().uses(request.need.target.model.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, current_app
@@ -10,9 +11,9 @@ from flask import Flask, current_app
 from flask_shim.config import Config
 from flask_shim.directory import Directory
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import Link, LMStudio
-from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio import Call, Link, LMStudio
 from flask_shim.lmstudio.lifecycle import Residents
+from flask_shim.request_record import current_id
 from flask_shim.slots import Slots
 from flask_shim.store import FILE_NAME, AliasStore
 from flask_shim.translate.requests import Defaults
@@ -59,6 +60,14 @@ class Services:
         """Attach the parts to ``app``."""
         app.extensions[_KEY] = self
 
+    def call(self, gone: Callable[[], bool]) -> Call:
+        """Return a call for the present request: hung up when its client has ``gone``, known by its id."""
+        return Call(
+            gone,
+            total_timeout=self.backend.link.total_timeout,
+            headers={"X-Request-ID": current_id()},
+        )
+
     def close(self) -> None:
         """End the threads and give up connections."""
         self.residents.close()
@@ -99,7 +108,7 @@ def _unload(backend: LMStudio, key: str) -> None:
     """Unload a model whose time is up; a failure is told in the log, for nobody is waiting for it."""
     try:
         listing = backend.listing(max_age=0)
-        if listing.generation is Generation.V1:
+        if backend.can_manage():
             for model in listing.models:
                 if model.key == key:
                     backend.unload(model)

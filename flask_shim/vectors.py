@@ -47,7 +47,7 @@ def embedded(
     started_ns = time.perf_counter_ns()
     if is_told_to_be_llm(need.target):
         need = dataclasses.replace(need, context=0)  # not worth a reload: LM Studio will refuse
-    call = Call(gone, total_timeout=services.backend.link.total_timeout)
+    call = services.call(gone)
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
     with ExitStack() as held:
         held.callback(services.slots.take().release)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from flask_shim.errors import BackendTimeout, ClientGone, ShimError
@@ -29,10 +29,20 @@ class Call:
     ``gone`` tells, from any thread and at once, whether the client that asked has hung up.
     """
 
-    __slots__ = ("_deadline", "_gone", "_late", "_lock", "_sock", "_total_deadline", "failure")
+    __slots__ = ("_deadline", "_gone", "_late", "_lock", "_sock", "_total_deadline", "failure", "headers")
 
-    def __init__(self, gone: Callable[[], bool] = _never, *, total_timeout: float | None = None) -> None:
-        """Start without a deadline for the phase; ``total_timeout`` (seconds) bounds all phases together."""
+    def __init__(
+        self,
+        gone: Callable[[], bool] = _never,
+        *,
+        total_timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start without a deadline for the phase; ``total_timeout`` (seconds) bounds all phases together.
+
+        ``headers`` go with every request of this call.
+        """
+        self.headers = headers or {}
         self.failure: ShimError | None = None
         self._gone = gone
         self._lock = threading.Lock()

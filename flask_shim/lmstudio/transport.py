@@ -47,7 +47,7 @@ class Transport:
 
         The answer belongs to the caller. ``call`` should be watched; its deadline covers the wait for the head.
         """
-        request = self._prepare(method, path, body, headers)
+        request = self._prepare(method, path, body, {**call.headers, **(headers or {})})
         adapter = self._session.get_adapter(str(request.url))
         call.check()
         if not self._room.acquire(timeout=self.link.connect_timeout):
@@ -100,7 +100,7 @@ class Transport:
         )
 
     def _prepare(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> requests.PreparedRequest:
         key = (method, path)
         template = self._templates.get(key)
@@ -109,7 +109,7 @@ class Transport:
             if len(self._templates) < 64:  # paths with model names in them must not pile up
                 self._templates[key] = template
         request = template.copy()
-        request.headers.update(headers or {})
+        request.headers.update(headers)
         if body is not None:
             request.body = body
             request.headers["Content-Length"] = str(len(body))

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim.routes import account, aliases, audio, dialects, embeddings, health, models, ollama, passthrough, paths
+from flask_shim.routes import (
+    account,
+    aliases,
+    audio,
+    dialects,
+    embeddings,
+    health,
+    models,
+    ollama,
+    passthrough,
+    paths,
+    service,
+)
 
 BLUEPRINTS = (
     health.bp,
@@ -15,6 +27,7 @@ BLUEPRINTS = (
     dialects.bp,
     audio.bp,
     account.bp,
+    service.bp,
     passthrough.bp,
 )
 

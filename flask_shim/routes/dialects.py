@@ -14,7 +14,6 @@ from flask_shim.completions import Completion
 from flask_shim.directory import Target
 from flask_shim.errors import NoSuchEndpoint
 from flask_shim.faces import json_response
-from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.relays import Request, error_event, relayed
@@ -128,7 +127,7 @@ def _opened(target: Target, payload: Payload, started_ns: int) -> Completion:
 
 
 def _load(target: Target) -> None:
-    call = Call(client_gone(request.environ))
+    call = services().call(client_gone(request.environ))
     with services().slots.take(), services().backend.watchdog.watch(call):
         load(services(), need_of(target), call)
 

@@ -14,7 +14,7 @@ from flask_shim.completions import Completion
 from flask_shim.directory import Target
 from flask_shim.errors import ShimError
 from flask_shim.faces import json_response
-from flask_shim.lmstudio import Call
+from flask_shim.guards import check_may_change
 from flask_shim.services import services
 from flask_shim.stays import Need, load, unload
 from flask_shim.streams import client_gone
@@ -50,6 +50,8 @@ def check_format(ask: GenerationAsk) -> None:
 
 def need_of(target: Target, ask: ModelAsk) -> Need:
     """Return what the ask needs of its model."""
+    if services().config.read_only:
+        return Need(target=target)  # used as it is: neither loaded anew nor sent away
     context = ask.options.get("num_ctx") or services().config.default_context
     return Need(target=target, keep_alive=ask.keep_alive, context=max(0, context))
 
@@ -70,13 +72,15 @@ def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:
 
 def load_only(target: Target, ask: ModelAsk) -> None:
     """Load the model and start its keep-alive."""
-    call = Call(client_gone(request.environ))
+    check_may_change(services().config)
+    call = services().call(client_gone(request.environ))
     with services().slots.take(), services().backend.watchdog.watch(call):
         load(services(), need_of(target, ask), call)
 
 
 def unloaded(target: Target, records: Records) -> Response:
     """Unload the model and answer with the one object that says so."""
+    check_may_change(services().config)
     unload(services(), target)
     return json_response(records.bare("unload", to_utc(time.time_ns())))
 
