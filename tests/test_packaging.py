@@ -22,7 +22,7 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names | {"_typeshed"}  # the type checker's own) - {"flask_shim"}
+    return found - set(sys.stdlib_module_names) - {"flask_shim", "_typeshed"}  # the last is the type checker's own
 
 
 def required() -> set[str]:
