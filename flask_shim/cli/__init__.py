@@ -49,7 +49,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Without a command: serve. All settings: docs/settings.md, or config/shim.env.example.",
+    epilog="Without a command: serve. All settings: docs/CONFIGURATION.md, or config/shim.env.example.",
 )
 @click.version_option(__version__, prog_name="flask-shim", message="%(prog)s %(version)s")
 def cli() -> None:

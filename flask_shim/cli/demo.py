@@ -53,7 +53,14 @@ def demo(*, port: str, backend_port: int, models: Path | None, generation: Gener
 
 def _config(*, port: str, debug: bool, home: str, backend: str = "") -> Config:
     """Build settings that nothing of the user's environment reaches."""
-    texts = {"SHIM_PORT": port, "SHIM_LMSTUDIO_BASE": backend, "SHIM_DATA_DIR": home, "SHIM_DEBUG": str(int(debug))}
+    texts = {
+        "SHIM_PORT": port,
+        "SHIM_LMSTUDIO_BASE": backend,
+        "SHIM_DATA_DIR": home,
+        "SHIM_DEBUG": str(int(debug)),
+        "SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat",
+        "SHIM_DEFAULT_VISION_MODEL": "tiny-vision",
+    }
     return Config.from_env(texts, env_file="")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from dataclasses import replace
 
@@ -48,6 +49,8 @@ def listeners_of(config: Config) -> list[socket.socket]:
     try:
         return open_listeners(config)
     except CannotListen as exc:
+        if config.log_file:  # a service has nobody who reads its console
+            logging.getLogger(__name__).critical("%s", exc)
         raise Refusal(str(exc), BAD_SETTINGS) from exc
 
 
