@@ -82,7 +82,8 @@ def streamed(
         first = next(rest, b"")
         body = OwnedBody(_guarded(first, rest, to_error), owned.pop_all())
         until_built.callback(body.close)
-        response = Response(body, mimetype=mimetype, headers=dict(headers or {}), direct_passthrough=True)
+        # Of a mimetype Flask makes a type with a charset, which neither Ollama's nor LM Studio's streams have.
+        response = Response(body, content_type=mimetype, headers=dict(headers or {}), direct_passthrough=True)
         response.headers.extend(UNBUFFERED)
         current().streams()
         until_built.pop_all()
