@@ -49,6 +49,7 @@ def responses() -> Response:
     raw, body = read_body(RESPONSES_TYPE)
     ask = load_responses(body)
     target = naming.resolve(ask.model, naming.CHAT)
+    check_chat(ask.model, (), target.model)
     asked = posted(raw, body, adapt(body), target)
     return _passed_on_or(asked, target, lambda: _responses(ask, target, started_ns))
 
@@ -61,6 +62,7 @@ def messages() -> Response:
     ask = load_messages(body)
     check_ask(ask)
     target = naming.resolve(ask.model, naming.CHAT)
+    check_chat(ask.model, (), target.model)
     asked = posted(raw, body, hoisted(body), target)
     return _passed_on_or(asked, target, lambda: _messages(ask, target, started_ns))
 

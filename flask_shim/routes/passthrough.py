@@ -12,12 +12,14 @@ from flask import Blueprint, Response, request
 from flask_shim.directory import Target
 from flask_shim.errors import BadRequest, NoSuchEndpoint
 from flask_shim.guards import check_may_change
+from flask_shim.lmstudio import Model
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
 from flask_shim.schemas.body import kind, read_object
 from flask_shim.services import services
 from flask_shim.stays import Need
 from flask_shim.streams import client_gone
+from flask_shim.translate import capabilities
 from flask_shim.translate.checks import check_chat, check_completion
 from flask_shim.translate.efforts import adapt_chat
 from flask_shim.translate.inheriting import context_of, inherited_payload
@@ -33,19 +35,41 @@ def _unchecked(_: Body) -> None:
     """Leave all checks to LM Studio."""
 
 
+def _fits(_name: str, _model: Model) -> None:
+    """Leave it to LM Studio which models it is for."""
+
+
+def _chats(name: str, model: Model) -> None:
+    """Refuse embedding models. Tools are left to LM Studio, which offers them to every model."""
+    capabilities.check_chat(name, (), model)
+
+
+def _generates(name: str, model: Model) -> None:
+    """Refuse embedding models."""
+    capabilities.check_generate(name, "", model)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """What is special about one route: what Ollama calls its body, what it refuses, how names fail, what is changed."""
+    """What is special about one route.
+
+    What Ollama calls its body, what it refuses, how names fail, which models it is not for, what is changed.
+    """
 
     go_type: str = "openai.Request"
     check: Callable[[Body], None] = _unchecked
     naming: naming.Naming = naming.CHAT
+    fits: Callable[[str, Model], None] = _fits
     adapt: Callable[[Body], Payload] = adapt
 
 
 _MANNERS = {
-    "/v1/chat/completions": Manners(go_type="openai.ChatCompletionRequest", check=check_chat, adapt=adapt_chat),
-    "/v1/completions": Manners(go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE),
+    "/v1/chat/completions": Manners(
+        go_type="openai.ChatCompletionRequest", check=check_chat, fits=_chats, adapt=adapt_chat
+    ),
+    "/v1/completions": Manners(
+        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, fits=_generates
+    ),
 }
 _PLAIN = Manners()
 
@@ -83,6 +107,7 @@ def _post() -> Request:
     target = None
     if request.path not in _NO_MODEL:
         target = naming.resolve(_name(body, manners), manners.naming)
+        manners.fits(target.name, target.model)
     return posted(raw, body, manners.adapt(body), target)
 
 
