@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 PAIRS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
 """The tags that models put around their thinking, at the very start of an answer."""
+
+_CLOSINGS = tuple(closing for _, closing in PAIRS)
+_TAGS = tuple(tag for pair in PAIRS for tag in pair)
+_TAG = re.compile("|".join(map(re.escape, _TAGS)))
 
 
 class Part(NamedTuple):
@@ -29,16 +34,17 @@ class ThinkingSplitter:
     """Feed it text as it comes; it returns the parts that are settled, tags removed.
 
     A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``: where a
-    model cannot think, the tag is text that somebody asked for.
+    model cannot think, or an opening tag stands in the text before, the tag is text that somebody asked for.
     """
 
-    __slots__ = ("_close", "_held", "_orphans", "_state")
+    __slots__ = ("_close", "_has_begun", "_held", "_orphans", "_state")
 
     def __init__(self, *, with_orphans: bool = True) -> None:
         """Start before the answer."""
         self._state: Literal["start", "thinking", "gap", "answer"] = "start"
         self._held = ""
         self._close = ""
+        self._has_begun = False  # whether there was any thought behind the opening tag
         self._orphans = with_orphans
 
     def feed(self, text: str) -> list[Part]:
@@ -58,9 +64,9 @@ class ThinkingSplitter:
     def flush(self) -> list[Part]:
         """Return what is left when the answer is over."""
         held, self._held = self._held, ""
-        if self._state == "gap" or not held:
-            return []
-        return [Part(held.rstrip() if self._state == "thinking" else held, self._state == "thinking")]
+        if self._state == "thinking":
+            held = held.rstrip()
+        return [Part(held, self._state == "thinking")] if held else []
 
     def reasoned(self) -> None:
         """Tell that the thinking came separately, so that the text begins after it."""
@@ -78,13 +84,15 @@ class ThinkingSplitter:
         for opening, closing in PAIRS:
             if text.startswith(opening):
                 self._state, self._close = "thinking", closing
-                self._held = text[len(opening) :].lstrip()
+                self._held = text[len(opening) :]
                 return
-        if any(tag.startswith(text) for pair in PAIRS for tag in pair):
+        if any(tag.startswith(text) for tag in _TAGS):
             return  # perhaps the beginning of a tag
         self._gap(parts)
 
     def _thinking(self, parts: list[Part]) -> None:
+        if not self._has_begun:
+            self._held = self._held.lstrip()
         thought, closing, rest = self._held.partition(self._close)
         if closing:
             self._state, self._held = "gap", rest
@@ -95,6 +103,7 @@ class ThinkingSplitter:
             self._held = thought[len(settled) :]
             thought = settled
         if thought:
+            self._has_begun = True
             parts.append(Part(thought, is_thinking=True))
 
     def _gap(self, _: list[Part]) -> None:
@@ -102,23 +111,24 @@ class ThinkingSplitter:
         if self._state == "gap":
             self._held = self._held.lstrip()
         text = self._held.lstrip()
-        closing = next((tag for _, tag in PAIRS if text.startswith(tag)), None)
+        closing = next((tag for tag in _CLOSINGS if text.startswith(tag)), None)
         if closing is not None:
-            self._state, self._held = "gap", text[len(closing) :].lstrip()
-        elif text and not any(tag.startswith(text) for _, tag in PAIRS):
+            self._state, self._held = "gap", text[len(closing) :]
+        elif text and not any(tag.startswith(text) for tag in _CLOSINGS):
             self._state = "answer"
 
     def _answer(self, parts: list[Part]) -> None:
         text = self._held
         if self._orphans:
-            tags = tuple(tag for _, tag in PAIRS)
-            closing = next((tag for tag in tags if tag in text), None)
-            if closing is not None:
-                before, _, self._held = text.partition(closing)
-                parts.append(Part(before, orphan=True))
-                self._state, self._orphans = "gap", False
+            tag = _TAG.search(text)
+            if tag is None:
+                text = text[: len(text) - partial_tag(text, _TAGS)]
+            elif tag[0] in _CLOSINGS:
+                parts.append(Part(text[: tag.start()], orphan=True))
+                self._state, self._held, self._orphans = "gap", text[tag.end() :], False
                 return
-            text = text[: len(text) - partial_tag(text, tags)]
+            else:
+                self._orphans = False  # the text speaks of such tags
         self._held = self._held[len(text) :]
         if text:
             parts.append(Part(text))
