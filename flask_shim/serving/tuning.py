@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -23,8 +22,8 @@ def adjustments(config: Config) -> dict[str, Any]:
         "threads": config.threads,
         # Without it nobody learns that a client has left before its first token.
         "channel_request_lookahead": 1,
-        # select() ends the process at the 1024th descriptor; Windows has nothing else.
-        "asyncore_use_poll": hasattr(select, "poll"),
+        # select() ends the process at the 1024th descriptor; on Windows, which has nothing else, this does nothing.
+        "asyncore_use_poll": True,
         "connection_limit": config.connection_limit,
         "channel_timeout": 120,
         "cleanup_interval": 10,

@@ -72,10 +72,12 @@ def test_taken_port_is_told_with_who_has_it(rude):
     )
 
 
-def test_second_shim_on_a_port_knows_the_first_one():
+def test_second_shim_on_a_port_knows_the_first_one_and_logs_it(tmp_path):
+    file = tmp_path / "second.log"
     with ShimProcess() as shim:
-        code, output = run("--port", str(shim.port), "--host", "127.0.0.1")
+        code, output = run("--port", str(shim.port), "--host", "127.0.0.1", SHIM_LOG_FILE=str(file))
         assert (code, "another flask-shim is already running" in output) == (2, True)
+    assert " CRITICAL " in file.read_text(encoding="utf-8")
 
 
 def test_log_goes_to_a_file_too(tmp_path):

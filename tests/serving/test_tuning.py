@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pytest
 from waitress.adjustments import Adjustments
 
+from flask_shim.config import Config
 from flask_shim.serving import adjustments, waitress_arguments
 
 
@@ -35,3 +39,8 @@ def test_body_of_exactly_the_limit_is_taken(config, texts, limit):
 
 def test_threads_are_more_than_the_slots(config):
     assert adjustments(config(SHIM_MAX_STREAMS="5"))["threads"] > 5
+
+
+def test_documented_command_line_is_the_one_for_the_defaults():
+    text = (Path(__file__).parents[2] / "docs" / "RUNNING.md").read_text(encoding="utf-8")
+    assert f"\nwaitress-serve {shlex.join(waitress_arguments(Config()))}\n" in text

@@ -49,7 +49,6 @@ class Peer:
 
     def __init__(self, sock: socket.socket, server: RudeServer) -> None:
         self.sock = sock
-        self.accepted_at = time.monotonic()
         self.gone_at: float | None = None
         """When the other side was seen to have closed, None while it has not."""
         self.asked: list[Asked] = []
@@ -104,8 +103,7 @@ class Peer:
 
     def hold(self) -> None:
         """Stay silent until the other side closes."""
-        while True:
-            self.pause(3600.0)
+        self.pause(3600.0)
 
     def reset(self) -> None:
         """Break the connection off, so that the other side gets an error instead of an end."""
@@ -119,15 +117,14 @@ class Peer:
         return self._take(int(headers.get("content-length", "0")))
 
     def _read_chunks(self) -> bytes:
-        blocks = []
-        while True:
+        body, size = b"", -1
+        while size:
             while b"\r\n" not in self._pending:
                 self._receive()
-            size, _, self._pending = self._pending.partition(b"\r\n")
-            blocks.append(self._take(int(size, 16)))
-            self._take(2)
-            if not blocks[-1]:
-                return b"".join(blocks)
+            line, _, self._pending = self._pending.partition(b"\r\n")
+            size = int(line, 16)
+            body += self._take(size + 2)[:size]
+        return body
 
     def _take(self, size: int) -> bytes:
         while len(self._pending) < size:
