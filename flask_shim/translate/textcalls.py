@@ -19,15 +19,24 @@ Parsed = list[tuple[str, Mapping[str, Any]]]
 
 def _json_calls(text: str) -> Parsed:
     value = orjson.loads(text)
-    found: Parsed = []
-    for item in value if isinstance(value, list) else [value]:
-        arguments = item.get("arguments", item.get("parameters", {}))
-        if isinstance(arguments, str):
-            arguments = orjson.loads(arguments or "{}")
-        if not isinstance(item["name"], str) or not isinstance(arguments, dict):
-            raise ValueError("not a call")
-        found.append((item["name"], arguments))
-    return found
+    return [_json_call(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def _json_call(item: Any) -> tuple[str, Mapping[str, Any]]:
+    arguments = item.get("arguments", item.get("parameters")) or {}
+    if not isinstance(item["name"], str):
+        raise ValueError("no name")
+    return item["name"], _arguments(arguments) if isinstance(arguments, str) else _mapping(arguments)
+
+
+def _arguments(text: str) -> Mapping[str, Any]:
+    return _mapping(orjson.loads(text))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("arguments are an object")
+    return value
 
 
 _PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.S)
@@ -35,6 +44,8 @@ _PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.S)
 
 def _xml_call(text: str) -> Parsed:
     name, _, body = text.partition(">")
+    if _PARAMETER.sub("", body).strip():
+        raise ValueError("more than parameters")
     return [(name.strip(), {key: _value(value) for key, value in _PARAMETER.findall(body)})]
 
 
@@ -53,16 +64,17 @@ def _hermes(text: str) -> Parsed:
 
 
 def _mistral(text: str) -> Parsed:
-    name, separator, arguments = text.partition("[ARGS]")
-    return [(name.strip(), orjson.loads(arguments))] if separator else _json_calls(text)
+    if "[ARGS]" not in text:
+        return _json_calls(text)
+    pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
+    return [(name.strip(), _arguments(arguments)) for name, _, arguments in pairs]
 
 
 def _harmony(text: str) -> Parsed:
     name = re.match(r"\s*([\w.-]+)", text)
-    arguments = text.partition("<|message|>")[2]
     if name is None:
         raise ValueError("no name")
-    return [(name[1], orjson.loads(arguments))]
+    return [(name[1], _arguments(text.partition("<|message|>")[2]))]
 
 
 _FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
@@ -80,18 +92,19 @@ _OPENINGS = tuple(opening for opening, _, _ in _FORMS)
 class TextCalls:
     """Finds calls written into the text; only those of tools that were offered count, all else stays text."""
 
-    __slots__ = ("_form", "_held", "_new_id", "_offered")
+    __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered")
 
     def __init__(self, offered: Iterable[str], new_id: Callable[[], str]) -> None:
         """Look for calls of the tools named ``offered``."""
         self._offered = by_loose_name(offered)
         self._new_id = new_id
         self._held = ""
+        self._after_call = False  # white space that comes next only parted the call from what follows
         self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
 
     def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
         """Return the text that certainly is text, and the calls that are complete."""
-        if not self._held and "<" not in text and "[" not in text:
+        if not self._held and not self._after_call and "<" not in text and "[" not in text:
             return text, []
         self._held += text
         shown: list[str] = []
@@ -123,11 +136,15 @@ class TextCalls:
             calls.extend(found)
         else:
             shown.append(self._held[:end])
-        self._held = self._held[end:].lstrip() if found else self._held[end:]
+        self._after_call = bool(found)
+        self._held = self._held[end:]
         self._form = None
         return bool(self._held)
 
     def _open(self, shown: list[str]) -> bool:
+        if self._after_call:
+            self._held = self._held.lstrip()
+            self._after_call = not self._held
         starts = [(at, form) for form in _FORMS if (at := self._held.find(form[0])) >= 0]
         if starts:
             at, self._form = min(starts, key=lambda start: start[0])
