@@ -53,7 +53,6 @@ class Peer:
         """When the other side was seen to have closed, None while it has not."""
         self.asked: list[Asked] = []
         self.ended = False
-        """Whether the script is over and the socket closed."""
         self._server = server
         self._pending = b""
 
