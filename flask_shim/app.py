@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import faces, guards, log, metrics, recording
+from flask_shim import faces, guards, log, metrics, recording, threads
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.routes import BLUEPRINTS, tidy
@@ -24,6 +24,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services = Services.build(config, backend)
     services.install(app)
     recorder = recording.install(app)
+    threads.install(app, services.slots)
     guards.install(app, config)
     metrics.install(app, config, recorder, services.slots)
     faces.install(app)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from flask import Flask, request
+
 from flask_shim.config import SPARE_THREADS
 from flask_shim.slots import Slots
 
@@ -23,6 +25,14 @@ class Found(NamedTuple):
 
     threads: int
     lookahead: int
+
+
+def install(app: Flask, slots: Slots) -> None:
+    """Have ``app`` look at its server at the first request."""
+
+    @app.before_request
+    def notice() -> None:
+        notice_server(request.environ, slots)
 
 
 def notice_server(environ: Mapping[str, Any], slots: Slots) -> None:
