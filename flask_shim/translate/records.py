@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from flask_shim.translate.replies import Orphaned, Piece
+from flask_shim.translate.replies import ANSWER_HEAD, THINKING_HEAD, Orphaned, Piece, ReasoningMode
 from flask_shim.translate.toolcalls import FinishedCall
 
 _DONE_REASONS = {"length": "length"}
@@ -88,12 +88,20 @@ class Answer:
         """Add pieces in their order."""
         for piece in pieces:
             if isinstance(piece, Orphaned):
-                self.thoughts, self.texts = [*self.thoughts, *self.texts], []
+                self._take_back(piece.mode)
                 continue
             self.texts.append(piece.text)
             self.thoughts.append(piece.thinking)
             self.calls.extend(piece.calls)
             self.logprobs.extend(piece.logprobs or ())
+
+    def _take_back(self, mode: ReasoningMode) -> None:
+        """Put the text so far where thinking belongs."""
+        thought, self.texts = self.text.rstrip(), []
+        if mode == "separate":
+            self.thoughts.append(thought)
+        elif mode == "merge":
+            self.texts.append(f"{THINKING_HEAD}{thought}{ANSWER_HEAD}")
 
 
 def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[str, Any]]:

@@ -17,6 +17,9 @@ from flask_shim.translate.toolcalls import CallAssembler, FinishedCall
 ReasoningMode = Literal["separate", "merge", "hide"]
 """Where thinking goes: its own field, in front of the text, or nowhere."""
 
+THINKING_HEAD, ANSWER_HEAD = "**Reasoning:**\n", "\n\n**Answer:**\n"
+"""What stands above each of the two where they are merged."""
+
 
 class Piece:
     """A stretch of the answer in one kind: answer text, or thinking, or calls."""
@@ -42,6 +45,13 @@ class Piece:
 
 class Orphaned(Piece):
     """Says that all text so far was thinking: its closing tag came without an opening one."""
+
+    __slots__ = ("mode",)
+
+    def __init__(self, mode: ReasoningMode) -> None:
+        """``mode`` is where thinking should have gone."""
+        super().__init__()
+        self.mode = mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,7 @@ class AnswerReader:
         self._splitter = ThinkingSplitter(with_orphans=reading.can_think)
         self._text_calls = TextCalls(reading.offered, reading.new_id) if reading.offered else None
         self._thought: list[str] = []
+        self._logprobs: list[dict[str, Any]] = []  # of text that is still held back
         self._has_text = False
         self._has_calls = False
 
@@ -97,6 +108,8 @@ class AnswerReader:
             self._settled("", calls, pieces)
         if self._reading.wants_json and not self._has_text and not self._has_calls:
             self._rescue(pieces)
+        if self._logprobs:
+            pieces.append(Piece(logprobs=self._logprobs))
         return pieces
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
@@ -106,16 +119,18 @@ class AnswerReader:
         source: Any = choice if delta is None else delta
         text = choice.text if delta is None else delta.content
         thinking = source.reasoning_content or source.reasoning
+        before = len(pieces)
         if thinking:
             self.deltas += 1
             self._splitter.reasoned()
             self._thinking(thinking, pieces)
         if text:
             self.deltas += 1
-            before = len(pieces)
             self._text(text, pieces)
-            if choice.logprobs and len(pieces) > before:
-                pieces[before].logprobs = to_logprobs(choice.logprobs)
+        if choice.logprobs:
+            self._logprobs += to_logprobs(choice.logprobs) or ()
+        if self._logprobs and len(pieces) > before:
+            pieces[before].logprobs, self._logprobs = self._logprobs, []
         if delta is not None and delta.tool_calls:
             self.deltas += not (text or thinking)
             for call in delta.tool_calls:
@@ -136,19 +151,19 @@ class AnswerReader:
             else:
                 self._settled(*self._text_calls.feed(part.text), pieces)
             if part.orphan:
-                pieces.append(Orphaned())
+                pieces.append(Orphaned(self._reading.mode))
 
     def _thinking(self, text: str, pieces: list[Piece]) -> None:
         self._thought.append(text)
         if self._reading.mode == "separate":
             pieces.append(Piece(thinking=text))
         elif self._reading.mode == "merge":
-            pieces.append(Piece(text if len(self._thought) > 1 else f"**Reasoning:**\n{text}"))
+            pieces.append(Piece(text if len(self._thought) > 1 else THINKING_HEAD + text))
 
     def _settled(self, text: str, calls: Sequence[FinishedCall], pieces: list[Piece]) -> None:
         if text:
             if self._thought and not self._has_text and self._reading.mode == "merge":
-                pieces.append(Piece("\n\n**Answer:**\n"))
+                pieces.append(Piece(ANSWER_HEAD))
             self._has_text = True
             pieces.append(Piece(text))
         if calls:
