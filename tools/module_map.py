@@ -1,0 +1,51 @@
+"""Write the map of the modules into docs/DETAIL.md, from their docstrings.
+
+python tools/module_map.py        from the top of the checkout
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+OPENING, CLOSING = "<!-- modules -->", "<!-- /modules -->"
+
+PACKAGES = (
+    ("flask_shim", "the application"),
+    ("flask_shim/routes", "one function per route: check, translate, call, answer"),
+    ("flask_shim/schemas", "what clients may send"),
+    ("flask_shim/translate", "one protocol's words into another's; pure"),
+    ("flask_shim/lmstudio", "the client for LM Studio, usable by itself"),
+    ("flask_shim/serving", "starting and stopping"),
+    ("flask_shim/settings", "the settings behind config.py"),
+    ("flask_shim/cli", "the command line"),
+    ("flask_shim/embedded", "the miniature LM Studio of the demo and the tests"),
+)
+
+
+def summary(path: Path) -> str:
+    """Return the first line of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace(":func:", "").replace("``", "`")
+
+
+def lines(root: Path) -> Iterator[str]:
+    """Yield the Markdown of the map."""
+    for package, what in PACKAGES:
+        yield f"\n### `{package}/`: {what}\n"
+        yield "| Module | Subject |\n| --- | --- |"
+        for path in sorted((root / package).glob("*.py")):
+            yield f"| `{path.name}` | {summary(path)} |"
+
+
+def in_page(page: str, root: Path) -> str:
+    """Return the page with the map between its marks made anew."""
+    before, opening, rest = page.partition(OPENING)
+    after = rest.partition(CLOSING)[2]
+    return f"{before}{opening}\n" + "\n".join(lines(root)) + f"\n\n{CLOSING}{after}"
+
+
+if __name__ == "__main__":
+    target = Path("docs") / "DETAIL.md"
+    target.write_text(in_page(target.read_text(encoding="utf-8"), Path()), encoding="utf-8", newline="\n")
