@@ -26,7 +26,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     recorder = recording.install(app)
     threads.install(app, services.slots)
     guards.install(app, config)
-    metrics.install(app, config, recorder, services.slots)
+    metrics.install(app, config, recorder, services.slots, services.backend)
     faces.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -7,7 +7,7 @@ one that answered the scrape, so that the counters of different processes are di
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from flask_shim.config import Config
+from flask_shim.lmstudio import LMStudio
 from flask_shim.recording import Recorder
 from flask_shim.request_record import CLIENT_GONE, RequestRecord
 from flask_shim.slots import Slots
@@ -31,11 +32,11 @@ _FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 6
 _GENERATION_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
-def install(app: Flask, config: Config, recorder: Recorder, slots: Slots) -> Metrics | None:
+def install(app: Flask, config: Config, recorder: Recorder, slots: Slots, backend: LMStudio) -> Metrics | None:
     """Count what ``recorder`` sees and show it at ``/metrics``, unless that is switched off."""
     if not config.metrics:
         return None
-    metrics = Metrics(recorder, slots)
+    metrics = Metrics(recorder, slots, backend)
     recorder.watchers.append(metrics.count)
     shown: Collector = PerProcess(metrics.registry) if config.workers > 1 else metrics.registry
 
@@ -50,7 +51,7 @@ def install(app: Flask, config: Config, recorder: Recorder, slots: Slots) -> Met
 class Metrics:
     """The counters of one application."""
 
-    def __init__(self, recorder: Recorder, slots: Slots) -> None:
+    def __init__(self, recorder: Recorder, slots: Slots, backend: LMStudio) -> None:
         """Begin at zero, in a registry of its own."""
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -75,9 +76,14 @@ class Metrics:
         self.backend_errors = Counter("shim_backend_errors", "Failures of LM Studio.", ("kind",), registry=registry)
         self.cancellations = Counter("shim_cancellations", "Answers whose client hung up.", registry=registry)
         self._models: set[str] = set()
-        _watch("shim_streams_open", "Streamed answers on their way.", registry, lambda: _streams(recorder))
-        _watch("shim_slots_in_use", "Generations that run.", registry, lambda: slots.in_use)
-        _watch("shim_slots_limit", "Generations that may run at once.", registry, lambda: slots.total)
+        for name, meaning, read in (
+            ("shim_streams_open", "Streamed answers on their way.", lambda: _streams(recorder)),
+            ("shim_slots_in_use", "Generations that run.", lambda: slots.in_use),
+            ("shim_slots_limit", "Generations that may run at once.", lambda: slots.total),
+            ("shim_watched_calls", "Requests that end when their client hangs up.", lambda: len(backend.watchdog)),
+            ("shim_backend_connections", "Connections to LM Studio in use.", lambda: backend.open_connections),
+        ):
+            Gauge(name, meaning, registry=registry).set_function(read)
 
     def count(self, record: RequestRecord) -> None:
         """Count a request that is over."""
@@ -120,10 +126,6 @@ class PerProcess(Collector):
         for metric in self._registry.collect():
             metric.samples = [sample._replace(labels={**sample.labels, "pid": pid}) for sample in metric.samples]
             yield metric
-
-
-def _watch(name: str, meaning: str, registry: CollectorRegistry, read: Callable[[], float]) -> None:
-    Gauge(name, meaning, registry=registry).set_function(read)
 
 
 def _streams(recorder: Recorder) -> int:

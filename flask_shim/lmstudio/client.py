@@ -53,6 +53,11 @@ class LMStudio:
         """The watchdog that looks after this client's calls."""
         return self._transport.watchdog
 
+    @property
+    def open_connections(self) -> int:
+        """How many requests are being sent or answered, each on a connection."""
+        return self._transport.room.taken
+
     def close(self) -> None:
         """Give up kept connections and threads."""
         self._transport.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.calls import Call, Watchdog
 from flask_shim.lmstudio.link import Link
 from flask_shim.lmstudio.refusals import refusal
+from flask_shim.lmstudio.room import Room
 from flask_shim.lmstudio.session import CURRENT, build_session
 
 SessionFactory = Callable[[Link], requests.Session]
@@ -32,7 +32,7 @@ class Transport:
         self.link = link
         self.watchdog = Watchdog()
         self._session = session_factory(link)
-        self._room = threading.BoundedSemaphore(link.max_connections)
+        self.room = Room(link.max_connections)
         self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Transport:
         request = self._prepare(method, path, body, {**call.headers, **(headers or {})})
         adapter = self._session.get_adapter(str(request.url))
         call.check()
-        if not self._room.acquire(timeout=self.link.connect_timeout):
+        if not self.room.enter(self.link.connect_timeout):
             raise Busy(f"all {self.link.max_connections} connections to LM Studio are in use", retry_after=1)
         CURRENT.call = call
         try:
@@ -63,11 +63,11 @@ class Transport:
                 proxies=self._session.proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            self._room.release()
+            self.room.leave()
             raise self._failure(exc, call) from exc
         finally:
             CURRENT.call = None
-        return Answer(response, call, self.link.chunk_size, self._room.release)
+        return Answer(response, call, self.link.chunk_size, self.room.leave)
 
     def exchange(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float | None, call: Call | None = None

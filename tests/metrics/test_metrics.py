@@ -8,11 +8,12 @@ import threading
 import pytest
 from flask import Flask, Response
 from prometheus_client.parser import text_string_to_metric_families
-from support.apps import guarded
+from support.apps import NoBackend, guarded
 
 from flask_shim import metrics, recording
 from flask_shim.config import Config
 from flask_shim.errors import BackendTimeout, Busy, ClientGone
+from flask_shim.lmstudio import Call
 from flask_shim.metrics import MOST_MODELS, OTHER
 from flask_shim.request_record import RequestRecord, current
 from flask_shim.slots import Slots
@@ -26,8 +27,9 @@ class Shim:
     def __init__(self, **settings):
         self.app = Flask("test")
         self.slots = Slots(3)
+        self.backend = NoBackend()
         recorder = recording.install(self.app)
-        self.metrics = metrics.install(self.app, Config(**settings), recorder, self.slots)
+        self.metrics = metrics.install(self.app, Config(**settings), recorder, self.slots, self.backend)
         self.app.add_url_rule("/models/<name>", "model", lambda name: name)
         self.app.add_url_rule("/stream", "stream", self.stream)
         self.client = self.app.test_client()
@@ -147,6 +149,15 @@ def test_streams_and_slots_are_read_as_they_are(shim):
     response.close()
     slot.release()
     assert [shim.value(name) for name in names] == [0, 0, 3]
+
+
+def test_calls_and_connections_are_read_as_they_are(shim):
+    names = ("shim_watched_calls", "shim_backend_connections")
+    with shim.backend.watchdog.watch(Call()):
+        shim.backend.open_connections = 2
+        assert [shim.value(name) for name in names] == [1, 2]
+    shim.backend.watchdog.close()
+    assert [shim.value(name) for name in names] == [0, 2]
 
 
 def test_every_application_counts_for_itself():

@@ -17,6 +17,7 @@ from waitress.server import create_server
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio.calls import Watchdog
 
 TIMEOUT_SECONDS = 10.0
 BACKEND_AWAY = 503
@@ -28,6 +29,8 @@ class NoBackend:
 
     def __init__(self) -> None:
         self.touched: list[str] = []
+        self.watchdog = Watchdog()
+        self.open_connections = 0
 
     def __getattr__(self, name: str) -> Any:
         self.touched.append(name)
