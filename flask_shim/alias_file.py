@@ -89,7 +89,7 @@ def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
         return None, {}
     with _opened(path) as db:
         db.execute("BEGIN")
-        if _is_empty(db):
+        if _is_new(db, stamp):
             return stamp, {}
         return stamp, {row[0]: _to_alias(row) for row in db.execute(_SELECT)}
 
@@ -97,9 +97,10 @@ def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
 def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a file made for it if there is none; raises like :func:`read`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    stamp = stamp_of(path)
     with _opened(path) as db:
         db.execute("BEGIN IMMEDIATE")
-        if _is_empty(db):
+        if _is_new(db, stamp):
             db.execute(_CREATE)
             db.execute(f"PRAGMA user_version = {SCHEMA}")
         result = work(db)
@@ -119,6 +120,15 @@ def delete(db: sqlite3.Connection, key: str) -> bool:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep others, in whatever process, from replacing the file meanwhile; leaves an empty file for the lock behind."""
+    lock = path.with_name(f"{path.name}.lock")
+    with closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the file for one operation, which is undone if it raises."""
     try:
@@ -132,13 +142,13 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise Damaged(str(exc)) from exc
 
 
-def _is_empty(db: sqlite3.Connection) -> bool:
-    """Tell whether the file is still without tables; raise Damaged if it has others than ours."""
+def _is_new(db: sqlite3.Connection, stamp: Stamp) -> bool:
+    """Tell whether nothing was ever written to the file; raise Damaged if what was is not ours."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     columns = tuple(row[1] for row in db.execute("PRAGMA table_info(aliases)"))
     if version == SCHEMA and columns == _COLUMNS:
         return False
-    if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if stamp is None or stamp[1] == 0:  # SQLite itself calls a file of some 500 bytes empty, and writes over it
         return True
     raise Damaged(f"it does not hold aliases in version {SCHEMA} of their form")
 

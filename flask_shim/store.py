@@ -51,7 +51,6 @@ class AliasStore:
         self._path = path
         self._reading = threading.Lock()
         self._writing = threading.Lock()
-        self._mending = threading.Lock()
         self._seen = _Seen(None, {}, math.inf)
         self._warned = ""
 
@@ -84,7 +83,7 @@ class AliasStore:
         try:
             stamp, found = self._mended(lambda: alias_file.read(self._path))
         except (OSError, sqlite3.Error, Damaged) as exc:
-            self._warn(f"the aliases in {self._path} cannot be read: {exc}")
+            self._warn(f"the aliases in {self._path} cannot be read: {_reason(exc)}")
             return _Seen(stamp_of(self._path), before.aliases, time.monotonic() + RETRY_SECONDS)
         self._warned = ""
         is_settled = stamp is None or time.time_ns() - stamp[0] > SETTLED_NS
@@ -102,9 +101,8 @@ class AliasStore:
             with self._writing:
                 return self._mended(lambda: alias_file.change(self._path, work))
         except (OSError, sqlite3.Error, Damaged) as exc:
-            log.warning("aliases cannot be saved in %s: %s", self._path, exc)
-            reason = (isinstance(exc, OSError) and exc.strerror) or str(exc)
-            text = f"aliases cannot be saved: {reason} (SHIM_DATA_DIR names the folder for them)"
+            log.warning("aliases cannot be saved in %s: %s", self._path, _reason(exc))
+            text = f"aliases cannot be saved: {_reason(exc)} (SHIM_DATA_DIR names the folder for them)"
             raise ShimError(text, status=507) from exc
 
     def _mended(self, work: Callable[[], T]) -> T:
@@ -113,18 +111,19 @@ class AliasStore:
         try:
             return work()
         except Damaged as exc:
-            with self._mending:
+            with alias_file.alone(self._path):
                 # Another thread or process may have been faster, and the file be a new one.
                 if stamp_of(self._path) == stamp:
                     self._put_aside(str(exc))
             return work()
 
     def _put_aside(self, reason: str) -> None:
-        suffix = f".damaged-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
-        # A journal that was left behind would be played back into the new file.
-        for path in (self._path.with_name(f"{self._path.name}-journal"), self._path):
-            if path.exists():
-                path.rename(path.with_name(path.name + suffix))
-        log.warning(
-            "the file of aliases is damaged (%s): kept as %s%s, and begun anew without any", reason, self._path, suffix
-        )
+        # No journal is left beside it: SQLite has played it back, and deleted it, before it found the damage.
+        kept = self._path.with_name(f"{self._path.name}.damaged-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}")
+        self._path.rename(kept)
+        log.warning("the file of aliases is damaged (%s): kept as %s, and begun anew without any", reason, kept)
+
+
+def _reason(exc: Exception) -> str:
+    """Return what went wrong, without the paths that an OSError tells."""
+    return (isinstance(exc, OSError) and exc.strerror) or str(exc)

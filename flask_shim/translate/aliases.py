@@ -78,10 +78,11 @@ def copied(source: Alias, destination: str, created_ns: int) -> Alias:
 
 
 def created(ask: CreateAsk, source: Alias, created_ns: int) -> Alias:
-    """Return the alias that the ask describes: each part it names replaces that of ``source``, licenses add up.
+    """Return the alias that the ask describes: what it names replaces what ``source`` has, licenses add up.
 
     BadRequest if a part cannot be kept.
     """
+    given = {key: value for key, value in ask.parameters.items() if value is not None}
     alias = Alias(
         name=normalised(ask.model),
         base=source.base,
@@ -91,7 +92,7 @@ def created(ask: CreateAsk, source: Alias, created_ns: int) -> Alias:
         system=ask.system or source.system,
         template=_template(ask.template, source),
         license=tuple(dict.fromkeys((*source.license, *ask.license))),
-        parameters={key: value for key, value in ask.parameters.items() if value is not None} or source.parameters,
+        parameters={**source.parameters, **given},
         messages=ask.messages or source.messages,
     )
     _check_numbers(alias)
@@ -130,10 +131,16 @@ def to_entry(alias: Alias, model: Model) -> Entry:
 
 
 def with_models(data: bytes, items: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return the bytes of a model list with ``items`` at its end; a name that it has already is not repeated."""
-    body = orjson.loads(data)
-    models = body["data"]
-    listed = {alias_key(display(model["id"])) for model in models}
+    """Return the bytes of OpenAI's model list with ``items`` at its end; a name that it has already is not repeated.
+
+    What is no such list comes back as it is.
+    """
+    try:
+        body = orjson.loads(data)
+        models = list(body["data"])
+        listed = {alias_key(display(str(model["id"]))) for model in models}
+    except (ValueError, TypeError, KeyError):
+        return data
     return orjson.dumps({**body, "data": [*models, *(item for item in items if alias_key(item["id"]) not in listed)]})
 
 

@@ -1,0 +1,67 @@
+"""A shim in front of a backend that does as it is told and notes what it is asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.scripts import by_path, model, replies, streams
+
+from flask_shim import create_app
+from flask_shim.config import Config
+
+
+@pytest.fixture
+def models():
+    """The models that the backend lists; may be changed while it runs."""
+    return [model("tiny"), model("acme/large", loaded_instances=[])]
+
+
+@pytest.fixture
+def backend(rude, models):
+    lists = {
+        "/api/v1/models": lambda peer: replies({"models": models})(peer),
+        "/v1/models": lambda peer: replies(b'{ "data": [ {"id": "tiny"} ] }')(peer),
+    }
+    answers = dict.fromkeys(("/v1/chat/completions", "/v1/completions"), streams("Hel", "lo"))
+    others = dict.fromkeys(("/v1/responses", "/v1/messages", "/api/v1/chat", "/v1/embeddings"), replies({"id": "x"}))
+    load = {"/api/v1/models/load": replies({"instance_id": "tiny", "status": "loaded"})}
+    return rude(by_path({**lists, **answers, **others, **load}))
+
+
+@pytest.fixture
+def shim(backend, tmp_path):
+    """Return a function that starts a shim with these settings and gives a client of it."""
+    apps = []
+
+    def with_settings(**settings):
+        settings = {"default_temperature": None, "model_cache_ttl": 0, "data_dir": tmp_path / "data", **settings}
+        apps.append(create_app(Config(backend_url=backend.url, **settings)))
+        return apps[-1].test_client()
+
+    yield with_settings
+    for app in apps:
+        app.extensions["flask_shim"].close()
+
+
+@pytest.fixture
+def client(shim):
+    return shim()
+
+
+@pytest.fixture
+def made(client):
+    """Return a function that makes a name and gives the lines it was told in."""
+
+    def make(**ask):
+        answer = client.post("/api/create", json={"model": "rumpel", "from": "tiny", **ask})
+        assert answer.status_code == 200, answer.text
+        return [json.loads(line) for line in answer.data.splitlines()]
+
+    return make
+
+
+@pytest.fixture
+def names(client):
+    """Return a function that gives all names that are listed, in order."""
+    return lambda of=client: sorted(entry["name"] for entry in of.get("/api/tags").json["models"])
