@@ -7,8 +7,9 @@ LM Studio insists on ids; so ids are made up where they are missing, and results
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,37 +22,50 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": 
 _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 
 
-def to_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def to_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return the history as LM Studio takes it: string contents, call ids everywhere, images as data URLs."""
-    pairing = _Pairing()
+    pairing = _Pairing(messages)
     return [_TURNS.get(_ROLES.get(message.role, "user"), _plain)(message, pairing) for message in messages]
+
+
+class _Waiting(NamedTuple):
+    """A call of the history without its result. ``is_made`` says that the client gave it no id."""
+
+    id: str
+    name: str
+    is_made: bool
 
 
 class _Pairing:
     """Which calls of the history still wait for their result."""
 
-    def __init__(self) -> None:
-        self._open: list[tuple[str, str]] = []
-        self._made = 0
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._open: list[_Waiting] = []
+        self._taken = {message.tool_call_id for message in messages}
+        self._taken.update(call.id for message in messages for call in message.tool_calls)
+        self._numbers = count(1)
 
     def call(self, call: ToolCall) -> str:
-        if not call.id:
-            self._made += 1
-        number = call.id or f"call_{self._made}"
-        self._open.append((number, call.name))
-        return number
+        waiting = _Waiting(call.id or self._new_id(), call.name, not call.id)
+        self._open.append(waiting)
+        return waiting.id
 
     def result(self, message: Message) -> str:
-        """Return the id of the call answered: the one named, else the first of that tool, else the first."""
-        if message.tool_call_id:
-            self._open = [waiting for waiting in self._open if waiting[0] != message.tool_call_id]
-            return message.tool_call_id
-        named = [waiting for waiting in self._open if message.tool_name in ("", waiting[1])] or self._open
-        if not named:
-            self._made += 1
-            return f"call_{self._made}"
-        self._open.remove(named[0])
-        return named[0][0]
+        """Return the id of the call answered: the one named, else the first of that tool, else the first.
+
+        A client that names ids in results only means the calls that have none.
+        """
+        number = message.tool_call_id
+        candidates = [waiting for waiting in self._open if number in ("", waiting.id)]
+        candidates = candidates or [waiting for waiting in self._open if waiting.is_made]
+        if not candidates:
+            return number or self._new_id()
+        answered = next((waiting for waiting in candidates if waiting.name == message.tool_name), candidates[0])
+        self._open.remove(answered)
+        return answered.id
+
+    def _new_id(self) -> str:
+        return next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
 
 
 def _plain(message: Message, _: _Pairing) -> dict[str, Any]:
