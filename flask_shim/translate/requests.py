@@ -121,9 +121,7 @@ def to_reasoning_effort(think: Think, model: Model) -> str | None:
 
 def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
     """Return the idle seconds after which LM Studio may unload the model, None to leave it to LM Studio."""
-    if keep_alive == 0:
-        return math.ceil(defaults.unload_ttl_seconds) or None
-    seconds = defaults.ttl_seconds if keep_alive is None else keep_alive
+    seconds = defaults.ttl_seconds if keep_alive is None else keep_alive or defaults.unload_ttl_seconds
     if not seconds:
         return None
     return LONGEST_TTL_SECONDS if seconds > LONGEST_TTL_SECONDS else max(1, math.ceil(seconds))
@@ -133,7 +131,7 @@ def to_tool(tool: Mapping[str, Any]) -> Payload:
     """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object."""
     function = dict(tool.get("function") or {})
     parameters = function.get("parameters")
-    if parameters is not None:
+    if isinstance(parameters, Mapping):
         function["parameters"] = {**parameters, "type": "object"}
         function["parameters"].setdefault("properties", {})
     return {"type": "function", "function": function}
