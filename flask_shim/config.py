@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +12,24 @@ from platformdirs import user_data_dir
 
 from flask_shim.settings import SETTINGS, Setting
 from flask_shim.settings.addresses import LOOPBACKS
+from flask_shim.settings.backend import BACKEND
 from flask_shim.settings.reading import Values, choose, read
 from flask_shim.settings.rules import UNHURRIED_SECONDS, contradictions, derive, without_stray_token
-from flask_shim.settings.sources import gather
+from flask_shim.settings.sources import Source, gather
 
 __all__ = ["SETTINGS", "Config", "ConfigError", "Setting"]
 
 SPARE_THREADS = 8
 """Threads beyond the slots for generations, so that lists and health answer whatever the load."""
+
+
+_CLIENTS = {
+    name
+    for setting in SETTINGS
+    if setting in BACKEND or setting.env in ("SHIM_ENSURE_MODEL", "SHIM_DEFAULT_REGULAR_MODEL")
+    for name in setting.names
+}
+"""The variables that say something about the way to LM Studio, or which model is wanted there."""
 
 
 class ConfigError(Exception):
@@ -107,6 +117,7 @@ class Config:
     default_regular_model: str = "qwen/qwen3-4b-2507"
     default_vision_model: str = "qwen3-vl-4b-instruct"
     preload: tuple[str, ...] = ()
+    ensure_model: str = "openai/gpt-oss-20b"
 
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Lines for the log at start: which other name won, what has no effect, what looks like a typing error."""
@@ -133,7 +144,20 @@ class Config:
         ``env_file`` beats SHIM_ENV_FILE and ``.env`` in the current folder; an empty one means no file.
         ``overrides`` are texts by variable, as from a command line, and win over everything.
         """
-        source = gather(os.environ if environ is None else environ, env_file, overrides or {})
+        return cls._built(gather(os.environ if environ is None else environ, env_file, overrides or {}))
+
+    @classmethod
+    def for_client(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> Config:
+        """Build it as :meth:`from_env` does, for a program that only wants to speak to LM Studio.
+
+        What concerns the shim as a server keeps its default: such a program has a HOST or PORT of its own.
+        """
+        source = gather(os.environ if environ is None else environ, env_file, {})
+        texts = {name: text for name, text in source.texts.items() if name in _CLIENTS}
+        return cls._built(replace(source, texts=texts))
+
+    @classmethod
+    def _built(cls, source: Source) -> Config:
         choices, token_notes = without_stray_token(choose(source.texts))
         values = read(choices)
         derive(values)

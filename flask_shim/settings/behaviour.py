@@ -99,7 +99,22 @@ BEHAVIOUR: tuple[Setting, ...] = (
         text(),
         fallbacks=("DEFAULT_VISION_MODEL",),
     ),
-    _of("SHIM_PRELOAD", "preload", "", "Models to load at start, comma-separated.", names(), unset="none"),
+    _of(
+        "SHIM_PRELOAD",
+        "preload",
+        "",
+        "Models that `flask-shim serve` loads at start, comma-separated; waits for LM Studio if it is not there yet.",
+        names(),
+        unset="none",
+    ),
+    _of(
+        "SHIM_ENSURE_MODEL",
+        "ensure_model",
+        "",
+        "Model that `flask-shim ensure` makes ready if it names none.",
+        text(),
+        unset="SHIM_DEFAULT_REGULAR_MODEL if that is set, else openai/gpt-oss-20b",
+    ),
     _of(
         "SHIM_DISABLE_UVLOOP",
         "",

@@ -30,7 +30,7 @@ def without_stray_token(choices: Mapping[str, Choice]) -> tuple[dict[str, Choice
 
 def derive(values: Values) -> None:
     """Fill in and adapt what follows from other settings."""
-    for rule in (_timeouts, _extra_origins, _keep_alive, _windows_connections, _backend_connections):
+    for rule in (_timeouts, _ensure_model, _extra_origins, _keep_alive, _windows_connections, _backend_connections):
         rule(values)
 
 
@@ -41,6 +41,11 @@ def _timeouts(values: Values) -> None:
     first_byte = general if values.is_set("SHIM_HTTP_TIMEOUT") else UNHURRIED_SECONDS
     values.found.setdefault("SHIM_FIRST_BYTE_TIMEOUT", first_byte)
     values.found.setdefault("SHIM_IDLE_TIMEOUT", general)
+
+
+def _ensure_model(values: Values) -> None:
+    if values.is_set("SHIM_DEFAULT_REGULAR_MODEL") and "SHIM_DEFAULT_REGULAR_MODEL" in values.found:
+        values.found.setdefault("SHIM_ENSURE_MODEL", values.found["SHIM_DEFAULT_REGULAR_MODEL"])
 
 
 def _extra_origins(values: Values) -> None:

@@ -41,5 +41,5 @@ def test_the_example_taken_at_its_word_changes_nothing(read, tmp_path):
     assert len(settings) == len(SETTINGS)
     (tmp_path / ".env").write_text("\n".join(settings), encoding="utf-8")
     config = read()
-    # A general timeout that is set, even to its default, is what the first byte follows.
-    assert dataclasses.replace(config, first_byte_timeout=600.0) == Config()
+    # A general timeout that is set, even to its default, is what the first byte follows; so with the model to ensure.
+    assert dataclasses.replace(config, first_byte_timeout=600.0, ensure_model="openai/gpt-oss-20b") == Config()

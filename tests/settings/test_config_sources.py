@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_shim.config import Config
+from flask_shim.config import Config, ConfigError
 
 
 def test_secrets_and_prompts_are_not_in_the_repr(read):
@@ -90,3 +90,32 @@ def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
     (tmp_path / ".env").write_bytes(written)
     (problem,) = problems()
     assert "UTF-8" in problem
+
+
+@pytest.mark.parametrize(
+    ("environ", "model"),
+    [
+        ({}, "openai/gpt-oss-20b"),
+        ({"DEFAULT_REGULAR_MODEL": "m"}, "m"),
+        ({"SHIM_DEFAULT_REGULAR_MODEL": "m", "DEFAULT_REGULAR_MODEL": "n"}, "m"),
+        ({"SHIM_ENSURE_MODEL": "e", "SHIM_DEFAULT_REGULAR_MODEL": "m"}, "e"),
+    ],
+)
+def test_the_model_to_make_ready_is_the_regular_one_if_that_is_set(read, environ, model):
+    assert read(**environ).ensure_model == model
+
+
+def test_a_program_that_only_speaks_to_lm_studio_may_have_a_host_and_port_of_its_own():
+    environ = {"HOST": "0.0.0.0", "PORT": "http", "LMSTUDIO_URL": "box:9", "DEFAULT_REGULAR_MODEL": "m"}
+    config = Config.for_client(environ)
+    assert config == Config(backend_url="http://box:9", ensure_model="m", default_regular_model="m")
+
+
+def test_a_client_is_told_what_is_wrong_with_its_own_settings():
+    with pytest.raises(ConfigError, match=r"^LMSTUDIO_URL='ftp://x': "):
+        Config.for_client({"LMSTUDIO_URL": "ftp://x", "SHIM_THREADS": "many"})
+
+
+def test_a_client_reads_the_settings_file_too(tmp_path):
+    (tmp_path / ".env").write_text("LMSTUDIO_URL=http://box:9\nPORT=never\n", encoding="utf-8")
+    assert Config.for_client({}).backend_url == "http://box:9"
