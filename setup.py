@@ -25,6 +25,7 @@ def long_description() -> str:
 # Lower bounds are versions something here depends on, not the newest ones at the time.
 REQUIRED = [
     "flask>=3.0",
+    "jinja2>=3.1",  # Flask brings it along
     "waitress>=3.0.1",  # looking ahead in a connection raced before (CVE-2024-49768)
     "requests>=2.32.4",  # leaked .netrc logins before (CVE-2024-47081)
     "urllib3>=2.7",  # limits on decompression
@@ -95,7 +96,11 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["flask_shim", "flask_shim.*"]),
-    package_data={"flask_shim": ["py.typed"], "flask_shim.embedded": ["models/*.gguf"]},
+    package_data={
+        "flask_shim": ["py.typed"],
+        "flask_shim.deploy": ["templates/*"],
+        "flask_shim.embedded": ["models/*.gguf"],
+    },
     install_requires=REQUIRED,
     extras_require={"embedded": EMBEDDED, "clients": CLIENTS, "test": TEST},
     entry_points={"console_scripts": ["flask-shim = flask_shim.cli:main"]},

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "flask_shim.cli.demo:demo",
     "models": "flask_shim.cli.lists:models",
     "ps": "flask_shim.cli.lists:ps",
+    "config": "flask_shim.cli.config_files:config_file",
 }
 """Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""
 

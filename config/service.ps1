@@ -1,0 +1,87 @@
+# Installs, starts, stops and removes the shim on Windows, so that it is always there.
+#
+#   .\service.ps1 install            as a service by WinSW (flask-shim.exe beside this script)
+#   .\service.ps1 install -With nssm as a service by NSSM (nssm.exe on the PATH)
+#   .\service.ps1 install -With task at logon of the present user, by Task Scheduler
+#   .\service.ps1 start | stop | status | remove   [-With ...]
+#
+# Run it as administrator for winsw and nssm. Settings stand in C:\flask-shim\.env.
+
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true, Position = 0)]
+    [ValidateSet('install', 'start', 'stop', 'status', 'remove')]
+    [string] $Action,
+
+    [ValidateSet('winsw', 'nssm', 'task')]
+    [string] $With = 'winsw'
+)
+
+$ErrorActionPreference = 'Stop'
+
+$Name = 'flask-shim'
+$Root = 'C:\flask-shim'
+$Python = 'C:\flask-shim\.venv\Scripts\python.exe'
+$Arguments = '-m flask_shim serve'
+$Logs = Join-Path $Root 'logs'
+$WinSW = Join-Path $PSScriptRoot 'flask-shim.exe'
+
+function Invoke-Program([string] $Program, [string[]] $Words) {
+    & $Program @Words
+    if ($LASTEXITCODE -ne 0) { throw "$Program $Words ended with $LASTEXITCODE" }
+}
+
+function Install-Shim {
+    New-Item -ItemType Directory -Force -Path $Logs | Out-Null
+    switch ($With) {
+        'winsw' {
+            Copy-Item (Join-Path $PSScriptRoot 'flask-shim.winsw.xml') (Join-Path $PSScriptRoot 'flask-shim.xml') -Force
+            Invoke-Program $WinSW @('install')
+        }
+        'nssm' {
+            Invoke-Program 'nssm' @('install', $Name, $Python, $Arguments)
+            Invoke-Program 'nssm' @('set', $Name, 'AppDirectory', $Root)
+            Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_LOG_FILE=$Logs\shim.log")
+            # Ctrl-C first, with time for running answers; the default is 1.5 seconds.
+            Invoke-Program 'nssm' @('set', $Name, 'AppStopMethodConsole', '20000')
+            Invoke-Program 'nssm' @('set', $Name, 'ObjectName', 'NT AUTHORITY\LocalService')
+        }
+        'task' {
+            $what = New-ScheduledTaskAction -Execute $Python -Argument $Arguments -WorkingDirectory $Root
+            $when = New-ScheduledTaskTrigger -AtLogOn -User $env:USERNAME
+            # A task is ended after three days and runs at low priority unless told otherwise.
+            $how = New-ScheduledTaskSettingsSet -ExecutionTimeLimit ([TimeSpan]::Zero) -Priority 5 -RestartCount 3 -RestartInterval (New-TimeSpan -Minutes 1) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
+            Register-ScheduledTask -TaskName $Name -Action $what -Trigger $when -Settings $how -Force | Out-Null
+        }
+    }
+}
+
+function Start-Shim {
+    if ($With -eq 'task') { Start-ScheduledTask -TaskName $Name } else { Start-Service -Name $Name }
+}
+
+function Stop-Shim {
+    # A scheduled task is ended hard: running answers are cut.
+    if ($With -eq 'task') { Stop-ScheduledTask -TaskName $Name } else { Stop-Service -Name $Name }
+}
+
+function Show-Shim {
+    if ($With -eq 'task') { Get-ScheduledTask -TaskName $Name } else { Get-Service -Name $Name }
+}
+
+function Remove-Shim {
+    Stop-Shim
+    switch ($With) {
+        'winsw' { Invoke-Program $WinSW @('uninstall') }
+        'nssm' { Invoke-Program 'nssm' @('remove', $Name, 'confirm') }
+        'task' { Unregister-ScheduledTask -TaskName $Name -Confirm:$false }
+    }
+}
+
+switch ($Action) {
+    'install' { Install-Shim }
+    'start' { Start-Shim }
+    'stop' { Stop-Shim }
+    'status' { Show-Shim }
+    'remove' { Remove-Shim }
+}

@@ -1,0 +1,5 @@
+"""Configuration for what stands around the shim: front proxies, service managers, containers."""
+
+from flask_shim.deploy.rendering import TEMPLATES, Template, render
+
+__all__ = ["TEMPLATES", "Template", "render"]

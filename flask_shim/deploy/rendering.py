@@ -1,0 +1,109 @@
+"""The files of ``config/``, filled in: one template each, with the settings and folders of this installation."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from flask_shim.config import Config
+from flask_shim.settings import addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One file: ``name`` on the command line, ``file`` in ``config/``, and what it is for."""
+
+    name: str
+    file: str
+    what: str
+    is_windows: bool = False
+
+
+TEMPLATES = (
+    Template("nginx", "nginx.conf", "nginx in front of one shim"),
+    Template("nginx-tls", "nginx-tls.conf", "nginx with TLS in front of one shim that needs a key"),
+    Template("nginx-cluster", "nginx-cluster.conf", "nginx in front of several shims, each with its own LM Studio"),
+    Template("haproxy", "haproxy.cfg", "HAProxy in front of several shims"),
+    Template("systemd", "flask-shim.service", "a systemd service, hardened"),
+    Template("launchd", "com.flask-shim.plist", "a launchd agent on macOS"),
+    Template("docker", "Dockerfile", "an image"),
+    Template("compose", "compose.yaml", "the image beside an LM Studio on the host"),
+    Template("iis", "web.config", "IIS with URL Rewrite and ARR in front of the shim", is_windows=True),
+    Template("iis-platform", "web.httpplatform.config", "IIS that starts the shim (streams in lumps)", is_windows=True),
+    Template("winsw", "flask-shim.winsw.xml", "a Windows service by WinSW", is_windows=True),
+    Template("windows-service", "service.ps1", "install, start, stop, remove: WinSW, NSSM, Task Scheduler", True),
+)
+
+SHIPPED_ROOT = {False: "/opt/flask-shim", True: "C:\\flask-shim"}
+"""Where the files in ``config/`` suppose the shim to be installed."""
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("flask_shim.deploy"),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=select_autoescape(("xml", "plist", "config"), default=False),
+)
+
+
+def render(template: Template, config: Config, root: Path | str | None = None) -> str:
+    """Return the file, filled in for ``config``; ``root`` is the folder of the virtual environment's parent."""
+    place = str(root) if root is not None else str(Path(sys.prefix).parent)
+    return _ENVIRONMENT.get_template(template.file).render(_values(config, place, is_windows=template.is_windows))
+
+
+def shipped(template: Template) -> str:
+    """Return the file as it stands in ``config/``: for the default settings, in the usual place."""
+    return render(template, Config(), SHIPPED_ROOT[template.is_windows])
+
+
+def write(folder: Path) -> tuple[Path, ...]:
+    """Write the files of ``config/`` into ``folder``, and tell which."""
+    written = []
+    for template in TEMPLATES:
+        path = folder / template.file
+        # PowerShell 5 takes a file without a byte order mark for one in the machine's old code page; ours are ASCII.
+        path.write_text(shipped(template), encoding="ascii", newline="\n")
+        written.append(path)
+    return tuple(written)
+
+
+def _values(config: Config, root: str, *, is_windows: bool) -> dict[str, Any]:
+    """Return what the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
+    separator = "\\" if is_windows else "/"
+    program = ("Scripts", "python.exe") if is_windows else ("bin", "python")
+    python = separator.join([root, ".venv", *program])
+    silence = max(config.first_byte_timeout, config.idle_timeout) if _both(config) else 86_400
+    return {
+        "root": root,
+        "python": python,
+        "port": config.port,
+        "address": f"{_address(config)}:{config.port}",
+        "backend": config.backend_url,
+        "read_timeout": math.ceil(silence) + 30,
+        "read_timeout_clock": _clock(math.ceil(silence) + 30),
+        "body_mib": math.ceil((config.max_request_bytes or 256 * 1024 * 1024) / 1024 / 1024),
+        "body_bytes": config.max_request_bytes or 256 * 1024 * 1024,
+        "stop_timeout": math.ceil(config.drain_seconds) + 10,
+        "separator": separator,
+    }
+
+
+def _both(config: Config) -> bool:
+    return bool(config.first_byte_timeout and config.idle_timeout)
+
+
+def _address(config: Config) -> str:
+    """Return an address of this machine at which the shim listens."""
+    host = next((host for host in config.hosts if addresses.is_loopback(host)), config.hosts[0])
+    host = "127.0.0.1" if host in ("*", "0.0.0.0", "::", "localhost") else host  # noqa: S104  compared, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+def _clock(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}" if hours < 24 else f"1.{hours - 24:02d}:00:00"

@@ -1,0 +1,92 @@
+"""Configuration files: the shipped ones are the templates, and each is what its reader takes."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner
+
+from flask_shim.cli import cli
+from flask_shim.config import Config
+from flask_shim.deploy import TEMPLATES, render
+from flask_shim.deploy.rendering import shipped
+
+CONFIG = Path(__file__).parents[2] / "config"
+BY_NAME = {template.name: template for template in TEMPLATES}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+def test_a_shipped_file_is_its_template_filled_in(template):
+    assert (CONFIG / template.file).read_text(encoding="ascii") == shipped(template), "run python -m flask_shim.deploy"
+
+
+def test_nothing_lies_in_the_folder_that_is_not_made():
+    assert {path.name for path in CONFIG.iterdir()} == {template.file for template in TEMPLATES} | {"shim.env.example"}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+def test_a_printed_file_has_the_users_own_settings(template, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHIM_PORT", "12345")
+    monkeypatch.setenv("SHIM_DRAIN_SECONDS", "33")
+    printed = CliRunner().invoke(cli, ["config", template.name, "--root", str(tmp_path)])
+    assert printed.exit_code == 0
+    assert "{{" not in printed.output
+    mine = [text for text in ("12345", "43", str(tmp_path)) if text in printed.output]
+    assert mine or template.name in ("docker",)
+
+
+def test_an_endless_wait_for_the_backend_is_a_day_at_the_front_proxy():
+    config = Config(first_byte_timeout=0)
+    assert "proxy_read_timeout 86430s;" in render(BY_NAME["nginx"], config, "/srv/shim")
+
+
+def test_the_front_proxy_waits_longer_than_the_shim():
+    config = Config(first_byte_timeout=100, idle_timeout=200)
+    assert "proxy_read_timeout 230s;" in render(BY_NAME["nginx"], config, "/srv/shim")
+    assert '/timeout:"00:03:50"' in render(BY_NAME["iis"], config, "C:\\shim")
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    assert "server [::1]:11434" in render(BY_NAME["nginx"], Config(hosts=("::1",)), "/srv/shim")
+
+
+@pytest.mark.parametrize("name", ["iis", "iis-platform", "winsw"])
+def test_xml_is_well_formed_whatever_the_folder_is_called(name):
+    root = "C:\\R & D\\<shim>"
+    tree = ET.fromstring(render(BY_NAME[name], Config(), root).encode())
+    texts = [
+        *(node.text or "" for node in tree.iter()),
+        *(value for node in tree.iter() for value in node.attrib.values()),
+    ]
+    assert name == "iis" or any(root in text for text in texts)
+
+
+def test_iis_passes_on_every_byte_at_once():
+    tree = ET.fromstring(shipped(BY_NAME["iis"]).encode())
+    assert tree.find("./system.webServer/urlCompression").attrib == {
+        "doStaticCompression": "false",
+        "doDynamicCompression": "false",
+    }
+    assert '/responseBufferLimit:"0"' in shipped(BY_NAME["iis"])
+
+
+def test_the_launchd_agent_is_a_property_list():
+    agent = plistlib.loads(shipped(BY_NAME["launchd"]).encode())
+    assert agent["ProgramArguments"][1:] == ["-m", "flask_shim", "serve"]
+
+
+def test_the_systemd_unit_is_one_that_systemd_takes(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    # The program must exist, so any that does will do.
+    unit = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", shipped(BY_NAME["systemd"]), flags=re.M)
+    path = tmp_path / "flask-shim.service"
+    path.write_text(unit, encoding="utf-8")
+    seen = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+    assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
