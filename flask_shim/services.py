@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 _KEY = "flask_shim"
 
+PULLS = 4
+"""Downloads that may be watched at once: each holds a thread, but none of the slots for generations."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -33,6 +36,7 @@ class Services:
     directory: Directory
     residents: Residents
     slots: Slots
+    pulls: Slots
     defaults: Defaults
 
     @classmethod
@@ -47,6 +51,7 @@ class Services:
             directory=Directory(backend, config.model_selector_cache_size, aliases.aliases),
             residents=Residents(lambda key: _unload(backend, key)),
             slots=Slots(config.max_streams),
+            pulls=Slots(PULLS),
             defaults=Defaults(
                 temperature=config.default_temperature,
                 system_prompt=config.default_system_prompt,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_shim.directory import Target
-from flask_shim.errors import BackendRefused, ModelFailed, NotSupported
+from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded, NotSupported
 from flask_shim.lmstudio import Call, Kind, Model
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.generations import Generation
@@ -19,6 +19,9 @@ from flask_shim.services import Services
 from flask_shim.translate.requests import to_ttl
 
 log = logging.getLogger(__name__)
+
+_NEEDS = "that needs LM Studio 0.4 or later, or its lms tool on this machine"
+_NO_WAY_TO_LOAD = f"this version cannot be told to load one over HTTP: {_NEEDS}"
 
 JIT_TTL_SECONDS = 3600.0
 """How long LM Studio keeps a model that it loaded just in time, unless the request said otherwise."""
@@ -66,10 +69,16 @@ def load(services: Services, need: Need, call: Call) -> None:
 def load_now(services: Services, need: Need, call: Call) -> None:
     """Make the backend load the model, by the way its generation has for that."""
     model, generation = need.target.model, need.target.listing.generation
+    resident = services.residents.of(model.key)
     if generation is Generation.V1:
-        _load(services, need, services.residents.of(model.key), call, context=None)
-    else:
+        _load(services, need, resident, call, context=None)
+        return
+    try:
         _load_by_asking(services, need, call)
+    except NoModelLoaded as exc:  # it does not load on demand either
+        if not services.backend.can_manage():
+            raise NotSupported(f"{exc.text} ({_NO_WAY_TO_LOAD})") from exc
+        _load(services, need, resident, call, context=None)
 
 
 def unload(services: Services, target: Target) -> None:
@@ -78,8 +87,8 @@ def unload(services: Services, target: Target) -> None:
     current = next((one for one in model.models if one.key == target.model.key), target.model)
     if model.generation.tells_state and not current.is_loaded:
         return
-    if model.generation is not Generation.V1:
-        raise NotSupported("this LM Studio cannot unload a model over HTTP: that needs LM Studio 0.4 or later")
+    if not services.backend.can_manage():
+        raise NotSupported(f"this LM Studio cannot unload a model over HTTP: {_NEEDS}")
     resident = services.residents.of(current.key)
     with resident.changed:
         if resident.users:
@@ -101,16 +110,19 @@ def _fit(services: Services, need: Need, resident: Resident, call: Call) -> Mode
     model = _now(services, need)
     wanted = min(need.context, model.max_context_length or need.context)
     loaded = model.loaded_context_length
-    if need.target.listing.generation is not Generation.V1 or not wanted or (loaded or 0) >= wanted:
+    if not wanted or (loaded or 0) >= wanted:
+        return model
+    if model.is_loaded and loaded is None:
+        return model  # it does not say with how much, and a reload costs more than a doubt
+    if not services.backend.can_manage():
         return model
     if model.is_loaded:
-        if loaded is None:
-            return model  # it does not say with how much, and a reload costs more than a doubt
         wait_until_idle(resident, call)
-        services.backend.unload(model)
     try:
+        if model.is_loaded:
+            services.backend.unload(model)
         _load(services, need, resident, call, context=wanted)
-    except (ModelFailed, BackendRefused) as exc:
+    except (ModelFailed, BackendRefused, NotSupported) as exc:
         log.warning("model=%s does not load with a context of %d: %s", model.key, wanted, exc.text)
     return _now(services, need)
 

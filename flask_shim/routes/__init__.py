@@ -15,6 +15,7 @@ from flask_shim.routes import (
     ollama,
     passthrough,
     paths,
+    pull,
     service,
 )
 
@@ -24,6 +25,7 @@ BLUEPRINTS = (
     ollama.bp,
     aliases.bp,
     embeddings.bp,
+    pull.bp,
     dialects.bp,
     audio.bp,
     account.bp,

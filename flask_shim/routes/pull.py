@@ -1,0 +1,77 @@
+"""Ollama's pull: LM Studio downloads, the client watches."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+
+import orjson
+from flask import Blueprint, Response, request
+
+from flask_shim.directory import Target
+from flask_shim.errors import BackendError, BadRequest, ModelNotFound, NotSupported, ShimError
+from flask_shim.faces import ollama_error
+from flask_shim.guards import check_may_change
+from flask_shim.lmstudio import Call
+from flask_shim.pulling import Steps, pull
+from flask_shim.routes import naming
+from flask_shim.schemas import load_pull
+from flask_shim.services import services
+from flask_shim.streams import NDJSON, client_gone, streamed
+from flask_shim.translate.names import is_valid
+from flask_shim.translate.pulls import to_wanted
+
+bp = Blueprint("pull", __name__)
+
+CANNOT_DOWNLOAD = (
+    "this LM Studio cannot download over HTTP: that needs LM Studio 0.4 or later, or its lms tool on this machine"
+)
+
+
+@bp.post("/api/pull")
+def pull_model() -> Response:
+    """Download a model, unless it is there."""
+    ask = load_pull(request.get_data(cache=False))
+    if not is_valid(ask.model.strip()):
+        raise BadRequest("invalid model name")
+    name = naming.checked(ask.model, naming.CHAT)
+    wanted = to_wanted(name)
+    target = _target(name)
+    if target is None:
+        check_may_change(services().config)
+    call = Call(client_gone(request.environ))
+    with ExitStack() as owned:
+        owned.callback(services().pulls.take().release)
+        steps = pull(services(), name, wanted, target, call)
+        owned.callback(steps.close)
+        if ask.stream:
+            return streamed(map(_line, steps), owned.pop_all(), mimetype=NDJSON, to_error=_error_line)
+        return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
+
+
+def _target(name: str) -> Target | None:
+    """Return the model if it is there; refuse what cannot be brought here in any way."""
+    with suppress(BackendError):  # that LM Studio is away, Ollama's clients expect to be told in the stream
+        with suppress(ModelNotFound):  # an alias whose model has been deleted: bring it back
+            if (target := services().directory.find(name)) is not None:
+                return target
+        if not services().backend.can_manage():
+            raise NotSupported(CANNOT_DOWNLOAD)
+    return None
+
+
+def _last(steps: Steps) -> dict[str, object]:
+    last: dict[str, object] = {}
+    try:
+        for step in steps:
+            last = step
+    except BackendError as exc:
+        raise ShimError(exc.text) from exc  # Ollama's status for whatever a download fails of is 500
+    return last
+
+
+def _line(step: dict[str, object]) -> bytes:
+    return orjson.dumps(step) + b"\n"
+
+
+def _error_line(text: str) -> bytes:
+    return _line(ollama_error(text))
