@@ -49,14 +49,18 @@ def _tool_choice(payload: Payload) -> None:
     choice = payload["tool_choice"]
     if not isinstance(choice, Mapping):
         return
-    name = (choice.get("function") or choice).get("name")
+    name = _tool_name(choice)
     payload["tool_choice"] = "required"
     if isinstance(payload.get("tools"), list) and name:
         payload["tools"] = [tool for tool in payload["tools"] if _tool_name(tool) == name] or payload["tools"]
 
 
 def _tool_name(tool: Any) -> Any:
-    return (tool.get("function") or tool).get("name") if isinstance(tool, Mapping) else None
+    """Return the name in a tool or in a choice of one; the newer API has it without a function around."""
+    if not isinstance(tool, Mapping):
+        return None
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, Mapping) else tool.get("name")
 
 
 def _tools(payload: Payload) -> None:
