@@ -1,0 +1,201 @@
+"""The greeting, the version and the lists (sections 7.1 to 7.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.row import Row, error, get, post
+from support.shapes import (
+    ANYTHING,
+    HEX64,
+    LOCAL,
+    NATURAL,
+    POSITIVE,
+    STRING,
+    TEXT,
+    Shape,
+    every,
+    mapping,
+    matching,
+    one_of,
+    optional,
+)
+
+NAME = matching(r"[\w./-]+:[\w.-]+", "a name with its tag")
+CAPABILITIES = every(one_of("completion", "tools", "insert", "vision", "embedding", "thinking"), 1)
+
+DETAILS: dict[Any, Any] = {
+    "parent_model": "",
+    "format": "gguf",
+    "family": TEXT,
+    "families": every(TEXT, 1),
+    "parameter_size": TEXT,
+    "quantization_level": TEXT,
+}
+
+TAG = {
+    "name": NAME,
+    "model": NAME,
+    "modified_at": LOCAL,
+    "size": POSITIVE,
+    "digest": HEX64,
+    "details": {**DETAILS, optional("context_length"): POSITIVE, optional("embedding_length"): POSITIVE},
+    "capabilities": CAPABILITIES,
+}
+
+RUNNING = {
+    "name": NAME,
+    "model": NAME,
+    "size": POSITIVE,
+    "digest": HEX64,
+    "details": DETAILS,
+    "expires_at": LOCAL,
+    "size_vram": NATURAL,
+    "context_length": POSITIVE,
+}
+
+SHOWN = {
+    optional("license"): TEXT,
+    "modelfile": TEXT,
+    optional("parameters"): TEXT,
+    "template": TEXT,
+    optional("system"): TEXT,
+    "details": DETAILS,
+    optional("messages"): every({"role": TEXT, "content": STRING}, 1),
+    "model_info": mapping(ANYTHING, {"general.architecture": TEXT}),
+    optional("projector_info"): mapping(ANYTHING),
+    optional("tensors"): every({"name": TEXT, "type": TEXT, "shape": every(POSITIVE)}),
+    "capabilities": CAPABILITIES,
+    "modified_at": LOCAL,
+}
+
+ON_GPU = Shape("as much on the GPU as there is", lambda model: model["size_vram"] == model["size"] > 0)
+
+HELLO_PLAIN = ("POST", "/api/chat", {"model": "plain", "keep_alive": 300})
+
+
+def show(name: str, body: dict[str, Any], holding: dict[str, Any], **more: Any) -> Row:
+    """Make a row of a show."""
+    return post("7.3", name, "/api/show", body, json=mapping(ANYTHING, holding), **more)
+
+
+def _can(name: str, *capabilities: str) -> Row:
+    return show(f"what {name} can do", {"model": name}, {"capabilities": list(capabilities)})
+
+
+ROWS = (
+    get("7.1", "the greeting", "/", type="text/plain; charset=utf-8", text="Ollama is running"),
+    get("7.1", "the version", "/api/version", json={"version": "0.32.15"}, sent={"Content-Length": "21"}),
+    get("7.1", "there is no cloud", "/api/status", json={"cloud": {"disabled": True, "source": "config"}}),
+    get("7.2", "the list", "/api/tags", json={"models": every(TAG, 6)}),
+    get(
+        "7.2",
+        "a model's digest is of what it is",
+        "/api/tags",
+        json={"models": every(mapping(ANYTHING, {"digest": HEX64}), 6)},
+        differs="`digest` is made from name, size, quantisation, settings and capabilities, not from the bytes of"
+        " the model, which LM Studio does not hash. It is another for every name, and another when one of these"
+        " changes.",
+    ),
+    get(
+        "7.2",
+        "a model's date is when we saw it first",
+        "/api/tags",
+        json={"models": every(mapping(ANYTHING, {"modified_at": LOCAL}), 6)},
+        differs="`modified_at` (and `created` of /v1/models/{id}) is when this server first saw the model: LM"
+        " Studio tells no dates. Of a name made here it is when it was made.",
+    ),
+    get(
+        "7.2",
+        "a model's context is what it has",
+        "/api/tags",
+        json={"models": every(mapping(ANYTHING, {"details": mapping(ANYTHING, {"context_length": POSITIVE})}), 6)},
+        differs="`details.context_length` is that of the loaded model, else its maximum; `embedding_length` is not"
+        " known.",
+    ),
+    post("7.3", "a model is shown", "/api/show", {"model": "plain"}, json=SHOWN),
+    post(
+        "7.3",
+        "a model is shown at length",
+        "/api/show",
+        {"model": "plain", "verbose": True},
+        json=SHOWN,
+        differs="`verbose` adds nothing: LM Studio tells neither vocabulary nor tensors, so `model_info` has no"
+        " arrays and there is no `tensors`.",
+    ),
+    post("7.3", "an embedding model is shown", "/api/show", {"model": "tiny-embed"}, json=SHOWN),
+    post("7.3", "a model that sees is shown", "/api/show", {"model": "tiny-vision"}, json=SHOWN),
+    _can("plain", "completion"),
+    _can("tiny-chat", "completion", "tools", "insert"),
+    _can("tiny-think", "completion", "tools", "thinking"),
+    _can("tiny-vision", "completion", "vision", "tools"),
+    _can("tiny-embed", "embedding"),
+    show(
+        "model_info has what clients look for",
+        {"model": "tiny-chat"},
+        {
+            "model_info": {
+                "general.architecture": "llama",
+                "general.basename": TEXT,
+                "general.parameter_count": POSITIVE,
+                "llama.context_length": POSITIVE,
+            }
+        },
+        differs="`model_info` holds what LM Studio tells: architecture, base name, number of parameters and context."
+        " The other numbers of the GGUF header are not there, nor is `general.file_type`.",
+    ),
+    show(
+        "the modelfile says where it is from",
+        {"model": "plain"},
+        {
+            "modelfile": matching(
+                '# Modelfile generated by "ollama show"\n# To build a new Modelfile based on this, replace'
+                " FROM with:\n# FROM plain:latest\n\nFROM plain\n.*"
+            )
+        },
+        differs="`FROM` in a modelfile names LM Studio's key of the model; Ollama names the file of its weights.",
+    ),
+    show(
+        "system replaces what the modelfile says",
+        {"model": "plain", "system": "You are Mario."},
+        {"modelfile": matching(".*\nSYSTEM You are Mario.\n.*"), "system": "You are Mario."},
+    ),
+    show(
+        "options go to the modelfile",
+        {"model": "plain", "options": {"temperature": 0.5, "stop": ["a", "b"]}},
+        {"modelfile": matching(".*\nPARAMETER temperature 0.5\nPARAMETER stop a\nPARAMETER stop b\n.*")},
+    ),
+    show(
+        "the template says what the model takes",
+        {"model": "tiny-chat"},
+        {"template": matching(r".*\.Tools.*\.Suffix.*\.Prompt.*")},
+        differs="`template` is a stand-in that names what the model takes (`.System`, `.Tools`, `.Suffix`,"
+        " `.Prompt`): LM Studio applies the model's own template and does not show it.",
+    ),
+    show(
+        "the template of a model without tools does not speak of them",
+        {"model": "plain"},
+        {"template": matching(r"((?!tools|Tools|Suffix).)*")},
+    ),
+    show(
+        "what is loaded is told with its context",
+        {"model": "plain"},
+        {"parameters": matching(r"num_ctx {23} 4096")},
+        before=(HELLO_PLAIN,),
+        differs="`parameters` of a loaded model holds `num_ctx` with the context it was loaded with, and"
+        " `<arch>.context_length` is that one, too: clients size their prompts by these numbers, and LM Studio cannot"
+        " take more than what is loaded.",
+    ),
+    get("7.4", "what is loaded", "/api/ps", before=(HELLO_PLAIN,), json={"models": every(RUNNING, 1)}),
+    get(
+        "7.4",
+        "all of what is loaded counts as being on the GPU",
+        "/api/ps",
+        before=(HELLO_PLAIN,),
+        json={"models": every(ON_GPU, 1)},
+        differs="`size` in /api/ps is the size on disk, and `size_vram` is the same: LM Studio does not tell what"
+        " a model takes"
+        ' where, and less would read as "runs on the CPU".',
+    ),
+    post("7.3", "show needs a body", "/api/show", **error(400, "missing request body")),
+)

@@ -1,0 +1,309 @@
+"""Fields that several requests share: options, keep_alive, format, think, images, logprobs (section 4)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conformance.row import NDJSON, Many, Row, error, post
+from conformance.table.records import CHAT_CHUNK, CHAT_DONE, CHAT_WHOLE, GENERATE_WHOLE, LOADED_CHAT, UNLOADED_CHAT
+from support.shapes import ANYTHING, INT, STRING, TEXT, Shape, fault_in, mapping, matching
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def chat(section: str, name: str, body: dict[str, Any], **more: Any) -> Row:
+    """Make a row of a chat that is not streamed, unless ``body`` says so."""
+    return post(section, name, "/api/chat", {"model": "plain", "messages": HELLO, "stream": False, **body}, **more)
+
+
+_WRONG_OPTIONS = (
+    *(
+        (key, "x", "of type integer")
+        for key in (
+            "num_ctx",
+            "num_batch",
+            "num_gpu",
+            "main_gpu",
+            "num_thread",
+            "num_keep",
+            "draft_num_predict",
+            "seed",
+            "num_predict",
+            "top_k",
+            "repeat_last_n",
+        )
+    ),
+    *(
+        (key, "x", "of type float32")
+        for key in (
+            "temperature",
+            "top_p",
+            "min_p",
+            "typical_p",
+            "repeat_penalty",
+            "presence_penalty",
+            "frequency_penalty",
+        )
+    ),
+    ("use_mmap", "x", "of type boolean"),
+    ("use_mmap", 1, "of type boolean"),
+    ("stop", "x", "of type array"),
+    ("stop", [1], "of an array of strings"),
+    ("num_predict", True, "of type integer"),
+    ("temperature", [], "of type float32"),
+)
+
+_UNKNOWN = (
+    "numa",
+    "penalize_newline",
+    "mirostat",
+    "mirostat_eta",
+    "mirostat_tau",
+    "tfs_z",
+    "low_vram",
+    "f16_kv",
+    "vocab_only",
+    "use_mlock",
+    "logits_all",
+    "num_gqa",
+    "numCtx",
+    "bogus",
+)
+
+_KEEP_ALIVES = (
+    ("abc", 'time: invalid duration "abc"'),
+    ("", 'time: invalid duration ""'),
+    ("5", 'time: missing unit in duration "5"'),
+    ("-1", 'time: missing unit in duration "-1"'),
+    ("1d", 'time: unknown unit "d" in duration "1d"'),
+    (" 5m", 'time: invalid duration " 5m"'),
+    ("5 m", 'time: unknown unit " m" in duration "5 m"'),
+    ("1e3", 'time: unknown unit "e" in duration "1e3"'),
+    (True, "Unsupported type: 'bool'"),
+    ([], "Unsupported type: '[]interface {}'"),
+    ({}, "Unsupported type: 'map[string]interface {}'"),
+)
+
+_LOADS = (0.5, -0.1, -1, 5, 300, 1e20, "5m", "-1m", "1h30m", "1.5h", "100ms", "5m0s", None)
+_UNLOADS = (0, 0.0, "0", "0s", "0m", "-0")
+
+_FORMATS: tuple[tuple[Any, str], ...] = (
+    ("yaml", r'"\"yaml\""'),
+    ('{"type":"object"}', r'"\"{\\\"type\\\":\\\"object\\\"}\""'),
+    (5, '"5"'),
+    (True, '"true"'),
+    ([], '"[]"'),
+    (["a", 1], r'"[\"a\", 1]"'),
+)
+
+THINK_WORDS = 'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+ADA = "Give me a person as JSON"
+
+_BASE64 = (
+    ("data:image/png;base64,AAAA", 4),
+    ("AAA", 0),
+    ("AAAAA", 4),
+    ("AA=A", 2),
+    ("A", 0),
+    ("AA_A", 2),
+    ("AAAA=", 4),
+)
+
+
+def _is_person(text: Any) -> bool:
+    return fault_in(json.loads(text), {"name": STRING, "age": INT}) is None
+
+
+JSON_PERSON = Shape("a person as JSON", _is_person)
+
+
+def _answers(content: Any) -> Any:
+    return mapping(ANYTHING, {"message": {"role": "assistant", "content": content}})
+
+
+ROWS = (
+    *(
+        chat(
+            "4.1",
+            f"option {key} is not {value!r}",
+            {"options": {key: value}},
+            **error(500, f'option "{key}" must be {words}'),
+        )
+        for key, value, words in _WRONG_OPTIONS
+    ),
+    *(chat("4.1", f"option {key} has no effect", {"options": {key: 1}}, json=CHAT_WHOLE) for key in _UNKNOWN),
+    chat("4.1", "options may be null", {"options": None}, json=CHAT_WHOLE),
+    chat("4.1", "an option may be null", {"options": {"temperature": None, "stop": None}}, json=CHAT_WHOLE),
+    chat(
+        "4.1",
+        "whole numbers are cut",
+        {"options": {"seed": 1.9, "num_predict": 1.9, "num_ctx": 4096.0}},
+        json=mapping(ANYTHING, {"done_reason": "length", "eval_count": 1}),
+    ),
+    chat(
+        "4.1",
+        "an answer ends after num_predict",
+        {"options": {"num_predict": 3}},
+        json=mapping(ANYTHING, {"done_reason": "length", "eval_count": 3}),
+    ),
+    chat(
+        "4.1",
+        "an answer ends before a stop word",
+        {"messages": [{"role": "user", "content": "Count to 10"}], "options": {"stop": [" 5"], "temperature": 0}},
+        json=mapping(ANYTHING, {"done_reason": "stop", "message": {"role": "assistant", "content": "1, 2, 3, 4,"}}),
+    ),
+    *(
+        chat("4.2", f"keep_alive is not {value!r}", {"keep_alive": value}, **error(400, text))
+        for value, text in _KEEP_ALIVES
+    ),
+    *(
+        post(
+            "4.2",
+            f"keep_alive may be {value!r}",
+            "/api/chat",
+            {"model": "plain", "keep_alive": value},
+            json=LOADED_CHAT,
+        )
+        for value in _LOADS
+    ),
+    *(
+        post(
+            "4.2",
+            f"keep_alive {value!r} unloads",
+            "/api/chat",
+            {"model": "plain", "keep_alive": value},
+            json=UNLOADED_CHAT,
+        )
+        for value in _UNLOADS
+    ),
+    *(
+        post(
+            "4.3",
+            f"stream {words} is a stream",
+            "/api/chat",
+            {"model": "plain", "messages": HELLO, **stream},
+            type=NDJSON,
+            lines=[Many(CHAT_CHUNK), CHAT_DONE],
+        )
+        for words, stream in (("left out", {}), ("of null", {"stream": None}), ("of true", {"stream": True}))
+    ),
+    *(
+        chat(
+            "4.4",
+            f"{format_!r} is no format",
+            {"format": format_},
+            **error(500, f'invalid format: {quoted}; expected "json" or a valid JSON Schema object'),
+        )
+        for format_, quoted in _FORMATS
+    ),
+    *(chat("4.4", f"format {format_!r} is free text", {"format": format_}, json=CHAT_WHOLE) for format_ in (None, "")),
+    chat("4.4", "a schema shapes any answer", {"format": PERSON, "model": "tiny-chat"}, json=_answers(JSON_PERSON)),
+    chat(
+        "4.4",
+        "json is any object",
+        {"format": "json", "messages": [{"role": "user", "content": ADA}]},
+        json=_answers(matching(r"\s*\{.*\}\s*")),
+    ),
+    chat(
+        "4.4",
+        "a schema shapes what comes after the thinking",
+        {"format": PERSON, "model": "tiny-think", "messages": [{"role": "user", "content": ADA}]},
+        json=mapping(ANYTHING, {"message": mapping(ANYTHING, {"content": JSON_PERSON})}),
+    ),
+    chat(
+        "4.5",
+        "think has no such level",
+        {"think": "bogus"},
+        **error(400, 'invalid think value: "bogus" (must be "high", "medium", "low", "max", true, or false)'),
+    ),
+    chat("4.5", "think is no number", {"think": 1}, **error(400, THINK_WORDS)),
+    chat("4.5", "think is no object", {"think": {}}, **error(400, THINK_WORDS)),
+    *(
+        chat(
+            "4.5", f"plain cannot think {think!r}", {"think": think}, **error(400, '"plain" does not support thinking')
+        )
+        for think in (True, "low", "medium", "high", "max")
+    ),
+    chat(
+        "4.5",
+        "the refusal repeats the name as asked",
+        {"model": "PLAIN:latest", "think": True},
+        **error(400, '"PLAIN:latest" does not support thinking'),
+    ),
+    *(chat("4.5", f"plain may be told think {think!r}", {"think": think}, json=CHAT_WHOLE) for think in (False, None)),
+    *(
+        chat(
+            "4.5",
+            f"a model that thinks does so with {think!r}",
+            {"model": "tiny-think", "think": think},
+            json=mapping(ANYTHING, {"message": {"role": "assistant", "content": TEXT, "thinking": TEXT}}),
+        )
+        for think in (None, True, "low", "high", "max")
+    ),
+    chat(
+        "4.5",
+        "a model that thinks may be kept from it",
+        {"model": "tiny-think", "think": False},
+        json=_answers("Hello! How can I help you today?"),
+    ),
+    *(
+        chat(
+            "4.6",
+            f"{image:.12} is no image",
+            {"messages": [{"role": "user", "content": "x", "images": [image]}]},
+            **error(400, f"illegal base64 data at input byte {at}"),
+        )
+        for image, at in _BASE64
+    ),
+    chat(
+        "4.7",
+        "logprobs that nobody knows are left out",
+        {"logprobs": True, "top_logprobs": 2},
+        json=CHAT_WHOLE,
+        differs="`logprobs` are told only if the backend tells them. LM Studio takes the wish and answers without.",
+    ),
+    chat("4.7", "logprobs are not told unasked", {"top_logprobs": 2}, json=CHAT_WHOLE),
+    *(
+        chat(
+            "4.7",
+            f"{count} top_logprobs are out of range, whatever the model",
+            {"model": "", "top_logprobs": count},
+            **error(400, "top_logprobs must be between 0 and 20"),
+        )
+        for count in (-1, 21)
+    ),
+    *(
+        chat(
+            "4.1",
+            f"option {key} has no counterpart",
+            {"options": {key: value}},
+            json=CHAT_WHOLE,
+            differs="`typical_p`, `repeat_last_n`, `num_keep` and `draft_num_predict` have no effect: LM Studio"
+            " does not know them.",
+        )
+        for key, value in (("typical_p", 0.5), ("repeat_last_n", 1), ("num_keep", 1), ("draft_num_predict", 1))
+    ),
+    *(
+        post(
+            "4.8",
+            f"truncate and shift of {fields['truncate']} have no effect on {path}",
+            path,
+            {"model": "plain", "stream": False, **body, **fields},
+            json=shape,
+            differs="`truncate` and `shift` have no effect on chat and generate: what happens to a history that is"
+            " too long is set in LM Studio, which by default leaves out its middle.",
+        )
+        for path, body, shape in (
+            ("/api/chat", {"messages": HELLO}, CHAT_WHOLE),
+            ("/api/generate", {"prompt": "Hello"}, GENERATE_WHOLE),
+        )
+        for fields in ({"truncate": False, "shift": False}, {"truncate": None, "shift": True})
+    ),
+)

@@ -1,0 +1,166 @@
+"""OpenAI's Responses and Anthropic's Messages (sections 8.6 and 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.row import SSE, Many, Row, anthropic_error, openai_error, post
+from conformance.table.chat import HELLO, OSLO
+from support.shapes import ANYTHING, NATURAL, POSITIVE, TEXT, mapping, matching
+
+RESPONSES = "/v1/responses"
+MESSAGES = "/v1/messages"
+USER = [{"role": "user", "content": "Hello"}]
+JSON_OF_ANY_KIND = matching("application/json.*")
+
+OWN = (
+    "Answers of /v1/responses and /v1/messages are LM Studio's where it has these routes (0.4 and later), byte for"
+    " byte; for older ones they are made here as Ollama makes them."
+)
+
+
+def respond(name: str, body: dict[str, Any], shape: Any = ..., **more: Any) -> Row:
+    """Make a row of a cold response."""
+    asked = {"model": "tiny-chat", "temperature": 0, **body}
+    return post("8.6", name, RESPONSES, asked, json=shape, **{"type": JSON_OF_ANY_KIND, **more})
+
+
+def message(name: str, body: dict[str, Any], shape: Any = ..., **more: Any) -> Row:
+    """Make a row of a cold message."""
+    asked = {"model": "tiny-chat", "max_tokens": 50, "temperature": 0, "messages": USER, **body}
+    return post("9", name, MESSAGES, asked, json=shape, **{"type": JSON_OF_ANY_KIND, **more})
+
+
+def refused(name: str, body: dict[str, Any], status: int, text: Any, **more: Any) -> Row:
+    """Make a row of a message that is refused."""
+    return post("9", name, MESSAGES, body, **anthropic_error(status, text), **more)
+
+
+_TEXT = mapping(
+    ANYTHING,
+    {"type": "message", "role": "assistant", "content": [mapping(ANYTHING, {"type": "output_text", "text": HELLO})]},
+)
+_TOOL = {
+    "name": "get_weather",
+    "description": "Get the current weather of a city",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+_FUNCTION = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Get the current weather of a city",
+    "parameters": _TOOL["input_schema"],
+}
+
+ROWS = (
+    respond(
+        "a response",
+        {"input": "Hello"},
+        mapping(ANYTHING, {"object": "response", "status": "completed", "output": [_TEXT]}),
+        differs=OWN,
+    ),
+    respond("a response to messages", {"input": USER}, mapping(ANYTHING, {"output": [_TEXT]})),
+    respond(
+        "a function is called",
+        {"input": OSLO, "tools": [_FUNCTION]},
+        mapping(
+            ANYTHING,
+            {
+                "output": [
+                    mapping(
+                        ANYTHING,
+                        {
+                            "type": "function_call",
+                            "name": "get_weather",
+                            "call_id": TEXT,
+                            "arguments": matching(r'\{"city": ?"Oslo"\}'),
+                        },
+                    )
+                ]
+            },
+        ),
+    ),
+    respond(
+        "a response comes event by event",
+        {"input": "Hello", "stream": True},
+        type=SSE,
+        events=[
+            ("response.created", ANYTHING),
+            Many((matching("response.*"), ANYTHING)),
+            ("response.completed", ANYTHING),
+        ],
+    ),
+    post(
+        "8.6",
+        "an embedding model does not respond",
+        RESPONSES,
+        {"model": "tiny-embed", "input": "x"},
+        **openai_error(400, '"tiny-embed" does not support chat'),
+    ),
+    message(
+        "a message",
+        {},
+        mapping(
+            ANYTHING,
+            {
+                "type": "message",
+                "role": "assistant",
+                "stop_reason": "end_turn",
+                "content": [mapping(ANYTHING, {"type": "text", "text": HELLO})],
+                "usage": mapping(ANYTHING, {"input_tokens": POSITIVE, "output_tokens": POSITIVE}),
+            },
+        ),
+        differs=OWN,
+    ),
+    message("a message with a query in its path is the same", {}, mapping(ANYTHING, {"type": "message"})),
+    message(
+        "a tool is used",
+        {"messages": [{"role": "user", "content": OSLO}], "tools": [_TOOL]},
+        mapping(
+            ANYTHING,
+            {
+                "stop_reason": "tool_use",
+                "content": [
+                    mapping(
+                        ANYTHING, {"type": "tool_use", "id": TEXT, "name": "get_weather", "input": {"city": "Oslo"}}
+                    )
+                ],
+            },
+        ),
+    ),
+    message(
+        "a message comes event by event",
+        {"stream": True},
+        type=SSE,
+        events=[
+            ("message_start", ANYTHING),
+            Many((matching("content_block_.*|ping"), ANYTHING)),
+            ("message_delta", mapping(ANYTHING, {"delta": mapping(ANYTHING, {"stop_reason": "end_turn"})})),
+            ("message_stop", ANYTHING),
+        ],
+    ),
+    refused("a message needs a body", b"", 400, "EOF"),
+    refused("a message needs a model first", {}, 400, "model is required"),
+    refused("then a limit", {"model": "nope"}, 400, "max_tokens is required and must be positive"),
+    refused(
+        "a limit is more than nothing",
+        {"model": "nope", "max_tokens": 0},
+        400,
+        "max_tokens is required and must be positive",
+    ),
+    refused("then messages", {"model": "nope", "max_tokens": 5}, 400, "messages is required"),
+    refused(
+        "an embedding model has nothing to say",
+        {"model": "tiny-embed", "max_tokens": 5, "messages": USER},
+        400,
+        '"tiny-embed" does not support chat',
+    ),
+    post(
+        "9",
+        "tokens are counted",
+        "/v1/messages/count_tokens",
+        {"model": "tiny-chat", "messages": USER},
+        json={"input_tokens": NATURAL},
+        differs="/v1/messages/count_tokens is there; Ollama has no such route.",
+    ),
+)

@@ -1,0 +1,21 @@
+"""Every row about an answer that no tiny model gives, against a shim before a backend that says what it is told."""
+
+from __future__ import annotations
+
+import pytest
+from conformance.looks import look_at
+from conformance.table import SCRIPTED
+from support.demo import Shim
+from support.raw_http import exchange
+from support.scripted import Scripted
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    with Scripted() as backend, Shim(backend.url, tmp_path_factory.mktemp("scripted")) as shim:
+        yield shim
+
+
+@pytest.mark.parametrize("row", SCRIPTED, ids=[f"{row.section} {row.name}" for row in SCRIPTED])
+def test_the_answer_is_ollamas(row, shim):
+    look_at(exchange(shim.port, row.method, row.path, row.body, row.headers), row)
