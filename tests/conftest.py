@@ -16,6 +16,16 @@ settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile("same")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_aliases(tmp_path_factory):
+    """Keep the aliases of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("data")
+        patch.setattr("flask_shim.config.user_data_dir", lambda *_, **__: str(home))
+        patch.setenv("SHIM_DATA_DIR", str(home))  # for the processes that tests start
+        yield
+
+
 @pytest.fixture
 def until():
     """Return a function that waits for something to become true, and fails after a deadline."""
