@@ -168,6 +168,8 @@ FAILED = [
 @pytest.mark.parametrize("text", [*OVERFLOWS, *REFUSED[5:7], *REFUSED[-2:]])
 def test_a_fault_of_the_request_is_one_inside_a_stream_too(text):
     assert (type(refusal_of(text, 500)), refusal_of(text, 500).status) == (BackendRefused, 400)
+
+
 NOT_LOADED = [
     "No models loaded. Please load a model in the developer page or use the 'lms load' command.",
     "No models loaded. Please load a model in the developer page or use the `lms load` command.",
