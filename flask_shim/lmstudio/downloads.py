@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from cachetools import LRUCache
 
 from flask_shim.errors import BackendBroke, BackendError, BackendRefused, BackendTimeout, BackendUnavailable
 from flask_shim.lmstudio.calls import Call
@@ -27,7 +26,6 @@ PATIENCE_SECONDS = 30.0
 """For how long it may leave that question unanswered: it is busy while it puts a large file into place."""
 
 _LOOK_SECONDS = 0.1
-_REMEMBERED = 100
 
 Wait = Callable[[Call, float], None]
 """Waits for so many seconds; raises at once when the call is cancelled."""
@@ -86,7 +84,7 @@ class Downloads:
         """Ask through ``transport``; ``wait`` is what happens between two questions."""
         self._transport = transport
         self._wait = wait
-        self._jobs: LRUCache[tuple[str, str | None], str] = LRUCache(_REMEMBERED)
+        self._jobs: dict[tuple[str, str | None], str] = {}
 
     def start(self, name: str, quantization: str | None, call: Call) -> Download:
         """Start to download; what is there already is complete at once."""
@@ -110,11 +108,13 @@ class Downloads:
         A download that already runs is joined. It does not end when this does: LM Studio has no way to cancel one.
         """
         state = self._joined(name, quantization, call) or self.start(name, quantization, call)
-        if state.job_id:
-            self._jobs[name, quantization] = state.job_id
-        answered_at = time.monotonic()
-        job_id = state.job_id
+        job_id, answered_at = state.job_id, time.monotonic()
+        if not job_id and not state.is_complete:
+            raise BackendBroke(state.error or "LM Studio does not say how to ask for the download's progress")
+        self._jobs[name, quantization] = job_id
         while True:
+            if state.status == "failed" or state.is_complete:
+                self._jobs.pop((name, quantization), None)
             if state.status == "failed":
                 raise BackendError(state.error or "the download failed")
             yield state

@@ -133,6 +133,13 @@ def test_job_that_lm_studio_has_forgotten_ends_the_watching(studio):
         list(client.follow_download("m"))
 
 
+@pytest.mark.parametrize("job", [None, "", 5])
+def test_download_without_a_job_cannot_be_followed(studio, job):
+    _, client = studio({"status": "downloading", "job_id": job})
+    with pytest.raises(BackendBroke, match="does not say how to ask"):
+        list(client.follow_download("m"))
+
+
 def test_models_are_listed_anew_after_a_download(studio):
     _, client = studio({"status": "already_downloaded"})
     before = client.listing()
