@@ -11,8 +11,9 @@ from flask import Flask, current_app
 from flask_shim.config import Config
 from flask_shim.directory import Directory
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import Call, Link, LMStudio
+from flask_shim.lmstudio import Call, LMStudio
 from flask_shim.lmstudio.lifecycle import Residents
+from flask_shim.lmstudio.link import link_of as link_of
 from flask_shim.request_record import current_id
 from flask_shim.slots import Slots
 from flask_shim.store import FILE_NAME, AliasStore
@@ -83,30 +84,6 @@ def services() -> Services:
     """Return the parts of the current application."""
     found: Services = current_app.extensions[_KEY]
     return found
-
-
-def link_of(config: Config) -> Link:
-    """Return the backend's side of the settings; 0 means no limit there, None here."""
-    return Link(
-        base_url=config.backend_url,
-        rest_url=config.rest_url,
-        token=config.backend_token,
-        connect_timeout=config.connect_timeout or None,
-        first_byte_timeout=config.first_byte_timeout or None,
-        idle_timeout=config.idle_timeout or None,
-        total_timeout=config.total_timeout or None,
-        list_timeout=config.list_timeout or None,
-        load_timeout=config.load_timeout or None,
-        connect_retries=config.request_retries,
-        retry_backoff=config.request_retry_backoff,
-        verify=(str(config.ca_file) if config.ca_file else True) if config.verify_ssl else False,
-        max_connections=config.max_connections,
-        max_keepalive_connections=config.max_keepalive_connections,
-        chunk_size=config.stream_chunk_size,
-        max_line_bytes=config.max_line_bytes,
-        max_answer_bytes=config.max_stream_bytes,
-        catalogue_ttl=config.model_cache_ttl,
-    )
 
 
 def _unload(backend: LMStudio, key: str) -> None:

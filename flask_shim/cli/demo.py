@@ -21,7 +21,7 @@ from flask_shim.config import Config
 from flask_shim.embedded import Miniature, Settings
 from flask_shim.embedded.settings import Generation
 from flask_shim.lmstudio import Kind, LMStudio
-from flask_shim.services import link_of
+from flask_shim.lmstudio.link import link_of
 from flask_shim.serving import run, urls_of
 
 

@@ -15,7 +15,7 @@ from flask_shim.cli.settings import backend_options, plain_failures, read_config
 from flask_shim.directory import Directory
 from flask_shim.errors import NotSupported
 from flask_shim.lmstudio import LMStudio
-from flask_shim.services import link_of
+from flask_shim.lmstudio.link import link_of
 from flask_shim.translate.capabilities import capabilities
 from flask_shim.translate.listing import Entry, context_length
 

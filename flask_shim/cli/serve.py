@@ -15,7 +15,7 @@ from flask_shim.cli.banner import say_backend_soon, say_start
 from flask_shim.cli.settings import BAD_SETTINGS, Refusal, backend_options, plain_failures, read_config
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
-from flask_shim.services import link_of
+from flask_shim.lmstudio.link import link_of
 from flask_shim.serving import CannotListen, open_listeners, run, urls_of
 from flask_shim.serving.tuning import bracketed
 from flask_shim.settings.addresses import is_loopback
