@@ -39,7 +39,7 @@ _TOOLS = re.compile(
 )
 _THINKING = re.compile(
     r"deepseek-r1|(?<![a-z0-9])r1(?![a-z0-9])|qwq|think|reasoning|gpt-oss|magistral|exaone-deep"
-    r"|qwen-?3(?!.*(instruct|coder|embed|vl|\.5))",
+    r"|qwen-?3(?!.*(instruct|coder|embed|vl|next|2507|\.5))",
     re.I,
 )
 _INSERT = {
