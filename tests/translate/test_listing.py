@@ -1,0 +1,271 @@
+"""Models as Ollama lists them: keys, order and types."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+from support.recorded import OPENAI, V0, V1
+
+from flask_shim.lmstudio.generations import Generation, read_list
+from flask_shim.lmstudio.model import Instance, Model, Support
+from flask_shim.translate import dates
+from flask_shim.translate.asks import Message
+from flask_shim.translate.listing import FOREVER_NS, Entry, digest, to_ps, to_show, to_tags
+from flask_shim.translate.names import display
+
+NOW = 1_795_168_210_000_000_000
+LISTS = {Generation.V1: V1, Generation.V0: V0, Generation.OPENAI: OPENAI}
+TAG_KEYS = ["name", "model", "modified_at", "size", "digest", "details", "capabilities"]
+DETAIL_KEYS = ["parent_model", "format", "family", "families", "parameter_size", "quantization_level"]
+PS_KEYS = ["name", "model", "size", "digest", "details", "expires_at", "size_vram", "context_length"]
+SHOW_KEYS = [
+    *("license", "modelfile", "parameters", "template", "system", "details", "messages", "model_info"),
+    *("capabilities", "modified_at"),
+]
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def entry(model=None, **fields):
+    model = model or Model(key="m")
+    return Entry(**{"name": display(model.key), "model": model, "modified_ns": NOW, **fields})
+
+
+def entries(generation):
+    return [entry(model) for model in read_list(generation, LISTS[generation])]
+
+
+GEMMA = entries(Generation.V1)[0]
+
+
+def told(value):
+    """Return what a client decodes."""
+    return json.loads(json.dumps(value))
+
+
+def test_nothing_is_an_empty_list():
+    assert to_tags([]) == {"models": []}
+    assert to_ps([], NOW) == {"models": []}
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_tags_have_ollamas_keys_and_types_whatever_the_backend_tells(generation):
+    for model in told(to_tags(entries(generation)))["models"]:
+        assert list(model) == TAG_KEYS
+        assert model["name"] == model["model"]
+        assert ":" in model["name"]
+        assert DATE.fullmatch(model["modified_at"])
+        assert type(model["size"]) is int
+        assert re.fullmatch(r"[0-9a-f]{64}", model["digest"])
+        assert list(model["details"])[:6] == DETAIL_KEYS
+        assert [type(model["details"][key]) for key in DETAIL_KEYS] == [str, str, str, list, str, str]
+        assert all(model["details"][key] for key in DETAIL_KEYS[1:])
+        assert model["capabilities"]
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_every_model_has_a_digest_of_its_own(generation):
+    digests = [digest(one) for one in entries(generation)]
+    assert len(set(digests)) == len(digests)
+
+
+def test_tags_tell_what_the_backend_told():
+    tag = to_tags([GEMMA])["models"][0]
+    assert tag == {
+        "name": "google/gemma-4-26b-a4b:latest",
+        "model": "google/gemma-4-26b-a4b:latest",
+        "modified_at": dates.to_local(NOW),
+        "size": 17990911801,
+        "digest": tag["digest"],
+        "details": {
+            "parent_model": "",
+            "format": "gguf",
+            "family": "gemma4",
+            "families": ["gemma4"],
+            "parameter_size": "26B-A4B",
+            "quantization_level": "Q4_K_M",
+            "context_length": 4096,
+        },
+        "capabilities": ["completion", "vision", "tools", "thinking"],
+    }
+
+
+def test_names_fill_what_the_oldest_backend_leaves_out():
+    tag = to_tags(entries(Generation.OPENAI))["models"][0]
+    assert tag["details"] == {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "qwen2",
+        "families": ["qwen2"],
+        "parameter_size": "7B",
+        "quantization_level": "unknown",
+    }
+    assert 3e9 < tag["size"] < 6e9
+    assert "vision" in tag["capabilities"]
+
+
+def test_embedding_models_are_known_by_their_family():
+    assert [one["details"]["family"] for one in to_tags(entries(Generation.V1))["models"]][1] == "bert"
+
+
+def test_tags_come_newest_first_and_else_in_order():
+    shown = [
+        entry(Model(key=key), modified_ns=NOW + age * 10**9) for key, age in (("a", 0), ("b", 5), ("c", 5), ("d", 1))
+    ]
+    assert [one["name"] for one in to_tags(shown)["models"]] == ["b:latest", "c:latest", "d:latest", "a:latest"]
+
+
+CHANGES = {
+    "vision": {"vision": Support.YES},
+    "tools": {"tools": Support.YES},
+    "thinking": {"reasoning": Support.YES},
+    "quantization": {"quantization": "Q8_0"},
+    "size": {"size_bytes": 5},
+    "variant": {"selected_variant": "m@q8_0"},
+    "format": {"format": "mlx"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_digest_changes_with_what_a_model_is_and_can(change):
+    assert digest(entry(Model(key="m", **change))) != digest(entry())
+
+
+@pytest.mark.parametrize("change", [{"instances": (Instance("m", 4096),), "is_loaded": True}, {"display_name": "M"}])
+def test_a_digest_stays_when_a_model_is_only_loaded(change):
+    assert digest(entry(Model(key="m", **change))) == digest(entry())
+
+
+def test_a_digest_stays_the_same_in_every_process():
+    assert digest(entry()) == digest(entry(modified_ns=NOW + 1))
+    assert digest(entry()) == "be921a2de22da0de88a453519e01866b3d86c5e968198de3ec2d77fe5c10819b"
+
+
+def test_ps_has_ollamas_keys_and_order():
+    shown = told(to_ps([(entry(), 60.0), (GEMMA, math.inf), (entry(Model(key="b")), 300.0)], NOW))["models"]
+    assert [one["name"] for one in shown] == ["google/gemma-4-26b-a4b:latest", "b:latest", "m:latest"]
+    for model in shown:
+        assert list(model) == PS_KEYS
+        assert list(model["details"]) == DETAIL_KEYS
+        assert model["details"]["parent_model"] == ""
+        assert model["size_vram"] == model["size"]
+        assert DATE.fullmatch(model["expires_at"])
+        assert type(model["context_length"]) is int
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ahead_ns"), [(0.0, 0), (300.0, 300 * 10**9), (0.25, 250_000_000), (math.inf, FOREVER_NS)]
+)
+def test_a_model_expires_when_its_time_is_up(seconds, ahead_ns):
+    assert to_ps([(entry(), seconds)], NOW)["models"][0]["expires_at"] == dates.to_local(NOW + ahead_ns)
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"),
+    [
+        ({"instances": (Instance("m", 4096), Instance("m:2", 8192)), "max_context_length": 32768}, 4096),
+        ({"max_context_length": 32768}, 32768),
+        ({"instances": (Instance("m"),), "max_context_length": 32768}, 32768),
+        ({}, None),
+    ],
+)
+def test_the_context_is_the_loaded_one_if_there_is_one(fields, length):
+    one = entry(Model(key="m", **fields))
+    assert to_tags([one])["models"][0]["details"].get("context_length") == length
+    assert to_ps([(one, 1.0)], NOW)["models"][0]["context_length"] == (length or 0)
+    assert to_show(one)["model_info"].get("unknown.context_length") == length
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_show_always_tells_what_clients_insist_on(generation):
+    for one in entries(generation):
+        shown = told(to_show(one))
+        assert [key for key in SHOW_KEYS if key in shown] == list(shown)
+        assert {"modelfile", "template", "details", "model_info", "capabilities", "modified_at"} <= set(shown)
+        assert list(shown["details"]) == DETAIL_KEYS
+        info = shown["model_info"]
+        assert list(info) == sorted(info)
+        assert isinstance(info["general.architecture"], str)
+        assert len([key for key in info if key.endswith("context_length")]) <= 1
+        assert None not in info.values()
+
+
+def test_show_tells_the_context_under_the_architectures_name():
+    info = to_show(GEMMA)["model_info"]
+    assert info == {
+        "gemma4.context_length": 4096,
+        "general.architecture": "gemma4",
+        "general.basename": "google/gemma-4-26b-a4b",
+        "general.parameter_count": 26_000_000_000,
+    }
+
+
+def test_two_models_never_look_alike_in_a_picker():
+    names = [to_show(one)["model_info"]["general.basename"] for one in entries(Generation.V1)]
+    assert len(set(names)) == len(names)
+
+
+def test_the_loaded_context_is_a_parameter():
+    shown = to_show(GEMMA)
+    assert shown["parameters"] == "num_ctx                        4096"
+    assert "PARAMETER num_ctx 4096\n" in shown["modelfile"]
+    assert "parameters" not in to_show(entry())
+
+
+def test_parameters_are_written_as_go_writes_them():
+    shown = to_show(entry(parameters={"stop": ["<|eot|>", "x"], "temperature": 0.6, "use_mmap": True, "seed": None}))
+    assert shown["parameters"] == (
+        'stop                           "<|eot|>"\n'
+        'stop                           "x"\n'
+        "temperature                    0.6\n"
+        "use_mmap                       true"
+    )
+
+
+def test_the_modelfile_begins_as_ollamas_does():
+    assert to_show(GEMMA)["modelfile"].startswith(
+        '# Modelfile generated by "ollama show"\n# To build a new Modelfile based on this, replace FROM with:\n'
+        "# FROM google/gemma-4-26b-a4b:latest\n\nFROM google/gemma-4-26b-a4b\nTEMPLATE "
+    )
+
+
+def test_what_the_request_says_shows_in_the_modelfile_only():
+    shown = to_show(GEMMA, system="Be brief.", options={"temperature": 0.1, "num_ctx": 8192})
+    assert "SYSTEM Be brief.\n" in shown["modelfile"]
+    assert "PARAMETER temperature 0.1\n" in shown["modelfile"]
+    assert "PARAMETER num_ctx 8192\n" in shown["modelfile"]
+    assert shown["system"] == "Be brief."
+    assert "temperature" not in shown["parameters"]
+
+
+def test_a_name_of_the_users_shows_what_it_is_made_of():
+    shown = to_show(
+        entry(
+            name="helper:latest",
+            system='Say "hi".',
+            template="{{ .Prompt }}",
+            license="MIT",
+            messages=(Message("user", "a\nb"),),
+        )
+    )
+    assert list(shown) == [key for key in SHOW_KEYS if key != "parameters"]
+    assert shown["messages"] == [{"role": "user", "content": "a\nb"}]
+    assert 'SYSTEM """Say "hi"."""\n' in shown["modelfile"]
+    assert 'MESSAGE user """a\nb"""\n' in shown["modelfile"]
+    assert shown["modelfile"].endswith("LICENSE MIT\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "support", "told_in_it", "not_in_it"),
+    [
+        ("m", {"tools": Support.YES}, ".Tools", ".Suffix"),
+        ("qwen2.5-coder-7b", {"tools": Support.NO}, ".Suffix", ".Tools"),
+        ("m", {"tools": Support.NO}, ".Prompt", ".Tools"),
+    ],
+)
+def test_the_template_hints_at_what_a_model_takes(key, support, told_in_it, not_in_it):
+    template = to_show(entry(Model(key=key, **support)))["template"]
+    assert told_in_it in template
+    assert not_in_it not in template
