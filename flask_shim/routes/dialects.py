@@ -79,7 +79,7 @@ def count_tokens() -> Response:
     ask = load_messages(body)
     check_messages(ask)
     target = naming.resolve(ask.model, naming.CHAT)
-    check_chat(ask.model, ask.functions, target.model)
+    check_chat(ask.model, (), target.model)
     payload = messages_in.to_counting_payload(ask, target.model, services().defaults)
     return json_response({"input_tokens": prompt_tokens(_opened(target, payload, started_ns))})
 
@@ -102,7 +102,6 @@ def _passed_on_or(asked: Request, target: Target, translated: Callable[[], Respo
 def _responses(ask: ResponsesAsk, target: Target, started_ns: int) -> Response:
     check_stateless(ask)
     check_thinking(ask.model, ask.think, target.model)
-    check_chat(ask.model, ask.functions, target.model)
     payload = responses_in.to_payload(ask, target.model, services().defaults)
     _tell_left_out(ask.left_out)
     reply = ResponsesReply(ask, number=secrets.randbelow(_ID_RANGE), created_at=int(time.time()))
@@ -114,7 +113,6 @@ def _responses(ask: ResponsesAsk, target: Target, started_ns: int) -> Response:
 
 
 def _messages(ask: MessagesAsk, target: Target, started_ns: int) -> Response:
-    check_chat(ask.model, ask.functions, target.model)
     payload = messages_in.to_payload(ask, target.model, services().defaults)
     _tell_left_out(ask.left_out)
     reply = MessagesReply(ask.model, number=f"msg_{secrets.token_hex(12)}")

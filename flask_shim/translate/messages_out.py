@@ -9,7 +9,7 @@ import orjson
 
 from flask_shim.translate.named_events import Ending, named_event
 from flask_shim.translate.records import Answer
-from flask_shim.translate.replies import Orphaned, Piece
+from flask_shim.translate.replies import Piece
 from flask_shim.translate.requests import Payload
 from flask_shim.translate.toolcalls import FinishedCall
 
@@ -37,7 +37,7 @@ class MessagesReply:
 
     def told(self, pieces: Iterable[Piece]) -> bytes:
         """Return the events that these pieces make; what was sent as text stays text."""
-        return b"".join(event for piece in pieces if not isinstance(piece, Orphaned) for event in self._piece(piece))
+        return b"".join(event for piece in pieces for event in self._piece(piece))
 
     def closing(self, ending: Ending, now: int) -> bytes:  # noqa: ARG002  this protocol tells no times
         """Return the events that end the stream."""

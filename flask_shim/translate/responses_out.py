@@ -9,7 +9,7 @@ import orjson
 
 from flask_shim.translate.named_events import Ending, named_event
 from flask_shim.translate.records import Answer
-from flask_shim.translate.replies import Orphaned, Piece
+from flask_shim.translate.replies import Piece
 from flask_shim.translate.requests import Payload
 from flask_shim.translate.responses_in import ResponsesAsk
 from flask_shim.translate.toolcalls import FinishedCall
@@ -38,7 +38,7 @@ class ResponsesReply:
 
     def told(self, pieces: Iterable[Piece]) -> bytes:
         """Return the events that these pieces make; what was sent as text stays text."""
-        return b"".join(event for piece in pieces if not isinstance(piece, Orphaned) for event in self._piece(piece))
+        return b"".join(event for piece in pieces for event in self._piece(piece))
 
     def closing(self, ending: Ending, now: int) -> bytes:
         """Return the events that end the stream; an answer without words is an empty message."""
@@ -68,7 +68,9 @@ class ResponsesReply:
         return self._response("completed", ending, now)
 
     def _piece(self, piece: Piece) -> Iterator[bytes]:
-        kind = "calls" if piece.calls else "thinking" if piece.thinking else "text"
+        kind = "calls" if piece.calls else "thinking" if piece.thinking else "text" if piece.text else ""
+        if not kind:
+            return  # an Orphaned, or nothing but logprobs
         if kind != self._kind:
             yield from self._close()
         if piece.calls:

@@ -1,0 +1,186 @@
+"""Responses and Messages told over a chat: streamed, whole, broken and left alone."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from support.apps import served
+from support.scripts import END, USAGE, endless, replies, sse, streams
+
+HI = [{"role": "user", "content": "hi"}]
+RESPONSES = {"model": "tiny:latest", "input": "hi"}
+MESSAGES = {"model": "tiny:latest", "max_tokens": 5, "messages": HI}
+BOTH = [("/v1/responses", RESPONSES), ("/v1/messages", MESSAGES)]
+
+
+def test_a_whole_response_has_the_words_the_counts_and_the_name_asked_for(lm_studio, client_of):
+    body = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/responses", json=RESPONSES).json
+    assert body["output"][0]["content"][0]["text"] == "Hello"
+    assert (body["model"], body["status"]) == ("tiny:latest", "completed")
+    assert (body["usage"]["input_tokens"], body["usage"]["output_tokens"]) == (3, 2)
+    assert body["created_at"] <= body["completed_at"]
+
+
+def test_a_whole_message_has_the_words_the_counts_and_the_name_asked_for(lm_studio, client_of):
+    body = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/messages", json=MESSAGES).json
+    number = body.pop("id")
+    assert number.startswith("msg_")
+    assert body == {
+        "type": "message",
+        "role": "assistant",
+        "model": "tiny:latest",
+        "content": [{"type": "text", "text": "Hello"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    }
+
+
+def test_a_response_is_streamed_as_it_is_made(lm_studio, client_of, events):
+    answer = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/responses", json={**RESPONSES, "stream": True})
+    told = events(answer)
+    assert answer.mimetype == "text/event-stream"
+    assert [event["delta"] for event in told if event["type"] == "response.output_text.delta"] == ["Hel", "lo"]
+    assert (told[0]["type"], told[-1]["type"]) == ("response.created", "response.completed")
+    assert told[-1]["response"]["usage"]["total_tokens"] == USAGE["total_tokens"]
+
+
+def test_a_message_is_streamed_as_it_is_made(lm_studio, client_of, events):
+    answer = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/messages", json={**MESSAGES, "stream": True})
+    told = events(answer)
+    assert answer.mimetype == "text/event-stream"
+    assert [event["delta"]["text"] for event in told if event["type"] == "content_block_delta"] == ["Hel", "lo"]
+    assert told[-2]["usage"] == {"input_tokens": 3, "output_tokens": 2}
+    assert told[-1] == {"type": "message_stop"}
+
+
+def fragment(**function):
+    call = {"index": 0, "id": "c1", "function": function}
+    return sse({"choices": [{"delta": {"tool_calls": [call]}}]})
+
+
+CALLING = streams(fragment(name="look", arguments=""), fragment(arguments='{"at":'), fragment(arguments='"door"}'))
+
+
+def test_a_call_comes_as_a_function_call(lm_studio, client_of):
+    tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    body = client_of(lm_studio("v0", CALLING)).post("/v1/responses", json={**RESPONSES, "tools": [tool]}).json
+    (item,) = body["output"]
+    assert (item["call_id"], item["name"], item["arguments"]) == ("c1", "look", '{"at":"door"}')
+
+
+def test_a_call_comes_as_a_tool_use(lm_studio, client_of):
+    tool = {"name": "look", "input_schema": {"type": "object"}}
+    body = client_of(lm_studio("v0", CALLING)).post("/v1/messages", json={**MESSAGES, "tools": [tool]}).json
+    assert body["content"] == [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": "door"}}]
+    assert body["stop_reason"] == "tool_use"
+
+
+THINKING = streams(sse({"choices": [{"delta": {"reasoning_content": "Hm."}}]}), "Yes.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "wish", "kinds"),
+    [
+        ({}, {}, ["thinking", "text"]),
+        ({}, {"thinking": {"type": "disabled"}}, ["text"]),
+        ({"reasoning": "hide"}, {}, ["text"]),
+    ],
+)
+def test_thinking_is_shown_where_it_is_wanted(settings, wish, kinds, lm_studio, client_of):
+    client = client_of(lm_studio("v0", THINKING), **settings)
+    body = client.post("/v1/messages", json={**MESSAGES, **wish}).json
+    assert [block["type"] for block in body["content"]] == kinds
+
+
+def test_nothing_but_what_a_chat_knows_reaches_an_old_backend(lm_studio, client_of):
+    backend = lm_studio("v0", streams("Hi"))
+    codex = {"store": False, "include": ["reasoning.encrypted_content"], "prompt_cache_key": "k", "client_metadata": {}}
+    client_of(backend).post("/v1/responses", json={**RESPONSES, **codex, "tools": [{"type": "web_search"}]})
+    assert backend.asked[-1].json == {
+        "model": "tiny",
+        "messages": HI,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("path", "body"), BOTH)
+def test_a_refusal_before_the_first_word_has_a_status_of_its_own(path, body, stream, lm_studio, client_of):
+    backend = lm_studio("v0", replies({"error": "Invalid 'messages' in payload"}, "400 Bad Request"))
+    answer = client_of(backend).post(path, json={**body, "stream": stream})
+    assert answer.status_code == 400
+    assert answer.json["error"]["message"] == "Invalid 'messages' in payload"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "last"), [(*BOTH[0], "response.failed"), (*BOTH[1], "error")], ids=["responses", "messages"]
+)
+def test_a_stream_that_breaks_ends_with_one_error_event(path, body, last, lm_studio, client_of, events):
+    backend = lm_studio("v0", streams("Hel", ends=False))
+    told = events(client_of(backend).post(path, json={**body, "stream": True}))
+    assert [event["type"] for event in told if "error" in event] == [last]
+    assert told[-1]["type"] == last
+    assert "closed the connection" in told[-1]["error"]["message"]
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+def test_a_broken_answer_that_is_not_streamed_is_an_error(path, body, lm_studio, client_of):
+    answer = client_of(lm_studio("v0", streams("Hel", ends=False))).post(path, json=body)
+    assert answer.status_code == 502
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+def test_everything_is_given_back_when_the_answer_is_over(path, body, lm_studio, app_of):
+    app = app_of(lm_studio("v0", streams("Hi")))
+    for stream in (True, False):
+        app.test_client().post(path, json={**body, "stream": stream}).close()
+    parts = app.extensions["flask_shim"]
+    assert (parts.slots.in_use, len(parts.backend.watchdog)) == (0, 0)
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+def test_without_a_free_slot_the_answer_is_busy(path, body, lm_studio, app_of):
+    app = app_of(lm_studio("v0", streams("Hi")), max_streams=1)
+    with app.extensions["flask_shim"].slots.take():
+        answer = app.test_client().post(path, json=body)
+    assert answer.status_code == 503
+    assert "busy" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+@pytest.mark.parametrize(
+    ("path", "rest"), [("responses", '"input":"hi"'), ("messages", '"max_tokens":5,"messages":[{"role":"user"}]')]
+)
+def test_a_client_that_hangs_up_frees_the_backend(path, rest, stream, lm_studio, app_of):
+    backend = lm_studio("v0", endless())
+    body = f'{{"model":"tiny","stream":{stream},{rest}}}'
+    head = f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with served(app_of(backend), channel_request_lookahead=1) as port:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head.encode() + body.encode())
+            backend.until(lambda: backend.asked_for("/v1/chat/completions"))
+        backend.until(lambda: any(peer.asked[-1].path == "/v1/chat/completions" for peer in backend.gone))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_request_that_says_nothing_only_loads_the_model(stream, lm_studio, client_of, events):
+    backend = lm_studio("v0")
+    answer = client_of(backend).post("/v1/responses", json={"model": "tiny", "input": "", "stream": stream})
+    body = events(answer)[-1]["response"] if stream else answer.json
+    assert body["output"][0]["content"][0]["text"] == ""
+    assert body["usage"]["total_tokens"] == 0
+    assert not backend.asked_for("/v1/chat/completions")
+
+
+def test_a_conversation_that_is_kept_elsewhere_is_refused(lm_studio, client_of):
+    client = client_of(lm_studio("v0"))
+    answer = client.post("/v1/responses", json={**RESPONSES, "previous_response_id": "resp_1"})
+    assert answer.status_code == 400
+    assert "keeps no responses" in answer.json["error"]["message"]
+
+
+def test_a_prompt_that_ends_at_once_is_an_answer_without_words(lm_studio, client_of):
+    body = client_of(lm_studio("v0", streams(END, ends=False))).post("/v1/messages", json=MESSAGES).json
+    assert (body["content"], body["stop_reason"]) == ([], "end_turn")

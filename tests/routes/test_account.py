@@ -1,0 +1,39 @@
+"""The routes of an account that nobody has here."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_nothing_is_said_to_run_at_ollama_com(client):
+    assert client.get("/api/status").json == {"cloud": {"disabled": True, "source": "config"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("POST", "/api/me", 401, "unauthorized"),
+        ("POST", "/api/signout", 401, "you are not currently signed in"),
+        ("DELETE", "/api/user/keys/c3NoLWVkMjU1MTk", 401, "you are not currently signed in"),
+        ("DELETE", "/api/user/keys/a/b+c==", 401, "you are not currently signed in"),
+        ("POST", "/api/experimental/web_search", 403, "ollama cloud is disabled: web search is unavailable"),
+        ("POST", "/api/experimental/web_fetch", 403, "ollama cloud is disabled: web fetch is unavailable"),
+    ],
+)
+def test_what_needs_an_account_is_refused_in_ollamas_words(method, path, status, text, client, backend):
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.json) == (status, {"error": text})
+    assert not backend.asked
+
+
+def test_the_models_that_are_there_are_recommended(client, models):
+    models[:] = [
+        {**models[0], "display_name": "Tiny", "params_string": "1B", "quantization": {"name": "Q4_K_M"}},
+        {**models[1], "key": "acme/embed", "type": "embedding"},
+    ]
+    answer = client.get("/api/experimental/model-recommendations")
+    assert answer.json == {
+        "recommendations": [
+            {"model": "tiny:latest", "description": "Tiny 1B Q4_K_M in LM Studio", "context_length": 4096}
+        ]
+    }

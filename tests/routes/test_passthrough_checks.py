@@ -1,0 +1,72 @@
+"""What is refused and put right on OpenAI's routes before LM Studio sees it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+HI = [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "text"),
+    [
+        ("chat/completions", b"", 400, "EOF"),
+        ("chat/completions", b"{", 400, "unexpected EOF"),
+        (
+            "chat/completions",
+            [],
+            400,
+            "json: cannot unmarshal array into Go value of type openai.ChatCompletionRequest",
+        ),
+        ("chat/completions", {"model": "tiny"}, 400, "[] is too short - 'messages'"),
+        ("chat/completions", {"model": "tiny", "messages": []}, 400, "[] is too short - 'messages'"),
+        ("chat/completions", {"messages": HI}, 400, "model is required"),
+        ("chat/completions", {"model": None, "messages": HI}, 400, "model is required"),
+        ("chat/completions", {"model": "nope", "messages": HI}, 404, "model 'nope' not found"),
+        (
+            "chat/completions",
+            {"model": 5, "messages": HI},
+            400,
+            "json: cannot unmarshal number into Go struct field ChatCompletionRequest.model of type string",
+        ),
+        ("completions", b"", 400, "EOF"),
+        ("completions", {"prompt": "hi"}, 404, "model '' not found"),
+        ("completions", {"model": "nope", "prompt": "hi"}, 404, "model 'nope' not found"),
+        ("completions", {"model": "tiny", "stop": [1]}, 400, "invalid type for 'stop' field: float64"),
+    ],
+)
+def test_a_request_is_refused_as_by_ollama(path, body, status, text, client, backend):
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client.post(f"/v1/{path}", data=sent)
+    kind = {400: "invalid_request_error", 404: "not_found_error"}[status]
+    assert answer.status_code == status
+    assert answer.json == {"error": {"message": text, "type": kind, "param": None, "code": None}}
+    assert not [asked for asked in backend.asked if asked.path.startswith("/v1/")]
+
+
+def test_an_effort_is_said_in_a_word_lm_studio_takes(client, backend):
+    client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI, "reasoning": {"effort": "max"}})
+    assert backend.asked[-1].json["reasoning_effort"] == "high"
+
+
+def test_an_effort_nobody_knows_is_refused(client):
+    answer = client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI, "reasoning_effort": "zip"})
+    assert answer.status_code == 400
+    assert answer.json["error"]["message"].startswith('invalid reasoning value: "zip"')
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_servers_of_somebodys_choice_are_refused(path, client):
+    ask = {"model": "tiny", "max_tokens": 5, "messages": HI, "mcp_servers": [{"url": "http://x"}]}
+    answer = client.post(path, json=ask)
+    assert (answer.status_code, answer.json["error"]["type"]) == (403, "permission_error")
+
+
+def test_the_default_context_counts_where_a_client_cannot_say(shim, backend, models):
+    models[0]["loaded_instances"] = []
+    models[0]["max_context_length"] = 32768
+    client = shim(default_context=16384)
+    client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI})
+    assert backend.asked_for("/api/v1/models/load")[0].json["context_length"] == 16384
