@@ -53,10 +53,13 @@ def stay(services: Services, need: Need, call: Call, owned: ExitStack) -> Iterat
         owned.callback(services.residents.leave, resident)
         if model.is_loaded:
             turn.close()
-        yield not model.is_loaded
-        if not model.is_loaded:
+            yield False
+            return
+        resident.is_ours = False  # whatever was loaded before has gone
+        yield True
+        if not resident.is_ours:  # told to load it, LM Studio keeps it until it is told to go
             resident.loaded(to_ttl(need.keep_alive, services.defaults) or JIT_TTL_SECONDS)
-            services.backend.catalogue.expire()
+        services.backend.catalogue.expire()
 
 
 def load(services: Services, need: Need, call: Call) -> None:

@@ -21,8 +21,8 @@ _TOLD = (
         "test_a_larger_context_loads_the_model_anew",
         (
             "A smaller `num_ctx` than what is loaded changes nothing; only a larger one loads the model anew, up to its"
-            " maximum. `num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` are LM Studio's settings and have"
-            " no effect."
+            " maximum. `num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` are LM Studio's settings and"
+            " have no effect."
         ),
     ),
     (

@@ -49,6 +49,17 @@ def test_a_model_kept_for_ever_stays_for_weeks(ask, running):
     assert _left(running()["plain:latest"]) > timedelta(days=20)
 
 
+def test_a_model_that_was_told_to_load_stays_for_centuries(ask, running):
+    ask("POST", "/api/generate", {"model": "plain", "keep_alive": -1})
+    assert _left(running()["plain:latest"]) > timedelta(days=290 * 365)
+
+
+def test_a_stay_that_was_told_to_begin_can_be_lengthened(ask, running):
+    ask("POST", "/api/generate", {"model": "plain", "keep_alive": "5m"})
+    _chat(ask, keep_alive="2h")
+    assert _left(running()["plain:latest"]) > timedelta(minutes=110)
+
+
 @pytest.mark.parametrize(("first", "second", "minutes"), [("2h", "5m", 5), ("5m", "2h", 5), ("2h", None, 120)])
 def test_a_later_request_can_shorten_a_stay_but_not_lengthen_it(ask, running, first, second, minutes):
     _chat(ask, keep_alive=first)
