@@ -97,7 +97,7 @@ def test_get_is_broken_off_when_the_tool_takes_another_model(fake):
     lms = fake(similar=["llama3.2"])
     with pytest.raises(BackendRefused, match="no model of exactly that name"):
         list(CliTool(lms.program).get("llama3.2"))
-    assert lms.is_hanging
+    assert lms.calls == [["get", "--yes", "llama3.2"]]
 
 
 def test_get_that_nobody_reads_on_ends_the_tool(fake):
