@@ -45,7 +45,7 @@ def pull(services: Services, name: str, wanted: Wanted, target: Target | None, c
 
 
 def _downloaded(services: Services, wanted: Wanted, call: Call) -> Steps:
-    with closing(services.backend.follow_download(wanted.model, wanted.quantization, call=call)) as moments:
+    with closing(services.backend.download(wanted.model, wanted.quantization, call=call)) as moments:
         moment = _first(moments)
         while moment is not None:
             if services.slots.draining:

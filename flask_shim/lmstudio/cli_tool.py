@@ -67,11 +67,13 @@ class CliTool:
         options = [text for name, number in numbers if number for text in (name, str(number))]
         self._run("load", "--exact", "--yes", *options, _operand(path), timeout=self._load_timeout, call=call)
 
-    def unload(self, identifier: str, *, call: Call | None = None) -> None:
-        """Unload a loaded copy, or all copies of the model with that key; nothing happens if there are none."""
-        loaded = [row for row in self.ps() if identifier in (row.get("identifier"), row.get("modelKey"))]
-        for row in loaded:
-            self._run("unload", _operand(str(row.get("identifier"))), timeout=self._load_timeout, call=call)
+    def unload(self, identifier: str, *, call: Call | None = None) -> tuple[str, ...]:
+        """Unload a loaded copy, or all copies of the model with that key, and return their names, if there are any."""
+        rows = [row for row in self.ps() if identifier in (row.get("identifier"), row.get("modelKey"))]
+        names = tuple(str(row.get("identifier")) for row in rows)
+        for name in names:
+            self._run("unload", _operand(name), timeout=self._load_timeout, call=call)
+        return names
 
     def get(self, name: str, *, call: Call | None = None) -> Generator[Progress, None, None]:
         """Download the model (``publisher/name``, a Hugging Face address, perhaps with ``@quantization``).

@@ -1,34 +1,33 @@
-"""LM Studio as the rest of the shim sees it: lists, completions, embeddings, loading. No Flask, no Ollama words."""
+"""LM Studio and all that can be done with it: chats, and models loaded, unloaded, downloaded, made ready."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import orjson
 
-from flask_shim.errors import BackendBroke, BackendRefused, BackendUnavailable, NotSupported
-from flask_shim.lmstudio.answers import Answer
-from flask_shim.lmstudio.calls import Call, Watchdog
-from flask_shim.lmstudio.catalogue import Catalogue, Listing
+from flask_shim.errors import BackendBroke, BackendRefused, NotSupported
+from flask_shim.lmstudio.calls import Call
+from flask_shim.lmstudio.chats import Chat, Messages, chat_payload
 from flask_shim.lmstudio.cli_places import find_tool, is_this_machine
 from flask_shim.lmstudio.cli_tool import CliTool
+from flask_shim.lmstudio.connection import CHAT, COMPLETIONS, EMBEDDINGS, Connection, as_object
 from flask_shim.lmstudio.downloads import Download, Downloads, followed
 from flask_shim.lmstudio.generations import Generation
-from flask_shim.lmstudio.link import Link
+from flask_shim.lmstudio.link import Link, link_of
 from flask_shim.lmstudio.model import Model
+from flask_shim.lmstudio.readiness import DEFAULT_MODEL, OnProgress, Readiness, ensure_ready, preload
 from flask_shim.lmstudio.session import build_session
-from flask_shim.lmstudio.stream import EventStream
-from flask_shim.lmstudio.transport import SessionFactory, Transport
+from flask_shim.lmstudio.transport import SessionFactory
 
-CHAT = "/v1/chat/completions"
-COMPLETIONS = "/v1/completions"
-EMBEDDINGS = "/v1/embeddings"
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "LMStudio"]
+
 GREETING = "/lmstudio-greeting"
 
 
-class LMStudio:
+class LMStudio(Connection):
     """One LM Studio. All methods may be called from any thread and raise exceptions of :mod:`flask_shim.errors`."""
 
     def __init__(
@@ -36,72 +35,45 @@ class LMStudio:
         link: Link | None = None,
         session_factory: SessionFactory = build_session,
         tool: CliTool | None = None,
+        *,
+        default_model: str = DEFAULT_MODEL,
     ) -> None:
         """Connect to nothing yet; ``session_factory`` is the seam for proxies and TLS set-ups of your own.
 
         ``tool`` is what does the work of versions before 0.4; without one it is looked for when it is needed, and
-        used if the backend is this machine's LM Studio.
+        used if the backend is this machine's LM Studio. ``default_model`` is the one :meth:`ensure_ready` takes.
         """
-        self.link = link or Link()
-        self._transport = Transport(self.link, session_factory)
-        self.catalogue = Catalogue(self._transport, self.link.catalogue_ttl)
+        super().__init__(link, session_factory)
+        self.default_model = default_model
         self._downloads = Downloads(self._transport)
         self._tool = tool
 
-    @property
-    def watchdog(self) -> Watchdog:
-        """The watchdog that looks after this client's calls."""
-        return self._transport.watchdog
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> LMStudio:
+        """Connect to where the settings say, under the shim's names (SHIM_LMSTUDIO_BASE) or LMSTUDIO_URL.
 
-    @property
-    def open_connections(self) -> int:
-        """How many requests are being sent or answered, each on a connection."""
-        return self._transport.room.taken
-
-    def close(self) -> None:
-        """Give up kept connections and threads."""
-        self._transport.close()
-
-    def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:
-        """Return the model list; see :meth:`Catalogue.listing`."""
-        return self.catalogue.listing(max_age=max_age, must_answer=must_answer)
-
-    def models(self) -> tuple[Model, ...]:
-        """Return the models on the backend's disk (on the oldest generation: those it lists)."""
-        return self.listing().models
-
-    def open_completion(self, path: str, payload: Mapping[str, Any], call: Call) -> EventStream:
-        """Ask for a streamed completion and return it with its first events read.
-
-        ``payload`` must say ``"stream": true``. Every failure up to the first event is raised here.
+        They come from ``environ`` (default: the environment) and from the file ``.env``, or ``env_file``; an empty
+        one means no file. Raises :class:`flask_shim.config.ConfigError` with every mistake in them.
         """
-        seconds = self.link.first_byte_timeout
-        call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
-        answer = self.open("POST", path, call, orjson.dumps(payload), {"Accept": "text/event-stream"})
-        stream = EventStream(answer, self.link)
-        try:
-            stream.prime()
-        except BaseException:
-            stream.close()
-            raise
-        return stream
+        from flask_shim.config import Config  # late: with a Link of one's own, what reads settings is not needed
 
-    def embed(self, payload: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        """Ask for embeddings; return the whole answer."""
-        value = self._transport.exchange(
-            "POST", EMBEDDINGS, orjson.dumps(payload), timeout=self.link.first_byte_timeout, call=call
-        )
-        return _object(value)
+        config = Config.for_client(environ, env_file=env_file)
+        return cls(link_of(config), default_model=config.ensure_model)
 
-    def open(
-        self, method: str, path: str, call: Call, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Send any request and return its answer with whatever status; the answer belongs to the caller."""
-        try:
-            return self._transport.open(method, path, call, body, headers)
-        except BackendUnavailable:
-            self.catalogue.lost()
-            raise
+    def chat(self, model: str, messages: Messages, *, call: Call | None = None, **settings: Any) -> Chat:
+        """Chat with a model; return the answer while it is made, as an iterator over its pieces.
+
+        ``settings`` are LM Studio's: temperature, max_tokens, tools, response_format, reasoning_effort, ttl and so on.
+        The answer belongs to the caller, who reads it to the end or closes it; failures up to its first event are
+        raised here. A model that is not loaded is loaded by LM Studio, unless that is switched off there.
+        """
+        call = call or Call(total_timeout=self.link.total_timeout)
+        self.find(model)
+        with ExitStack() as owned:
+            owned.enter_context(self.watchdog.watch(call))
+            stream = self.open_completion(CHAT, chat_payload(model, messages, settings), call)
+            owned.callback(stream.close)
+            return Chat(stream, owned.pop_all())
 
     def can_manage(self) -> bool:
         """Tell whether models can be loaded, unloaded and downloaded at will: over HTTP, or with the lms tool."""
@@ -123,32 +95,34 @@ class LMStudio:
         finally:
             self.catalogue.expire()
 
-    def unload(self, model: Model) -> None:
-        """Unload every loaded instance of the model."""
+    def unload(self, model: Model | str) -> tuple[str, ...]:
+        """Unload all copies of a model, or the one copy of that name; return the names of those that were loaded.
+
+        ModelNotFound if a name is neither a key nor a loaded copy.
+        """
         try:
-            if (tool := self._instead_of_http("unload a model")) is not None:
-                tool.unload(model.key)
-                return
-            for instance in model.instances:
-                body = orjson.dumps({"instance_id": instance.id})
+            tool = self._instead_of_http("unload a model")
+            if tool is not None:
+                return tool.unload(model if isinstance(model, str) else model.key)
+            names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
+            for name in names:
+                body = orjson.dumps({"instance_id": name})
                 self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=self.link.load_timeout)
+            return names
         finally:
             self.catalogue.expire()
 
-    def download(self, name: str, quantization: str | None = None, *, call: Call | None = None) -> Download:
-        """Start to download a model over HTTP; ``quantization`` only goes with an address at Hugging Face."""
-        return self._downloads.start(name, quantization, call or Call())
+    def preload(self, name: str, *, call: Call | None = None) -> None:
+        """Have a model in memory, whatever this LM Studio needs for that; nothing happens if it is loaded."""
+        preload(self, name, call or Call())
 
-    def download_status(self, job_id: str, *, call: Call | None = None) -> Download:
-        """Return how far a download over HTTP is."""
-        return self._downloads.status(job_id, call or Call())
-
-    def follow_download(
+    def download(
         self, name: str, quantization: str | None = None, *, call: Call | None = None
     ) -> Generator[Download, None, None]:
         """Download a model, or join its running download; yield how far it is until it is complete, or raise.
 
-        A call that is cancelled ends the watching at once, but not the download: LM Studio cannot be told to.
+        ``quantization`` only goes with an address at Hugging Face. A call that is cancelled ends the watching at
+        once, but not the download: LM Studio cannot be told to.
         """
         call = call or Call()
         try:
@@ -158,6 +132,32 @@ class LMStudio:
                 yield from self._downloads.follow(name, quantization, call)
         finally:
             self.catalogue.expire()
+
+    def start_download(self, name: str, quantization: str | None = None, *, call: Call | None = None) -> Download:
+        """Start to download a model over HTTP without following it."""
+        return self._downloads.start(name, quantization, call or Call())
+
+    def download_status(self, job_id: str, *, call: Call | None = None) -> Download:
+        """Return how far a download over HTTP is."""
+        return self._downloads.status(job_id, call or Call())
+
+    def ensure_ready(
+        self,
+        model: str | None = None,
+        *,
+        quantization: str | None = None,
+        preload: bool = True,
+        on_progress: OnProgress = lambda _: None,
+        call: Call | None = None,
+    ) -> Readiness:
+        """Have a model ready to be asked: look whether LM Studio answers, download the model if it is not there.
+
+        It is then loaded in the background, if ``preload``. ``on_progress`` is called with every moment of the
+        download. Raises when LM Studio cannot be reached or the model cannot be brought there; what matters less is
+        a warning, in the log and in the result.
+        """
+        name = model or self.default_model
+        return ensure_ready(self, name, quantization, on_progress, call or Call(), wants_preload=preload)
 
     def find_tool(self) -> CliTool | None:
         """Return the lms tool; None if there is none, or if what answers is not this machine's LM Studio."""
@@ -172,13 +172,19 @@ class LMStudio:
                 return CliTool(program, load_timeout=self.link.load_timeout)
         return None
 
+    def _copies(self, name: str) -> tuple[str, ...]:
+        """Return the loaded copies that a name means: all of a key, or the one copy."""
+        model = self.find(name, max_age=0)
+        loaded = tuple(copy.id for copy in model.instances)
+        return (name,) if name != model.key and name in loaded else loaded
+
     def _load(
         self, key: str, context_length: int | None, call: Call | None, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
         payload: dict[str, Any] = {"model": key, "echo_load_config": True, **settings}
         if context_length:
             payload["context_length"] = context_length
-        return _object(
+        return as_object(
             self._transport.exchange(
                 "POST", "/api/v1/models/load", orjson.dumps(payload), timeout=self.link.load_timeout, call=call
             )
@@ -193,9 +199,3 @@ class LMStudio:
             text = f"this LM Studio cannot {what} over HTTP: that needs LM Studio 0.4 or later"
             raise NotSupported(f"{text}, or its lms tool on this machine" if not settings else text)
         return tool
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BackendBroke("LM Studio's answer is not a JSON object")
-    return value

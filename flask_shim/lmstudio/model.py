@@ -62,6 +62,11 @@ class Model:
     is_loaded: bool = False
 
     @property
+    def identifiers(self) -> tuple[str, ...]:
+        """Everything that LM Studio takes for this model: its key, its variants, its loaded copies."""
+        return (self.key, *self.variants, *(instance.id for instance in self.instances))
+
+    @property
     def loaded_context_length(self) -> int | None:
         """The context of the first loaded instance, which is the one that answers to ``key``."""
         return self.instances[0].context_length if self.instances else None

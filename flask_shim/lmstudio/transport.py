@@ -95,7 +95,8 @@ class Transport:
         """Return the error for a backend that cannot be reached."""
         return BackendUnavailable(
             f"LM Studio is not reachable at {self.link.base_url} ({why}). "
-            "Start LM Studio and its server (Developer tab, or: lms server start).",
+            "Start LM Studio and its server (Developer tab, or: lms server start); "
+            "to install it: https://lmstudio.ai/download",
             why=why,
         )
 

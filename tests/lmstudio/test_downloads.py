@@ -40,7 +40,7 @@ def studio(monkeypatch):
 
 def test_download_is_followed_until_it_is_complete(studio):
     server, client = studio(state("downloading"), state("downloading", 50), state("completed", 100))
-    assert list(client.follow_download("maker/new")) == [
+    assert list(client.download("maker/new")) == [
         Download(status="downloading", job_id="job_1", total_bytes=100),
         Download(status="downloading", job_id="job_1", total_bytes=100, done_bytes=50),
         Download(status="completed", job_id="job_1", total_bytes=100, done_bytes=100),
@@ -51,13 +51,13 @@ def test_download_is_followed_until_it_is_complete(studio):
 
 def test_download_names_the_quantization_only_when_there_is_one(studio):
     server, client = studio({"status": "already_downloaded"})
-    list(client.follow_download("https://huggingface.co/a/b", "Q4_K_M"))
+    list(client.download("https://huggingface.co/a/b", "Q4_K_M"))
     assert server.asked[-1].json == {"model": "https://huggingface.co/a/b", "quantization": "Q4_K_M"}
 
 
 def test_download_of_what_is_there_is_complete_at_once(studio):
     _, client = studio({"status": "already_downloaded"})
-    [moment] = client.follow_download("maker/new")
+    [moment] = client.download("maker/new")
     assert moment == Download(status="already_downloaded")
     assert moment.is_complete
 
@@ -65,7 +65,7 @@ def test_download_of_what_is_there_is_complete_at_once(studio):
 @pytest.mark.parametrize("status", ["paused", "some new word"])
 def test_download_that_pauses_is_waited_for(studio, status):
     _, client = studio(state("downloading"), state(status, 10), state("completed", 100))
-    assert [moment.status for moment in client.follow_download("m")] == ["downloading", status, "completed"]
+    assert [moment.status for moment in client.download("m")] == ["downloading", status, "completed"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_download_that_pauses_is_waited_for(studio, status):
 def test_download_that_fails_says_why(studio, more, text):
     _, client = studio(state("downloading"), state("failed", **more))
     with pytest.raises(BackendError) as failed:
-        list(client.follow_download("m"))
+        list(client.download("m"))
     assert failed.value.text == text
 
 
@@ -87,17 +87,17 @@ def test_download_that_cannot_be_started_is_refused_in_lm_studios_words(studio):
     refusal = {"error": {"message": 'Model "nope" not found.', "type": "model_not_found", "code": "model_not_found"}}
     _, client = studio(Said(404, refusal))
     with pytest.raises(BackendRefused, match='Model "nope" not found'):
-        list(client.follow_download("nope"))
+        list(client.download("nope"))
 
 
 def test_second_watcher_joins_the_download_that_runs(studio):
     server, client = studio(
         state("downloading"), state("downloading", 30), state("downloading", 60), state("completed", 100)
     )
-    first = client.follow_download("m")
+    first = client.download("m")
     assert next(first).done_bytes is None
     first.close()
-    assert [moment.done_bytes for moment in client.follow_download("m")] == [30, 60, 100]
+    assert [moment.done_bytes for moment in client.download("m")] == [30, 60, 100]
     assert server.paths() == [START, STATUS, STATUS, STATUS]
 
 
@@ -106,16 +106,16 @@ def test_second_watcher_joins_the_download_that_runs(studio):
 )
 def test_download_that_no_longer_runs_is_started_anew(studio, forgotten):
     server, client = studio(state("downloading"), forgotten, {"status": "already_downloaded"})
-    with_first = client.follow_download("m")
+    with_first = client.download("m")
     next(with_first)
     with_first.close()
-    assert [moment.status for moment in client.follow_download("m")] == ["already_downloaded"]
+    assert [moment.status for moment in client.download("m")] == ["already_downloaded"]
     assert server.paths() == [START, STATUS, START]
 
 
 def test_download_survives_a_moment_without_an_answer(studio):
     _, client = studio(state("downloading"), b"<html>", b"not JSON", state("completed", 100))
-    assert [moment.status for moment in client.follow_download("m")] == [
+    assert [moment.status for moment in client.download("m")] == [
         *("downloading", "downloading", "downloading", "completed")
     ]
 
@@ -124,26 +124,26 @@ def test_download_without_answers_is_given_up_in_the_end(studio, monkeypatch):
     monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.0)
     _, client = studio(state("downloading"), b"not JSON")
     with pytest.raises(BackendBroke):
-        list(client.follow_download("m"))
+        list(client.download("m"))
 
 
 def test_job_that_lm_studio_has_forgotten_ends_the_watching(studio):
     _, client = studio(state("downloading"), Said(404, {"error": {"message": "Job not found."}}))
     with pytest.raises(BackendRefused, match="Job not found"):
-        list(client.follow_download("m"))
+        list(client.download("m"))
 
 
 @pytest.mark.parametrize("job", [None, "", 5])
 def test_download_without_a_job_cannot_be_followed(studio, job):
     _, client = studio({"status": "downloading", "job_id": job})
     with pytest.raises(BackendBroke, match="does not say how to ask"):
-        list(client.follow_download("m"))
+        list(client.download("m"))
 
 
 def test_models_are_listed_anew_after_a_download(studio):
     _, client = studio({"status": "already_downloaded"})
     before = client.listing()
-    list(client.follow_download("m"))
+    list(client.download("m"))
     assert client.listing() is not before
 
 
@@ -151,7 +151,7 @@ def test_client_that_goes_ends_the_watching_while_it_waits(studio, monkeypatch):
     monkeypatch.setattr(downloads, "POLL_SECONDS", 60.0)
     server, client = studio(state("downloading"))
     gone = threading.Event()
-    moments = client.follow_download("m", call=Call(gone.is_set))
+    moments = client.download("m", call=Call(gone.is_set))
     next(moments)
     gone.set()
     before = time.monotonic()
@@ -188,6 +188,6 @@ def test_sizes_that_are_none_are_not_told():
 
 def test_download_and_its_status_are_there_one_by_one(studio):
     server, client = studio(state("downloading"), state("downloading", 7))
-    job = client.download("m")
+    job = client.start_download("m")
     assert client.download_status(job.job_id).done_bytes == 7
     assert server.paths() == [START, STATUS]

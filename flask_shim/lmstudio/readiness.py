@@ -1,0 +1,145 @@
+"""Having a model ready: there, downloaded if it was not, and on its way into memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask_shim.errors import BackendBroke, BackendTimeout, Busy, ModelNotFound, NoModelLoaded, NotSupported, ShimError
+from flask_shim.lmstudio.calls import Call
+from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.model import Kind, Model
+
+if TYPE_CHECKING:
+    from flask_shim.lmstudio.client import LMStudio
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "openai/gpt-oss-20b"
+
+SETTLE_SECONDS = 5.0
+"""How long LM Studio may take to list what it has downloaded."""
+
+_LOOK_SECONDS = 0.25
+_PASSING = (BackendTimeout, BackendBroke, Busy)
+"""LM Studio is there, but had no list for us: that says nothing against its models."""
+
+OnProgress = Callable[[Download], object]
+
+
+class Preload:
+    """A model on its way into memory, on a thread of its own, which ends with the program."""
+
+    def __init__(self, studio: LMStudio, key: str, call: Call) -> None:
+        """Begin at once."""
+        self.key = key
+        self.failure: ShimError | None = None
+        self._thread = threading.Thread(target=self._run, args=(studio, call), name="shim-preload", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most ``seconds``; tell whether the model is loaded now."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive() and self.failure is None
+
+    def _run(self, studio: LMStudio, call: Call) -> None:
+        try:
+            preload(studio, self.key, call)
+        except ShimError as exc:
+            self.failure = exc
+            log.warning("model=%s is not preloaded: %s", self.key, exc.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What was done to have a model ready.
+
+    ``key`` is what to ask LM Studio for. ``preload`` is None if the model was loaded already or should not be.
+    ``warnings`` say what could not be done or found out, though chats may work all the same.
+    """
+
+    key: str
+    was_downloaded: bool = False
+    is_loaded: bool = False
+    preload: Preload | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def preload(studio: LMStudio, name: str, call: Call) -> None:
+    """Have a model in memory, by whichever way this LM Studio has; nothing happens if it is loaded."""
+    model = studio.find(name, max_age=0)
+    if model.is_loaded:
+        return
+    if studio.listing().generation is Generation.V1:
+        studio.load(model.key, call=call)
+        return
+    try:
+        _ask_for_little(studio, model, call)
+    except NoModelLoaded:  # it does not load on demand
+        studio.load(model.key, call=call)
+
+
+def _ask_for_little(studio: LMStudio, model: Model, call: Call) -> None:
+    """Have an old LM Studio load the model just in time."""
+    if model.kind is Kind.EMBEDDING:
+        studio.embed({"model": model.key, "input": ["."]}, call)
+    else:
+        studio.chat(model.key, ".", max_tokens=1, call=call).close()
+
+
+def ensure_ready(
+    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: Call, *, wants_preload: bool
+) -> Readiness:
+    """Do what :meth:`LMStudio.ensure_ready` promises."""
+    try:
+        studio.listing(max_age=0)
+    except _PASSING as exc:
+        return Readiness(key=name, warnings=(_warned(f"nobody knows whether there is a model {name!r}: {exc.text}"),))
+    model, was_downloaded = _lookup(studio, name), False
+    if model is None:
+        model, was_downloaded = _downloaded(studio, name, quantization, on_progress, call), True
+    if model is None:
+        return Readiness(
+            key=name,
+            was_downloaded=True,
+            warnings=(_warned(f"downloaded {name!r}, but LM Studio lists nothing that is surely it"),),
+        )
+    loading = Preload(studio, model.key, call) if wants_preload and not model.is_loaded else None
+    return Readiness(key=model.key, was_downloaded=was_downloaded, is_loaded=model.is_loaded, preload=loading)
+
+
+def _downloaded(
+    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: Call
+) -> Model | None:
+    """Download the model and return it; None if it can't be told from the others."""
+    before = {model.key for model in studio.models()}
+    try:
+        with closing(studio.download(name, quantization, call=call)) as moments:
+            for moment in moments:
+                on_progress(moment)
+    except NotSupported as exc:
+        raise NotSupported(f"LM Studio has no model {name!r}, and {exc.text}") from exc
+    ends_at = time.monotonic() + SETTLE_SECONDS
+    while (model := _lookup(studio, name, before)) is None and time.monotonic() < ends_at:
+        pause(call, _LOOK_SECONDS)
+    return model
+
+
+def _lookup(studio: LMStudio, name: str, before: set[str] | None = None) -> Model | None:
+    """Return the model of that name, or the one that was not there ``before``."""
+    try:
+        return studio.find(name, max_age=0)
+    except ModelNotFound:
+        new = [model for model in studio.models() if model.key not in before] if before is not None else []
+        return new[0] if len(new) == 1 else None
+
+
+def _warned(text: str) -> str:
+    log.warning("%s", text)
+    return text
