@@ -57,6 +57,11 @@ DETAILS = {
         "8.1 /v1/chat/completions needs a body",
     ),
     "15 vectors are of length 1 here and raw there": ("7.7 a text", "7.8 a prompt", "7.7 an empty list only loads"),
+    "16 a pull fails in its stream, or with a status at once": (
+        "7.9 a model that nobody has fails after the first line",
+        "7.9 a model that nobody has fails with a status at once",
+        "7.9 a model comes",
+    ),
     "17 failures have a status before the first word and a line after it": (
         "7.6 a failure before the first word has a status",
         "7.6 a failure in the middle is the last line",

@@ -24,12 +24,13 @@ PLAIN_TEMPLATE = (
 """A chat template that knows neither tools nor thinking."""
 
 
-def write_plain_models(folder: Path) -> None:
-    """Put models into ``folder`` that can do nothing but chat: ``plain``, and ``acme/visitor`` of another publisher."""
-    for name in ("plain", "acme/visitor"):
+def write_plain_models(folder: Path, *names: str) -> Path:
+    """Put models into ``folder`` that can do nothing but chat; return it."""
+    for name in names:
         path = folder / f"{name}.gguf"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         _with_template(TINY / "tiny-chat.gguf", path, PLAIN_TEMPLATE)
+    return folder
 
 
 def _with_template(source: Path, target: Path, template: str) -> None:
@@ -77,13 +78,17 @@ class Shim:
 
 
 class Demo(Shim):
-    """A running shim and its miniature, with the models of ``folder`` besides the tiny ones."""
+    """A running shim and its miniature.
+
+    Besides the tiny models it has ``plain`` and one of another publisher, ``acme/visitor``; ``acme/fresh`` and
+    ``acme/second`` are there to be downloaded.
+    """
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        """Start both; ``folder`` takes models and aliases."""
-        write_plain_models(folder)
-        self.miniature = Miniature(Settings())
-        self.miniature.studio.library.add_folder(folder)
+        """Start both; ``folder`` takes all files."""
+        catalogue = write_plain_models(folder / "catalogue", "acme/fresh", "acme/second")
+        self.miniature = Miniature(Settings(downloads=catalogue))
+        self.miniature.studio.library.add_folder(write_plain_models(folder / "models", "plain", "acme/visitor"))
         super().__init__(self.miniature.url, folder / "data", **settings)
 
     def unload_all(self) -> None:

@@ -15,12 +15,29 @@ from conformance.table import (
     openai,
     options,
     order,
+    pull,
     responses,
     scripted,
     server,
 )
 
-_PARTS = (server, guards, bodies, names, options, order, lists, generate, chat, embed, manage, openai, responses, cloud)
+_PARTS = (
+    server,
+    guards,
+    bodies,
+    names,
+    options,
+    order,
+    lists,
+    generate,
+    chat,
+    embed,
+    manage,
+    pull,
+    openai,
+    responses,
+    cloud,
+)
 
 ROWS = tuple(row for part in _PARTS for row in part.ROWS)
 """Rows for the demo: a real engine with tiny models."""
