@@ -35,10 +35,17 @@ class ShimProcess:
             shim.get("/api/tags")
 
     It listens on a free port of 127.0.0.1 only, unless told otherwise, and in a folder of its own; ready when made.
-    ``arguments`` replaces the command: ``("demo", "--port", "0")``.
+    ``arguments`` replaces the command: ``("demo", "--port", "0")``; ``module`` the program: ``"waitress"``.
     """
 
-    def __init__(self, backend: str = "http://127.0.0.1:9", *, arguments: tuple[str, ...] = ("serve",), **env: str):
+    def __init__(
+        self,
+        backend: str = "http://127.0.0.1:9",
+        *,
+        arguments: tuple[str, ...] = ("serve",),
+        module: str = "flask_shim",
+        **env: str,
+    ):
         self._folder = tempfile.TemporaryDirectory(prefix="flask-shim-test-", ignore_cleanup_errors=True)
         settings = {
             "SHIM_HOST": "127.0.0.1",
@@ -48,13 +55,13 @@ class ShimProcess:
         }
         self._changed = threading.Condition()
         self._lines: list[str] = []
-        self.process = start(arguments, settings | env, cwd=self._folder.name)
+        self.process = start(arguments, settings | env, cwd=self._folder.name, module=module)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.session = requests.Session()
         self.session.trust_env = False
         try:
-            self.url = self.until(r"(http://\S+)").group(1) if arguments[0] == "serve" else ""
+            self.url = self.until(r"(http://\S+)").group(1) if arguments[0] != "demo" else ""
             # It listens before it says so: a request may have to wait, but is answered.
             assert not self.url or self.get("/health").status_code == 200
         except BaseException:
@@ -141,10 +148,12 @@ class ShimProcess:
             self._changed.notify_all()
 
 
-def start(arguments: tuple[str, ...], env: Mapping[str, str], cwd: str | None = None) -> subprocess.Popen[str]:
+def start(
+    arguments: tuple[str, ...], env: Mapping[str, str], cwd: str | None = None, module: str = "flask_shim"
+) -> subprocess.Popen[str]:
     """Start ``python -m flask_shim`` with these arguments and settings; both streams come out of ``stdout``."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flask_shim", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env=clean_environment() | dict(env),
         cwd=cwd,
         stdin=subprocess.DEVNULL,

@@ -164,13 +164,13 @@ class RudeServer:
     never ends make connections time out.
     """
 
-    def __init__(self, script: Script, *, host: str = "127.0.0.1", backlog: int = 128) -> None:
+    def __init__(self, script: Script, *, host: str = "127.0.0.1", port: int = 0, backlog: int = 128) -> None:
         self.script = script
         self.peers: list[Peer] = []
         self.asked: list[Asked] = []
         self.failures: list[Exception] = []
         self.changed = threading.Condition()
-        self._listener = socket.create_server((host, 0), backlog=backlog)
+        self._listener = socket.create_server((host, port), backlog=backlog)
         self.host, self.port = self._listener.getsockname()[:2]
         self.url = f"http://{host}:{self.port}"
         self._threads = [threading.Thread(target=self._accept, name="rude", daemon=True)]

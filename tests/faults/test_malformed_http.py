@@ -1,0 +1,160 @@
+"""Requests that are no proper HTTP: each is answered as a file says it is, its connection closed, and others served."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.gauges import temporary_files_of
+from support.processes import ShimProcess
+from support.watched import chat
+from support.wire import Wire, answer_in, asked
+
+FOLDER = Path(__file__).parents[1] / "requests"
+CORPUS = sorted(FOLDER.glob("*.http"))
+
+CLOSED = "closed"
+
+
+def in_file(path):
+    """Return what the first line of a file expects, and the request that the rest of it is.
+
+    In the request, ``\\r``, ``\\n``, ``\\0`` and ``\\xff`` stand for the bytes they name, ``{x*70}`` for 70 times an x,
+    and line ends of the file itself for nothing.
+    """
+    first, _, rest = path.read_text(encoding="ascii").partition("\n")
+    expected = re.fullmatch(r"# (\d{3}(?: \d{3})*|closed)(?:: .*)?", first)
+    assert expected, f"{path.name} does not say what it expects"
+    text = re.sub(r"\{(.)\*(\d+)\}", lambda found: found[1] * int(found[2]), rest.replace("\n", ""))
+    return expected[1], text.encode("ascii").decode("unicode_escape").encode("latin-1")
+
+
+def statuses(raw):
+    """Return the statuses of all answers in what came back."""
+    return " ".join(status.decode() for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", raw)) or CLOSED
+
+
+def test_corpus_is_there():
+    assert len(CORPUS) > 40
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=[path.stem for path in CORPUS])
+def test_malformed_request_gets_the_status_in_its_file(patient, path):
+    expected, request = in_file(path)
+    with Wire(patient.port) as wire:
+        wire.send(request)
+        assert statuses(wire.rest()) == expected
+    assert patient.asked("/health").status == 200
+    assert " CRITICAL " not in patient.log
+
+
+# Bodies that are too large
+
+
+def test_body_that_announces_too_much_is_refused_while_it_is_sent(impatient):
+    with Wire(impatient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000000\r\n\r\n")
+        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+        assert temporary_files_of(impatient.shim) == 0
+        assert wire.is_closed()
+
+
+def test_chunked_body_that_grows_too_large_is_refused_and_leaves_no_file(impatient):
+    block = b"%x\r\n%s\r\n" % (100_000, b"x" * 100_000)
+    with Wire(impatient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            wire.send(block)
+        assert wire.answer().status == 413
+    assert temporary_files_of(impatient.shim) == 0
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
+def test_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(impatient, more, status):
+    body = b'{"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "pad": "%s"}'
+    padding = b"x" * (2_000_000 + more - len(body) + len(b"%s"))
+    assert impatient.asked("/api/chat", body % padding).status == status
+
+
+def test_client_is_told_to_go_on_before_it_sends_a_large_body(patient):
+    body = b'{"model": "tiny", "messages": [{"role": "user", "content": "%s"}]}' % (b"x" * 5_000_000)
+    with Wire(patient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
+        wire.send(b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert wire.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        wire.received = b""
+        wire.send(body)
+        assert wire.answer().lines[-1]["done"] is True
+
+
+# Lines without an end
+
+
+@pytest.mark.parametrize("begin", [b"", b"0\r\n", b"1;"], ids=["size", "trailer", "extension"])
+def test_chunk_line_without_end_is_refused_at_once_and_holds_nobody_up(patient, begin):
+    with Wire(patient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + begin)
+        started = time.monotonic()
+        for _ in range(300):
+            if not _goes_on(wire, b"1" * 65536):
+                break
+        assert statuses(wire.rest()) in ("400", CLOSED)
+        assert time.monotonic() - started < 2
+    assert asked(patient.port, "/health").status == 200
+
+
+def _goes_on(wire, data):
+    try:
+        wire.send(data)
+    except OSError:
+        return False
+    return True
+
+
+# Clients that never finish what they say
+
+
+SLOW = {
+    "a bare line end": b"GET /health HTTP/1.1\nHost: localhost\n\n",
+    "half a line": b"GET /heal",
+    "a greeting of TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
+    "half a body": b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
+    "nothing": b"",
+}
+
+
+@pytest.fixture(scope="module")
+def short_tempered():
+    """A shim that somebody started with waitress-serve, and with short times for idle connections."""
+    options = ("--listen=127.0.0.1:0", "--threads=8", "--channel-timeout=1", "--cleanup-interval=1")
+    arguments = (*options, "--channel-request-lookahead=1", "--connection-limit=30", "--call", "flask_shim:create_app")
+    with ShimProcess(module="waitress", arguments=arguments) as shim:
+        yield shim
+
+
+def test_clients_that_stop_in_the_middle_are_closed_after_a_while(short_tempered):
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(short_tempered.port)) for _ in SLOW]
+        for wire, data in zip(wires, SLOW.values(), strict=True):
+            wire.send(data)
+        assert [wire.is_closed() for wire in wires] == [True] * len(SLOW)
+        assert [wire.received for wire in wires] == [b""] * len(SLOW)
+
+
+def test_idle_clients_at_the_limit_make_room_for_others_after_a_while(short_tempered):
+    with ExitStack() as opened:
+        for _ in range(40):
+            opened.enter_context(Wire(short_tempered.port))
+        short_tempered.until("no longer accepting new connections")
+        assert asked(short_tempered.port, "/health").status == 200
+    short_tempered.until("listening again")
+
+
+def test_answer_to_a_body_nobody_reads_is_no_less_an_answer(patient):
+    """The status of a refusal is there also for a client that sends all of its body first."""
+    with Wire(patient.port) as wire:
+        wire.ask("/api/chat", chat(pad="x" * 3_000_000), headers={"Origin": "https://evil.test"})
+        assert answer_in(wire.rest()).status == 403

@@ -1,0 +1,78 @@
+"""What a running shim holds at this moment: whatever was done to it, it has to give it all back."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from support.processes import ShimProcess
+from support.wire import asked
+
+SETTLE_SECONDS = 2.0
+
+
+class Gauges(NamedTuple):
+    """Slots, watched calls and connections in use as its metrics tell; threads and open files as /proc does.
+
+    Where there is no /proc, the last two are 0.
+    """
+
+    slots: int
+    calls: int
+    connections: int
+    threads: int
+    files: int
+
+    def fits(self, baseline: Gauges) -> bool:
+        """Tell whether nothing is held that was not held then."""
+        return all(now <= then for now, then in zip(self, baseline, strict=True))
+
+
+def gauges_of(shim: ShimProcess) -> Gauges:
+    """Read them."""
+    text = asked(shim.port, "/metrics").body.decode()
+    slots, calls, connections = (
+        int(float(re.findall(rf"(?m)^{name} (\S+)", text)[0]))
+        for name in ("shim_slots_in_use", "shim_watched_calls", "shim_backend_connections")
+    )
+    return Gauges(slots, calls, connections, threads_of(shim), files_of(shim))
+
+
+def threads_of(shim: ShimProcess) -> int:
+    """Count the threads of the process."""
+    return _count(shim, "task")
+
+
+def files_of(shim: ShimProcess) -> int:
+    """Count its open files and connections."""
+    return _count(shim, "fd")
+
+
+def temporary_files_of(shim: ShimProcess) -> int:
+    """Count the open files that have no name any more."""
+    folder = Path(f"/proc/{shim.process.pid}/fd")
+    targets = [str(link.readlink()) for link in folder.iterdir()] if folder.is_dir() else []
+    return sum(target.endswith("(deleted)") for target in targets)
+
+
+def memory_of(shim: ShimProcess) -> int:
+    """Return the resident memory in bytes, 0 where it cannot be read."""
+    status = Path(f"/proc/{shim.process.pid}/status")
+    if not status.is_file():
+        return 0
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))[0]) * 1024
+
+
+def settled(shim: ShimProcess, baseline: Gauges, seconds: float = SETTLE_SECONDS) -> Gauges:
+    """Wait until everything is given back; return what is held at the end, given back or not."""
+    deadline = time.monotonic() + seconds
+    while not (now := gauges_of(shim)).fits(baseline) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return now
+
+
+def _count(shim: ShimProcess, kind: str) -> int:
+    folder = Path(f"/proc/{shim.process.pid}/{kind}")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

@@ -1,0 +1,91 @@
+"""A real shim that is looked at closely: what it holds, what it writes, and whether all is given back."""
+
+from __future__ import annotations
+
+import re
+
+from support.gauges import gauges_of, settled
+from support.processes import ShimProcess
+from support.wire import Wire, asked
+
+PROMPT = "an-open-sesame-that-nobody-shall-read"
+"""Is in every prompt of these tests, and in no line of any log."""
+
+TOKEN = "lms-token-that-nobody-shall-read"
+
+STREAMS = 4
+THREADS = 7
+
+PATIENT = {"SHIM_MAX_STREAMS": str(STREAMS), "SHIM_THREADS": str(THREADS), "SHIM_MAX_KEEPALIVE_CONNECTIONS": "1"}
+IMPATIENT = PATIENT | {
+    "SHIM_FIRST_BYTE_TIMEOUT": "0.8",
+    "SHIM_IDLE_TIMEOUT": "0.6",
+    "SHIM_LIST_TIMEOUT": "1",
+    "SHIM_LOAD_TIMEOUT": "0.8",
+    "SHIM_REQUEST_RETRIES": "0",
+    "SHIM_MAX_STREAM_BYTES": "2000000",
+    "SHIM_MAX_REQUEST_BYTES": "2000000",
+}
+ALWAYS = {"SHIM_MODEL_CACHE_TTL_SECONDS": "0", "SHIM_LMSTUDIO_TOKEN": TOKEN}
+
+_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ \S+ id=\S+ ")
+
+
+def chat(**more):
+    """Return the body of a chat."""
+    return {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]} | more
+
+
+class Watched:
+    """A shim, what it held when it was idle, and its log since the test began."""
+
+    def __init__(self, shim, baseline):
+        self.shim, self.baseline, self.port = shim, baseline, shim.port
+        self._begins = len(shim.log)
+
+    @property
+    def log(self):
+        return self.shim.log[self._begins :]
+
+    def asked(self, path, body=None, **more):
+        """Send one request and return the answer."""
+        return asked(self.port, path, body, **more)
+
+    def wire(self, path, body=None, **more):
+        """Send one request and return the connection."""
+        wire = Wire(self.port)
+        wire.ask(path, body, **more)
+        return wire
+
+    def end_of(self, path, count=1):
+        """Wait for the line that tells how a request ended; return its facts."""
+        self.shim.until(
+            rf"(?s)\A.{{{self._begins}}}(.*? flask_shim\.recording [^\n]*path={re.escape(path)} ){{{count}}}"
+        )
+        line = [line for line in self.log.splitlines() if f" path={path} " in line][count - 1]
+        return {"level": line.split()[1]} | dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
+
+
+def started(studio, settings, **more):
+    """Start a shim and have it do a bit of everything, so that all that it keeps is there."""
+    shim = ShimProcess(studio.url, **(ALWAYS | settings | more))
+    for stream in (True, False):
+        assert asked(shim.port, "/api/chat", chat(stream=stream)).status == 200
+    with Wire(shim.port) as wire:
+        wire.ask("/api/chat", chat())
+        wire.until(b'"done":true')
+    return shim
+
+
+def idle(shim):
+    """Return what a shim holds when it has nothing to do."""
+    first = gauges_of(shim)
+    return settled(shim, first._replace(slots=0, calls=0, connections=0))
+
+
+def check_log(log):
+    """Fail for a record that is not one line of ASCII, or that tells what nobody shall read."""
+    assert log.isascii()
+    assert PROMPT not in log
+    assert TOKEN not in log
+    assert [line for line in log.splitlines() if " flask_shim" in line and not _LINE.match(line)] == []
