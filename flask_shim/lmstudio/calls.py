@@ -111,7 +111,7 @@ class Watchdog:
         self._calls: set[Call] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closing = threading.Event()  # one for each thread
 
     def __len__(self) -> int:
         """Return how many calls are being watched."""
@@ -127,7 +127,10 @@ class Watchdog:
             is_new = call not in self._calls
             self._calls.add(call)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="shim-watchdog", daemon=True)
+                self._closing = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._closing,), name="shim-watchdog", daemon=True
+                )
                 self._thread.start()
             self._changed.notify()
         return is_new
@@ -145,27 +148,23 @@ class Watchdog:
             call.cancel(failure)
 
     def close(self) -> None:
-        """End the thread; calls added later start a new one."""
+        """End the thread at once; calls added later start a new one."""
         with self._changed:
-            self._closed = True
-            self._changed.notify()
+            self._closing.set()
+            self._changed.notify_all()
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
-        self._closed = False
 
-    def _run(self) -> None:
-        while True:
+    def _run(self, closing: threading.Event) -> None:
+        while not closing.wait(self._tick_seconds):
             with self._changed:
-                while not self._calls and not self._closed:
+                while not self._calls and not closing.is_set():
                     self._changed.wait()
-                if self._closed:
-                    return
                 calls = tuple(self._calls)
             now = time.monotonic()
             for call in calls:
                 call.tick(now)
-            time.sleep(self._tick_seconds)
 
 
 class Watched:
