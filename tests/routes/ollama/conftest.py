@@ -1,0 +1,160 @@
+"""A shim in front of an LM Studio of recorded lists, whose answers a test scripts; no socket anywhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+import responses
+import urllib3
+from support.recorded import FILES, recorded
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.transport import Transport
+
+URL = "http://lmstudio.test:1234"
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+UNEXPECTED = {"error": "Unexpected endpoint or method. (POST /x)"}
+USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
+
+Cut = object()
+"""In a script: the connection ends here."""
+
+
+class Backend:
+    """The scripted LM Studio."""
+
+    def __init__(self, mock):
+        self.mock = mock
+        self.is_up = True
+        self.mock.add_passthru("http://127.0.0.1")
+        self.is_of(Generation.V1)
+        self.script("Hel", "lo")
+
+    def is_of(self, generation):
+        """Be of that generation: with its list and without those of later ones."""
+        self.generation = generation
+        for path in FILES:
+            self.lists(recorded(path) if path is generation else UNEXPECTED, path)
+
+    def lists(self, body, generation=None):
+        """List this."""
+        path = (generation or self.generation).value
+        self.mock.upsert(responses.GET, URL + path, json=body)
+
+    def script(self, *steps, usage=USAGE, finish="stop"):
+        """Answer every generation with these: texts are tokens, objects are events, Cut ends it in the middle."""
+        events = [self._event(step) for step in steps if step is not Cut]
+        if Cut not in steps:
+            events += [self._event({"choices": [{"delta": {}, "finish_reason": finish}]})]
+            events += [self._event({"choices": [], "usage": usage}), "data: [DONE]\n\n"]
+        self.answers("".join(events).encode(), content_type="text/event-stream")
+
+    def answers(self, body, status=200, paths=(CHAT, COMPLETIONS), **more):
+        """Answer these paths with a body of one's own."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        more = {"content_type": "application/json", **more}
+        for path in paths:
+            self.mock.upsert(responses.POST, URL + path, body=data, status=status, **more)
+
+    def goes_away(self):
+        """Take no more connections."""
+        self.is_up = False
+        refused = urllib3.exceptions.NewConnectionError(None, "Connection refused")
+        failure = requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, URL, refused))
+        for method, path in [("GET", one.value) for one in FILES] + [("POST", CHAT), ("POST", COMPLETIONS)]:
+            self.mock.upsert(method, URL + path, body=failure)
+
+    @property
+    def listings(self):
+        """How often the backend's list was asked for."""
+        return len([call for call in self.mock.calls if call.request.method == "GET"])
+
+    @property
+    def asked(self):
+        """The path and body of everything that was sent but for lists."""
+        posts = [call.request for call in self.mock.calls if call.request.method != "GET"]
+        return [(post.url.removeprefix(URL), json.loads(post.body)) for post in posts]
+
+    @property
+    def payload(self):
+        """The body of the only thing that was sent."""
+        [(_, payload)] = self.asked
+        return payload
+
+    @staticmethod
+    def _event(step):
+        value = {"choices": [{"delta": {"content": step}}]} if isinstance(step, str) else step
+        return f"data: {json.dumps(value)}\n\n"
+
+
+class Client:
+    """A client of the shim that speaks of what it wants."""
+
+    def __init__(self, app):
+        self.http = app.test_client()
+
+    def chat(self, text="Hello", **more):
+        return self.post("/api/chat", {"model": "plain-7b", "messages": [{"role": "user", "content": text}], **more})
+
+    def generate(self, prompt="Hello", **more):
+        return self.post("/api/generate", {"model": "plain-7b", "prompt": prompt, **more})
+
+    def ask(self, route, **more):
+        """Chat or generate."""
+        return {"chat": self.chat, "generate": self.generate}[route](**more)
+
+    def show(self, model, **more):
+        return self.post("/api/show", {"model": model, **more})
+
+    def post(self, path, body):
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        return self.http.post(path, data=data)
+
+    def get(self, path):
+        return self.http.get(path)
+
+    def __getattr__(self, name):
+        return getattr(self.http, name)
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        scripted = Backend(mock)
+        monkeypatch.setattr(Transport, "is_reachable", lambda _: scripted.is_up)
+        yield scripted
+
+
+@pytest.fixture
+def shim(backend, tmp_path):
+    """Return a function that makes a shim with these settings and gives a client of it."""
+    apps = []
+
+    def with_settings(**settings):
+        settings = {"default_temperature": None, "data_dir": tmp_path / "data", "request_retries": 0, **settings}
+        apps.append(create_app(Config(backend_url=URL, **settings)))
+        return Client(apps[-1])
+
+    yield with_settings
+    for app in apps:
+        app.extensions["flask_shim"].close()
+
+
+@pytest.fixture
+def client(shim):
+    return shim()
+
+
+@pytest.fixture
+def lines():
+    """Return a function that decodes the lines of a streamed answer."""
+
+    def of(response):
+        assert response.data.endswith(b"\n")
+        return [json.loads(line) for line in response.data.split(b"\n")[:-1]]
+
+    return of
