@@ -68,11 +68,13 @@ class LMStudio(Connection):
         raised here. A model that is not loaded is loaded by LM Studio, unless that is switched off there.
         """
         call = call or Call(total_timeout=self.link.total_timeout)
-        self.find(model)
+        found = self.find(model)
         with ExitStack() as owned:
             owned.enter_context(self.watchdog.watch(call))
             stream = self.open_completion(CHAT, chat_payload(model, messages, settings), call)
             owned.callback(stream.close)
+            if not found.is_loaded:
+                self.catalogue.expire()
             return Chat(stream, owned.pop_all())
 
     def can_manage(self) -> bool:
@@ -95,7 +97,7 @@ class LMStudio(Connection):
         finally:
             self.catalogue.expire()
 
-    def unload(self, model: Model | str) -> tuple[str, ...]:
+    def unload(self, model: Model | str, *, call: Call | None = None) -> tuple[str, ...]:
         """Unload all copies of a model, or the one copy of that name; return the names of those that were loaded.
 
         ModelNotFound if a name is neither a key nor a loaded copy.
@@ -107,7 +109,7 @@ class LMStudio(Connection):
             names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
             for name in names:
                 body = orjson.dumps({"instance_id": name})
-                self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=self.link.load_timeout)
+                self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=self.link.load_timeout, call=call)
             return names
         finally:
             self.catalogue.expire()

@@ -8,8 +8,17 @@ import pytest
 import responses
 from support.ports import unused_port
 from support.recorded import FILES, OPENAI, V0, V1
+from support.scripts import model
 
-from flask_shim.errors import BackendBroke, BackendError, BackendRefused, BackendUnavailable, ModelFailed, NotSupported
+from flask_shim.errors import (
+    BackendBroke,
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+    ModelFailed,
+    ModelNotFound,
+    NotSupported,
+)
 from flask_shim.lmstudio import Call, Link, LMStudio, Model
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.model import Instance
@@ -154,3 +163,51 @@ def test_a_session_of_ones_own_may_be_used(mock):
 
 def test_the_token_is_in_no_text_about_the_link():
     assert "secret" not in repr(Link(token="secret"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, "http://localhost:1234"),
+        ({"LMSTUDIO_URL": "http://box:5555"}, "http://box:5555"),
+        ({"LMSTUDIO_URL": "http://box:5555/v1"}, "http://box:5555"),
+        ({"LMSTUDIO_URL": "http://box:5555", "SHIM_LMSTUDIO_BASE": "http://other/v1"}, "http://other"),
+    ],
+)
+def test_the_address_comes_from_the_environment(monkeypatch, environ, url):
+    monkeypatch.setattr("flask_shim.settings.addresses.IS_WINDOWS", False)
+    with LMStudio.from_env(environ, env_file="") as client:
+        assert client.link.base_url == url
+
+
+def test_the_environment_of_the_process_is_the_default(monkeypatch):
+    monkeypatch.setenv("SHIM_LMSTUDIO_BASE", "http://box:7")
+    monkeypatch.setenv("SHIM_HTTP_TIMEOUT", "0")
+    with LMStudio.from_env(env_file="") as client:
+        assert (client.link.base_url, client.link.idle_timeout) == ("http://box:7", None)
+
+
+COPIES = {
+    "m": model("m", loaded_instances=[{"id": "m"}, {"id": "m:2"}]),
+    "n": model("n", loaded_instances=[]),
+}
+
+
+@pytest.mark.parametrize(("name", "unloaded"), [("m", ("m", "m:2")), ("m:2", ("m:2",)), ("n", ())])
+def test_a_model_is_unloaded_by_its_key_and_a_copy_by_its_own_name(mock, client, name, unloaded):
+    mock.upsert(responses.GET, URL + Generation.V1.value, json={"models": list(COPIES.values())})
+    mock.post(f"{URL}/api/v1/models/unload", json={})
+    assert client.unload(name) == unloaded
+    assert asked(mock, "/api/v1/models/unload") == [{"instance_id": one} for one in unloaded]
+
+
+def test_a_model_that_is_not_there_cannot_be_unloaded(mock, client):
+    with pytest.raises(ModelNotFound, match="has no model 'nope'"):
+        client.unload("nope")
+
+
+def test_a_model_is_found_by_each_of_its_names(mock, client):
+    mock.upsert(responses.GET, URL + Generation.V1.value, json={"models": [COPIES["m"] | {"variants": ["m@q4"]}]})
+    assert {client.find(name).key for name in ("m", "m:2", "m@q4")} == {"m"}
+    with pytest.raises(ModelNotFound):
+        client.find("M")
