@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Flask, current_app
@@ -73,6 +74,13 @@ class Services:
             total_timeout=self.backend.link.total_timeout,
             headers={"X-Request-ID": current_id()},
         )
+
+    @contextmanager
+    def work(self, gone: Callable[[], bool]) -> Iterator[Call]:
+        """Hold a slot and a watched call for a block: for whatever may take longer than a list does."""
+        call = self.call(gone)
+        with self.slots.take(), self.backend.watchdog.watch(call):
+            yield call
 
     def close(self) -> None:
         """End the threads and give up connections."""

@@ -84,7 +84,7 @@ def load_now(services: Services, need: Need, call: Call) -> None:
         _load(services, need, resident, call, context=None)
 
 
-def unload(services: Services, target: Target) -> None:
+def unload(services: Services, target: Target, call: Call) -> None:
     """Unload the model: at once if nobody uses it, else when the last answer is complete."""
     model = services.backend.listing(max_age=0)
     current = next((one for one in model.models if one.key == target.model.key), target.model)
@@ -98,7 +98,7 @@ def unload(services: Services, target: Target) -> None:
             resident.keep_alive = 0
             return
     forget(resident)
-    services.backend.unload(current)
+    services.backend.unload(current, call=call)
 
 
 def _queue(services: Services, resident: Resident, call: Call, turn: ExitStack) -> None:
@@ -123,7 +123,7 @@ def _fit(services: Services, need: Need, resident: Resident, call: Call) -> Mode
         wait_until_idle(resident, call)
     try:
         if model.is_loaded:
-            services.backend.unload(model)
+            services.backend.unload(model, call=call)
         _load(services, need, resident, call, context=wanted)
     except (ModelFailed, BackendRefused, NotSupported) as exc:
         log.warning("model=%s does not load with a context of %d: %s", model.key, wanted, exc.text)

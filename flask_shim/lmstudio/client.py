@@ -108,8 +108,8 @@ class LMStudio(Connection):
                 return tool.unload(model if isinstance(model, str) else model.key)
             names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
             for name in names:
-                body = orjson.dumps({"instance_id": name})
-                self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=self.link.load_timeout, call=call)
+                body, timeout = orjson.dumps({"instance_id": name}), self.link.load_timeout
+                self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=timeout, call=call)
             return names
         finally:
             self.catalogue.expire()

@@ -127,8 +127,7 @@ def _opened(target: Target, payload: Payload, started_ns: int) -> Completion:
 
 
 def _load(target: Target) -> None:
-    call = services().call(client_gone(request.environ))
-    with services().slots.take(), services().backend.watchdog.watch(call):
+    with services().work(client_gone(request.environ)) as call:
         load(services(), need_of(target), call)
 
 

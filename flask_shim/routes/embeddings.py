@@ -11,11 +11,11 @@ from flask_shim.faces import json_response
 from flask_shim.lmstudio.client import EMBEDDINGS
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
-from flask_shim.routes.generation import load_only, need_of, with_checked_options
+from flask_shim.routes.generation import load_only, need_of, unload_only, with_checked_options
 from flask_shim.schemas import load_embed, load_embeddings
 from flask_shim.schemas.openai import load_openai_embeddings
 from flask_shim.services import services
-from flask_shim.stays import Need, unload
+from flask_shim.stays import Need
 from flask_shim.streams import client_gone
 from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, OpenAIEmbedAsk
 from flask_shim.translate.embeddings import embed_payload, normalised, shortened, to_embed, to_openai
@@ -89,6 +89,6 @@ def _embedded(
 
 def _load_or_unload(target: Target, ask: EmbedAsk | EmbeddingsAsk) -> None:
     if ask.keep_alive == 0:
-        unload(services(), target)  # loading it first, as Ollama does, would only cost time
+        unload_only(target)  # loading it first, as Ollama does, would only cost time
     else:
         load_only(target, ask)

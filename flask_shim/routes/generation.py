@@ -73,16 +73,21 @@ def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:
 def load_only(target: Target, ask: ModelAsk) -> None:
     """Load the model and start its keep-alive."""
     check_may_change(services().config)
-    call = services().call(client_gone(request.environ))
-    with services().slots.take(), services().backend.watchdog.watch(call):
+    with services().work(client_gone(request.environ)) as call:
         load(services(), need_of(target, ask), call)
 
 
 def unloaded(target: Target, records: Records) -> Response:
     """Unload the model and answer with the one object that says so."""
-    check_may_change(services().config)
-    unload(services(), target)
+    unload_only(target)
     return json_response(records.bare("unload", to_utc(time.time_ns())))
+
+
+def unload_only(target: Target) -> None:
+    """Unload the model."""
+    check_may_change(services().config)
+    with services().work(client_gone(request.environ)) as call:
+        unload(services(), target, call)
 
 
 def reading_of(target: Target, ask: GenerationAsk, offered: tuple[str, ...] = ()) -> Reading:

@@ -10,11 +10,12 @@ from flask import Blueprint, Response, current_app, request
 
 from flask_shim.completions import Completion
 from flask_shim.directory import Target
-from flask_shim.errors import BackendUnavailable, ModelNotFound, NoModelLoaded, ShimError
+from flask_shim.errors import BackendUnavailable, Busy, ClientGone, ModelNotFound, NoModelLoaded, ShimError
 from flask_shim.faces import error_response, json_response
 from flask_shim.guards import check_may_change
-from flask_shim.lmstudio import Model
+from flask_shim.lmstudio import Call, Model
 from flask_shim.lmstudio.client import CHAT
+from flask_shim.request_record import current
 from flask_shim.schemas.service import ChatSchema, LoadSchema, UnloadSchema, read
 from flask_shim.services import services
 from flask_shim.stays import Need, unload
@@ -32,6 +33,7 @@ _CHAT, _LOAD, _UNLOAD = ChatSchema(), LoadSchema(), UnloadSchema()
 @bp.errorhandler(ShimError)
 def _in_its_own_words(exc: ShimError) -> Response:
     """Answer with the texts that clients of this service know."""
+    current().failed(exc)
     if isinstance(exc, BackendUnavailable):
         exc = ShimError(f"Could not connect to LM Studio: {exc.why.capitalize()}", status=503)
     elif isinstance(exc, NoModelLoaded):
@@ -54,11 +56,12 @@ def load_model() -> Response:
     key, exclusive = ask.pop("model_key"), ask.pop("exclusive")
     try:
         target = _target(key)
-        if exclusive:
-            _unload([model for model in _loaded_models() if model.key != target.model.key])
-        if not target.model.is_loaded or ask:
-            services().backend.load(target.model.key, **ask)
-    except BackendUnavailable:
+        with services().work(client_gone(request.environ)) as call:
+            if exclusive:
+                _unload([model for model in _loaded_models() if model.key != target.model.key], call)
+            if not target.model.is_loaded or ask:
+                _load(target, ask, call)
+    except (BackendUnavailable, Busy, ClientGone):
         raise
     except ShimError as exc:
         why = "Model not found" if isinstance(exc, ModelNotFound) else exc.text
@@ -74,11 +77,12 @@ def unload_models() -> Response:
     if not ask["unload_all"] and not ask["model_key"]:
         return _unloaded([], "Must specify model_key or unload_all=true")
     try:
-        if ask["unload_all"]:
-            return _unloaded(_unload(_loaded_models()), None)
-        target = _target(ask["model_key"])
-        unload(services(), target)
-        return _unloaded([target.model.key], None)
+        with services().work(client_gone(request.environ)) as call:
+            if ask["unload_all"]:
+                return _unloaded(_unload(_loaded_models(), call), None)
+            target = _target(ask["model_key"])
+            unload(services(), target, call)
+            return _unloaded([target.model.key], None)
     except ModelNotFound:
         return _unloaded([], f"Model not found: {ask['model_key']}")
 
@@ -151,9 +155,15 @@ def _loaded_models() -> list[Model]:
     return [model for model in services().backend.listing(max_age=0).models if model.is_loaded]
 
 
-def _unload(loaded: list[Model]) -> list[str]:
+def _load(target: Target, settings: dict[str, Any], call: Call) -> None:
+    residents = services().residents
+    with residents.turn(residents.of(target.model.key), call):
+        services().backend.load(target.model.key, call=call, **settings)
+
+
+def _unload(loaded: list[Model], call: Call) -> list[str]:
     for model in loaded:
-        services().backend.unload(model)
+        services().backend.unload(model, call=call)
     return [model.key for model in loaded]
 
 

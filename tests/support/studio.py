@@ -15,6 +15,8 @@ COLD = "tiny-cold"
 EMBEDDER = "text-embedding-tiny"
 CHAT = "/v1/chat/completions"
 LOAD = "/api/v1/models/load"
+UNLOAD = "/api/v1/models/unload"
+DOWNLOAD = "/api/v1/models/download"
 LISTS = {"/api/v1/models": Generation.V1, "/api/v0/models": Generation.V0, "/v1/models": Generation.OPENAI}
 JOB = {"job_id": "job-1", "status": "downloading", "total_size_bytes": 1000, "downloaded_bytes": 10}
 
@@ -146,9 +148,9 @@ _ANSWERS: dict[str, Callable[[Asked], Answer]] = {
     "/v1/completions": _chat,
     "/v1/embeddings": lambda _: replies(VECTORS),
     LOAD: lambda asked: replies({"type": "llm", "instance_id": asked.json["model"], "status": "loaded"}),
-    "/api/v1/models/unload": lambda asked: replies({"instance_id": asked.json["instance_id"]}),
-    "/api/v1/models/download": lambda _: replies(JOB),
-    "/api/v1/models/download/status/job-1": lambda _: replies(JOB),
+    UNLOAD: lambda asked: replies({"instance_id": asked.json["instance_id"]}),
+    DOWNLOAD: lambda _: replies(JOB),
+    f"{DOWNLOAD}/status/job-1": lambda _: replies(JOB),
 }
 
 
