@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import requests
@@ -20,9 +21,6 @@ CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 UNEXPECTED = {"error": "Unexpected endpoint or method. (POST /x)"}
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
-Cut = object()
-"""In a script: the connection ends here."""
-
 
 class Backend:
     """The scripted LM Studio."""
@@ -30,7 +28,6 @@ class Backend:
     def __init__(self, mock):
         self.mock = mock
         self.is_up = True
-        self.mock.add_passthru("http://127.0.0.1")
         self.is_of(Generation.V1)
         self.script("Hel", "lo")
 
@@ -46,16 +43,17 @@ class Backend:
         self.mock.upsert(responses.GET, URL + path, json=body)
 
     def script(self, *steps, usage=USAGE, finish="stop"):
-        """Answer every generation with these: texts are tokens, objects are events, Cut ends it in the middle."""
-        events = [self._event(step) for step in steps if step is not Cut]
-        if Cut not in steps:
-            events += [self._event({"choices": [{"delta": {}, "finish_reason": finish}]})]
-            events += [self._event({"choices": [], "usage": usage}), "data: [DONE]\n\n"]
-        self.answers("".join(events).encode(), content_type="text/event-stream")
+        """Answer every generation with these: texts are tokens, objects are events."""
+        last = {"choices": [{"delta": {}, "finish_reason": finish}]}
+        self.sends(*steps, last, {"choices": [], "usage": usage}, end="data: [DONE]\n\n")
+
+    def sends(self, *steps, end=""):
+        """Answer every generation with these and hang up."""
+        self.answers(("".join(map(self._event, steps)) + end).encode(), content_type="text/event-stream")
 
     def answers(self, body, status=200, paths=(CHAT, COMPLETIONS), **more):
         """Answer these paths with a body of one's own."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if isinstance(body, (bytes, Exception)) else json.dumps(body).encode()
         more = {"content_type": "application/json", **more}
         for path in paths:
             self.mock.upsert(responses.POST, URL + path, body=data, status=status, **more)
@@ -65,8 +63,16 @@ class Backend:
         self.is_up = False
         refused = urllib3.exceptions.NewConnectionError(None, "Connection refused")
         failure = requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, URL, refused))
-        for method, path in [("GET", one.value) for one in FILES] + [("POST", CHAT), ("POST", COMPLETIONS)]:
-            self.mock.upsert(method, URL + path, body=failure)
+        self.mock.reset()
+        for method in ("GET", "POST"):
+            self.mock.add(method, re.compile(re.escape(URL)), body=failure)
+
+    def comes_back(self):
+        """Be there again, as at the beginning."""
+        self.is_up = True
+        self.mock.reset()
+        self.is_of(self.generation)
+        self.script("Hel", "lo")
 
     @property
     def listings(self):
