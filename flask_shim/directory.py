@@ -46,6 +46,15 @@ class Target:
         return self.entry.model
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """Every name of one moment. Equal to itself only, so what is made of it can be kept for as long as it stands."""
+
+    listing: Listing = field(repr=False)
+    aliases: Aliases = field(repr=False)
+    entries: list[Entry]
+
+
 class Directory:
     """All names that clients may use: the aliases, and behind them the models under their own names."""
 
@@ -56,6 +65,7 @@ class Directory:
         self._lock = threading.Lock()
         self._cache: LRUCache[str, tuple[Aliases, Target]] = LRUCache(maxsize=cache_size)
         self._seen_ns: dict[str, int] = {}
+        self._names: Names | None = None
 
     def find(self, name: str) -> Target | None:
         """Return what ``name`` stands for, None when nothing answers to it; raise if the backend cannot be asked.
@@ -76,6 +86,13 @@ class Directory:
         aliases = self._aliases()
         own = [entry for entry in self.models(listing) if alias_key(entry.name) not in aliases]
         return own + self.aliases(listing)
+
+    def names(self, listing: Listing) -> Names:
+        """Return every name of the list, in the same object until the list or the aliases change."""
+        aliases, names = self._aliases(), self._names
+        if names is None or names.listing is not listing or names.aliases is not aliases:
+            names = self._names = Names(listing, aliases, self.entries(listing))
+        return names
 
     def models(self, listing: Listing) -> list[Entry]:
         """Return the backend's models under their own names."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.faces import json_response
+from flask_shim.directory import Names
+from flask_shim.faces import JSON_UTF8, json_response
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
 from flask_shim.schemas import load_show
@@ -34,7 +37,12 @@ def version() -> Response:
 def tags() -> Response:
     """List all models."""
     listing = services().backend.listing(must_answer=True)
-    return json_response(to_tags(services().directory.entries(listing)))
+    return Response(_tags_body(services().directory.names(listing)), content_type=JSON_UTF8)
+
+
+@lru_cache(maxsize=4)
+def _tags_body(names: Names) -> bytes:
+    return orjson.dumps(to_tags(names.entries))
 
 
 @bp.post("/api/show")
