@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from flask_shim.streams import SSE, streamed
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 512
+
+_ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
+"""How an error with status 200 begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
             held.pop_all(),
             mimetype=answer.content_type or "application/json",
             to_error=error_event(request.path),
-            headers=_length(answer),
+            headers={} if answer.content_type == SSE else {"Content-Length": str(len(first))},
         )
 
 
@@ -71,30 +75,38 @@ def _ask_curing(services: Services, request: Request, call: Call) -> tuple[Answe
 
 
 def _ask(services: Services, request: Request, call: Call) -> tuple[Answer, bytes]:
-    """Return the answer with its first bytes; raise what it refuses with, whatever status it has."""
+    """Return the answer with its first bytes, or with all of them if it is no stream; raise what it refuses with.
+
+    What is no stream comes in one go, so there is nothing to gain by passing on a part that may turn out to be cut.
+    """
     link = services.backend.link
     call.allow(link.first_byte_timeout, f"LM Studio did not begin to answer within {link.first_byte_timeout} s")
     path = f"{request.path}?{request.query}" if request.query else request.path
     answer = services.backend.open(request.method, path, call, request.body, {"Accept": request.accept})
     try:
-        first = answer.read()
-        _check(answer, first, link.max_answer_bytes or 1 << 30)
+        _check_encoding(answer)
+        is_stream = answer.content_type == SSE and answer.status < 300
+        first = answer.read() if is_stream else answer.read_all(link.max_answer_bytes)
+        _check(answer, first)
     except BaseException:
         answer.close()
         raise
     return answer, first
 
 
-def _check(answer: Answer, first: bytes, limit: int) -> None:
+def _check_encoding(answer: Answer) -> None:
     encoding = answer.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("", "identity"):
         raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+
+
+def _check(answer: Answer, first: bytes) -> None:
     if answer.status >= 300:
-        raise refusal(answer.status, first + answer.read_all(limit), answer.headers)
+        raise refusal(answer.status, first, answer.headers)
     if answer.content_type == SSE:
         _check_first_event(first)
-    elif first.lstrip().startswith((b'{"error"', b'{ "error"', b'{\n  "error"')):
-        raise refusal(answer.status, first + answer.read_all(limit), answer.headers)
+    elif _ERROR.match(first):
+        raise refusal(answer.status, first, answer.headers)
     elif answer.content_type == "text/html":
         raise BackendBroke("LM Studio's answer is a web page")
 
@@ -119,11 +131,6 @@ def _blocks(services: Services, answer: Answer, first: bytes, path: str) -> Iter
         block = answer.read()
     if answer.content_type == SSE and path in _ENDED_BY_DONE and b"[DONE]" not in tail and b'"error"' not in tail:
         raise BackendBroke(CUT)
-
-
-def _length(answer: Answer) -> dict[str, str]:
-    length = answer.headers.get("Content-Length", "")
-    return {"Content-Length": length} if length.isdigit() else {}
 
 
 def error_event(path: str) -> Callable[[str], bytes]:
