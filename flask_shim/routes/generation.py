@@ -73,6 +73,7 @@ def loaded(target: Target, ask: GenerationAsk, records: Records) -> Response:
 def load_only(target: Target, ask: ModelAsk) -> None:
     """Load the model and start its keep-alive."""
     check_may_change(services().config)
+    services().backend.listing(must_answer=True)  # one that went away holds no model
     with services().work(client_gone(request.environ)) as call:
         load(services(), need_of(target, ask), call)
 
