@@ -78,7 +78,7 @@ def test_each_call_is_a_block():
     assert [event["index"] for event in told if event["type"] == "content_block_start"] == [0, 1]
 
 
-@pytest.mark.parametrize("pieces", [(), (Orphaned("separate"),), (Piece(logprobs=[{}]),)])
+@pytest.mark.parametrize("pieces", [(), (Orphaned(mode="separate"),), (Piece(logprobs=[{}]),)])
 def test_an_answer_without_words_has_no_block(pieces):
     assert [event["type"] for event in streamed(*pieces)] == ["message_start", "message_delta", "message_stop"]
     assert whole(*pieces)["content"] == []

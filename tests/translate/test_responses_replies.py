@@ -120,14 +120,16 @@ def test_items_of_the_same_kind_have_ids_of_their_own():
     assert [item["id"] for item in told[-1]["response"]["output"]] == ["msg_7", "rs_resp_7", "msg_7_2"]
 
 
-@pytest.mark.parametrize("pieces", [(), (Piece(thinking="Hm."),), (Orphaned("separate"),), (Piece(logprobs=[{}]),)])
+@pytest.mark.parametrize(
+    "pieces", [(), (Piece(thinking="Hm."),), (Orphaned(mode="separate"),), (Piece(logprobs=[{}]),)]
+)
 def test_an_answer_without_words_ends_with_an_empty_message(pieces):
     assert streamed(*pieces)[-1]["response"]["output"][-1]["content"][0]["text"] == ""
     assert whole(*pieces)["output"][-1]["content"][0]["text"] == ""
 
 
 def test_text_that_turns_out_to_have_been_thinking_stays_text_in_a_stream():
-    told = streamed(Piece("Hm."), Orphaned("separate"), Piece("Yes."))
+    told = streamed(Piece("Hm."), Orphaned(mode="separate"), Piece("Yes."))
     assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hm.Yes."
 
 
