@@ -55,6 +55,7 @@ def create_scripted() -> Flask:
     """Return the app."""
     app = Flask(__name__, static_folder=None)
     app.get("/api/v1/models")(_models)
+    app.get("/v1/models")(_openai_models)
     app.post("/api/v1/models/load")(_load)
     app.post("/api/v1/models/unload")(_unload)
     app.post("/v1/chat/completions")(_chat)
@@ -66,6 +67,11 @@ def create_scripted() -> Flask:
 
 def _models() -> dict[str, Any]:
     return {"models": MODELS}
+
+
+def _openai_models() -> dict[str, Any]:
+    items = [{"id": model["key"], "object": "model", "owned_by": "organization_owner"} for model in MODELS]
+    return {"object": "list", "data": items}
 
 
 def _load() -> dict[str, Any]:
