@@ -14,8 +14,8 @@ from flask_shim.lmstudio.stream import EventStream
 from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.stays import Need, load_now, stay
-from flask_shim.translate.records import Totals, to_totals
 from flask_shim.translate.replies import AnswerReader
+from flask_shim.translate.totals import Totals, to_totals
 
 log = logging.getLogger(__name__)
 
