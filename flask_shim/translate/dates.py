@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @lru_cache(maxsize=8)
 def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
 
 
 def to_utc(nanoseconds: int) -> str:
@@ -21,11 +22,8 @@ def to_utc(nanoseconds: int) -> str:
 def to_local(nanoseconds: int) -> str:
     """Return a moment in this machine's zone, as in ``modified_at`` and ``expires_at``; ``Z`` when that is UTC."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    # Through UTC: Windows cannot take the zone of moments far ahead.
-    moment = datetime.fromtimestamp(0, timezone.utc)
-    moment = datetime.fromordinal(moment.toordinal() + seconds // 86400).replace(tzinfo=timezone.utc)
-    moment = moment.replace(hour=seconds % 86400 // 3600, minute=seconds % 3600 // 60, second=seconds % 60)
-    local = moment.astimezone(_zone())
+    # Added up and not asked of the system: Windows cannot take the zone of moments far ahead.
+    local = (_EPOCH + timedelta(seconds=seconds)).astimezone(_zone())
     fraction = f"{rest:09d}".rstrip("0")
     zone = local.strftime("%z")
     suffix = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:5]}"
