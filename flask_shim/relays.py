@@ -15,7 +15,7 @@ from flask_shim.faces import anthropic_error, openai_error
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
-from flask_shim.lmstudio.sse import SseSplitter
+from flask_shim.lmstudio.sse import EventCutter, SseSplitter
 from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.stays import Need, load_now, stay
@@ -23,6 +23,7 @@ from flask_shim.streams import SSE, streamed
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 512
+_DONE = b"data: [DONE]\n\n"
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """How an error with status 200 begins."""
@@ -30,7 +31,7 @@ _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request to pass on. ``need`` is there when it uses a model, and then it takes a slot."""
+    """One request to pass on, with its path percent-encoded. ``need`` is there when it uses a model."""
 
     method: str
     path: str
@@ -44,9 +45,10 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
     """Send ``request`` to the backend and answer with what it answers, as it comes."""
     call = services.call(gone)
     with ExitStack() as held:
+        if request.method != "GET":  # lists take no slot, and little time
+            held.callback(services.slots.take().release)
         if request.need is not None:
             current().uses(request.need.target.model.key)
-            held.callback(services.slots.take().release)
         held.enter_context(services.backend.watchdog.watch(call))
         if request.need is None:
             answer, first = _ask(services, request, call)
@@ -56,7 +58,7 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
         held.callback(answer.close)
         current().first_token()
         return streamed(
-            _blocks(services, answer, first, request.path),
+            _events(services, answer, first, request.path) if answer.content_type == SSE else iter((first,)),
             held.pop_all(),
             mimetype=answer.content_type or "application/json",
             to_error=error_event(request.path),
@@ -80,7 +82,8 @@ def _ask(services: Services, request: Request, call: Call) -> tuple[Answer, byte
     What is no stream comes in one go, so there is nothing to gain by passing on a part that may turn out to be cut.
     """
     link = services.backend.link
-    call.allow(link.first_byte_timeout, f"LM Studio did not begin to answer within {link.first_byte_timeout} s")
+    seconds = link.list_timeout if request.method == "GET" else link.first_byte_timeout
+    call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
     path = f"{request.path}?{request.query}" if request.query else request.path
     answer = services.backend.open(request.method, path, call, request.body, {"Accept": request.accept})
     try:
@@ -119,18 +122,29 @@ def _check_first_event(first: bytes) -> None:
         raise refusal_of(text or "LM Studio reported an error", 500)
 
 
-def _blocks(services: Services, answer: Answer, first: bytes, path: str) -> Iterator[bytes]:
-    idle = services.backend.link.idle_timeout
-    late = f"LM Studio sent no data for {idle} s"
+def _events(services: Services, answer: Answer, first: bytes, path: str) -> Iterator[bytes]:
+    """Yield whole events; raise if they break off, or are too many."""
+    link = services.backend.link
+    late = f"LM Studio sent no data for {link.idle_timeout} s"
+    ends_by_done = path in _ENDED_BY_DONE
+    cutter = EventCutter()
+    size = 0
     tail = b""
     block = first
     while block:
-        answer.call.allow(idle, late)
-        yield block
+        answer.call.allow(link.idle_timeout, late)
+        size += len(block)
+        if link.max_answer_bytes and size > link.max_answer_bytes:
+            raise BackendBroke(f"the answer is too long: more than {link.max_answer_bytes} bytes")
+        if events := cutter.feed(block):
+            yield events
         tail = (tail + block)[-_TAIL_BYTES:]
+        if ends_by_done and tail.endswith(_DONE):
+            return  # whatever becomes of the connection
         block = answer.read()
-    if answer.content_type == SSE and path in _ENDED_BY_DONE and b"[DONE]" not in tail and b'"error"' not in tail:
+    if ends_by_done and b"[DONE]" not in tail and b'"error"' not in tail:
         raise BackendBroke(CUT)
+    yield cutter.flush()
 
 
 def error_event(path: str) -> Callable[[str], bytes]:

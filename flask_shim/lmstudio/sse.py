@@ -73,6 +73,45 @@ class SseSplitter:
             self._parts.append(part)
 
 
+class EventCutter:
+    """Feed it chunks; it returns the same bytes, cut where events end. What has no end yet is kept.
+
+    A stream that is passed on as it is may break at any moment: only between two events can that still be said.
+    """
+
+    __slots__ = ("_held", "_last")
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._held: list[bytes] = []
+        self._last = b""  # an end may fall between two chunks
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return all that is complete with ``chunk``, b"" if it completes nothing."""
+        known = len(self._last)
+        joint = self._last + chunk
+        self._last = joint[-3:]
+        cut = _end_of_events(joint) - known
+        if cut <= 0:
+            self._held.append(chunk)
+            return b""
+        complete = b"".join((*self._held, chunk[:cut]))
+        self._held = [chunk[cut:]] if cut < len(chunk) else []
+        return complete
+
+    def flush(self) -> bytes:
+        """Return what is kept; it has no end."""
+        held, self._held = self._held, []
+        return b"".join(held)
+
+
+def _end_of_events(data: bytes) -> int:
+    """Return where the last event in ``data`` ends, 0 if none does."""
+    if data.endswith(b"\n\n"):  # as nearly always
+        return len(data)
+    return max((at + len(end) for end in (b"\n\n", b"\r\n\r\n", b"\r\r") if (at := data.rfind(end)) >= 0), default=0)
+
+
 def _payloads(text: bytes) -> list[bytes]:
     """Return the data of the events in ``text``, whose last blank line is already off."""
     if text.startswith(_DATA):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from flask import Blueprint, Response, request
@@ -90,22 +91,22 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passe
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
-        if asked.path in _CHANGES_MODELS:
+        if changes_models(request.path):
             services().backend.catalogue.expire()
 
 
 def _get() -> Request:
-    return Request(method="GET", path=request.path, query=request.query_string.decode("ascii", "replace"))
+    return Request(method="GET", path=_path(), query=request.query_string.decode("ascii", "replace"))
 
 
 def _post() -> Request:
-    if request.path in _CHANGES_MODELS:
+    if changes_models(request.path):
         check_may_change(services().config)
     manners = _MANNERS.get(request.path, _PLAIN)
     raw, body = read_body(manners.go_type)
     manners.check(body)
     target = None
-    if request.path not in _NO_MODEL:
+    if request.path.lower() not in _NO_MODEL:
         target = naming.resolve(_name(body, manners), manners.naming)
         manners.fits(target.name, target.model)
     return posted(raw, body, manners.adapt(body), target)
@@ -121,20 +122,30 @@ def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
 
 def posted(raw: bytes, body: Body, payload: Payload, target: Target | None) -> Request:
     """Return the request to pass on for ``target``: byte for byte, unless ``payload`` is another than ``body``."""
-    path = request.path
+    is_change = changes_models(request.path)
     need = None
     if target is not None:
-        payload["model"] = target.identifier if path not in _CHANGES_MODELS else target.model.key
-        payload = inherited_payload(path, payload, target.entry)
+        payload["model"] = target.model.key if is_change else target.identifier
+        payload = inherited_payload(request.path, payload, target.entry)
         need = need_of(target)
     return Request(
         method="POST",
-        path=path,
+        path=_path(),
         query=request.query_string.decode("ascii", "replace"),
         body=raw if payload == body else orjson.dumps(payload),
         accept=request.headers.get("Accept", "*/*"),
-        need=None if path in _CHANGES_MODELS else need,
+        need=None if is_change else need,
     )
+
+
+def changes_models(path: str) -> bool:
+    """Tell whether LM Studio, which does not look at the case of paths, would load, unload or download there."""
+    return path.lower() in _CHANGES_MODELS
+
+
+def _path() -> str:
+    """Return the path as it goes on: what was an escaped ? or % stays one, and means nothing but itself."""
+    return quote(request.path, safe="/:@!$&'()*+,;=~")
 
 
 def need_of(target: Target) -> Need:

@@ -1,0 +1,126 @@
+"""What is passed on: to the path that was checked, whole events at a time, and with one true end."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+import pytest
+from support.scripts import END, event, replies, sse, streams
+from support.studio import CHAT, COLD, DOWNLOAD, LOAD, UNLOAD
+from support.watched import PROMPT, chat
+
+from flask_shim import create_app
+from flask_shim.config import Config
+
+RESPONSES = "/v1/responses"
+MESSAGES = "/v1/messages"
+
+# Paths
+
+
+@pytest.fixture
+def read_only(studio, tmp_path):
+    app = create_app(Config(backend_url=studio.url, read_only=True, data_dir=tmp_path))
+    yield app.test_client()
+    app.extensions["flask_shim"].close()
+
+
+def reached(studio):
+    """Return what LM Studio would take the paths for that it was asked: unescaped, whatever their case."""
+    return {unquote(asked.path.partition("?")[0]).lower().rstrip("/") for asked in studio.asked}
+
+
+@pytest.mark.parametrize("path", [LOAD, UNLOAD, DOWNLOAD])
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        str,
+        str.upper,
+        lambda path: path[:8] + path[8:].title(),
+        lambda path: path + "/",
+        lambda path: path + "%3Fx",
+        lambda path: path + "%23x",
+        lambda path: path.replace("load", "%256coad"),
+        lambda path: path.replace("models", "./models"),
+        lambda path: path.replace("models", "x/%2e%2e/models"),
+        lambda path: path.replace("models", "x%2f..%2fmodels"),
+        lambda path: path.replace("/models", "//models"),
+    ],
+)
+def test_path_in_disguise_changes_no_model_of_a_read_only_shim(read_only, studio, path, disguise):
+    answer = read_only.post(disguise(path), json={"model": COLD, "instance_id": "tiny"}, buffered=True)
+    assert answer.status_code in (307, 403, 404)
+    assert reached(studio).isdisjoint({LOAD, UNLOAD, DOWNLOAD})
+
+
+@pytest.mark.parametrize("path", ["/v1/models/..%2f..%2fapi/v1/x", "/v1/x%00y", "/v1/a%2Fb%3Fc%23d%25e", "/v1/é€ x"])
+def test_odd_path_is_passed_on_with_no_other_meaning(read_only, studio, path):
+    assert read_only.get(path, buffered=True).status_code in (200, 404)
+    for asked in studio.asked:
+        assert "?" not in asked.path
+        assert ".." not in unquote(asked.path).split("/")
+
+
+# Streams that break
+
+
+STREAM = b"".join(map(event, ["one ", "two ", "three"])) + END
+
+
+def cut_after(size, *, chunked=True):
+    return streams(STREAM[:size], ends=False, chunked=chunked)
+
+
+def events_of(body):
+    """Return the events of a stream that must be well formed to its end."""
+    assert body.endswith(b"\n\n")
+    payloads = [part.removeprefix(b"data: ") for part in body[:-2].split(b"\n\n")]
+    return [payload if payload == b"[DONE]" else json.loads(payload) for payload in payloads]
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until closed"])
+@pytest.mark.parametrize("size", [*range(len(event("one ")), len(STREAM) - len(b"data: [DONE]\n\n"), 29)])
+def test_passed_on_stream_that_is_cut_anywhere_ends_with_one_error_event(impatient, studio, size, chunked):
+    studio.answers[CHAT] = cut_after(size, chunked=chunked)
+    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    assert (answer.status, answer.is_whole) == (200, True)
+    events = events_of(answer.body)
+    assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
+    assert all("choices" in event for event in events[:-1])
+
+
+@pytest.mark.parametrize("size", [0, 1, 20, len(event("one ")) - 1])
+def test_passed_on_stream_that_is_cut_before_its_first_event_is_a_status(impatient, studio, size):
+    studio.answers[CHAT] = cut_after(size)
+    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    assert answer.status == 502
+    assert answer.json["error"]["type"] == "api_error"
+
+
+@pytest.mark.parametrize("path", [RESPONSES, MESSAGES])
+def test_stream_of_another_dialect_that_is_cut_ends_with_its_error_event(impatient, studio, path):
+    studio.answers[path] = streams(b'event: a\ndata: {"type": "a"}\n\nevent: b\ndata: {"ty', ends=False)
+    body = {"model": "tiny", "stream": True, "input": PROMPT, "max_tokens": 9, "messages": chat()["messages"]}
+    answer = impatient.asked(path, body)
+    first, second, rest = answer.body.split(b"\n\n")
+    assert (first, rest, answer.is_whole) == (b'event: a\ndata: {"type": "a"}', b"", True)
+    assert second.startswith(b"event: error\ndata: {")
+
+
+def test_passed_on_stream_without_end_is_cut_at_the_limit(impatient, studio):
+    studio.answers[CHAT] = streams(*[event("x" * 100_000)] * 30)
+    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    assert events_of(answer.body)[-1]["error"]["message"] == "the answer is too long: more than 2000000 bytes"
+    assert len(answer.body) < 2_100_000
+
+
+def test_passed_on_object_beyond_the_limit_is_an_error(impatient, studio):
+    studio.answers[CHAT] = replies({"choices": [{"message": {"content": "x" * 2_100_000}}]})
+    assert impatient.asked("/v1/chat/completions", chat()).status == 502
+
+
+def test_connection_that_breaks_after_the_end_of_a_stream_does_no_harm(impatient, studio):
+    odd = b"event: x\r\ndata: \xff\r\n\r\n" + sse({"anything": 1}) + b"data: [DONE]\n\n"
+    studio.answers[CHAT] = streams(odd, ends=False)
+    assert impatient.asked("/v1/chat/completions", chat(stream=True)).body == odd
