@@ -39,6 +39,8 @@ REQUIRED = [
     "rich>=13.0",
     "prometheus-client>=0.20",
     "platformdirs>=4.0",
+    "apispec>=6.6",  # nullable references of OpenAPI 3.1
+    "flask-swagger-ui>=5.21",  # Swagger UI for OpenAPI 3.1
     "Pillow>=11.3",  # earlier ones overflow on crafted images (CVE-2025-48379)
 ]
 
@@ -67,6 +69,8 @@ TEST = [
     "schemathesis>=4.28",  # earlier ones use what hypothesis no longer has
     "ollama>=0.6",
     "openai>=2.0",
+    "openapi-spec-validator>=0.8",
+    "websocket-client>=1.7",  # steers the browser that looks at the documentation
     "mypy>=1.15",
     "ruff>=0.12",
     "types-requests>=2.32",
@@ -101,6 +105,7 @@ setup(
         "flask_shim": ["py.typed"],
         "flask_shim.deploy": ["templates/*"],
         "flask_shim.embedded": ["models/*.gguf"],
+        "flask_shim.openapi": ["page/*"],
     },
     install_requires=REQUIRED,
     extras_require={"embedded": EMBEDDED, "clients": CLIENTS, "test": TEST},

@@ -23,6 +23,9 @@ from flask_shim.settings.addresses import is_address
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping"})
 """Need no key: they say nothing but that something is here."""
 
+_OPEN_PREFIX = "/docs/"
+"""Nor does the page of the documentation: it says nothing of its own, and asks for the key it needs for the rest."""
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Environ = Mapping[str, Any]
@@ -36,6 +39,11 @@ def install(app: Flask, config: Config) -> None:
         app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
     app.before_request(guards.admit)
     app.after_request(add_origin)
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no key."""
+    return path in OPEN_PATHS or f"{path}/".startswith(_OPEN_PREFIX)
 
 
 def check_may_change(config: Config) -> None:
@@ -96,7 +104,7 @@ class Guards:
 
     def key(self, environ: Environ) -> ShimError | None:
         """Check the key, where one is configured; whatever is sent otherwise has no meaning."""
-        if not self._keys or environ["REQUEST_METHOD"] == "OPTIONS" or environ.get("PATH_INFO") in OPEN_PATHS:
+        if not self._keys or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
         if _fitting(_given_keys(environ), self._keys):
             return None

@@ -16,6 +16,7 @@ PACKAGES = (
     ("flask_shim/routes", "one function per route: check, translate, call, answer"),
     ("flask_shim/schemas", "what clients may send"),
     ("flask_shim/translate", "one protocol's words into another's; pure"),
+    ("flask_shim/openapi", "the description of the API, and the page that shows it"),
     ("flask_shim/lmstudio", "the client for LM Studio, usable by itself"),
     ("flask_shim/serving", "starting and stopping"),
     ("flask_shim/settings", "the settings behind config.py"),

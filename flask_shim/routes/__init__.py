@@ -9,6 +9,7 @@ from flask_shim.routes import (
     aliases,
     audio,
     dialects,
+    docs,
     embeddings,
     health,
     models,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     audio.bp,
     account.bp,
     service.bp,
+    docs.bp,
     passthrough.bp,
 )
 

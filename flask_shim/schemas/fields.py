@@ -156,7 +156,7 @@ class GoList(GoField[tuple[Any, ...]]):
 
     def __init__(self, element: GoField[Any], go_type: str) -> None:
         super().__init__(load_default=())
-        self._element = element
+        self.element = element
         self._go_type = go_type
 
     def from_json(self, value: Any) -> tuple[Any, ...]:
@@ -167,7 +167,7 @@ class GoList(GoField[tuple[Any, ...]]):
         elements = []
         for item in value:
             try:
-                elements.append(self._element.deserialize(missing if item is None else item))
+                elements.append(self.element.deserialize(missing if item is None else item))
             except ValidationError as error:
                 faults.append(fault_in(error))
         if faults:
@@ -180,7 +180,7 @@ class GoObject(GoField[T]):
 
     def __init__(self, schema: GoSchema, make: Callable[..., T], go_type: str, **kwargs: Any) -> None:
         super().__init__(**{"load_default": lambda: make(**schema.read({})), **kwargs})
-        self._schema = schema
+        self.inner = schema
         self._make = make
         self._go_type = go_type
 
@@ -188,7 +188,7 @@ class GoObject(GoField[T]):
         """Take an object whose fields all fit."""
         if not isinstance(value, dict):
             raise mismatch(value, self._go_type)
-        return self._make(**self._schema.read(value))
+        return self._make(**self.inner.read(value))
 
 
 class OwnReader(GoObject[T]):

@@ -29,6 +29,11 @@ def check_options(options: Mapping[str, Any]) -> CheckedOptions:
     return CheckedOptions(known, tuple(name for name in given if name not in _CHECKS))
 
 
+def json_types() -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of every option that is known."""
+    return {name: _JSON_TYPES[check] for name, check in _CHECKS.items()}
+
+
 def _integer(name: str, value: object) -> int:
     number = _number(name, value, "integer")
     # Cut like Go cuts a float; the bounds are those of its 64 bits, so that no absurd number is sent on.
@@ -87,4 +92,11 @@ _CHECKS: dict[str, _Check] = {
     "presence_penalty": _float,
     "frequency_penalty": _float,
     "stop": _strings,
+}
+
+_JSON_TYPES: dict[_Check, dict[str, Any]] = {
+    _integer: {"type": "integer"},
+    _float: {"type": "number"},
+    _boolean: {"type": "boolean"},
+    _strings: {"type": "array", "items": {"type": "string"}},
 }

@@ -1,0 +1,174 @@
+"""The OpenAPI description of an application: its rules and docstrings, the schemas that check its requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from apispec import APISpec
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from flask_shim import __version__, faces
+from flask_shim.config import Config
+from flask_shim.guards import is_open
+from flask_shim.openapi.examples import Example, Models, examples_of
+from flask_shim.openapi.fields import Plugin
+from flask_shim.openapi.operations import JSON, OPERATIONS, STATE, TAGS, Operation
+from flask_shim.openapi.replies import REPLIES, Shape, ref
+
+VERSION = "3.1.0"
+
+_HIDDEN_METHODS = frozenset({"OPTIONS"})
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+_INTRODUCTION = """\
+An Ollama server whose models run in LM Studio. Every program that speaks to Ollama, OpenAI or Anthropic can use it.
+
+The examples name a model; this page puts in one that is there. Answers that are streamed appear here when they are
+complete.
+"""
+
+_UNKNOWN = Operation(tag=STATE)
+
+_PARAMETERS = {
+    "digest": "`sha256:` and 64 hex digits.",
+    "name": "A name; slashes may be part of it.",
+    "rest": "The rest of the path, with its slashes.",
+    "key": "A public key.",
+}
+
+_ERRORS: dict[faces.Envelope, str] = {
+    faces.ollama_error: "OllamaError",
+    faces.openai_error: "OpenAIError",
+    faces.anthropic_error: "AnthropicError",
+    faces.service_error: "ServiceError",
+}
+
+
+class Described(NamedTuple):
+    """One operation to describe: ``path`` as Flask writes it, and what the route says of itself."""
+
+    method: str
+    path: str
+    doc: str
+
+    @property
+    def name(self) -> str:
+        """How the tables call it."""
+        return f"{self.method} {self.path}"
+
+
+def describe(app: Flask, config: Config) -> dict[str, Any]:
+    """Return the document for ``app``; only versions, the key and the names of default models are of ``config``."""
+    spec = APISpec(
+        title="flask-shim",
+        version=__version__,
+        openapi_version=VERSION,
+        plugins=[Plugin()],
+        info={"description": _INTRODUCTION, "license": {"name": "MIT", "identifier": "MIT"}},
+        servers=[{"url": "./"}],  # below whatever path a proxy in front has put us
+    )
+    models = Models(config.default_regular_model, config.default_vision_model)
+    for name, shape in REPLIES.items():
+        spec.components.schema(name, shape)
+    if config.api_keys:
+        spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+        spec.options["security"] = [{"key": []}]
+    for tag, what in TAGS.items():
+        spec.tag({"name": tag, "description": what})
+    examples = examples_of(models)
+    for described in _in_order(list(_all(app))):
+        operation = _operation(described, examples.get(described.name, {}))
+        path = _PARAMETER.sub(r"{\1}", described.path)
+        spec.path(path, operations={described.method.lower(): operation})
+    return {**spec.to_dict(), "x-example-models": models._asdict()}
+
+
+def _all(app: Flask) -> Iterator[Described]:
+    """Yield every operation of the rules, and those of the table that a catch-all rule answers."""
+    seen = set()
+    for rule in app.url_map.iter_rules():
+        for method in _methods(rule):
+            described = Described(method, rule.rule, app.view_functions[rule.endpoint].__doc__ or "")
+            seen.add(described.name)
+            yield described
+    for name in OPERATIONS.keys() - seen:
+        method, _, path = name.partition(" ")
+        if "<" not in path and app.url_map.bind("").test(path, method):
+            yield Described(method, path, "")
+
+
+def _methods(rule: Rule) -> set[str]:
+    methods = (rule.methods or set()) - _HIDDEN_METHODS
+    return methods - {"HEAD"} if "GET" in methods else methods
+
+
+def _in_order(found: list[Described]) -> list[Described]:
+    places = {name: place for place, name in enumerate(OPERATIONS)}
+    return sorted(found, key=lambda described: (places.get(described.name, len(places)), described.name))
+
+
+def _operation(described: Described, examples: dict[str, Example]) -> dict[str, Any]:
+    known = OPERATIONS.get(described.name) or _UNKNOWN
+    told: dict[str, Any] = {
+        "operationId": _identifier(described),
+        "tags": [known.tag],
+        **_words(described.doc, known.summary),
+        "responses": _responses(described.path, known),
+    }
+    if parameters := [_parameter(name) for name in _PARAMETER.findall(described.path)]:
+        told["parameters"] = parameters
+    if known.body is not None:
+        told["requestBody"] = {"required": True, "content": _body(known.body, examples)}
+    if is_open(described.path):
+        told["security"] = []
+    return told
+
+
+def _words(doc: str, summary: str) -> dict[str, str]:
+    """Return the short and the long form of what an operation does."""
+    first = summary or doc.strip().partition("\n")[0]
+    first, doc = first.replace("``", "`"), doc.replace("``", "`")
+    brief = re.split("[;:]", first)[0].rstrip(".")
+    whole = " ".join((summary or doc).split())
+    return {"summary": brief} if whole == f"{brief}." else {"summary": brief, "description": whole}
+
+
+def _identifier(described: Described) -> str:
+    words = re.findall(r"\w+", _PARAMETER.sub(r"by \1", described.path))
+    return "_".join([described.method.lower(), *words]) + ("_" if described.path.endswith("/") else "")
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    what = _PARAMETERS.get(name, "")
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": what}
+
+
+def _body(body: type[Schema] | Shape, examples: dict[str, Example]) -> dict[str, Any]:
+    is_form = isinstance(body, dict) and "file" in body.get("properties", {})
+    content: dict[str, Any] = {"schema": body}
+    if examples:
+        content["examples"] = {name: {"value": value} for name, value in examples.items()}
+    return {"multipart/form-data" if is_form else JSON: content}
+
+
+def _responses(path: str, known: Operation) -> dict[str, Any]:
+    content = {}
+    if known.reply is not None:
+        content[known.media] = {"schema": _shape(known.reply)}
+    if known.stream is not None:
+        media, piece = known.stream
+        content[media] = {"schema": _shape(piece)}
+    error = {"description": "Why not.", "content": {JSON: {"schema": ref(_ERRORS[faces.envelope_of(path)])}}}
+    if known.status >= HTTPStatus.BAD_REQUEST:
+        return {str(known.status): error | {"description": HTTPStatus(known.status).phrase}}
+    good: dict[str, Any] = {"description": HTTPStatus(known.status).phrase}
+    return {str(known.status): good | ({"content": content} if content else {}), "default": error}
+
+
+def _shape(reply: str | Shape) -> Shape:
+    return ref(reply) if isinstance(reply, str) else reply

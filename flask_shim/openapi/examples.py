@@ -1,0 +1,89 @@
+"""Requests to try: each works as it stands once its models are ones that are there. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Example = dict[str, Any]
+
+EMBEDDER = "text-embedding-nomic-embed-text-v1.5"
+"""It comes with LM Studio."""
+
+OWN_NAME, COPIED_NAME = "my-assistant", "my-copy"
+
+QUESTION = "Why is the sky blue?"
+
+RED_SQUARE = (
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP8z0AaYGIY1TCqYdhqAABALgEfFO4+AgAAAABJRU5ErkJggg=="
+)
+"""A picture: 16 by 16 pixels, all red."""
+
+
+class Models(NamedTuple):
+    """The names the examples use."""
+
+    chat: str
+    vision: str
+    embedding: str = EMBEDDER
+
+
+def examples_of(models: Models) -> dict[str, dict[str, Example]]:
+    """Return the examples of every operation that has a body, by what they show."""
+    chat, vision, embedding = models
+    turns = [{"role": "user", "content": QUESTION}]
+    asked = {"model": chat, "messages": turns}
+    named = {"model": chat}
+    service_turns = {"messages": turns, "config": {"temperature": 0.2, "maxTokens": 64}}
+    seen = {"role": "user", "content": "What colour is this?"}
+    return {
+        "POST /api/chat": {
+            "One answer": {**asked, "stream": False},
+            "A stream": {**asked, "options": {"num_predict": 64}},
+            "A picture": {"model": vision, "messages": [{**seen, "images": [RED_SQUARE]}], "stream": False},
+            "Fitting a schema": {
+                **asked,
+                "stream": False,
+                "format": {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]},
+                "options": {"temperature": 0, "num_predict": 128},
+            },
+        },
+        "POST /api/generate": {
+            "One answer": {"model": chat, "prompt": QUESTION, "stream": False},
+            "A stream": {"model": chat, "prompt": QUESTION, "options": {"num_predict": 64}},
+            "Load the model": {**named, "keep_alive": "5m"},
+        },
+        "POST /api/embed": {"Two texts": {"model": embedding, "input": ["The sky is blue.", "Grass is green."]}},
+        "POST /api/embeddings": {"One text": {"model": embedding, "prompt": "The sky is blue."}},
+        "POST /api/show": {"A model": named},
+        "POST /api/create": {
+            "A name of one's own": {
+                "model": OWN_NAME,
+                "from": chat,
+                "system": "You answer in one sentence.",
+                "parameters": {"temperature": 0.2},
+                "stream": False,
+            }
+        },
+        "POST /api/copy": {"Another name": {"source": chat, "destination": COPIED_NAME}},
+        "DELETE /api/delete": {"A name made here": {"model": COPIED_NAME}},
+        "POST /api/pull": {"A model": {**named, "stream": False}},
+        "POST /api/push": {"A model": {**named, "stream": False}},
+        "POST /v1/chat/completions": {"One answer": asked, "A stream": {**asked, "stream": True, "max_tokens": 64}},
+        "POST /v1/completions": {"One answer": {"model": chat, "prompt": "The sky is", "max_tokens": 16}},
+        "POST /v1/embeddings": {"One text": {"model": embedding, "input": "The sky is blue."}},
+        "POST /v1/responses": {"One answer": {"model": chat, "input": QUESTION}},
+        "POST /v1/messages": {"One answer": {**asked, "max_tokens": 64}},
+        "POST /v1/messages/count_tokens": {"A question": asked},
+        "POST /models/load": {"A model": {"model_key": chat}},
+        "POST /models/unload": {"Everything": {"unload_all": True}},
+        "POST /chat": {"With a model": {"model_key": chat, **service_turns}, "With the default one": service_turns},
+        "POST /chat/stream": {"With a model": {"model_key": chat, **service_turns}},
+        "POST /chat/regular": {"A question": service_turns},
+        "POST /chat/regular/stream": {"A question": service_turns},
+        "POST /chat/vision": {"A picture": {"messages": [_with_picture(seen)]}},
+        "POST /chat/vision/stream": {"A picture": {"messages": [_with_picture(seen)]}},
+    }
+
+
+def _with_picture(turn: Example) -> Example:
+    return {**turn, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}

@@ -1,0 +1,148 @@
+"""What is said of each operation besides what its route says itself. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marshmallow import Schema
+
+from flask_shim.openapi.replies import COUNT, OBJECT, TEXT, Shape, every, holding
+from flask_shim.schemas import foreign, native, openai, service
+
+JSON, NDJSON, EVENTS, PLAIN, HTML = (
+    "application/json",
+    "application/x-ndjson",
+    "text/event-stream",
+    "text/plain",
+    "text/html",
+)
+
+CHAT, MODELS, NAMES, OTHERS, STUDIO, SERVICE, STATE, ACCOUNT = (
+    "Chat and embed",
+    "Models",
+    "Names of your own",
+    "OpenAI and Anthropic",
+    "LM Studio's own API",
+    "Service",
+    "State",
+    "ollama.com",
+)
+
+TAGS = {
+    CHAT: "Ollama's routes that ask a model. They answer in a stream of JSON lines unless `stream` is false.",
+    MODELS: "Which models there are, what they can do, what is loaded.",
+    NAMES: "A model under another name, with a system prompt and settings that always hold.",
+    OTHERS: "The same models for programs that speak OpenAI's or Anthropic's API.",
+    STUDIO: "Passed on as it is; the model may go by any of its names here.",
+    SERVICE: "A small API of its own: chat with the default models, load and unload.",
+    STATE: "Whether all is well, and this description.",
+    ACCOUNT: "What belongs to an account at ollama.com. There is none here, and these routes say so.",
+}
+"""The groups, in the order they are shown in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation. ``reply`` is the name of a component or a schema, None for no body.
+
+    ``stream`` is its media type and the component one piece has. ``summary`` stands in place of the route's docstring.
+    """
+
+    tag: str
+    body: type[Schema] | Shape | None = None
+    reply: str | Shape | None = None
+    stream: tuple[str, str | Shape] | None = None
+    media: str = JSON
+    status: int = 200
+    summary: str = ""
+
+
+_STREAMED = (EVENTS, TEXT)
+_OPENAI_CHAT = holding(
+    {"stream": {"type": "boolean"}, "max_tokens": COUNT, "temperature": {"type": "number"}, "tools": every(OBJECT)},
+    model=TEXT,
+    messages=every(OBJECT),
+)
+_OPENAI_PROMPT = holding({"stream": {"type": "boolean"}, "max_tokens": COUNT}, model=TEXT, prompt=TEXT)
+_SOUND = holding(model=TEXT, file={"type": "string", "format": "binary"})
+_PROGRESS = (NDJSON, "Progress")
+_PIECES = (NDJSON, "ServicePiece")
+_SAID = {"type": "string", "const": "Ollama is running"}
+
+
+def _service_chat(which: str) -> dict[str, Operation]:
+    path = f"/chat/{which}".rstrip("/")
+    what = f"Chat with the default model for {'pictures' if which == 'vision' else 'text'}"
+    what = what if which else "Chat with the model named, or with the default one"
+    chat = {"tag": SERVICE, "body": service.ChatSchema}
+    return {
+        f"POST {path}": Operation(**chat, reply="ServiceAnswer", summary=f"{what}."),  # type: ignore[arg-type]
+        f"POST {path}/stream": Operation(**chat, stream=_PIECES, summary=f"{what}, in a stream."),  # type: ignore[arg-type]
+    }
+
+
+OPERATIONS: dict[str, Operation] = {
+    "POST /api/chat": Operation(tag=CHAT, body=native.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")),
+    "POST /api/generate": Operation(
+        tag=CHAT, body=native.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
+    ),
+    "POST /api/embed": Operation(tag=CHAT, body=native.EmbedSchema, reply="Vectors"),
+    "POST /api/embeddings": Operation(tag=CHAT, body=native.EmbeddingsSchema, reply="Vector"),
+    "GET /api/tags": Operation(tag=MODELS, reply="Tags"),
+    "POST /api/show": Operation(tag=MODELS, body=native.ShowSchema, reply="Shown"),
+    "GET /api/ps": Operation(tag=MODELS, reply="Running"),
+    "POST /api/pull": Operation(tag=MODELS, body=native.PullSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/push": Operation(tag=MODELS, body=native.PushSchema, status=501, summary="Push a model (refused)."),
+    "GET /api/experimental/model-recommendations": Operation(tag=MODELS, reply="Recommendations"),
+    "POST /api/create": Operation(tag=NAMES, body=native.CreateSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/copy": Operation(tag=NAMES, body=native.CopySchema),
+    "DELETE /api/delete": Operation(tag=NAMES, body=native.DeleteSchema),
+    "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file (there is none)."),
+    "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
+    "POST /v1/chat/completions": Operation(
+        tag=OTHERS, body=_OPENAI_CHAT, reply=OBJECT, stream=_STREAMED, summary="Chat, in OpenAI's shape."
+    ),
+    "POST /v1/completions": Operation(
+        tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
+    ),
+    "POST /v1/embeddings": Operation(tag=OTHERS, body=openai.EmbeddingsSchema, reply=OBJECT),
+    "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
+    "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
+    "POST /v1/responses": Operation(tag=OTHERS, body=foreign.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages": Operation(tag=OTHERS, body=foreign.MessagesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=foreign.MessagesSchema, reply="TokenCount"),
+    "POST /v1/audio/transcriptions": Operation(
+        tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
+    ),
+    "GET /v1/<path:rest>": Operation(tag=OTHERS, reply=OBJECT),
+    "POST /v1/<path:rest>": Operation(tag=OTHERS, body=OBJECT, reply=OBJECT),
+    "GET /api/v1/<path:rest>": Operation(tag=STUDIO, reply=OBJECT),
+    "POST /api/v1/<path:rest>": Operation(tag=STUDIO, body=OBJECT, reply=OBJECT),
+    "GET /api/v0/<path:rest>": Operation(tag=STUDIO, reply=OBJECT),
+    "POST /api/v0/<path:rest>": Operation(tag=STUDIO, body=OBJECT, reply=OBJECT),
+    "GET /models": Operation(tag=SERVICE, reply="ServiceModels"),
+    "POST /models/load": Operation(tag=SERVICE, body=service.LoadSchema, reply="Loaded"),
+    "POST /models/unload": Operation(tag=SERVICE, body=service.UnloadSchema, reply="Unloaded"),
+    **_service_chat(""),
+    **_service_chat("regular"),
+    **_service_chat("vision"),
+    "GET /help": Operation(tag=SERVICE, reply="ServiceRoutes"),
+    "GET /": Operation(tag=STATE, reply=_SAID, media=PLAIN),
+    "GET /api/version": Operation(tag=STATE, reply="Version"),
+    "GET /health": Operation(tag=STATE, reply="Alive"),
+    "GET /healthz": Operation(tag=STATE, reply="Alive"),
+    "GET /ping": Operation(tag=STATE, reply="Alive"),
+    "GET /ready": Operation(tag=STATE, reply="Ready"),
+    "GET /metrics": Operation(tag=STATE, reply=TEXT, media=PLAIN, summary="Tell numbers to Prometheus."),
+    "GET /openapi.json": Operation(tag=STATE, reply=OBJECT),
+    "GET /docs": Operation(tag=STATE, status=301),
+    "GET /docs/": Operation(tag=STATE, reply=TEXT, media=HTML),
+    "GET /docs/<name>": Operation(tag=STATE, reply=TEXT, media="*/*"),
+    "GET /api/status": Operation(tag=ACCOUNT, reply="CloudStatus"),
+    "POST /api/me": Operation(tag=ACCOUNT, status=401),
+    "POST /api/signout": Operation(tag=ACCOUNT, status=401),
+    "DELETE /api/user/keys/<path:key>": Operation(tag=ACCOUNT, status=401),
+    "POST /api/experimental/web_search": Operation(tag=ACCOUNT, status=403),
+    "POST /api/experimental/web_fetch": Operation(tag=ACCOUNT, status=403),
+}
+"""In the order they are shown in. A route that is not here is described all the same, by what it says itself."""

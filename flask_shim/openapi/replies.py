@@ -1,0 +1,127 @@
+"""What the routes answer with, as JSON Schema. Pure: the tests hold real answers against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Shape = dict[str, Any]
+
+TEXT: Shape = {"type": "string"}
+BOOL: Shape = {"type": "boolean"}
+COUNT: Shape = {"type": "integer", "minimum": 0}
+TIME: Shape = {"type": "string", "format": "date-time"}
+VECTOR: Shape = {"type": "array", "items": {"type": "number"}}
+NANOSECONDS: Shape = {"type": "integer", "minimum": 0, "description": "Nanoseconds."}
+OBJECT: Shape = {"type": "object"}
+"""As LM Studio answers; not touched by the shim."""
+
+
+def ref(name: str) -> Shape:
+    """Point to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def every(item: Shape) -> Shape:
+    """Describe a list."""
+    return {"type": "array", "items": item}
+
+
+def holding(optional: dict[str, Shape] | None = None, /, **always: Shape) -> Shape:
+    """Describe an object: the members it always has, and those it may have besides."""
+    return {"type": "object", "properties": {**always, **(optional or {})}, "required": list(always)}
+
+
+_METRICS = {
+    "total_duration": NANOSECONDS,
+    "load_duration": NANOSECONDS,
+    "prompt_eval_count": COUNT,
+    "prompt_eval_duration": NANOSECONDS,
+    "eval_count": COUNT,
+    "eval_duration": NANOSECONDS,
+}
+_ENDING = {"done_reason": {"enum": ["stop", "length", "load", "unload"]}, **_METRICS, "logprobs": every(OBJECT)}
+_CALL = holding({"id": TEXT}, function=holding({"index": COUNT}, name=TEXT, arguments=OBJECT))
+_DETAILS = holding(
+    {"context_length": COUNT, "parent_model": TEXT},
+    format=TEXT,
+    family=TEXT,
+    families=every(TEXT),
+    parameter_size=TEXT,
+    quantization_level=TEXT,
+)
+_LISTED = {"name": TEXT, "model": TEXT, "size": COUNT, "digest": {"type": "string", "minLength": 64}}
+_SERVICE_MODEL = {"key": TEXT, "display_name": TEXT}
+
+REPLIES: dict[str, Shape] = {
+    "Version": holding(version=TEXT),
+    "Tags": holding(
+        models=every(holding(**_LISTED, modified_at=TIME, details=_DETAILS, capabilities=every(TEXT))),
+    ),
+    "Running": holding(
+        models=every(holding(**_LISTED, details=_DETAILS, expires_at=TIME, size_vram=COUNT, context_length=COUNT))
+    ),
+    "Shown": holding(
+        {"license": TEXT, "parameters": TEXT, "system": TEXT, "messages": every(OBJECT)},
+        modelfile=TEXT,
+        template=TEXT,
+        details=_DETAILS,
+        model_info=OBJECT,
+        capabilities=every(TEXT),
+        modified_at=TIME,
+    ),
+    "ChatRecord": holding(
+        _ENDING,
+        model=TEXT,
+        created_at=TIME,
+        message=holding({"thinking": TEXT, "tool_calls": every(_CALL)}, role={"const": "assistant"}, content=TEXT),
+        done=BOOL,
+    ),
+    "GenerateRecord": holding(
+        {"thinking": TEXT, "tool_calls": every(_CALL), "context": every({"type": "integer"}), **_ENDING},
+        model=TEXT,
+        created_at=TIME,
+        response=TEXT,
+        done=BOOL,
+    ),
+    "Vectors": holding(
+        {"total_duration": NANOSECONDS, "load_duration": NANOSECONDS, "prompt_eval_count": COUNT},
+        model=TEXT,
+        embeddings=every(VECTOR),
+    ),
+    "Vector": holding(embedding=VECTOR),
+    "Progress": holding({"digest": TEXT, "total": COUNT, "completed": COUNT}, status=TEXT),
+    "CloudStatus": holding(cloud=holding(disabled=BOOL, source=TEXT)),
+    "Recommendations": holding(
+        recommendations=every(holding({"context_length": COUNT}, model=TEXT, description=TEXT)),
+    ),
+    "OpenAIModel": holding(id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT),
+    "TokenCount": holding(input_tokens=COUNT),
+    "Alive": holding(status={"const": "ok"}),
+    "Ready": holding(
+        {"generation": {"enum": ["v1", "v0", "openai"]}, "models": COUNT, "error": TEXT},
+        status={"enum": ["ok", "draining", "unavailable"]},
+    ),
+    "ServiceModels": holding(
+        models=every(
+            holding(
+                **_SERVICE_MODEL,
+                type={"enum": ["llm", "embedding"]},
+                context_length={"type": ["integer", "null"]},
+                instances=every(TEXT),
+            )
+        )
+    ),
+    "Loaded": holding({"model": holding(**_SERVICE_MODEL)}, loaded=BOOL, error={"type": ["string", "null"]}),
+    "Unloaded": holding(success=BOOL, unloaded_keys=every(TEXT), error={"type": ["string", "null"]}),
+    "ServiceAnswer": holding(model=TEXT, content=TEXT, stop_reason=TEXT, predicted_tokens=COUNT),
+    "ServicePiece": holding(
+        {"content": TEXT, "model": TEXT, "stop_reason": TEXT, "predicted_tokens": COUNT, "detail": TEXT},
+        type={"enum": ["fragment", "done", "error"]},
+    ),
+    "ServiceRoutes": holding(service=TEXT, endpoints=every(holding(method=TEXT, path=TEXT, description=TEXT))),
+    "OllamaError": holding(error=TEXT),
+    "OpenAIError": holding(error=holding({"param": {}, "code": {}}, message=TEXT, type=TEXT)),
+    "AnthropicError": holding(type={"const": "error"}, error=holding(type=TEXT, message=TEXT), request_id=TEXT),
+    "ServiceError": holding(detail=TEXT),
+}
+"""Each answer by its name among the components. Members that are not named here may be there, too."""
