@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +69,33 @@ def load(services: Services, need: Need, call: Call) -> None:
             load_now(services, need, call)
 
 
+def load_as(services: Services, need: Need, call: Call, settings: Mapping[str, Any]) -> None:
+    """Load the model outright, with the context that is needed and LM Studio's other load ``settings``, or raise.
+
+    What is loaded already will do if it has the context and nothing else is set; otherwise it makes room.
+    """
+    if not need.context and not settings:
+        load(services, need, call)
+        return
+    resident = services.residents.of(need.target.model.key)
+    with ExitStack() as turn:
+        _queue(services, resident, call, turn)
+        model = _now(services, need)
+        wanted = min(need.context, model.max_context_length or need.context)
+        if settings or not model.is_loaded or (model.loaded_context_length or 0) < wanted:
+            if model.is_loaded:
+                wait_until_idle(resident, call)
+                services.backend.unload(model, call=call)
+            _load(services, need, resident, call, context=wanted or None, settings=settings)
+        services.residents.enter(resident, need.keep_alive)
+        services.residents.leave(resident)
+
+
+def lasting(services: Services, target: Target, context: int = 0) -> Need:
+    """Return the need of whoever loads a model outright: it stays for the default time if one is set, else for good."""
+    return Need(target=target, keep_alive=None if services.defaults.ttl_seconds else math.inf, context=context)
+
+
 def load_now(services: Services, need: Need, call: Call) -> None:
     """Make the backend load the model, by the way its generation has for that."""
     model, generation = need.target.model, need.target.listing.generation
@@ -86,19 +113,23 @@ def load_now(services: Services, need: Need, call: Call) -> None:
 
 def unload(services: Services, target: Target, call: Call) -> None:
     """Unload the model: at once if nobody uses it, else when the last answer is complete."""
-    model = services.backend.listing(max_age=0)
-    current = next((one for one in model.models if one.key == target.model.key), target.model)
-    if model.generation.tells_state and not current.is_loaded:
-        return
+    listing = services.backend.listing(max_age=0)
+    current = next((one for one in listing.models if one.key == target.model.key), target.model)
+    if current.is_loaded or not listing.generation.tells_state:
+        unload_model(services, current, call)
+
+
+def unload_model(services: Services, model: Model, call: Call) -> None:
+    """Unload a model that is loaded, or may be; see :func:`unload`."""
     if not services.backend.can_manage():
         raise NotSupported(f"this LM Studio cannot unload a model over HTTP: {_NEEDS}")
-    resident = services.residents.of(current.key)
+    resident = services.residents.of(model.key)
     with resident.changed:
         if resident.users:
             resident.keep_alive = 0
             return
     forget(resident)
-    services.backend.unload(current, call=call)
+    services.backend.unload(model, call=call)
 
 
 def _queue(services: Services, resident: Resident, call: Call, turn: ExitStack) -> None:
@@ -130,13 +161,20 @@ def _fit(services: Services, need: Need, resident: Resident, call: Call) -> Mode
     return _now(services, need)
 
 
-def _load(services: Services, need: Need, resident: Resident, call: Call, *, context: int | None) -> dict[str, Any]:
-    answer = services.backend.load(need.target.model.key, context_length=context, call=call)
+def _load(
+    services: Services,
+    need: Need,
+    resident: Resident,
+    call: Call,
+    *,
+    context: int | None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    services.backend.load(need.target.model.key, context_length=context, call=call, **(settings or {}))
     resident.loaded(None)
     if need.keep_alive is None and resident.keep_alive is None:
         # LM Studio never unloads what it was told to load, so without this it would stay for ever.
         resident.keep_alive = services.defaults.ttl_seconds or JIT_TTL_SECONDS
-    return answer
 
 
 def _load_by_asking(services: Services, need: Need, call: Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,14 +110,26 @@ class UnloadSchema(Schema):
 def read(schema: Schema, raw: bytes) -> dict[str, Any]:
     """Return the checked body; BadRequest says which field is wrong and how."""
     try:
-        body = orjson.loads(raw)
+        body = orjson.loads(_as_utf8(raw))
     except orjson.JSONDecodeError as exc:
         raise BadRequest("the body is not JSON", status=UNPROCESSABLE) from exc
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object", status=UNPROCESSABLE)
     try:
         values: dict[str, Any] = schema.load(body)
     except ValidationError as exc:
         raise BadRequest("; ".join(_faults(exc.messages, "")), status=UNPROCESSABLE) from exc
     return values
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    """Return the body in UTF-8: Windows PowerShell sends Latin-1 unless told otherwise, and editors add a mark."""
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").encode()
+    return raw
 
 
 def _faults(messages: Any, path: str) -> list[str]:

@@ -11,18 +11,20 @@ from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import Message
 from flask_shim.translate.messages import to_messages
 from flask_shim.translate.replies import Piece
-from flask_shim.translate.requests import Payload
+from flask_shim.translate.requests import Defaults, Payload, to_ttl
 
 
-def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], model: Model) -> Payload:
-    """Return the payload of /v1/chat/completions; only settings that were given are sent."""
-    return {
-        "model": model.key,
+def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], defaults: Defaults) -> Payload:
+    """Return the payload of /v1/chat/completions, but for its model; only settings that were given are sent."""
+    payload: Payload = {
         "messages": to_messages(messages),
         "stream": True,
         "stream_options": {"include_usage": True},
         **{key: value for key, value in settings.items() if value is not None},
     }
+    if (ttl := to_ttl(None, defaults)) is not None:
+        payload["ttl"] = ttl
+    return payload
 
 
 def fragment(piece: Piece) -> bytes:
@@ -54,3 +56,13 @@ def broke(text: str) -> bytes:
 def described(model: Model) -> dict[str, Any]:
     """Return a model as the service speaks of it."""
     return {"key": model.key, "display_name": model.display_name or model.key}
+
+
+def listed(model: Model) -> dict[str, Any]:
+    """Return a loaded model as the service lists it; the length is in tokens."""
+    return {
+        **described(model),
+        "type": model.kind.value,
+        "context_length": model.loaded_context_length,
+        "instances": [instance.id for instance in model.instances],
+    }

@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from support.fake_backend import UNKNOWN, FakeBackend, Said, v0_model, v1_model
+from support.remembering import CRASHED, NONE_LOADED, Remembering
 
 from flask_shim.config import Config
 from flask_shim.errors import BackendError, BackendUnavailable, ModelNotFound, NotSupported
 from flask_shim.lmstudio import Link, LMStudio, downloads, readiness
 
-NEW = {"job_id": "job_1", "status": "downloading", "total_size_bytes": 100}
-DONE = {**NEW, "status": "completed", "downloaded_bytes": 100}
-CRASH = {"error": {"message": "Failed to load model", "type": "model_load_failed"}}
-
-
-class Backend:
-    """An LM Studio of a generation, with models that come and are loaded as they are asked for."""
-
-    def __init__(self, generation="v1", **models):
-        self.generation, self.models, self.offers = generation, dict(models), {}
-        self.load_answer, self.chat_answer = (
-            {},
-            b'{"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}',
-        )
-        self.may_load = threading.Event()
-        self.may_load.set()
-
-    def __call__(self, asked):
-        lists = {"v1": "/api/v1/models", "v0": "/api/v0/models", "openai": "/v1/models"}
-        if asked.path == lists[self.generation]:
-            return self._list()
-        return self._does(asked) if asked.method == "POST" or "status" in asked.path else UNKNOWN
-
-    def _list(self):
-        if self.generation == "v1":
-            return {"models": [v1_model(key, context_length=length) for key, length in self.models.items()]}
-        if self.generation == "v0":
-            return {"data": [v0_model(key, context_length=length) for key, length in self.models.items()]}
-        return {"data": [{"id": key} for key in self.models]}
-
-    def _does(self, asked):
-        if asked.path == "/api/v1/models/load":
-            self.may_load.wait(10)
-            return self.load_answer
-        if asked.path == "/api/v1/models/download":
-            return NEW if asked.json["model"] in self.offers else Said(404, {"error": "no such model on offer"})
-        if "status" in asked.path:
-            self.models |= {key: None for keys in self.offers.values() for key in keys}
-            return DONE
-        return self.chat_answer
+LOAD = "/api/v1/models/load"
+CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
 def studio(monkeypatch):
-    """Return a function that starts a backend and gives it with its server and a client; nothing waits long."""
+    """Return a function that starts a backend and gives it with a client; nothing waits long."""
     monkeypatch.setattr(downloads, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(readiness, "SETTLE_SECONDS", 0.0)
     opened = []
 
-    def of(backend):
-        server = FakeBackend(backend)
+    def of(generation="v1", **models):
+        server = Remembering(generation, **models)
         opened.append((server, LMStudio(Link(base_url=server.url))))
         return opened[-1]
 
@@ -72,44 +32,41 @@ def studio(monkeypatch):
 
 
 def test_model_that_is_loaded_is_ready(studio):
-    server, client = studio(Backend(m=4096))
+    server, client = studio(m=4096)
     assert client.ensure_ready("m") == readiness.Readiness(key="m", is_loaded=True)
     assert server.paths() == []
 
 
 def test_model_that_is_not_loaded_is_loaded_while_the_program_goes_on(studio):
-    backend = Backend(m=None)
-    backend.may_load.clear()
-    server, client = studio(backend)
+    server, client = studio(m=None)
+    server.may_load.clear()
     ready = client.ensure_ready("m")
     assert (ready.key, ready.is_loaded, ready.was_downloaded, ready.warnings) == ("m", False, False, ())
     assert not ready.preload.wait(0)
-    backend.may_load.set()
+    server.may_load.set()
     assert ready.preload.wait(10)
     assert server.paths() == ["POST /api/v1/models/load"]
 
 
 def test_model_is_not_loaded_when_that_is_not_wanted(studio):
-    server, client = studio(Backend(m=None))
+    server, client = studio(m=None)
     assert client.ensure_ready("m", preload=False).preload is None
     assert server.paths() == []
 
 
 def test_preload_that_fails_is_a_warning(studio, caplog):
-    backend = Backend(m=None)
-    backend.load_answer = Said(500, CRASH)
-    _, client = studio(backend)
+    server, client = studio(m=None)
+    server.answers[LOAD] = CRASHED
     ready = client.ensure_ready("m")
     assert not ready.preload.wait(10)
-    assert ready.preload.failure.text == "Failed to load model"
-    assert caplog.messages == ["model=m is not preloaded: Failed to load model"]
+    assert ready.preload.failure.text == "Failed to load model. Out of memory."
+    assert caplog.messages == ["model=m is not preloaded: Failed to load model. Out of memory."]
 
 
 @pytest.mark.parametrize("brought", ["maker/new", "new-under-another-name"])
 def test_missing_model_is_downloaded_and_then_loaded(studio, brought):
-    backend = Backend(m=4096)
-    backend.offers = {"maker/new": [brought]}
-    server, client = studio(backend)
+    server, client = studio(m=4096)
+    server.offers = {"maker/new": [brought]}
     moments = []
     ready = client.ensure_ready("maker/new", on_progress=moments.append)
     assert (ready.key, ready.was_downloaded) == (brought, True)
@@ -120,22 +77,21 @@ def test_missing_model_is_downloaded_and_then_loaded(studio, brought):
 
 @pytest.mark.parametrize("brought", [[], ["a", "b"]])
 def test_download_that_cannot_be_told_from_others_is_a_warning(studio, brought):
-    backend = Backend(m=4096)
-    backend.offers = {"maker/new": brought}
-    _, client = studio(backend)
+    server, client = studio(m=4096)
+    server.offers = {"maker/new": brought}
     ready = client.ensure_ready("maker/new")
     assert (ready.key, ready.was_downloaded, ready.preload) == ("maker/new", True, None)
     assert ready.warnings == ("downloaded 'maker/new', but LM Studio lists nothing that is surely it",)
 
 
 def test_download_that_fails_is_raised(studio):
-    _, client = studio(Backend(m=4096))
-    with pytest.raises(BackendError, match="no such model on offer"):
+    _, client = studio(m=4096)
+    with pytest.raises(BackendError, match="No such model on offer"):
         client.ensure_ready("nope")
 
 
 def test_missing_model_on_an_old_backend_is_raised_with_its_name(studio):
-    _, client = studio(Backend("v0", m=None))
+    _, client = studio("v0", m=None)
     with pytest.raises(
         NotSupported, match="no model 'nope', and this LM Studio cannot download a model over HTTP"
     ):
@@ -149,7 +105,8 @@ def test_lm_studio_that_is_away_is_raised_with_help():
 
 
 def test_list_that_is_garbled_is_a_warning(studio):
-    _, client = studio(lambda asked: b"<html>")
+    server, client = studio(m=4096)
+    server.answers = dict.fromkeys(("/api/v1/models", "/api/v0/models", "/v1/models"), b"<html>")
     ready = client.ensure_ready("m")
     assert (ready.key, ready.preload) == ("m", None)
     assert ready.warnings[0].startswith("nobody knows whether there is a model 'm': LM Studio's answer is not JSON")
@@ -157,7 +114,7 @@ def test_list_that_is_garbled_is_a_warning(studio):
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
 def test_old_backend_is_asked_for_a_token_to_load_a_model(studio, generation):
-    server, client = studio(Backend(generation, m=None))
+    server, client = studio(generation, m=None)
     client.preload("m")
     assert server.paths() == ["POST /v1/chat/completions"]
     assert server.asked[-1].json["max_tokens"] == 1
@@ -165,27 +122,26 @@ def test_old_backend_is_asked_for_a_token_to_load_a_model(studio, generation):
 
 def test_old_backend_is_asked_for_a_vector_to_load_an_embedding_model(studio):
     key = "text-embedding-m"
-    server, client = studio(Backend("v0", **{key: None}))
+    server, client = studio("v0", **{key: None})
     client.preload(key)
     assert server.asked[-1].json == {"model": key, "input": ["."]}
 
 
 def test_old_backend_that_loads_nothing_on_demand_says_what_is_needed(studio):
-    backend = Backend("v0", m=None)
-    backend.chat_answer = Said(404, {"error": {"message": "No models loaded. Please load a model."}})
-    _, client = studio(backend)
+    server, client = studio("v0", m=None)
+    server.answers[CHAT] = NONE_LOADED
     with pytest.raises(NotSupported, match="cannot load a model over HTTP"):
         client.preload("m")
 
 
 def test_preloading_a_model_that_is_not_there_says_which_are(studio):
-    _, client = studio(Backend(m=None))
+    _, client = studio(m=None)
     with pytest.raises(ModelNotFound, match=r"no model 'nope'; among those it has: m$"):
         client.preload("nope")
 
 
 def test_model_to_make_ready_comes_from_the_settings(studio):
-    server, _ = studio(Backend(**{"mine": 1, readiness.DEFAULT_MODEL: 1}))
+    server, _ = studio(**{"mine": 1, readiness.DEFAULT_MODEL: 1})
     environ = {"LMSTUDIO_URL": server.url}
     for more, key in (({}, "openai/gpt-oss-20b"), ({"DEFAULT_REGULAR_MODEL": "mine"}, "mine")):
         with LMStudio.from_env({**environ, **more}, env_file="") as client:

@@ -1,0 +1,31 @@
+"""The service tells which routes it has."""
+
+from __future__ import annotations
+
+import pytest
+
+PROMISED = [
+    *(("GET", path) for path in ("/health", "/help", "/models")),
+    *(("POST", path) for path in ("/models/load", "/models/unload")),
+    *(("POST", f"/chat{which}{stream}") for which in ("", "/regular", "/vision") for stream in ("", "/stream")),
+]
+
+
+@pytest.fixture
+def told(client):
+    return client.get("/help").json
+
+
+def test_help_lists_every_route_and_no_other(told):
+    assert sorted((one["method"], one["path"]) for one in told["endpoints"]) == sorted(PROMISED)
+
+
+def test_help_says_what_each_route_does(told):
+    assert all(one["description"].endswith(".") for one in told["endpoints"])
+    assert len({one["description"] for one in told["endpoints"]}) == len(PROMISED)
+
+
+def test_help_and_health_need_no_lm_studio(client, backend):
+    assert client.get("/health").json == {"status": "ok"}
+    assert client.get("/help").status_code == 200
+    assert backend.asked == []
