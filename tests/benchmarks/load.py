@@ -1,0 +1,168 @@
+"""A client that costs little: ``python -m tests.benchmarks.load JSON``; prints one JSON object when it is done.
+
+It keeps ``connections`` connections busy until ``requests`` were answered or ``seconds`` have passed. Once as many
+answers as there are connections have brought their first token, it prints a line ``running``.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import sys
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+
+from tests.benchmarks import wire
+from tests.benchmarks.asking import Asking
+from tests.benchmarks.children import end_with_parent
+
+RUNNING = "running"
+_READ_BYTES = 1 << 18
+_ASKED_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to do. Each answer must bring ``tokens`` tokens and have ``end`` near its end."""
+
+    port: int
+    request: str
+    connections: int
+    requests: int
+    tokens: int
+    end: str
+    is_paced: bool
+    seconds: float
+
+
+@dataclass
+class Outcome:
+    """What came of it: milliseconds from request to first token, and from sending a token to receiving it."""
+
+    requests: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    first_ms: float | None = None
+    first_p99_ms: float | None = None
+    lag_ms: float | None = None
+    lag_p99_ms: float | None = None
+    faults: dict[str, int] = field(default_factory=dict)
+
+
+class Client:
+    """The loop over all connections."""
+
+    def __init__(self, load: Load) -> None:
+        """Connect to nothing yet."""
+        self.outcome = Outcome()
+        self._load = load
+        self._request = load.request.encode()
+        self._end = load.end.encode()
+        self._first_ms: list[float] = []
+        self._lag_ms: list[float] = []
+        self._faults: Counter[str] = Counter()
+        self._selector = selectors.DefaultSelector()
+        self._idle: deque[Asking | None] = deque([None] * load.connections)  # None: not connected
+        self._to_ask = load.requests
+
+    def run(self) -> Outcome:
+        """Ask until everything was answered or time is up."""
+        started = time.perf_counter()
+        deadline = started + self._load.seconds
+        while self.outcome.requests < self._load.requests and time.perf_counter() < deadline:
+            self._ask()
+            for key, _ in self._selector.select(0 if self._idle and self._to_ask else 0.1):
+                self._read(key.data)
+        return self._outcome_after(time.perf_counter() - started)
+
+    def _outcome_after(self, seconds: float) -> Outcome:
+        outcome = self.outcome
+        outcome.seconds = seconds
+        outcome.first_ms, outcome.first_p99_ms = _percentiles(self._first_ms)
+        outcome.lag_ms, outcome.lag_p99_ms = _percentiles(self._lag_ms)
+        if missing := self._load.requests - outcome.requests:
+            self._faults["not answered in time"] += missing
+        outcome.faults = dict(self._faults)
+        return outcome
+
+    def _ask(self) -> None:
+        for _ in range(min(_ASKED_AT_ONCE, len(self._idle), self._to_ask)):
+            asking = self._idle.popleft()
+            self._to_ask -= 1
+            asked_ns = time.perf_counter_ns()
+            try:
+                asking = asking or self._connected()
+                asking.begin(asked_ns)  # connecting counts as waiting
+                asking.sock.sendall(self._request)
+            except OSError as exc:
+                self._over(asking, type(exc).__name__, closes=True)
+
+    def _connected(self) -> Asking:
+        sock = socket.create_connection(("127.0.0.1", self._load.port), timeout=5)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        asking = Asking(sock)
+        self._selector.register(sock, selectors.EVENT_READ, asking)
+        return asking
+
+    def _read(self, asking: Asking) -> None:
+        try:
+            block = asking.sock.recv(_READ_BYTES)
+        except OSError as exc:
+            self._over(asking, type(exc).__name__, closes=True)
+            return
+        self.outcome.bytes += len(block)
+        if body := asking.body_of(block):
+            self._take(asking, body)
+        if asking.is_complete:
+            self._over(asking, asking.fault(self._load.tokens, self._end), closes=asking.closes)
+        elif not block:
+            self._over(asking, asking.fault(self._load.tokens, self._end) or "cut", closes=True)
+
+    def _take(self, asking: Asking, body: bytes) -> None:
+        now_ns = time.perf_counter_ns()
+        tokens = body.count(wire.MARK)
+        asking.tokens += tokens
+        self.outcome.tokens += tokens
+        if not asking.first_ns and (tokens or not self._load.tokens):
+            asking.first_ns = now_ns
+            self._first((now_ns - asking.asked_ns) / 1e6)
+        if self._load.is_paced:
+            self._lag_ms.extend((now_ns - sent_ns) / 1e6 for sent_ns in asking.stamps_in(body))
+
+    def _first(self, waited_ms: float) -> None:
+        self._first_ms.append(waited_ms)
+        if len(self._first_ms) == self._load.connections:
+            sys.stdout.write(f"{RUNNING}\n")
+            sys.stdout.flush()
+
+    def _over(self, asking: Asking | None, fault: str, *, closes: bool) -> None:
+        self.outcome.requests += 1
+        if fault:
+            self._faults[fault] += 1
+        if asking is not None and closes:
+            self._selector.unregister(asking.sock)
+            asking.sock.close()
+            asking = None
+        self._idle.append(asking)
+
+
+def _percentiles(values: list[float]) -> tuple[float | None, float | None]:
+    """Return the middle one and the one that 99 of 100 do not exceed."""
+    if not values:
+        return None, None
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+
+
+def main() -> None:
+    """Do what the argument says."""
+    end_with_parent()
+    outcome = Client(Load(**json.loads(sys.argv[1]))).run()
+    sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
