@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -61,13 +61,37 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+class _Once:
+    """A pool that keeps nothing, whatever the backend says of keeping the connection open."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+
+
+class _OncePool(_Once, _Pool):
+    pass
+
+
+class _OnceTlsPool(_Once, _TlsPool):
+    pass
+
+
 class BackendAdapter(HTTPAdapter):
     """An adapter whose connections can be hung up while the backend is still thinking."""
+
+    pools: ClassVar = {"http": _Pool, "https": _TlsPool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Build the pools from connections that name their socket."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+
+class OnceAdapter(BackendAdapter):
+    """The same, with a new connection for every request."""
+
+    pools: ClassVar = {"http": _OncePool, "https": _OnceTlsPool}
 
 
 def connect_only(link: Link) -> Retry:
@@ -113,7 +137,7 @@ def _mount(session: requests.Session, link: Link) -> None:
     nothing.
     """
     retry = connect_only(link)
-    work = BackendAdapter(pool_maxsize=link.max_connections, max_retries=retry)
+    work = OnceAdapter(max_retries=retry)
     lists = BackendAdapter(pool_maxsize=link.max_keepalive_connections, max_retries=retry)
     session.mount("http://", work)
     session.mount("https://", work)

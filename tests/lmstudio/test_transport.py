@@ -151,6 +151,13 @@ def test_generations_travel_on_connections_of_their_own(client_of, rude):
     assert [asked.headers["connection"] for asked in server.asked] == ["close", "close"]
 
 
+def test_a_generations_connection_is_closed_also_if_the_backend_would_keep_it(client_of, rude):
+    server = rude(by_path({CHAT: replies({})}))
+    client = client_of(server.url)
+    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    server.until(lambda: len(server.gone) == 2)
+
+
 # --- what is sent, and what is not ---
 
 

@@ -1,0 +1,178 @@
+"""An LM Studio that is away, or says nothing: told in time, in words that name it, and given up for good."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from support.ports import unused_port
+from support.processes import ShimProcess
+from support.scripts import event, silent, streams
+from support.studio import CHAT, COLD, EMBEDDER, LOAD
+from support.watched import PROMPT, chat
+
+from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio import Call, Link, LMStudio
+
+SOON = 3.0
+"""Seconds in which a failure has to be told whose timeout is less than one."""
+
+EMBED = {"model": EMBEDDER, "input": PROMPT}
+LISTS = ("/api/v1/models", "/api/v0/models", "/v1/models")
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + b"X-Slow: yes\r\n" * 100
+FIRST_BYTE = "LM Studio did not begin to answer within 0.6 s"
+
+
+def dripping(peer):
+    peer.drip(HEAD, 0.05)
+
+
+def text_of(answer):
+    error = answer.json.get("error", answer.json.get("detail"))
+    return error["message"] if isinstance(error, dict) else error
+
+
+ASKS = {
+    "a streamed chat": ("/api/chat", chat()),
+    "a chat": ("/api/chat", chat(stream=False)),
+    "a prompt": ("/api/generate", {"model": "tiny", "prompt": PROMPT}),
+    "a passed-on stream": ("/v1/chat/completions", chat(stream=True)),
+    "a passed-on object": ("/v1/chat/completions", chat()),
+    "a service's chat": ("/chat", chat(model_key="tiny")),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [*((*ask, silent) for ask in ASKS.values()), (*ASKS["a chat"], dripping), (*ASKS["a passed-on object"], dripping)],
+)
+def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, path, body, answer):
+    studio.answers[CHAT] = answer
+    started = time.monotonic()
+    told = impatient.asked(path, body)
+    assert (told.status, text_of(told)) == (504, FIRST_BYTE)
+    assert time.monotonic() - started < SOON
+    studio.until(lambda: not studio.open_at(CHAT))
+    assert len(studio.asked_for(CHAT)) == 1
+    facts = impatient.end_of(path)
+    assert facts.items() >= {"level": "WARNING", "how": "error:backend_timeout", "error": f'"{FIRST_BYTE}"'}.items()
+
+
+SILENCES = {
+    "vectors": ("/api/embed", EMBED, "/v1/embeddings", 504),
+    "a load": ("/api/chat", {"model": COLD, "messages": []}, LOAD, 504),
+    "a load for its context": ("/api/chat", chat(model=COLD, options={"num_ctx": 8192}), LOAD, 504),
+    "a service's load": ("/models/load", {"model_key": COLD}, LOAD, 200),
+    "a passed-on list": ("/v1/models", None, "/v1/models", 504),
+    "a passed-on load": (LOAD, {"model": COLD}, LOAD, 504),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "backend_path", "status"), SILENCES.values(), ids=SILENCES.keys())
+def test_silence_in_any_other_request_is_told_at_its_deadline(impatient, studio, path, body, backend_path, status):
+    studio.answers[backend_path] = silent
+    started = time.monotonic()
+    told = impatient.asked(path, body)
+    assert told.status == status
+    assert " 0.6 s" in text_of(told) or " 0.7 s" in text_of(told)
+    assert time.monotonic() - started < SOON
+    studio.until(lambda: not studio.open_at(backend_path))
+
+
+@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/models", "/ready"])
+def test_silence_of_the_model_list_is_told_at_its_deadline(impatient, studio, path):
+    studio.answers = dict.fromkeys(LISTS, silent)
+    started = time.monotonic()
+    told = impatient.asked(path)
+    assert told.status == (503 if path == "/ready" else 504)
+    assert text_of(told) == "LM Studio did not answer GET /api/v1/models within 0.7 s"
+    assert time.monotonic() - started < SOON
+
+
+@pytest.mark.parametrize("step", [lambda peer: peer.hold(), lambda peer: peer.drip(event("x" * 1000), 0.05)])
+def test_silence_between_events_ends_a_stream_with_one_error_line(impatient, studio, step):
+    studio.answers[CHAT] = streams("one ", "two ", step)
+    answer = impatient.asked("/api/chat", chat())
+    *lines, last = answer.lines
+    assert [line["message"]["content"] for line in lines] == ["one ", "two "]
+    assert last == {"error": "LM Studio sent no data for 0.5 s"}
+    assert answer.is_whole
+    studio.until(lambda: not studio.open_at(CHAT))
+    assert impatient.end_of("/api/chat").items() >= {"how": "error:backend_timeout", "tokens_out": "2"}.items()
+
+
+def test_silence_between_events_ends_a_passed_on_stream_with_one_error_event(impatient, studio):
+    studio.answers[CHAT] = streams("one ", lambda peer: peer.hold())
+    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    assert answer.body.count(b'"error"') == 1
+    assert b"LM Studio sent no data for 0.5 s" in answer.body
+    assert answer.is_whole
+
+
+def test_silence_in_the_middle_of_one_object_is_a_504(impatient, studio):
+    studio.answers[CHAT] = streams("one ", lambda peer: peer.hold())
+    answer = impatient.asked("/api/chat", chat(stream=False))
+    assert (answer.status, answer.json) == (504, {"error": "LM Studio sent no data for 0.5 s"})
+
+
+def test_slow_stream_that_is_never_silent_for_too_long_completes(impatient, studio):
+    studio.answers[CHAT] = streams("one ", 0.3, "two ", 0.3, "three ", 0.3, "four")
+    answer = impatient.asked("/api/chat", chat())
+    assert "".join(line["message"]["content"] for line in answer.lines) == "one two three four"
+    assert answer.lines[-1]["done"] is True
+
+
+# Away
+
+
+@pytest.fixture
+def away(impatient, studio):
+    """A shim whose LM Studio has gone; it comes back when the test is over."""
+    studio.kill()
+    yield impatient
+    studio.back()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [*ASKS.values(), ("/api/embed", EMBED), ("/api/tags", None), ("/v1/models", None)]
+)
+def test_backend_that_is_away_is_told_at_once_with_what_to_do(away, studio, path, body):
+    started = time.monotonic()
+    told = away.asked(path, body)
+    assert told.status == 503
+    assert "LM Studio" in text_of(told)
+    if not path.startswith("/chat"):
+        assert f"{studio.url} (connection refused). Start LM Studio" in text_of(told)
+    assert time.monotonic() - started < SOON
+    assert away.end_of(path).items() >= {"level": "WARNING", "how": "error:backend_unavailable"}.items()
+
+
+def test_backend_that_takes_no_connection_is_given_up():
+    """A full queue of connections: the system lets us wait, and nobody ever answers."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for other in (first, second):
+            other.setblocking(False)
+            other.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        backend = LMStudio(Link(base_url=url, connect_timeout=0.2, connect_retries=1, retry_backoff=0))
+        started = time.monotonic()
+        with pytest.raises(BackendUnavailable, match="no answer to the connection attempt"):
+            backend.open("POST", CHAT, Call(), b"{}")
+        assert time.monotonic() - started < SOON
+        assert backend.open_connections == 0
+        backend.close()
+
+
+def test_readiness_tells_that_the_backend_is_away_and_health_does_not(away):
+    assert away.asked("/ready").status == 503
+    assert away.asked("/health").status == 200
+
+
+def test_shim_starts_and_answers_while_the_backend_is_away():
+    with ShimProcess(f"http://127.0.0.1:{unused_port()}", SHIM_REQUEST_RETRIES="0") as shim:
+        assert shim.get("/api/version").status_code == 200
+        assert shim.get("/api/tags").status_code == 503
