@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import orjson
 
@@ -14,6 +15,9 @@ from flask_shim.lmstudio.link import Link
 from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
 from flask_shim.lmstudio.sse import LineTooLong, SseSplitter
 from flask_shim.lmstudio.transport import read_json
+
+END_SECONDS = 0.2
+"""How long a complete answer may take to end; backends send the end right after the end mark."""
 
 
 class EventStream:
@@ -28,6 +32,7 @@ class EventStream:
         self._answer = answer
         self._link = link
         self._finished = False
+        self._is_done = False
         self._whole: list[Event] = []
         self._first: list[Event] = []
         self._events = self._read()
@@ -39,6 +44,8 @@ class EventStream:
 
     def close(self) -> None:
         """Give the connection up, which stops the generation if it still runs."""
+        if self._is_done:
+            self._await_end()
         self._answer.close()
 
     def prime(self) -> None:
@@ -65,13 +72,20 @@ class EventStream:
                 if payloads := splitter.feed(block):
                     self._alive()
                     yield from self._decode(payloads)
-                    if self._finished and payloads[-1] == DONE:
+                    if payloads[-1] == DONE:
+                        self._is_done = True
                         return
             yield from self._decode(splitter.flush())
         except LineTooLong as exc:
             raise BackendBroke(f"LM Studio's answer is garbled: {exc}") from exc
         if not self._finished:
             raise BackendBroke(CUT)
+
+    def _await_end(self) -> None:
+        """Read the end of the body: the backend takes a connection that is closed before it for a hang-up."""
+        self._answer.call.allow(END_SECONDS, "the end of the answer did not come")
+        with suppress(ShimError):  # the answer is complete without it
+            self._answer.read()
 
     def _check(self) -> None:
         answer = self._answer
