@@ -77,6 +77,10 @@ TEST = [
     "types-cachetools>=6.0",
 ]
 
+DOCS = [
+    "mkdocs-material>=9.6",  # mkdocs.yml; the pages are plain Markdown and need it for nothing but a site
+]
+
 setup(
     name="flask-shim",
     version=version(),
@@ -108,7 +112,7 @@ setup(
         "flask_shim.openapi": ["page/*"],
     },
     install_requires=REQUIRED,
-    extras_require={"embedded": EMBEDDED, "clients": CLIENTS, "test": TEST},
+    extras_require={"embedded": EMBEDDED, "clients": CLIENTS, "docs": DOCS, "test": TEST},
     entry_points={"console_scripts": ["flask-shim = flask_shim.cli:main"]},
     zip_safe=False,
 )
