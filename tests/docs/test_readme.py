@@ -1,0 +1,71 @@
+"""The README is true: its tables, its examples, its links to what is delivered."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from support.curl import requests_in as curl_in
+from support.pages import ROOT, blocks, rows, text_of
+from support.powershell import requests_in as powershell_in
+from support.shown import Shown
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.deploy import TEMPLATES
+
+README = text_of(ROOT / "README.md")
+
+_READERS = {"bash": curl_in, "powershell": powershell_in}
+ASKED = [
+    asked
+    for block in blocks(README)
+    if block.text.startswith(("curl ", "Invoke-RestMethod"))
+    for asked in _READERS[block.kind](block.text.replace(" | ConvertTo-Json -Depth 10", ""))
+]
+
+
+def test_the_table_of_routes_is_the_map_of_the_app():
+    told = [route for cell, *_ in rows(README, "Routes") for route in re.findall(r"`([A-Z, ]+) (/\S*)`", cell)]
+    assert len(told) == len(set(told))
+    is_so = {
+        (", ".join(sorted(rule.methods or ())), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in create_app(Config()).url_map.iter_rules()
+    }
+    assert {(methods, path) for methods, path in told} == is_so
+
+
+def test_the_table_of_packages_is_what_the_setup_asks_for():
+    told = {
+        f"{name}>={bound}"
+        for names, bounds, _ in rows(README, "What it depends on")
+        for name, bound in zip(re.sub(r" \(.*\)", "", names).split(", "), bounds.split(", "), strict=True)
+    }
+    assert told == set(_required("REQUIRED") + _required("EMBEDDED"))
+
+
+def _required(name: str) -> list[str]:
+    for node in ast.parse(text_of(ROOT / "setup.py")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return [str(ast.literal_eval(item)) for item in node.value.elts]
+    raise AssertionError(f"setup.py has no {name}")
+
+
+def test_the_table_of_hosting_names_every_configuration():
+    told = {(name.strip("`"), re.findall(r"`(.*?)`", file)[0]) for name, file, _ in rows(README, "Hosting")}
+    assert told == {(template.name, template.file) for template in TEMPLATES}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    with Shown(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked.method} {asked.path} {len(asked.body or b'')}")
+def test_a_check_in_the_readme_works_with_the_demo(asked, demo):
+    response = demo.ask(asked)
+    assert response.status_code == 200, response.text
+    assert "error" not in response.text
+    assert len(ASKED) == 4
