@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import datetime, timedelta, timezone
 
@@ -27,7 +28,8 @@ def running(ask):
 
 
 def _left(model):
-    return datetime.fromisoformat(model["expires_at"].split(".")[0] + "+00:00") - datetime.now(timezone.utc)
+    moment = re.sub(r"\.\d+", "", model["expires_at"]).replace("Z", "+00:00")
+    return datetime.fromisoformat(moment) - datetime.now(timezone.utc)
 
 
 def _chat(ask, **more):

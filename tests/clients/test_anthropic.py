@@ -1,0 +1,63 @@
+"""Anthropic's own library against the same port, as Claude Code uses it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("anthropic", reason="the clients extra is not installed")
+
+import anthropic
+from clients.known import HELLO, OSLO, RAIN, RAINY, WEATHER_SCHEMA, user
+
+WEATHER = {"name": "get_weather", "description": "Get the current weather of a city", "input_schema": WEATHER_SCHEMA}
+
+
+@pytest.fixture
+def client(url):
+    with anthropic.Anthropic(base_url=url, auth_token="ollama", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def asked():
+    """Return what every request has."""
+    # The library no longer knows the temperature; the route does.
+    return {"model": "tiny-chat", "max_tokens": 60, "extra_body": {"temperature": 0}}
+
+
+def test_a_message_comes_at_once(client, asked):
+    answer = client.messages.create(messages=[user("Hello")], **asked)
+    assert [(block.type, block.text) for block in answer.content] == [("text", HELLO)]
+    assert answer.stop_reason == "end_turn"
+    assert answer.usage.output_tokens > 0
+
+
+def test_a_message_comes_piece_by_piece(client, asked):
+    with client.messages.stream(messages=[user("Hello")], system="You are kind.", **asked) as stream:
+        text = "".join(stream.text_stream)
+        message = stream.get_final_message()
+    assert text
+    assert message.stop_reason == "end_turn"
+
+
+def test_a_tool_is_used_and_its_result_understood(client, asked):
+    answer = client.messages.create(messages=[user(OSLO)], tools=[WEATHER], **asked)
+    (use,) = [block for block in answer.content if block.type == "tool_use"]
+    assert (use.name, use.input, answer.stop_reason) == ("get_weather", {"city": "Oslo"}, "tool_use")
+    told = {"type": "tool_result", "tool_use_id": use.id, "content": RAIN}
+    history = [user(OSLO), {"role": "assistant", "content": answer.content}, {"role": "user", "content": [told]}]
+    assert client.messages.create(messages=history, tools=[WEATHER], **asked).content[0].text == RAINY
+
+
+def test_tokens_are_counted(client):
+    assert client.messages.count_tokens(model="tiny-chat", messages=[user("Hello")]).input_tokens > 0
+
+
+def test_a_limit_cuts_a_message(client, asked):
+    asked["max_tokens"] = 3
+    assert client.messages.create(messages=[user("Tell me a long story.")], **asked).stop_reason == "max_tokens"
+
+
+def test_a_model_that_nobody_has_is_not_found(client, asked):
+    with pytest.raises(anthropic.NotFoundError, match="model 'nope' not found"):
+        client.messages.create(**{**asked, "model": "nope"}, messages=[user("Hello")])

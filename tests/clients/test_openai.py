@@ -1,0 +1,115 @@
+"""OpenAI's own library against the same port, as editors and agents use it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("openai", reason="the clients extra is not installed")
+
+import openai
+from clients.known import ADA, HELLO, OSLO, PERSON, RAIN, RAINY, WEATHER, user
+
+
+@pytest.fixture
+def client(url):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="ollama", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def chat(client):
+    """Return a function that chats coldly."""
+
+    def ask(*messages, model="tiny-chat", **more):
+        return client.chat.completions.create(model=model, messages=list(messages), temperature=0, **more)
+
+    return ask
+
+
+def test_models_are_listed(client):
+    assert {"tiny-chat", "tiny-embed"} <= {model.id for model in client.models.list()}
+
+
+def test_one_model_is_described(client):
+    assert client.models.retrieve("tiny-chat").id == "tiny-chat"
+
+
+def test_a_chat_comes_at_once(chat):
+    answer = chat(user("Hello"))
+    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == (HELLO, "stop")
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+
+
+def test_a_chat_comes_piece_by_piece_with_its_counts_last(chat):
+    chunks = list(chat(user("Hello"), stream=True, stream_options={"include_usage": True}))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == HELLO
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert (chunks[-1].choices, chunks[-1].usage.total_tokens > 0) == ([], True)
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", {"type": "function", "function": {"name": "get_weather"}}])
+def test_a_tool_is_called(chat, choice):
+    answer = chat(user(OSLO), tools=[WEATHER], tool_choice=choice).choices[0]
+    (call,) = answer.message.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Oslo"})
+    assert answer.finish_reason == "tool_calls"
+
+
+def test_a_tool_is_called_in_a_stream_and_its_result_understood(client, chat):
+    with client.chat.completions.stream(
+        model="tiny-chat", messages=[user(OSLO)], tools=[WEATHER], temperature=0
+    ) as stream:
+        for _ in stream:
+            pass
+        message = stream.get_final_completion().choices[0].message
+    (call,) = message.tool_calls
+    assert json.loads(call.function.arguments) == {"city": "Oslo"}
+    told = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
+    assert chat(user(OSLO), message, told, tools=[WEATHER]).choices[0].message.content == RAINY
+
+
+@pytest.mark.parametrize(
+    "wish", [{"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}}, {"type": "json_object"}]
+)
+def test_an_answer_keeps_to_a_schema(chat, wish):
+    assert json.loads(chat(user(ADA), response_format=wish).choices[0].message.content) == {"name": "Ada", "age": 36}
+
+
+def test_thinking_comes_apart(chat):
+    message = chat(user("Hello"), model="tiny-think").choices[0].message
+    assert message.content == HELLO
+    assert message.reasoning_content
+
+
+def test_a_prompt_is_continued(client):
+    answer = client.completions.create(model="tiny-chat", prompt="Say hi", max_tokens=5)
+    assert (answer.choices[0].finish_reason, answer.usage.completion_tokens) == ("length", 5)
+
+
+def test_texts_become_vectors(client):
+    # The library asks for base64 unless told otherwise.
+    answer = client.embeddings.create(model="tiny-embed", input=["the sky is blue", "hello"])
+    assert [len(row.embedding) for row in answer.data] == [64, 64]
+    assert all(isinstance(number, float) for number in answer.data[0].embedding)
+
+
+def test_a_response_comes_at_once(client):
+    assert client.responses.create(model="tiny-chat", input="Hello", temperature=0).output_text == HELLO
+
+
+def test_a_response_comes_event_by_event(client):
+    events = list(client.responses.create(model="tiny-chat", input="Hello", temperature=0, stream=True))
+    assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == HELLO
+
+
+def test_a_model_that_nobody_has_is_not_found(chat):
+    with pytest.raises(openai.NotFoundError, match="model 'nope' not found"):
+        chat(user("Hello"), model="nope")
+
+
+def test_an_embedding_model_does_not_chat(chat):
+    with pytest.raises(openai.BadRequestError, match="does not support chat"):
+        chat(user("Hello"), model="tiny-embed")
