@@ -1,0 +1,167 @@
+"""Clients that do not read, send too much or too slowly, and old ones: nobody else notices them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+from support.gauges import gauges_of, temporary_files_of
+from support.scripts import endless, event, silent, streams
+from support.studio import CHAT
+from support.watched import PROMPT, STREAMS, chat
+from support.wire import Wire, answer_in, asked, request
+
+STREAM = ("/api/chat", chat())
+
+
+def unread(watched, path="/api/chat", body=None):
+    """Ask for a stream on a connection that nothing is read from."""
+    wire = Wire(watched.port, receive_bytes=4096)
+    wire.ask(path, body or chat())
+    return wire
+
+
+# Answers that nobody reads
+
+
+@pytest.mark.parametrize("megabytes", [1, 20])
+def test_answer_that_nobody_reads_holds_nothing_once_it_is_made(patient, studio, until, megabytes):
+    studio.answers[CHAT] = streams(*["x" * 100_000] * 10 * megabytes)
+    with unread(patient) as wire:
+        until(lambda: studio.at(CHAT))
+        assert patient.end_of("/api/chat")["how"] == "done"
+        until(lambda: gauges_of(patient.shim)[:3] == (0, 0, 0))
+        if megabytes == 1:  # more would take its time through so small a buffer
+            assert wire.answer().lines[-1]["done"] is True
+    until(lambda: temporary_files_of(patient.shim) == 0)
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+def test_endless_answer_that_nobody_reads_is_cut_at_the_limit(impatient, studio, until, path):
+    studio.answers[CHAT] = endless(0.0005, "x" * 20_000)
+    with unread(impatient, path, chat(stream=True)) as wire:
+        facts = impatient.end_of(path)
+        assert (facts["how"], facts["level"]) == ("error:backend_broke", "WARNING")
+        until(lambda: gauges_of(impatient.shim)[:3] == (0, 0, 0))
+        assert b"the answer is too long" in wire.answer().body
+
+
+def test_reader_that_is_slow_gets_all_of_it(patient, studio):
+    studio.answers[CHAT] = streams(*["x" * 50_000] * 20)
+    with unread(patient) as wire:
+        for _ in range(10):
+            time.sleep(0.02)
+            wire.received += wire.sock.recv(1000)
+        assert sum(len(line["message"]["content"]) for line in wire.answer().lines) == 1_000_000
+
+
+# Requests that come in odd ways
+
+
+def test_request_that_drips_in_is_answered(patient):
+    with Wire(patient.port) as wire:
+        wire.drip(request(*STREAM)[:200], 0.002)
+        wire.send(request(*STREAM)[200:])
+        assert wire.answer().lines[-1]["done"] is True
+
+
+def test_dripping_requests_hold_nobody_up(patient):
+    """A head of its own pace takes a connection, and no thread."""
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(patient.port)) for _ in range(110)]
+        for wire in wires:
+            wire.send(b"GET /health HTTP/1.1\r\nX: ")
+        for _ in range(5):
+            for wire in wires:
+                wire.send(b"x")
+            assert patient.asked("/health").status == 200
+            assert patient.asked(*STREAM).lines[-1]["done"] is True
+
+
+def test_requests_behind_a_stream_are_not_answered_and_its_connection_is_closed(patient, studio):
+    with Wire(patient.port) as wire:
+        wire.send(request(*STREAM, closes=False) * 3)
+        raw = wire.rest()
+    assert raw.count(b"HTTP/1.1 200 OK") == 1
+    assert answer_in(raw).lines[-1]["done"] is True
+    assert len(studio.asked_for(CHAT)) == 1
+
+
+def test_requests_in_a_row_are_answered_in_order_on_one_connection(patient):
+    paths = ["/api/version", "/health", "/api/tags", "/nowhere"]
+    with Wire(patient.port) as wire:
+        wire.send(b"".join(request(path, closes=False) for path in paths) + request("/"))
+        raw = wire.rest()
+    assert [answer.split(b" ", 1)[0] for answer in raw.split(b"HTTP/1.1 ")[1:]] == [b"200"] * 3 + [b"404", b"200"]
+
+
+def test_old_client_gets_a_stream_that_ends_with_its_connection(patient):
+    answer = asked(patient.port, *STREAM, protocol="HTTP/1.0")
+    assert "transfer-encoding" not in answer.headers
+    assert answer.lines[-1]["done"] is True
+
+
+def test_old_client_sees_a_broken_stream_by_its_last_line(patient, studio):
+    studio.answers[CHAT] = streams("one", ends=False)
+    answer = asked(patient.port, *STREAM, protocol="HTTP/1.0")
+    assert list(answer.lines[-1]) == ["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/messages", "/chat/stream"])
+def test_head_request_never_begins_a_stream(patient, studio, path):
+    assert asked(patient.port, path, chat(), method="HEAD").status == 405
+    assert studio.asked_for(CHAT) == []
+
+
+# Clients that leave before their turn
+
+
+def test_client_that_leaves_while_all_threads_are_busy_never_reaches_the_backend(patient, studio, until):
+    """Generations have their slots, lists hang: every thread is taken, and the rest has to wait."""
+    studio.answers[CHAT] = endless(0.05)
+    with ExitStack() as opened:
+        streaming = [opened.enter_context(patient.wire(*STREAM)) for _ in range(STREAMS)]
+        for wire in streaming:
+            wire.until(b"tok ")
+        studio.answers["/api/v1/models"] = silent
+        hanging = [opened.enter_context(patient.wire("/api/tags")) for _ in range(3)]
+        studio.until(lambda: studio.open_at("/api/v1/models"))
+        with patient.wire("/api/show", {"model": "tiny"}), patient.wire("/v1/embeddings", {"model": "x"}):
+            time.sleep(0.2)  # they are in the queue, if they can be anywhere
+        for wire in (*hanging, *streaming):
+            wire.close()
+        studio.answers.clear()
+        studio.kill()
+    studio.back()
+    until(lambda: gauges_of(patient.shim)[:3] == (0, 0, 0))
+    assert "path=/api/show" not in patient.log
+    assert "path=/v1/embeddings" not in patient.log
+
+
+def test_client_that_leaves_at_once_leaves_nothing(patient, studio):
+    for _ in range(30):
+        Wire(patient.port).close()
+        wire = patient.wire(*STREAM)
+        wire.reset()
+        wire = Wire(patient.port)
+        wire.send(request(*STREAM)[:-5])
+        wire.reset()
+
+
+def test_words_of_one_client_never_reach_another(patient, studio):
+    """More clients than slots, each with a text of its own."""
+
+    def echo(peer):
+        text = str(peer.asked[-1].json["messages"][-1]["content"])
+        streams(*[event(text)] * 5)(peer)
+
+    studio.answers[CHAT] = echo
+    with ExitStack() as opened:
+        wires = {}
+        for number in range(STREAMS):
+            message = {"role": "user", "content": f"<{number}>{PROMPT}"}
+            wires[number] = opened.enter_context(patient.wire("/api/chat", chat(messages=[message])))
+        for number, wire in wires.items():
+            text = "".join(line["message"]["content"] for line in wire.answer().lines)
+            assert text == f"<{number}>{PROMPT}" * 5
