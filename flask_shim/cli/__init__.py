@@ -17,6 +17,13 @@ COMMANDS = {
     "demo": "flask_shim.cli.demo:demo",
     "models": "flask_shim.cli.lists:models",
     "ps": "flask_shim.cli.lists:ps",
+    "show": "flask_shim.cli.lists:show",
+    "load": "flask_shim.cli.loading:load",
+    "unload": "flask_shim.cli.loading:unload",
+    "preload": "flask_shim.cli.loading:preload",
+    "pull": "flask_shim.cli.pull:pull",
+    "ensure": "flask_shim.cli.pull:ensure",
+    "rm": "flask_shim.cli.names:rm",
     "config": "flask_shim.cli.config_files:config_file",
 }
 """Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""

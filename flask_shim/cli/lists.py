@@ -1,61 +1,64 @@
-"""``flask-shim models`` and ``flask-shim ps``: what LM Studio has, and what it has loaded."""
+"""``flask-shim models``, ``ps`` and ``show``: what LM Studio has, what it has loaded, what a name stands for."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from contextlib import closing
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from flask_shim.cli.settings import backend_options, plain_failures, read_config
-from flask_shim.directory import Directory
+from flask_shim.cli.desk import opened, target_of
+from flask_shim.cli.printing import UNKNOWN, Row, print_facts, print_json, print_rows, size_text, text_of
+from flask_shim.cli.settings import backend_options, json_option
 from flask_shim.errors import NotSupported
-from flask_shim.lmstudio import LMStudio
-from flask_shim.lmstudio.link import link_of
+from flask_shim.lmstudio import Instance, Model
 from flask_shim.translate.capabilities import capabilities
 from flask_shim.translate.listing import Entry, context_length
 
-Row = dict[str, Any]
-Cells = Callable[[Row], dict[str, str]]
-
-UNKNOWN = "-"
-
 
 @click.command()
 @backend_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def models(*, as_json: bool, **options: str | None) -> None:
-    """List LM Studio's models, by the names that clients use.
+    """List LM Studio's models and the names made from them, as clients use them.
 
-    Into a pipe: one line for each model, columns separated by tabs, no heading.
+    Into a pipe: one line for each name, columns separated by tabs, no heading.
     """
-    _print([_row(entry) for entry in _entries(options)], as_json, _model_cells)
+    with opened(options) as services:
+        rows = [_row(entry) for entry in services.directory.entries(services.backend.listing())]
+    print_rows(rows, _model_cells, as_json=as_json)
 
 
 @click.command()
 @backend_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def ps(*, as_json: bool, **options: str | None) -> None:
     """List the models that are loaded.
 
     Into a pipe: one line for each loaded copy, columns separated by tabs, no heading.
     """
-    entries = _entries(options, must_tell_state=True)
-    _print([row for entry in entries for row in _instance_rows(entry)], as_json, _instance_cells)
-
-
-def _entries(options: dict[str, str | None], *, must_tell_state: bool = False) -> list[Entry]:
-    with plain_failures(), closing(LMStudio(link_of(read_config(**options)))) as backend:
-        listing = backend.listing()
-        if must_tell_state and not listing.generation.tells_state:
+    with opened(options) as services:
+        listing = services.backend.listing()
+        if not listing.generation.tells_state:
             raise NotSupported(
                 "this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later"
             )
-        return Directory(backend, 0).entries(listing)
+        entries = services.directory.models(listing)
+    rows = [_copy_row(entry, instance) for entry in entries for instance in entry.model.instances]
+    print_rows(rows, _copy_cells, as_json=as_json)
+
+
+@click.command()
+@click.argument("name", metavar="MODEL")
+@backend_options
+@json_option
+def show(*, name: str, as_json: bool, **options: str | None) -> None:
+    """Tell all that is known of a model, or of a name made from one."""
+    with opened(options) as services:
+        entry = target_of(services, name).entry
+    if as_json:
+        print_json({**_row(entry), **_details(entry)})
+    else:
+        print_facts(_facts(entry))
 
 
 def _row(entry: Entry) -> Row:
@@ -76,71 +79,97 @@ def _row(entry: Entry) -> Row:
     }
 
 
-def _instance_rows(entry: Entry) -> list[Row]:
-    """Return what is known of each loaded copy; the time left is in seconds."""
-    return [
-        {
-            "name": entry.name,
-            "key": entry.model.key,
-            "instance": instance.id,
-            "size_bytes": entry.model.size_bytes,
-            "context_length": instance.context_length,
-            "seconds_left": instance.ttl_seconds,
-        }
-        for instance in entry.model.instances
-    ]
+def _details(entry: Entry) -> Row:
+    """Return what is told of one model only, and what the name brings if it was made from the model."""
+    model = entry.model
+    return {
+        "display_name": model.display_name,
+        "publisher": model.publisher,
+        "max_context_length": model.max_context_length,
+        "variants": list(model.variants),
+        "instances": [_copy(instance) for instance in model.instances],
+        "from": entry.parent or entry.base,
+        "system": entry.system,
+        "template": entry.template,
+        "option_values": dict(entry.parameters),
+        "messages": [{"role": turn.role, "content": turn.content} for turn in entry.messages],
+    }
+
+
+def _copy(instance: Instance) -> Row:
+    """Return what is known of a loaded copy; the time left is in seconds."""
+    return {
+        "instance": instance.id,
+        "context_length": instance.context_length,
+        "seconds_left": instance.ttl_seconds,
+    }
+
+
+def _copy_row(entry: Entry, instance: Instance) -> Row:
+    return {"name": entry.name, "key": entry.model.key, "size_bytes": entry.model.size_bytes, **_copy(instance)}
 
 
 def _model_cells(row: Row) -> dict[str, str]:
     return {
         "NAME": row["name"],
         "KIND": row["kind"],
-        "SIZE": _gigabytes(row["size_bytes"]),
-        "PARAMETERS": _text(row["parameters"]),
-        "QUANT": _text(row["quantization"]),
-        "CONTEXT": _text(row["context_length"]),
+        "SIZE": size_text(row["size_bytes"]),
+        "PARAMETERS": text_of(row["parameters"]),
+        "QUANT": text_of(row["quantization"]),
+        "CONTEXT": text_of(row["context_length"]),
         "LOADED": "yes" if row["is_loaded"] else "no",
-        "CAN": ",".join(row["capabilities"]),
+        "CAN": ", ".join(row["capabilities"]),
     }
 
 
-def _instance_cells(row: Row) -> dict[str, str]:
+def _copy_cells(row: Row) -> dict[str, str]:
     return {
         "NAME": row["name"],
         "INSTANCE": row["instance"],
-        "SIZE": _gigabytes(row["size_bytes"]),
-        "CONTEXT": _text(row["context_length"]),
-        "SECONDS LEFT": UNKNOWN if row["seconds_left"] is None else f"{row['seconds_left']:.0f}",
+        "SIZE": size_text(row["size_bytes"]),
+        "CONTEXT": text_of(row["context_length"]),
+        "SECONDS LEFT": _seconds(row["seconds_left"]),
     }
 
 
-def _text(value: object) -> str:
-    return UNKNOWN if value is None else str(value)
+def _seconds(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds:.0f}"
 
 
-def _gigabytes(size: int | None) -> str:
-    if size is None:
-        return UNKNOWN
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+def _facts(entry: Entry) -> dict[str, str]:
+    """Return the facts in the order of their interest; what a name made from a model brings comes last."""
+    model = entry.model
+    facts: dict[str, Any] = {
+        "name": entry.name,
+        "key": model.key,
+        "title": model.display_name,
+        "publisher": model.publisher,
+        "kind": model.kind.value,
+        "can": ", ".join(capabilities(model)),
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+        "quantization": model.quantization,
+        "format": model.format,
+        "size": size_text(model.size_bytes),
+        "context": f"at most {model.max_context_length} tokens" if model.max_context_length else None,
+        "variants": ", ".join(model.variants),
+        "loaded": _loaded(model),
+    }
+    brought = {
+        "from": entry.parent or entry.base,
+        "system": entry.system,
+        "template": entry.template,
+        "options": ", ".join(f"{name}={value}" for name, value in entry.parameters.items()),
+        "messages": str(len(entry.messages) or ""),
+    }
+    return {name: text_of(fact) for name, fact in facts.items()} | {
+        name: fact for name, fact in brought.items() if fact
+    }
 
 
-def _print(rows: Sequence[Row], as_json: bool, cells: Cells) -> None:
-    console = Console()
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    elif not console.is_terminal:
-        for row in rows:
-            click.echo("\t".join(cells(row).values()))
-    elif rows:
-        console.print(_table([cells(row) for row in rows]))
-    else:
-        console.print("none")
-
-
-def _table(rows: Sequence[dict[str, str]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in rows[0]:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    return table
+def _loaded(model: Model) -> str:
+    copies = [
+        f"{copy.id} with {text_of(copy.context_length)} tokens" if copy.context_length else copy.id
+        for copy in model.instances
+    ]
+    return "; ".join(copies) or ("yes" if model.is_loaded else "no")

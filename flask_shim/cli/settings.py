@@ -51,6 +51,11 @@ def backend_options(command: Decorated) -> Decorated:
     return command
 
 
+def json_option(command: Decorated) -> Decorated:
+    """Add the option for output that programs read."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
 def read_config(*, env_file: str | None = None, **options: str | bool | None) -> Config:
     """Build the settings; each option that was given wins over its variable.
 

@@ -10,7 +10,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask_shim.errors import BackendBroke, BackendTimeout, Busy, ModelNotFound, NoModelLoaded, NotSupported, ShimError
+from flask_shim.errors import (
+    BackendBroke,
+    BackendRefused,
+    BackendTimeout,
+    Busy,
+    ModelNotFound,
+    NoModelLoaded,
+    NotSupported,
+    ShimError,
+)
 from flask_shim.lmstudio.calls import Call
 from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.generations import Generation
@@ -125,6 +134,9 @@ def _downloaded(
                 on_progress(moment)
     except NotSupported as exc:
         raise NotSupported(f"LM Studio has no model {name!r}, and {exc.text}") from exc
+    except BackendRefused as exc:
+        text = f"LM Studio has no model {name!r}, and does not download it: {exc.text}"
+        raise BackendRefused(text, status=exc.status) from exc
     ends_at = time.monotonic() + SETTLE_SECONDS
     while (model := _lookup(studio, name, before)) is None and time.monotonic() < ends_at:
         pause(call, _LOOK_SECONDS)

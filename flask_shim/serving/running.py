@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flask import Flask
 
 from flask_shim.config import Config
+from flask_shim.preloading import preloading
 from flask_shim.services import Services
 from flask_shim.serving.crew import Crew
 from flask_shim.serving.drain import drain
@@ -26,6 +27,6 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         Crew(config, listeners).run()
         return
     server = Server(app, config, listeners)
-    with stop_signals(lambda: drain(services, server)):
+    with stop_signals(lambda: drain(services, server)), preloading(services):
         server.run()
     services.close()

@@ -9,9 +9,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from flask_shim import log
 from flask_shim.app import create_app
+from flask_shim.preloading import preloading
 from flask_shim.services import Services
 from flask_shim.serving.crew import Errand
 from flask_shim.serving.drain import drain
@@ -32,7 +34,8 @@ def main() -> None:
     stop = _once(lambda: drain(services, server))
     signal.signal(signal.SIGTERM, lambda *_: _start(stop))
     _start(lambda: _wait_for_the_end(stop))
-    server.run()
+    with preloading(services) if errand.number == 1 else nullcontext():  # one is enough for all of them
+        server.run()
     services.close()
 
 

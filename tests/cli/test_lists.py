@@ -1,15 +1,17 @@
-"""``flask-shim models`` and ``flask-shim ps``."""
+"""``flask-shim models``, ``ps``, ``show`` and ``rm``."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from click.testing import CliRunner
 from support.processes import run
 from support.scripts import by_path, lm_studio, model, replies, silent
 
-from flask_shim.cli import cli
+from flask_shim.store import FILE_NAME, AliasStore
+from flask_shim.translate.aliases import Alias
+from flask_shim.translate.asks import Message
 
 BIG = model(
     "qwen/qwen3-8b",
@@ -25,20 +27,27 @@ SMALL = model("tiny", size_bytes=1_376_000, loaded_instances=[])
 
 
 @pytest.fixture
-def invoke():
-    """Give a function that runs a command here against a backend."""
-
-    def run_here(backend, *arguments, **env):
-        arguments = (*arguments, "--lmstudio-url", backend, "--env-file", "")
-        return CliRunner().invoke(cli, arguments, env=env, prog_name="flask-shim")
-
-    return run_here
-
-
-@pytest.fixture
 def backend(rude):
     """Give the address of an LM Studio with two models, one of them loaded twice."""
     return rude(lm_studio(silent, BIG, SMALL)).url
+
+
+@pytest.fixture
+def alias(tmp_path):
+    """Make a name of its own from the small model."""
+    store = AliasStore(tmp_path / "data" / FILE_NAME)
+    store.put(
+        Alias(
+            name="helper:latest",
+            base="tiny",
+            created_ns=1,
+            parent="tiny:latest",
+            system="Be brief.",
+            parameters={"num_ctx": 2048, "stop": ["x"]},
+            messages=(Message("user", "Hi"),),
+        )
+    )
+    return store
 
 
 def test_models_into_a_pipe_are_lines_of_tabs(invoke, backend):
@@ -103,3 +112,105 @@ def test_name_the_terminal_has_no_letters_for_is_escaped(rude):
     backend = rude(lm_studio(silent, model("m\u6a21", loaded_instances=[])))
     code, output = run("models", "--lmstudio-url", backend.url, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
     assert (code, output.split("\t")[0]) == (0, "m\\u6a21:latest")
+
+
+# --- names of the user's own ---
+
+
+def test_models_list_names_made_from_models(invoke, backend, alias):
+    names = [line.split("\t")[0] for line in invoke(backend, "models").stdout.splitlines()]
+    assert names == ["qwen/qwen3-8b:latest", "tiny:latest", "helper:latest"]
+
+
+def test_ps_lists_models_under_their_own_names_only(invoke, rude, alias):
+    backend = rude(lm_studio(silent, SMALL | {"loaded_instances": [{"id": "tiny"}]})).url
+    assert [line.split("\t")[0] for line in invoke(backend, "ps").stdout.splitlines()] == ["tiny:latest"]
+
+
+def test_rm_deletes_a_name_of_ones_own(invoke, backend, alias):
+    result = invoke(backend, "rm", "Helper")
+    assert (result.exit_code, result.stdout) == (0, "Deleted Helper.\n")
+    assert alias.aliases() == {}
+
+
+def test_rm_needs_no_lm_studio_for_that(invoke, alias):
+    assert invoke("http://127.0.0.1:9", "rm", "helper").exit_code == 0
+
+
+def test_rm_leaves_lm_studios_models_alone(invoke, backend, alias):
+    result = invoke(backend, "rm", "tiny")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "tiny:latest is a model of LM Studio, and can only be deleted there.\n",
+    )
+
+
+# --- one model ---
+
+
+def test_show_into_a_pipe_is_a_line_for_each_fact(invoke, backend):
+    facts = dict(line.split("\t") for line in invoke(backend, "show", "qwen3-8b").stdout.splitlines())
+    assert {name: facts[name] for name in ("name", "key", "size", "quantization", "context", "publisher")} == {
+        "name": "qwen/qwen3-8b:latest",
+        "key": "qwen/qwen3-8b",
+        "size": "5.0 GB",
+        "quantization": "Q4_K_M",
+        "context": "at most 8192 tokens",
+        "publisher": "-",
+    }
+    assert facts["loaded"] == "qwen/qwen3-8b with 4096 tokens; qwen/qwen3-8b:2 with 8192 tokens"
+    assert "system" not in facts
+
+
+def test_show_of_a_name_tells_what_it_brings(invoke, backend, alias):
+    facts = dict(line.split("\t") for line in invoke(backend, "show", "helper").stdout.splitlines())
+    assert {name: facts[name] for name in ("key", "from", "system", "options", "messages")} == {
+        "key": "tiny",
+        "from": "tiny:latest",
+        "system": "Be brief.",
+        "options": "num_ctx=2048, stop=['x']",
+        "messages": "1",
+    }
+
+
+def test_show_on_a_terminal_is_aligned(invoke, backend):
+    lines = invoke(
+        backend, "show", "tiny", FORCE_COLOR="1", NO_COLOR="1", COLUMNS="80", TERM="dumb"
+    ).stdout.splitlines()
+    assert len({re.search(r"^\S+ +", _plain(line)).end() for line in lines}) == 1
+
+
+def test_show_gives_json(invoke, backend, alias):
+    told = json.loads(invoke(backend, "show", "helper", "--json").stdout)
+    assert told["option_values"] == {"num_ctx": 2048, "stop": ["x"]}
+    assert told["messages"] == [{"role": "user", "content": "Hi"}]
+    told = json.loads(invoke(backend, "show", "qwen/qwen3-8b", "--json").stdout)
+    assert told["instances"][0] == {"instance": "qwen/qwen3-8b", "context_length": 4096, "seconds_left": 59.6}
+
+
+# --- terminals ---
+
+
+def _plain(line):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)
+
+
+@pytest.mark.parametrize(
+    ("columns", "headings"),
+    [
+        (200, ["NAME", "KIND", "SIZE", "PARAMETERS", "QUANT", "CONTEXT", "LOADED", "CAN"]),
+        (70, ["NAME", "SIZE", "QUANT", "CONTEXT", "LOADED", "CAN"]),
+        (50, ["NAME", "SIZE", "CONTEXT", "LOADED"]),
+        (40, ["NAME", "CONTEXT", "LOADED"]),
+    ],
+)
+def test_narrow_terminal_gets_fewer_columns(invoke, backend, columns, headings):
+    first, *rows = invoke(backend, "models", FORCE_COLOR="1", COLUMNS=str(columns)).stdout.splitlines()
+    assert _plain(first).split() == headings
+    assert all("qwen/qwen3-8b:latest" in row or "qwen" not in row for row in rows)
+
+
+def test_name_that_looks_like_markup_is_shown_as_it_is(invoke, rude):
+    backend = rude(lm_studio(silent, model("m[bold]x[/bold]:smile:", loaded_instances=[]))).url
+    for arguments in (("models",), ("show", "m[bold]x[/bold]:smile:")):
+        assert "m[bold]x[/bold]:smile:" in _plain(invoke(backend, *arguments, FORCE_COLOR="1", COLUMNS="200").stdout)

@@ -1,0 +1,126 @@
+"""How far a download is: a bar on a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from flask_shim.cli.desk import console
+from flask_shim.cli.printing import size_text
+
+LINE_SECONDS = 5.0
+"""How often a line is written where there is no bar."""
+
+
+class Display(Protocol):
+    """What shows the progress of one download."""
+
+    def show(self, done: int | None, total: int | None) -> None:
+        """Show how many bytes of how many are there, as far as that is told."""
+
+
+class Bar:
+    """A bar with bytes, speed and the time left, from when there is something to show."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        """Move a bar of that name in ``progress``."""
+        self._progress = progress
+        self._task = progress.add_task(name, total=None)
+
+    def show(self, done: int | None, total: int | None) -> None:
+        """Move the bar; without a total it only shows that something goes on."""
+        self._progress.start()
+        self._progress.update(self._task, completed=done or 0, total=total)
+
+
+class Speed(ProgressColumn):
+    """The speed, once it can be told."""
+
+    def render(self, task: Task) -> Text:
+        """Return it with its unit."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{size_text(round(speed))}/s" if speed else "")
+
+
+class Lines:
+    """A line for the beginning, one every few seconds, and one for the end."""
+
+    def __init__(self, name: str) -> None:
+        """Write nothing before there is something to tell."""
+        self._name = name
+        self._began: tuple[float, int] | None = None
+        self._told_at = 0.0
+        self._last = ""
+
+    def show(self, done: int | None, total: int | None) -> None:
+        """Write a line if it is time for one."""
+        now = time.monotonic()
+        if self._began is None and done is not None:  # a download that is joined does not begin at 0
+            self._began = now, done
+        is_end = bool(total) and done == total
+        if is_end or not self._told_at or now - self._told_at >= LINE_SECONDS:
+            self._told_at = now
+            self._write(_line(self._name, done, total, self._speed(now, done)))
+
+    def _speed(self, now: float, done: int | None) -> float:
+        began_at, began_with = self._began or (now, 0)
+        return ((done or 0) - began_with) / (now - began_at) if now > began_at else 0.0
+
+    def _write(self, line: str) -> None:
+        if line != self._last:
+            self._last = line
+            click.echo(line)
+
+
+def _line(name: str, done: int | None, total: int | None, speed: float) -> str:
+    parts = [name]
+    if total:
+        parts.append(f"{100 * (done or 0) // total:3d} %")
+    if done is not None or total:
+        parts.append(f"{size_text(done or 0)} of {size_text(total)}" if total else size_text(done))
+    if speed > 0:
+        parts.append(f"{size_text(round(speed))}/s")
+        if total and done is not None and done < total:
+            parts.append(f"{_clock((total - done) / speed)} left")
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def showing(name: str) -> Iterator[Display]:
+    """Give what shows the progress of a download in the block."""
+    out = console()
+    if not out.is_terminal:
+        yield Lines(name)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        Speed(),
+        TimeRemainingColumn(compact=True),
+    )
+    progress = Progress(*columns, console=out, expand=True)
+    try:
+        yield Bar(progress, name)
+    finally:
+        progress.stop()
