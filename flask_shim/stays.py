@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask_shim.directory import Target
-from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded, NotSupported
+from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded, NoSuchEndpoint, NotSupported
 from flask_shim.lmstudio import Call, Kind, Model
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.generations import Generation
@@ -101,8 +101,9 @@ def load_now(services: Services, need: Need, call: Call) -> None:
     model, generation = need.target.model, need.target.listing.generation
     resident = services.residents.of(model.key)
     if generation is Generation.V1:
-        _load(services, need, resident, call, context=None)
-        return
+        with suppress(NoSuchEndpoint):  # an older version has come back since the list was read
+            _load(services, need, resident, call, context=None)
+            return
     try:
         _load_by_asking(services, need, call)
     except NoModelLoaded as exc:  # it does not load on demand either

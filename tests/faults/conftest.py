@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.gauges import settled
 from support.studio import CHAT, Studio
-from support.watched import IMPATIENT, PATIENT, Watched, check_log, idle, started
+from support.watched import IMPATIENT, PATIENT, TRUSTING, Watched, check_log, idle, started
 
 
 @pytest.fixture(scope="package")
@@ -48,12 +48,16 @@ def _watched(name):
 
 patient_process = _running(PATIENT)
 impatient_process = _running(IMPATIENT)
+trusting_process = _running(TRUSTING)
 
 patient = _watched("patient_process")
 """A shim with long timeouts, few slots, and three threads besides them."""
 
 impatient = _watched("impatient_process")
 """A shim with timeouts of less than a second and small limits."""
+
+trusting = _watched("trusting_process")
+"""A shim that believes a model list for as long as one does by default."""
 
 
 @pytest.fixture
