@@ -31,10 +31,6 @@ def load(client, key=REGULAR, **more):
     return client.post("/models/load", json={"model_key": key, **more})
 
 
-def unload(client, **body):
-    return client.post("/models/unload", json=body)
-
-
 # --- the list ---
 
 
@@ -137,7 +133,7 @@ def test_loaded_model_stays_unless_a_time_is_set(shim):
         load(client, "other")
         resident = client.application.extensions["flask_shim"].residents.of("other")
         assert resident.keep_alive == seconds
-        unload(client, model_key="other")
+        client.post("/models/unload", json={"model_key": "other"})
 
 
 def test_model_that_is_not_there_is_not_loaded(client):
@@ -176,51 +172,6 @@ def test_old_backend_says_what_it_cannot_load(client, backend, more):
 @pytest.mark.parametrize("generation", ["openai"])
 def test_exclusive_load_fails_where_nobody_knows_what_is_loaded(client):
     assert "does not tell which models are loaded" in load(client, exclusive=True).json["error"]
-
-
-# --- unloading ---
-
-
-def test_unload_of_one_model(client, backend):
-    assert unload(client, model_key=REGULAR).json == {"success": True, "unloaded_keys": [REGULAR], "error": None}
-    assert backend.models[REGULAR] is None
-
-
-def test_unload_of_all_models(client, backend):
-    backend.models["other"] = 4096
-    answer = unload(client, unload_all=True).json
-    assert answer == {"success": True, "unloaded_keys": [REGULAR, "other"], "error": None}
-    assert set(backend.models.values()) == {None}
-
-
-def test_unload_of_all_is_meant_even_if_one_is_named(client, backend):
-    backend.models["other"] = 4096
-    assert unload(client, unload_all=True, model_key="other").json["unloaded_keys"] == [REGULAR, "other"]
-
-
-@pytest.mark.parametrize("body", [{"model_key": VISION}, {"unload_all": True}])
-def test_unload_of_nothing_is_a_success(client, backend, body):
-    backend.models[REGULAR] = None
-    assert unload(client, **body).json == {"success": True, "unloaded_keys": [], "error": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ({}, "Must specify model_key or unload_all=true"),
-        ({"model_key": None, "unload_all": False}, "Must specify model_key or unload_all=true"),
-        ({"model_key": "nope"}, "Model not found: nope"),
-    ],
-)
-def test_unload_that_cannot_be_done_says_why(client, body, error):
-    assert unload(client, **body).json == {"success": False, "unloaded_keys": [], "error": error}
-
-
-@pytest.mark.parametrize(("generation", "body"), [("v0", {"unload_all": True}), ("openai", {"model_key": "other"})])
-def test_old_backend_cannot_unload_and_says_so(client, body):
-    answer = unload(client, **body).json
-    assert (answer["success"], answer["unloaded_keys"]) == (False, [])
-    assert "LM Studio 0.4 or later" in answer["error"]
 
 
 # --- what all of them have in common ---
