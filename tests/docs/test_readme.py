@@ -52,6 +52,22 @@ def _required(name: str) -> list[str]:
     raise AssertionError(f"setup.py has no {name}")
 
 
+def test_the_python_that_is_needed_is_the_one_of_the_setup():
+    (needed,) = re.findall(r'python_requires=">=([\d.]+)"', text_of(ROOT / "setup.py"))
+    assert f"needs Python {needed} or newer" in README.replace("\n", " ")
+
+
+def test_the_extras_in_the_commands_exist():
+    named = set(re.findall(r'-e "\.\[(\w+)\]"', README))
+    assert named == {"embedded", "test"}
+    assert all(f'"{extra}": ' in text_of(ROOT / "setup.py") for extra in named)
+
+
+def test_requirements_install_the_package_with_its_demo():
+    lines = [line for line in text_of(ROOT / "requirements.txt").splitlines() if not line.startswith("#")]
+    assert lines == [".[embedded]"]
+
+
 def test_the_table_of_hosting_names_every_configuration():
     told = {(name.strip("`"), re.findall(r"`(.*?)`", file)[0]) for name, file, _ in rows(README, "Hosting")}
     assert told == {(template.name, template.file) for template in TEMPLATES}
