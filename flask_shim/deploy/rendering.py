@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from flask_shim.config import Config
+from flask_shim.serving.tuning import UNSET_MAX_REQUEST_BYTES
 from flask_shim.settings import addresses
 
 
@@ -86,8 +87,7 @@ def _values(config: Config, root: str, *, is_windows: bool) -> dict[str, Any]:
         "backend": config.backend_url,
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
-        "body_mib": math.ceil((config.max_request_bytes or 256 * 1024 * 1024) / 1024 / 1024),
-        "body_bytes": config.max_request_bytes or 256 * 1024 * 1024,
+        "body_bytes": config.max_request_bytes or UNSET_MAX_REQUEST_BYTES,
         "stop_timeout": math.ceil(config.drain_seconds) + 10,
         "separator": separator,
     }
@@ -105,5 +105,7 @@ def _address(config: Config) -> str:
 
 
 def _clock(seconds: int) -> str:
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}" if hours < 24 else f"1.{hours - 24:02d}:00:00"
+    """Return a time as IIS reads it, in whole minutes: its modules refuse a part of one."""
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    return f"{f'{days}.' if days else ''}{hours:02d}:{minutes:02d}:00"

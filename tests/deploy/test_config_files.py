@@ -49,7 +49,7 @@ def test_an_endless_wait_for_the_backend_is_a_day_at_the_front_proxy():
 def test_the_front_proxy_waits_longer_than_the_shim():
     config = Config(first_byte_timeout=100, idle_timeout=200)
     assert "proxy_read_timeout 230s;" in render(BY_NAME["nginx"], config, "/srv/shim")
-    assert '/timeout:"00:03:50"' in render(BY_NAME["iis"], config, "C:\\shim")
+    assert '/timeout:"00:04:00"' in render(BY_NAME["iis"], config, "C:\\shim")
 
 
 def test_an_ipv6_address_stands_in_brackets():
@@ -81,12 +81,29 @@ def test_the_launchd_agent_is_a_property_list():
     assert agent["ProgramArguments"][1:] == ["-m", "flask_shim", "serve"]
 
 
-def test_the_systemd_unit_is_one_that_systemd_takes(tmp_path):
+@pytest.fixture
+def unit(tmp_path):
+    """Give the systemd unit as a file, with a program that exists: it is looked for."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    # The program must exist, so any that does will do.
-    unit = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", shipped(BY_NAME["systemd"]), flags=re.M)
     path = tmp_path / "flask-shim.service"
-    path.write_text(unit, encoding="utf-8")
-    seen = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", shipped(BY_NAME["systemd"]), flags=re.M)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def analysed(*words):
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
+
+
+def test_the_systemd_unit_is_one_that_systemd_takes(unit):
+    seen = analysed("verify", str(unit))
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
+
+
+def test_the_systemd_unit_gives_little_away(unit):
+    seen = analysed("security", "--offline=true", "--no-pager", str(unit))
+    if "offline" in seen.stderr:
+        pytest.skip("this systemd-analyze looks at running services only")
+    (level,) = re.findall(r"Overall exposure level for \S+ (\S+)", seen.stdout)
+    assert float(level) < 2.0  # of 10; 9.6 is a service without any of it

@@ -20,10 +20,11 @@ param(
 $ErrorActionPreference = 'Stop'
 
 $Name = 'flask-shim'
-$Root = '{{ root }}'
-$Python = '{{ python }}'
+$Root = '{{ root | replace("'", "''") }}'
+$Python = '{{ python | replace("'", "''") }}'
 $Arguments = '-m flask_shim serve'
 $Logs = Join-Path $Root 'logs'
+$Data = Join-Path $Root 'data'
 $WinSW = Join-Path $PSScriptRoot 'flask-shim.exe'
 
 function Invoke-Program([string] $Program, [string[]] $Words) {
@@ -31,8 +32,16 @@ function Invoke-Program([string] $Program, [string[]] $Words) {
     if ($LASTEXITCODE -ne 0) { throw "$Program $Words ended with $LASTEXITCODE" }
 }
 
+function New-Folders {
+    foreach ($folder in $Logs, $Data) {
+        New-Item -ItemType Directory -Force -Path $folder | Out-Null
+        # LocalService by its number, for its name differs from language to language: it writes there, and only there.
+        if ($With -ne 'task') { Invoke-Program 'icacls' @($folder, '/grant', '*S-1-5-19:(OI)(CI)M', '/Q') | Out-Null }
+    }
+}
+
 function Install-Shim {
-    New-Item -ItemType Directory -Force -Path $Logs | Out-Null
+    New-Folders
     switch ($With) {
         'winsw' {
             Copy-Item (Join-Path $PSScriptRoot 'flask-shim.winsw.xml') (Join-Path $PSScriptRoot 'flask-shim.xml') -Force
@@ -41,9 +50,11 @@ function Install-Shim {
         'nssm' {
             Invoke-Program 'nssm' @('install', $Name, $Python, $Arguments)
             Invoke-Program 'nssm' @('set', $Name, 'AppDirectory', $Root)
-            Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_LOG_FILE=$Logs\shim.log")
+            Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_LOG_FILE=$Logs\shim.log", "SHIM_DATA_DIR=$Data")
             # Ctrl-C first, with time for running answers; the default is 1.5 seconds.
             Invoke-Program 'nssm' @('set', $Name, 'AppStopMethodConsole', '{{ stop_timeout }}000')
+            # Wrong settings end with 2: starting again would not help.
+            Invoke-Program 'nssm' @('set', $Name, 'AppExit', '2', 'Exit')
             Invoke-Program 'nssm' @('set', $Name, 'ObjectName', 'NT AUTHORITY\LocalService')
         }
         'task' {

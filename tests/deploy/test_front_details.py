@@ -1,0 +1,128 @@
+"""Front proxies at their limits: what they tell the shim, and what they say when it is they who refuse."""
+
+from __future__ import annotations
+
+import pytest
+from support.fronts import HOST, PROGRAMS, Front
+from support.ports import unused_port
+from support.processes import ShimProcess
+from support.rude import Peer
+from support.scripts import by_path, endless, replies, silent, streams
+from support.studio import CHAT
+from support.wire import Wire, answer_in, request
+
+from flask_shim.serving.tuning import UNSET_MAX_REQUEST_BYTES
+
+HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
+NGINX = [name for name in PROGRAMS if name.startswith("nginx")]
+QUICK = {"proxy_read_timeout 630s": "proxy_read_timeout 1s"}
+OLD_HTTP = {"proxy_http_version 1.1": "proxy_http_version 1.0"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_shim_is_told_who_asks_and_for_whom(name, rude):
+    shim = rude(by_path({"/api/version": replies({"version": "1"})}))
+    forged = {"Host": "models.example.org:99", "X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "gopher"}
+    with Front(name, [shim.port]) as front:
+        assert front.asked("/api/version", headers=forged).status == 200
+        scheme = "https" if front.tls else "http"
+    (heard,) = shim.asked_for("/api/version")
+    assert heard.headers["host"] == "models.example.org:99"
+    assert heard.headers["x-forwarded-for"] == "127.0.0.1"
+    assert heard.headers["x-forwarded-proto"] == scheme
+    assert heard.headers.get("connection", "keep-alive") == "keep-alive"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_connections_to_the_shim_are_kept(name, rude):
+    shim = rude(by_path({"/api/version": replies({"version": "1"})}))
+    with Front(name, [shim.port]) as front:
+        connection = front.kept()
+        for _ in range(3):
+            connection.request("GET", "/api/version")
+            assert connection.getresponse().read()
+        connection.close()
+    assert {len(peer.asked) for peer in shim.peers if peer.asked and peer.asked[0].path == "/api/version"} == {3}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_that_no_shim_is_there_is_told_as_json(name):
+    with Front(name, [unused_port()]) as front:
+        answer = front.asked("/api/chat", HELLO)
+    assert answer.status == (503 if name == "haproxy" else 502)
+    assert "cannot reach" in answer.json["error"]
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, rude):
+    shim = rude(by_path({}))
+    announced = {"Content-Length": str(UNSET_MAX_REQUEST_BYTES + 1)}
+    with Front(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
+        answer = answer_in(wire.until(b"}"))  # and not to the end: nginx waits for the body before it closes
+    assert answer.status == 413
+    assert "too large" in answer.json["error"]
+    assert shim.asked_for("/api/chat") == []
+
+
+@pytest.mark.parametrize("name", NGINX)
+def test_that_the_shim_is_silent_for_too_long_is_told_as_json(name, shim, studio):
+    studio.answers[CHAT] = silent
+    with Front(name, [shim.port], QUICK) as front:
+        answer = front.asked("/api/chat", HELLO)
+    assert answer.status == 504
+    assert "in time" in answer.json["error"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_shim_that_dies_in_an_answer_leaves_it_unfinished(name, studio):
+    studio.answers[CHAT] = endless()
+    with ShimProcess(studio.url, SHIM_ALLOWED_HOSTS=HOST) as shim, Front(name, [shim.port]) as front:
+        wire = front.wire("/api/chat", HELLO)
+        wire.until(b"tok")
+        shim.kill()
+        assert not wire.answer().is_whole
+        wire.close()
+
+
+@pytest.mark.parametrize(
+    ("steps", "last"),
+    [(("one", "two"), "done"), (("one", Peer.reset), "error")],
+    ids=["complete", "broken off"],
+)
+def test_over_http_1_0_the_last_line_says_how_it_ended(shim, studio, steps, last):
+    studio.answers[CHAT] = streams(*steps, ends=last == "done")
+    with Front("nginx", [shim.port], OLD_HTTP) as front:
+        answer = front.asked("/api/chat", HELLO)
+    assert answer.lines[0]["message"]["content"] == "one"
+    assert answer.lines[-1][last]
+
+
+def test_numbers_are_shown_to_this_machine_only(shim):
+    with Front("nginx-tls", [shim.port]) as front:
+        seen = {address: metrics_for(address, front) for address in ("127.0.0.1", "127.0.0.2")}
+    assert seen == {"127.0.0.1": 200, "127.0.0.2": 403}
+
+
+def metrics_for(address, front):
+    connection = front.kept(address)
+    connection.request("GET", "/metrics", headers={"Host": front.host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_too_many_requests_of_one_client_are_refused_as_json(shim, studio):
+    studio.answers[CHAT] = endless()
+    one = {"flask_shim_clients 16": "flask_shim_clients 1"}
+    with Front("nginx-tls", [shim.port], one) as front, front.wire("/api/chat", HELLO) as wire:
+        wire.until(b"tok")
+        answer = front.asked("/api/version")
+    assert answer.status == 503
+    assert "at the same time" in answer.json["error"]
+
+
+def test_without_tls_nothing_is_said_on_the_port_of_tls(shim):
+    with Front("nginx-tls", [shim.port]) as front, Wire(front.port) as wire:
+        wire.send(request("/api/tags"))
+        assert wire.answer().status == 400

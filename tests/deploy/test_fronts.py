@@ -1,0 +1,119 @@
+"""Front proxies with the shipped configurations: what a client sees of the shim is what it sees without them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from support.fronts import HOST
+from support.rude import DEADLINE_SECONDS, Peer
+from support.scripts import endless, event, replies, silent, streams
+from support.studio import CHAT
+from support.wire import asked
+
+SOON_SECONDS = 3.0
+"""Generous: it takes milliseconds."""
+
+HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
+
+ROUTES = {"/api/chat": HELLO, "/v1/chat/completions": HELLO | {"stream": True}}
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_token_has_arrived_before_the_next_one_is_made(front, studio, path):
+    arrived = threading.Semaphore(0)
+
+    def wait(_: Peer) -> None:
+        assert arrived.acquire(timeout=DEADLINE_SECONDS)
+
+    studio.answers[CHAT] = streams("one", wait, "two", wait, "three")
+    with front.wire(path, ROUTES[path]) as wire:
+        for word in (b"one", b"two"):
+            wire.until(word)
+            arrived.release()
+        answer = wire.answer()
+    assert answer.is_whole
+    assert "content-encoding" not in answer.headers
+
+
+def test_events_arrive_as_the_backend_sent_them(front, studio):
+    studio.answers[CHAT] = streams("one", "two")
+    answer = front.asked("/v1/chat/completions", HELLO | {"stream": True})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.body.startswith(event("one") + event("two"))
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("answer", [endless(), silent], ids=["running", "silent"])
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_a_client_that_hangs_up_stops_the_model(front, studio, answer, stream):
+    studio.answers[CHAT] = answer
+    with front.wire("/api/chat", HELLO | {"stream": stream}):
+        studio.until(lambda: studio.open_at(CHAT))
+    studio.until(lambda: not studio.open_at(CHAT), SOON_SECONDS)
+
+
+def test_an_upload_of_two_mebibytes_arrives(front, studio):
+    text = "x" * 2 * 1024 * 1024
+    answer = front.asked("/api/chat", HELLO | {"messages": [{"role": "user", "content": text}]})
+    assert answer.lines[-1]["done"] is True
+    assert studio.asked_for(CHAT)[-1].json["messages"][-1]["content"] == text
+
+
+REFUSED = {
+    "no such model": ("/api/chat", HELLO | {"model": "nobody"}),
+    "no JSON": ("/api/chat", b"{"),
+    "no such route": ("/api/nothing", None),
+    "refused by LM Studio": ("/api/chat", HELLO),
+    "refused in OpenAI's words": ("/v1/chat/completions", HELLO),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_keeps_its_status_and_its_words(front, shim, studio, path, body):
+    studio.answers[CHAT] = replies({"error": {"message": "out of memory"}}, "500 Internal Server Error")
+    direct = asked(shim.port, path, body)
+    answer = front.asked(path, body)
+    assert direct.status >= 400
+    assert (answer.status, answer.body) == (direct.status, direct.body)
+    assert answer.headers["content-type"] == direct.headers["content-type"]
+
+
+def test_that_lm_studio_is_away_is_told_in_the_shims_words(front, shim, studio):
+    studio.kill()
+    direct = asked(shim.port, "/api/chat", HELLO)
+    answer = front.asked("/api/chat", HELLO)
+    studio.back()
+    assert (answer.status, answer.body) == (503, direct.body)
+
+
+def test_one_connection_serves_one_request_after_the_other(front):
+    connection = front.kept()
+    sockets = set()
+    for _ in range(3):
+        connection.request("GET", "/api/version", headers={"Host": front.host})
+        sockets.add(connection.sock)
+        assert b"version" in connection.getresponse().read()
+    connection.close()
+    assert len(sockets) == 1
+
+
+def test_a_page_of_the_shims_own_may_ask(front):
+    own = f"{HOST}:{front.port}"
+    headers = {"Host": own, "Origin": f"{'https' if front.tls else 'http'}://{own}"}
+    assert front.asked("/api/show", {"model": "tiny"}, headers=headers).status == 200
+    other = front.asked("/api/show", {"model": "tiny"}, headers=headers | {"Origin": "https://elsewhere.example.org"})
+    assert other.status == 403
+
+
+def test_a_host_that_is_not_allowed_is_refused_behind_a_front_proxy_too(front):
+    answer = front.asked("/api/tags", headers={"Host": "rebound.example.com"})
+    assert answer.status == 403
+    assert "rebound.example.com" in answer.json["error"]
+
+
+def test_a_backend_that_breaks_off_is_one_error_line(front, studio):
+    studio.answers[CHAT] = streams("one", Peer.reset, ends=False)
+    answer = front.asked("/api/chat", HELLO)
+    assert answer.is_whole
+    assert ["error" in line for line in answer.lines] == [False, True]
