@@ -1,5 +1,5 @@
 """Configuration for what stands around the shim: front proxies, service managers, containers."""
 
-from flask_shim.deploy.rendering import TEMPLATES, Template, render
+from flask_shim.deploy.rendering import TEMPLATES, Template, render, save
 
-__all__ = ["TEMPLATES", "Template", "render"]
+__all__ = ["TEMPLATES", "Template", "render", "save"]

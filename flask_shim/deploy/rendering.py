@@ -52,9 +52,19 @@ _ENVIRONMENT = Environment(
 
 
 def render(template: Template, config: Config, root: Path | str | None = None) -> str:
-    """Return the file, filled in for ``config``; ``root`` is the folder of the virtual environment's parent."""
-    place = str(root) if root is not None else str(Path(sys.prefix).parent)
-    return _ENVIRONMENT.get_template(template.file).render(_values(config, place, is_windows=template.is_windows))
+    """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run."""
+    if root is None:
+        # Not resolved: the link in the virtual environment is what makes it that.
+        place, python = str(Path(sys.prefix).parent), sys.executable
+    else:
+        place, python = str(root), _python(str(root), is_windows=template.is_windows)
+    return _ENVIRONMENT.get_template(template.file).render(root=place, python=python, **_values(config))
+
+
+def save(text: str, path: Path) -> None:
+    """Write a rendered file so that whoever reads it takes it for what it is, also with a folder that is not ASCII."""
+    # PowerShell 5 takes a script without a byte order mark for one in the machine's old code page.
+    path.write_text(text, encoding="utf-8-sig" if path.suffix == ".ps1" else "utf-8", newline="\n")
 
 
 def shipped(template: Template) -> str:
@@ -67,21 +77,19 @@ def write(folder: Path) -> tuple[Path, ...]:
     written = []
     for template in TEMPLATES:
         path = folder / template.file
-        # PowerShell 5 takes a file without a byte order mark for one in the machine's old code page; ours are ASCII.
         path.write_text(shipped(template), encoding="ascii", newline="\n")
         written.append(path)
     return tuple(written)
 
 
-def _values(config: Config, root: str, *, is_windows: bool) -> dict[str, Any]:
-    """Return what the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
-    separator = "\\" if is_windows else "/"
-    program = ("Scripts", "python.exe") if is_windows else ("bin", "python")
-    python = separator.join([root, ".venv", *program])
+def _python(root: str, *, is_windows: bool) -> str:
+    return f"{root}\\.venv\\Scripts\\python.exe" if is_windows else f"{root}/.venv/bin/python"
+
+
+def _values(config: Config) -> dict[str, Any]:
+    """Return what else the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
     silence = max(config.first_byte_timeout, config.idle_timeout) if _both(config) else 86_400
     return {
-        "root": root,
-        "python": python,
         "port": config.port,
         "address": f"{_address(config)}:{config.port}",
         "backend": config.backend_url,
@@ -89,7 +97,6 @@ def _values(config: Config, root: str, *, is_windows: bool) -> dict[str, Any]:
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes or UNSET_MAX_REQUEST_BYTES,
         "stop_timeout": math.ceil(config.drain_seconds) + 10,
-        "separator": separator,
     }
 
 

@@ -6,6 +6,7 @@ import plistlib
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -39,6 +40,29 @@ def test_a_printed_file_has_the_users_own_settings(template, monkeypatch, tmp_pa
     assert "{{" not in printed.output
     mine = [text for text in ("12345", "43", str(tmp_path)) if text in printed.output]
     assert mine or template.name in ("docker",)
+
+
+@pytest.mark.parametrize(("template", "mark"), [("windows-service", b"\xef\xbb\xbf"), ("winsw", b"")])
+def test_a_written_file_can_be_read_whatever_the_folder_is_called(template, mark, tmp_path):
+    path = tmp_path / BY_NAME[template].file
+    written = CliRunner().invoke(cli, ["config", template, "--root", "C:\\J\u00fcrgen", "--output", str(path)])
+    assert (written.exit_code, written.output) == (0, "")
+    data = path.read_bytes()
+    assert data.startswith(mark)
+    assert "C:\\J\u00fcrgen" in data.decode("utf-8")
+    assert b"\r" not in data
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    missing = tmp_path / "nowhere" / "nginx.conf"
+    written = CliRunner().invoke(cli, ["config", "nginx", "--output", str(missing)])
+    assert written.exit_code == 1
+    assert f"{missing} can't be written" in written.output
+
+
+def test_without_a_folder_it_is_this_installation_that_is_started():
+    printed = CliRunner().invoke(cli, ["config", "systemd"]).output
+    assert f"ExecStart={sys.executable} -m flask_shim serve\n" in printed
 
 
 def test_an_endless_wait_for_the_backend_is_a_day_at_the_front_proxy():

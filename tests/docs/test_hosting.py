@@ -1,0 +1,47 @@
+"""The page about hosting has every file there is, and says of none that it was tried if it was not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.fronts import PROGRAMS
+
+from flask_shim.deploy import TEMPLATES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "HOSTING.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([\w.-]+)` \| (?:`([\w-]+)` )?\| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+
+
+def test_every_file_has_its_row():
+    assert sorted(file for file, *_ in ROWS) == sorted(path.name for path in (ROOT / "config").iterdir())
+
+
+def test_every_row_has_the_name_its_file_is_printed_by():
+    assert {(name, file) for file, name, *_ in ROWS if name} == {(one.name, one.file) for one in TEMPLATES}
+
+
+def test_what_was_tried_is_what_the_tests_run():
+    tried = {name for _, name, _, how in ROWS if name and how.startswith("tried")}
+    assert tried == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("file", [file for file, *_ in ROWS])
+def test_every_file_is_told_of_in_the_text_too(file):
+    names = {one.file: one.name for one in TEMPLATES}
+    text = PAGE.partition("## Installing")[2]
+    assert file in text or f"`{names[file]}`" in text or f"config {names[file]} " in text
+
+
+def test_every_link_within_the_page_leads_somewhere():
+    headings = {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in re.findall("^#+ (.*)$", PAGE, re.M)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
+
+
+@pytest.mark.parametrize("command", re.findall(r"flask-shim config (\S+) --output", PAGE))
+def test_every_command_prints_what_there_is(command):
+    assert command in {one.name for one in TEMPLATES}
