@@ -31,7 +31,7 @@ NOTES = (
     "Medians of the rounds; ratios are medians of each round's ratio. CPU is the target's own, for one token or "
     "request. First token: from connecting to receiving it. Added: between sending and receiving a token, less what "
     "it is without anything between (p99: without that subtraction). MB: most resident memory; kB/stream: what it "
-    "grew by since the start, by streams."
+    "grew by since the start, by streams. Direct and through nginx, every list is LM Studio's own."
 )
 
 
