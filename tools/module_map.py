@@ -21,6 +21,7 @@ PACKAGES = (
     ("flask_shim/serving", "starting and stopping"),
     ("flask_shim/settings", "the settings behind config.py"),
     ("flask_shim/cli", "the command line"),
+    ("flask_shim/doctor", "what is wrong between a client and LM Studio, and what to do"),
     ("flask_shim/embedded", "the miniature LM Studio of the demo and the tests"),
 )
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "pull": "flask_shim.cli.pull:pull",
     "ensure": "flask_shim.cli.pull:ensure",
     "rm": "flask_shim.cli.names:rm",
+    "doctor": "flask_shim.cli.doctor:doctor",
     "config": "flask_shim.cli.config_files:config_file",
 }
 """Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""

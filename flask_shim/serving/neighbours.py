@@ -15,6 +15,8 @@ CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
 ANSWER_BYTES = 4096
 
+SHIM = "another flask-shim"
+
 OLLAMA_ROOT = b"Ollama is running"
 
 
@@ -43,7 +45,7 @@ def _name(url: str) -> str:
     is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(told, str)
     # Other servers have a /health like ours; ours may keep its version for those who have its key.
     if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
-        return "another flask-shim"
+        return SHIM
     if is_ollama:
         return f"Ollama {told}" if isinstance(told, str) else "Ollama"
     return "another program"

@@ -1,0 +1,241 @@
+"""The clients: how each begins to speak to the server, what it insists on, what it wants of a model. Pure.
+
+Taken from their sources and from what they sent when they were recorded; JetBrains' is closed, so its row is what
+is known of it from reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask_shim.doctor import chats
+from flask_shim.doctor.models import AGENT_TOKENS
+from flask_shim.doctor.steps import (
+    DIGESTS,
+    ENTRIES,
+    INTEGERS,
+    JSON,
+    JSON_TYPE,
+    RUNNING,
+    TAGGED,
+    Rule,
+    Step,
+    from_version,
+    listed,
+    show,
+    welcome,
+)
+
+CODING_TOKENS = 65_536
+"""Ollama's extension for VS Code warns below that, and terminal agents fill as much."""
+
+_VERSION, _TAGS, _PS, _ROOT = "/api/version", "/api/tags", "/api/ps", "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One client. ``context`` is how many tokens its prompts want, 0 for whatever there is, and some ask for it.
+
+    ``key`` says where a user sets the key for it, empty if it cannot send one, None if that is not known; ``setup`` is
+    how it is pointed here.
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    chat: Step
+    setup: str
+    key: str | None = ""
+    context: int = 0
+    asks: bool = False
+    tools: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _get(path: str, *rules: Rule, is_strict: bool = True) -> Step:
+    return Step(path=path, rules=rules, is_strict=is_strict)
+
+
+def _head(path: str) -> Step:
+    return Step(method="HEAD", path=path)
+
+
+_JS = {"User-Agent": "ollama-js/0.6.3", "Accept": JSON}
+_PYTHON = {"User-Agent": "ollama-python/0.6.2", "Accept": JSON, "Content-Type": JSON}
+_COPILOT = {"User-Agent": "GitHubCopilotChat/0.42.0", "X-VSCode-User-Agent-Library-Version": "electron-fetch"}
+_OBSIDIAN, _EXTENSION = "app://obsidian.md", "chrome-extension://jfgfiigpkhlkbnfnbobbkinehhfdhndo"
+
+
+def _preflight(origin: str) -> Step:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+    return Step(method="OPTIONS", path="/api/chat", headers={"Origin": origin, **asks}, rules=(welcome(origin),))
+
+
+CLIENTS: dict[str, Client] = {
+    "vscode": Client(
+        title="VS Code, the Ollama provider that is built in",
+        headers=_COPILOT,
+        steps=(_get(_VERSION, from_version("0.6.4")), _get(_TAGS, listed("model")), show()),
+        chat=chats.openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
+        setup="Models > Add Models > Ollama, with the address {url}",
+        context=AGENT_TOKENS,
+        tools=True,
+    ),
+    "vscode-ollama": Client(
+        title="VS Code, Ollama's own extension",
+        headers=_JS,
+        steps=(
+            _get(_VERSION, from_version("0.17.6"), is_strict=False),
+            _get(_TAGS, listed("name")),
+            _get("/api/experimental/model-recommendations", listed("model", rows="recommendations"), is_strict=False),
+            show(verbose=False),
+            _get(_PS),
+        ),
+        chat=chats.ollama(),
+        setup="its setting url: {url}",
+        key="its setting headers",
+        context=CODING_TOKENS,
+        tools=True,
+    ),
+    "openwebui": Client(
+        title="Open WebUI",
+        headers={"Accept": "*/*"},
+        steps=(
+            _get(_VERSION, JSON_TYPE, INTEGERS),
+            _get(_TAGS, JSON_TYPE, listed("name", "model"), TAGGED),
+            _get(_PS, JSON_TYPE, RUNNING),
+        ),
+        chat=chats.ollama(),
+        setup="Admin Settings > Connections > Ollama: {url}",
+        key="the key of the connection",
+    ),
+    "ollama": Client(
+        title="the ollama command line",
+        headers={"User-Agent": "ollama/0.32.15", "Accept": JSON},
+        steps=(_head(_ROOT), _get(_VERSION), _get(_TAGS, ENTRIES, DIGESTS), _get(_PS, RUNNING), show(name="")),
+        chat=chats.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
+        setup="OLLAMA_HOST={url}",
+        key=None,
+    ),
+    "claude": Client(
+        title="Claude Code",
+        headers={"User-Agent": "claude-cli/2.1.197", "Authorization": "Bearer ollama"},
+        steps=(_head(_ROOT),),
+        chat=chats.CLAUDE,
+        setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=ollama claude --model NAME",
+        key="ANTHROPIC_AUTH_TOKEN",
+        context=CODING_TOKENS,
+        tools=True,
+    ),
+    "codex": Client(
+        title="Codex",
+        headers={"User-Agent": "codex_exec/0.169.0"},
+        steps=(
+            _get("/v1/models", listed("id", rows="data")),
+            _get(_VERSION, from_version("0.13.4", passes_text=True)),
+            _get(_TAGS, listed("name")),
+        ),
+        chat=chats.CODEX,
+        setup="CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m NAME",
+        context=CODING_TOKENS,
+        tools=True,
+    ),
+    "continue": Client(
+        title="Continue",
+        headers={"Content-Type": JSON},
+        steps=(_get(_TAGS, listed("name")), show("name", is_strict=False)),
+        chat=chats.ollama(),
+        setup="provider: ollama, apiBase: {url}",
+        key="apiKey",
+        context=8192,
+        asks=True,
+    ),
+    "cline": Client(
+        title="Cline",
+        steps=(_get(_TAGS, listed("name")),),
+        chat=chats.ollama(),
+        setup="API Provider Ollama, Base URL {url}",
+        key="its Ollama API key",
+        context=32_768,
+        asks=True,
+    ),
+    "roo": Client(
+        title="Roo Code",
+        headers=_JS,
+        steps=(_get(_TAGS, ENTRIES), show()),
+        chat=chats.ollama(options={"temperature": 0}),
+        setup="API Provider Ollama, Base URL {url}",
+        key="its Ollama API key",
+        tools=True,
+    ),
+    "zed": Client(
+        title="Zed",
+        headers={"Accept": JSON},
+        steps=(_get(_TAGS, ENTRIES), show(skips="-embed")),
+        chat=chats.ollama(tools=[], think=None),
+        setup="language_models.ollama.api_url: {url}",
+        key="OLLAMA_API_KEY",
+        context=AGENT_TOKENS,
+        asks=True,
+    ),
+    "jetbrains": Client(
+        title="JetBrains AI Assistant",
+        steps=(_get(_ROOT), _get(_TAGS, JSON_TYPE, ENTRIES), show()),
+        chat=chats.ollama(),
+        setup="Settings > AI Assistant > Models > Ollama: {url}",
+        key=None,
+    ),
+    "homeassistant": Client(
+        title="Home Assistant",
+        headers=_PYTHON,
+        steps=(_get(_TAGS, listed("model")), _get(_PS, is_strict=False)),
+        chat=chats.ollama(),
+        setup="the Ollama integration, with the address {url}",
+        key="its API key",
+        context=8192,
+        asks=True,
+        tools=True,
+    ),
+    "obsidian": Client(
+        title="Copilot for Obsidian",
+        headers={"Origin": _OBSIDIAN},
+        steps=(_preflight(_OBSIDIAN), _get("/v1/models", listed("id", rows="data"))),
+        chat=chats.ollama(),
+        setup="provider Ollama, Base URL {url}",
+        key="the model's API key",
+        context=131_072,
+        asks=True,
+    ),
+    "pageassist": Client(
+        title="Page Assist",
+        headers={"Origin": _EXTENSION},
+        steps=(_preflight(_EXTENSION), _get(_ROOT), _get(_TAGS, listed("name"))),
+        chat=chats.ollama(),
+        setup="Ollama URL {url}",
+        key=None,
+    ),
+    "litellm": Client(
+        title="LiteLLM, and what is built on it: aider, OpenHands, smolagents",
+        steps=(show("name"),),
+        chat=chats.ollama({}),
+        setup="model ollama_chat/NAME, api_base {url}",
+        key="api_key",
+    ),
+    "llamaindex": Client(
+        title="LlamaIndex",
+        headers=_PYTHON,
+        steps=(show(), _get(_TAGS, listed("model"))),
+        chat=chats.ollama(),
+        setup='Ollama(base_url="{url}")',
+        key="OLLAMA_API_KEY",
+    ),
+    "python": Client(
+        title="ollama for Python, and what is built on it: LangChain, Haystack, AutoGen",
+        headers=_PYTHON,
+        steps=(_get(_TAGS, ENTRIES), _get(_PS, RUNNING), show()),
+        chat=chats.ollama(tools=[]),
+        setup="OLLAMA_HOST={url}",
+        key="OLLAMA_API_KEY",
+    ),
+}
+"""By the name that --client takes."""

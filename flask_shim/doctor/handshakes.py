@@ -1,0 +1,113 @@
+"""A client's handshake, played: its requests, and what it would make of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from flask_shim.doctor.asking import ANSWER_SECONDS, Asker, Heard
+from flask_shim.doctor.clients import Client
+from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, ok
+from flask_shim.doctor.shim import barrier_in
+from flask_shim.doctor.steps import Rule, Step
+
+AT_ONCE = 8
+"""How many models are asked about at a time; some clients ask about all of them at once."""
+
+_KEY_HEADER = "Authorization"
+
+
+class Answer(NamedTuple):
+    """What came back for one request, and which model it was about, if it was about one."""
+
+    model: str
+    heard: Heard
+
+
+def shake(client: Client, asker: Asker, names: Sequence[str], *, has_key: bool) -> Iterator[Finding]:
+    """Play the handshake up to where the client would give up; ``names`` are the models listed."""
+    yield from judge_key(client, has_key=has_key)
+    if has_key and client.key == "":
+        return
+    for step in client.steps:
+        findings = list(judge_step(step, ask_step(step, client.headers, asker, names, has_key=has_key)))
+        yield from findings
+        if has_failed(findings):
+            yield note("stopped", "the client would give up here, so nothing more was asked")
+            return
+
+
+def judge_key(client: Client, *, has_key: bool) -> Iterator[Finding]:
+    """Judge whether the client can send the key that is asked for. Pure."""
+    if not has_key:
+        return
+    if client.key:
+        yield note("client-key", f"the key goes into {client.key}")
+    elif client.key is None:
+        yield note("client-key", "whether it can send the key that this server asks for is not known")
+    else:
+        text = "it sends no key, and this server asks for one"
+        yield fail("client-key", text, "Run a shim without SHIM_API_KEY on loopback for it.")
+
+
+def ask_step(
+    step: Step,
+    headers: Mapping[str, str],
+    asker: Asker,
+    names: Sequence[str],
+    *,
+    has_key: bool,
+    seconds: float | None = ANSWER_SECONDS,
+) -> list[Answer]:
+    """Send a step's requests; several go out at the same time."""
+    # The key stands in the asker; a client's own placeholder would hide it.
+    sent = {name: text for name, text in {**headers, **step.headers}.items() if not (has_key and name == _KEY_HEADER)}
+
+    def ask(about: tuple[str, Any]) -> Answer:
+        model, body = about
+        return Answer(model, asker.ask(step.method, step.path, headers=sent, body=body, seconds=seconds))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(ask, step.bodies(names)))
+
+
+def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
+    """Judge the answers to a step as strictly as the client does. Pure."""
+    if not answers:
+        yield note("nothing", f"{step.name}: there is no model to ask about")
+        return
+    barred = [(answer.model, barrier) for answer in answers if (barrier := barrier_in(step.name, answer.heard))]
+    if barred:
+        yield _milder(step, _about([model for model, _ in barred], barred[0][1]))
+        return
+    faults = [finding for rule in step.rules if (finding := _broken(step, rule, answers))]
+    if faults:
+        yield from (_milder(step, fault) for fault in faults)
+        return
+    good = "; ".join(rule.good for rule in step.rules)
+    many = f" for {len(answers)} models" if step.each and len(answers) > 1 else ""
+    yield ok("step", f"{step.name}{many}{f': {good}' if good else ''}")
+
+
+def _broken(step: Step, rule: Rule, answers: Sequence[Answer]) -> Finding | None:
+    faults = [(answer.model, text) for answer in answers if (text := rule.fault(answer.heard))]
+    if not faults:
+        return None
+    finding = Finding(rule.level, rule.code, f"{step.name}: {faults[0][1]}", rule.remedy)
+    return _about([model for model, _ in faults], finding)
+
+
+def _about(models: Sequence[str], finding: Finding) -> Finding:
+    """Say which models a finding is about, if it is about any."""
+    if not models[0]:  # the one step it is about has no model
+        return finding
+    more = f" and {len(models) - 1} more" if len(models) > 1 else ""
+    return replace(finding, text=f"{finding.text} ({models[0]}{more})")
+
+
+def _milder(step: Step, finding: Finding) -> Finding:
+    """Turn a failure into a warning where the client goes on without the answer."""
+    is_harmless = finding.level is Level.FAIL and not step.is_strict
+    return replace(finding, level=Level.WARN) if is_harmless else finding

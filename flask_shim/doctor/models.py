@@ -1,0 +1,152 @@
+"""The models as clients see them: what they can do, and how much they can hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from flask_shim.doctor.findings import Finding, fail, note, ok, warn
+
+AGENT_TOKENS = 16_384
+"""An agent's instructions and the descriptions of its tools alone take most of that."""
+
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry of the lists; ``context`` is in tokens, 0 if it is not told."""
+
+    name: str
+    capabilities: frozenset[str]
+    context: int = 0
+    is_loaded: bool = False
+
+    @property
+    def can_chat(self) -> bool:
+        """Whether it is a model to talk to."""
+        return "completion" in self.capabilities
+
+
+def to_seen(tags: Any, ps: Any) -> list[Seen]:
+    """Read /api/tags and /api/ps; what has not the form of these lists is left out."""
+    loaded = {row.get("name"): _count(row.get("context_length")) for row in _rows(ps) if _is_text(row.get("name"))}
+    return [
+        Seen(
+            name=row["name"],
+            capabilities=frozenset(filter(_is_text, _list(row.get("capabilities")))),
+            context=loaded.get(row["name"]) or _count(_dict(row.get("details")).get("context_length")),
+            is_loaded=row["name"] in loaded,
+        )
+        for row in _rows(tags)
+        if _is_text(row.get("name"))
+    ]
+
+
+def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
+    """Judge the models whatever client they are for."""
+    chatting = [model for model in models if model.can_chat]
+    if not chatting:
+        yield fail("no-chat-model", "there is no model to chat with", "Download one in LM Studio (or: lms get).")
+        return
+    rest = len(models) - len(chatting)
+    yield ok("models", f"{_number(len(chatting), 'model')} to chat with, {rest} for embeddings")
+    loaded = [model for model in chatting if model.is_loaded]
+    if not loaded:
+        yield note("loaded", "none is loaded: the first request waits until one is")
+    for model in loaded:
+        yield note("loaded", f"{model.name} is loaded with a context of {model.context or 'unknown'} tokens")
+
+
+def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
+    """Judge whether the models are enough for a client that wants that much context, and tools.
+
+    A client that ``asks`` says itself how much it wants, and the model is loaded anew for it.
+    """
+    chatting = [model for model in models if model.can_chat]
+    if tools and chatting:
+        yield _tools(chatting)
+    if context:
+        yield from _context(chatting, context, asks=asks)
+
+
+def _context(chatting: Sequence[Seen], context: int, *, asks: bool) -> Iterator[Finding]:
+    small = [model for model in chatting if 0 < model.context < context]
+    loaded = [f"{model.name} ({model.context})" for model in small if model.is_loaded]
+    if loaded and asks:
+        text = f"it asks for {context} tokens of context, for which this is loaded anew: {_names(loaded)}"
+        yield note("context", text, "An LM Studio older than 0.4 cannot do that: there, load with more.")
+    elif loaded:
+        remedy = f"Set SHIM_DEFAULT_CONTEXT={context}, or the context length in LM Studio's load settings."
+        yield warn("context", f"{context} tokens of context are wanted, but loaded is {_names(loaded)}", remedy)
+    elif chatting and len(small) == len(chatting):
+        text = f"no model has the {context} tokens of context that are wanted"
+        yield warn("context", text, "Download a model with a longer context.")
+    else:
+        yield ok("context", f"{context} tokens of context are wanted, and no loaded model has less")
+
+
+class Choice(NamedTuple):
+    """A model to chat with, or why there is none."""
+
+    model: Seen | None
+    why: str = ""
+
+
+def to_chat_with(models: Sequence[Seen], wish: bool | None, *, least: int, tools: bool) -> Choice:
+    """Choose a model: a loaded one, and with less than ``least`` tokens of context it would be loaded anew.
+
+    ``wish`` True takes one that is not loaded, too, and False none at all.
+    """
+    if wish is False:
+        return Choice(None, "no chat was tried, as you wished")
+    able = sorted(filter(_chats, models), key=lambda model: tools and "tools" not in model.capabilities)
+    ready = [model for model in able if model.is_loaded and model.context >= least]
+    if ready or (able and wish):
+        return Choice((ready or able)[0])
+    return Choice(None, "no chat was tried, for no model is loaded; --chat loads one")
+
+
+def _chats(model: Seen) -> bool:
+    return model.can_chat
+
+
+def _tools(chatting: Sequence[Seen]) -> Finding:
+    able = [model.name for model in chatting if "tools" in model.capabilities]
+    rest = [model.name for model in chatting if "tools" not in model.capabilities]
+    get = "Download a model that is trained for tool use."
+    if not able:
+        return fail("tools", "no model can call tools, which this client needs", get)
+    if rest:
+        return note("tools", f"{_names(rest)} cannot call tools; {_names(able)} can")
+    return ok("tools", "all can call tools")
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _rows(value: Any) -> Iterable[dict[str, Any]]:
+    return (row for row in _list(_dict(value).get("models")) if isinstance(row, dict))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -1,0 +1,79 @@
+"""Findings as a person reads them, and as a program does. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from flask_shim.doctor.findings import Finding, Level, Section, count
+
+_STYLES: dict[Level, dict[str, Any]] = {
+    Level.OK: {"fg": "green"},
+    Level.NOTE: {"fg": "cyan"},
+    Level.WARN: {"fg": "yellow", "bold": True},
+    Level.FAIL: {"fg": "red", "bold": True},
+}
+
+_MARK_WIDTH = max(len(level.value) for level in Level)
+_INDENT = " " * (_MARK_WIDTH + 4)
+_ARROW = "> "
+
+
+def to_lines(section: Section, width: int) -> Iterator[str]:
+    """Return one section for a terminal that is ``width`` characters wide."""
+    yield click.style(section.title, bold=True)
+    for finding in section.findings:
+        yield from _lines(finding, width)
+    yield ""
+
+
+def _lines(finding: Finding, width: int) -> Iterator[str]:
+    mark = click.style(finding.level.value.ljust(_MARK_WIDTH), **_STYLES[finding.level])
+    first, *rest = _wrapped(finding.text, width, _INDENT, _INDENT)
+    yield f"  {mark}  {first.lstrip()}"
+    yield from rest
+    if finding.remedy:
+        yield from _wrapped(finding.remedy, width, _INDENT + _ARROW, _INDENT + " " * len(_ARROW))
+
+
+def _wrapped(text: str, width: int, first: str, other: str) -> list[str]:
+    # An address or a command is copied: it must not be cut.
+    wrapper = textwrap.TextWrapper(
+        width, initial_indent=first, subsequent_indent=other, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.wrap(text) or [first]
+
+
+def to_summary(sections: Sequence[Section]) -> str:
+    """Return the last line."""
+    failures, warnings = count(sections, Level.FAIL), count(sections, Level.WARN)
+    if not failures and not warnings:
+        return click.style("All is well.", fg="green", bold=True)
+    parts = [_number(failures, "failure"), _number(warnings, "warning")]
+    return click.style(" and ".join(filter(None, parts)) + ".", fg="red" if failures else "yellow", bold=True)
+
+
+def _number(number: int, what: str) -> str:
+    return "" if not number else f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def to_json(sections: Iterable[Section]) -> dict[str, Any]:
+    """Return all findings, and how many of each level there are."""
+    sections = list(sections)
+    return {
+        "counts": {level.value: count(sections, level) for level in Level},
+        "findings": [
+            {
+                "section": section.title,
+                "level": finding.level.value,
+                "code": finding.code,
+                "text": finding.text,
+                "remedy": finding.remedy or None,
+            }
+            for section in sections
+            for finding in section.findings
+        ],
+    }
