@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from clients.known import HELLO, OSLO, RAIN, RAINY, WEATHER, user
 from clients.ollama_js import OllamaJs, Thrown
+from support.demo import Shim
+from support.fake_backend import NOTHING, FakeBackend, v1_model
 
 UNKNOWN_CONTEXT = 32768
 NUM_CTX = re.compile(r"^\s*(?:PARAMETER\s+)?num_ctx\s+(-?\d+)", re.M)
@@ -52,14 +56,22 @@ def test_a_chat_comes_piece_by_piece_with_its_counts(extension):
     assert parts[-1]["eval_count"] > 0
 
 
-def test_what_is_loaded_is_told_while_a_chat_is_on_its_way(extension, demo):
-    story = extension.stream("/api/chat", {"model": "tiny-chat:latest", "messages": [user("Tell me a long story.")]})
-    next(story)
-    for _ in range(5):
-        running = {model["name"].lower(): model for model in extension.ask("GET", "/api/ps")["models"]}
-        assert running["tiny-chat:latest"]["context_length"] > 0
-    assert demo.miniature.open_generations, "the story ended before it was told"
-    story.close()
+def test_what_is_loaded_is_told_while_a_chat_has_not_begun(tmp_path, until):
+    models = {"models": [v1_model("slow", context_length=4096)]}
+    chat = json.dumps({"model": "slow:latest", "messages": [user("Hello")]}).encode()
+    head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(chat)
+    with (
+        FakeBackend(lambda asked: NOTHING if asked.path.startswith("/v1/") else models) as backend,
+        Shim(backend.url, tmp_path) as shim,
+    ):
+        with socket.create_connection(("127.0.0.1", shim.port)) as waiting:
+            waiting.sendall(head + chat)
+            until(lambda: backend.paths() == ["POST /v1/chat/completions"])
+            for _ in range(5):
+                (running,) = OllamaJs(shim.port).ask("GET", "/api/ps")["models"]
+                assert (running["name"], running["context_length"]) == ("slow:latest", 4096)
+            assert not backend.hung_up.is_set()
+        until(backend.hung_up.is_set)
 
 
 def test_hanging_up_stops_the_model(extension, demo, until):

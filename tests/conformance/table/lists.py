@@ -25,7 +25,7 @@ NAME = matching(r"[\w./-]+:[\w.-]+", "a name with its tag")
 CAPABILITIES = every(one_of("completion", "tools", "insert", "vision", "embedding", "thinking"), 1)
 
 DETAILS: dict[Any, Any] = {
-    "parent_model": "",
+    "parent_model": STRING,
     "format": "gguf",
     "family": TEXT,
     "families": every(TEXT, 1),
