@@ -78,7 +78,7 @@ def _context(chatting: Sequence[Seen], context: int, *, asks: bool) -> Iterator[
         text = f"it asks for {context} tokens of context, for which this is loaded anew: {_names(loaded)}"
         yield note("context", text, "An LM Studio older than 0.4 cannot do that: there, load with more.")
     elif loaded:
-        remedy = f"Set SHIM_DEFAULT_CONTEXT={context} (a model goes up to its own maximum), or its load settings in LM Studio."
+        remedy = f"Set SHIM_DEFAULT_CONTEXT={context} (as far as the model goes), or load it with more in LM Studio."
         yield warn("context", f"{context} tokens of context are wanted, but loaded is {_names(loaded)}", remedy)
     elif chatting and len(small) == len(chatting):
         text = f"no model has the {context} tokens of context that are wanted"
