@@ -53,7 +53,8 @@ def need_of(target: Target, ask: ModelAsk) -> Need:
     if services().config.read_only:
         return Need(target=target)  # used as it is: neither loaded anew nor sent away
     context = ask.options.get("num_ctx") or services().config.default_context
-    return Need(target=target, keep_alive=ask.keep_alive, context=max(0, context))
+    keep_alive = services().config.unload_ttl if ask.keep_alive == 0 else ask.keep_alive
+    return Need(target=target, keep_alive=keep_alive, context=max(0, context))
 
 
 def completion(path: str, payload: Payload, target: Target, ask: GenerationAsk, started_ns: int) -> Completion:

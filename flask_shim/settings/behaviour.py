@@ -33,7 +33,8 @@ BEHAVIOUR: tuple[Setting, ...] = (
         "SHIM_UNLOAD_TTL_SECONDS",
         "unload_ttl",
         "0",
-        "Idle seconds to leave a model when a client asks to unload it at once; 0 = unload at once.",
+        "Idle seconds to leave a model after an answer with `keep_alive` 0; 0 = unload at once. "
+        "A request that only unloads is done at once.",
         seconds(0, LONGEST_SECONDS),
     ),
     _of(

@@ -111,20 +111,24 @@ def test_as_many_names_are_remembered_as_told(size, is_same, rude):
 
 
 @pytest.fixture
-def asked(rude, tmp_path):
-    """Return a function that sends a chat to a shim with these variables and gives what LM Studio was asked."""
+def chat(rude, tmp_path):
+    """Return a function that sends a chat to a shim with these variables: what LM Studio was asked, and the app."""
     backend = rude(lm_studio(streams("Hel", "lo"), model("tiny")))
+    apps = []
 
-    def ask(path="/api/chat", body=None, **environ):
+    def send(body=None, **environ):
         environ = {"SHIM_LMSTUDIO_BASE": backend.url, "SHIM_DATA_DIR": str(tmp_path), **environ}
-        app = create_app(Config.from_env(environ, env_file=""))
+        apps.append(create_app(Config.from_env(environ, env_file="")))
         body = body or {"messages": [{"role": "user", "content": "Hello"}]}
-        answer = app.test_client().post(path, json={"model": "tiny", "stream": False, **body})
-        app.extensions["flask_shim"].close()
+        answer = apps[-1].test_client().post("/api/chat", json={"model": "tiny", "stream": False, **body})
         assert answer.status_code == 200, answer.text
-        return next(one.json for one in reversed(backend.asked) if one.method == "POST")
+        (payload,) = (one.json for one in backend.asked if one.path == "/v1/chat/completions")
+        backend.asked.clear()
+        return payload, apps[-1]
 
-    return ask
+    yield send
+    for app in apps:
+        app.extensions["flask_shim"].close()
 
 
 DEFAULTS = [
@@ -138,19 +142,22 @@ DEFAULTS = [
 
 
 @pytest.mark.parametrize(("environ", "sent"), DEFAULTS, ids=str)
-def test_defaults_of_the_settings_reach_lm_studio(environ, sent, asked):
-    payload = asked(**environ)
+def test_defaults_of_the_settings_reach_lm_studio(environ, sent, chat):
+    payload, _ = chat(**environ)
     assert {name: payload.get(name) for name in sent} == sent
 
 
-def test_the_default_system_prompt_goes_in_front_of_a_chat_without_one(asked):
+def test_the_default_system_prompt_goes_in_front_of_a_chat_without_one(chat):
     ours, theirs = {"role": "system", "content": "Be brief."}, {"role": "system", "content": "Be long."}
     user = {"role": "user", "content": "Hello"}
-    assert asked(SHIM_DEFAULT_SYSTEM_PROMPT="Be brief.")["messages"] == [ours, user]
-    payload = asked(body={"messages": [theirs, user]}, SHIM_DEFAULT_SYSTEM_PROMPT="Be brief.")
+    payload, _ = chat(SHIM_DEFAULT_SYSTEM_PROMPT="Be brief.")
+    assert payload["messages"] == [ours, user]
+    payload, _ = chat({"messages": [theirs, user]}, SHIM_DEFAULT_SYSTEM_PROMPT="Be brief.")
     assert payload["messages"] == [theirs, user]
 
 
-def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(asked):
-    body = {"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}
-    assert asked(body=body, SHIM_UNLOAD_TTL_SECONDS="300")["ttl"] == 300
+@pytest.mark.parametrize(("environ", "ttl", "agreed"), [({"SHIM_UNLOAD_TTL_SECONDS": "300"}, 300, 300), ({}, None, 0)])
+def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(environ, ttl, agreed, chat):
+    payload, app = chat({"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}, **environ)
+    assert payload.get("ttl") == ttl
+    assert app.extensions["flask_shim"].residents.of("tiny").keep_alive == agreed
