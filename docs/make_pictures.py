@@ -41,7 +41,8 @@ def main() -> None:
         answer = requests.post(f"{SHIM}/api/chat", data=ASK, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         save("demo", [("flask-shim demo", banner), (f"curl {SHIM}/api/chat -d '{ASK}'", cut(answer.text))])
-        save("models", [printed("models", backend), printed("ps", backend)])
+        save("models", [printed(backend, "models"), printed(backend, "ps")])
+        save("doctor", [printed(backend, "doctor", "--client", "vscode")])
 
 
 @contextmanager
@@ -61,12 +62,12 @@ def demo() -> Iterator[tuple[str, str]]:
             process.communicate(timeout=ANSWER_SECONDS)
 
 
-def printed(name: str, backend: str) -> tuple[str, str]:
+def printed(backend: str, *words: str) -> tuple[str, str]:
     """Return a command and what it prints in a terminal."""
     done = subprocess.run(  # noqa: S603 - our own command
-        command(name), capture_output=True, text=True, env=environment(SHIM_LMSTUDIO_BASE=backend), check=False
+        command(*words), capture_output=True, text=True, env=environment(SHIM_LMSTUDIO_BASE=backend), check=False
     )
-    return f"flask-shim {name}", done.stdout + done.stderr
+    return f"flask-shim {' '.join(words)}", done.stdout + done.stderr
 
 
 def command(*words: str) -> list[str]:

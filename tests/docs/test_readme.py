@@ -12,6 +12,7 @@ from support.powershell import requests_in as powershell_in
 from support.shown import Shown
 
 from flask_shim import create_app
+from flask_shim.cli import COMMANDS
 from flask_shim.config import Config
 from flask_shim.deploy import TEMPLATES
 
@@ -34,6 +35,11 @@ def test_the_table_of_routes_is_the_map_of_the_app():
         for rule in create_app(Config()).url_map.iter_rules()
     }
     assert {(methods, path) for methods, path in told} == is_so
+
+
+def test_the_table_of_commands_names_every_one():
+    told = [name for cell, _ in rows(README, "Commands") for name in re.findall(r"`flask-shim (\w+)`", cell)]
+    assert sorted(told) == sorted(COMMANDS)
 
 
 def test_the_table_of_packages_is_what_the_setup_asks_for():
