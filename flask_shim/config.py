@@ -131,6 +131,13 @@ class Config:
         if not self.max_connections:
             object.__setattr__(self, "max_connections", max(50, self.max_streams + SPARE_THREADS))
 
+    def spare_threads(self, eighths: int) -> int:
+        """Return so many eighths of the threads that generations never get, but one at least.
+
+        What may keep such a thread for long gets its share of them here, so that something is always left.
+        """
+        return max(1, (self.threads - self.max_streams) * eighths // 8)
+
     @classmethod
     def from_env(
         cls,

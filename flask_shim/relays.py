@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import orjson
 from flask import Response
 
-from flask_shim.errors import BackendBroke, NoModelLoaded
+from flask_shim.errors import BackendBroke, Busy, NoModelLoaded
 from flask_shim.faces import anthropic_error, openai_error
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.answers import CUT, Answer
@@ -18,6 +18,7 @@ from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
 from flask_shim.lmstudio.sse import EventCutter, SseSplitter
 from flask_shim.request_record import current
 from flask_shim.services import Services
+from flask_shim.slots import BUSY
 from flask_shim.stays import Need, load_now, stay
 from flask_shim.streams import SSE, streamed
 
@@ -45,8 +46,10 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
     """Send ``request`` to the backend and answer with what it answers, as it comes."""
     call = services.call(gone)
     with ExitStack() as held:
-        if request.method != "GET":  # lists take no slot, and little time
+        if request.method != "GET":
             held.callback(services.slots.take().release)
+        elif not held.enter_context(services.relays.take()):  # lists take no slot, but must leave threads to others
+            raise Busy(BUSY, retry_after=1)
         if request.need is not None:
             current().uses(request.need.target.model.key)
         held.enter_context(services.backend.watchdog.watch(call))

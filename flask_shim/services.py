@@ -13,8 +13,10 @@ from flask_shim.config import Config
 from flask_shim.directory import Directory
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Call, LMStudio
+from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.lifecycle import Residents
 from flask_shim.lmstudio.link import link_of as link_of
+from flask_shim.lmstudio.turns import Turns
 from flask_shim.request_record import current_id
 from flask_shim.slots import Slots
 from flask_shim.store import FILE_NAME, AliasStore
@@ -24,8 +26,11 @@ log = logging.getLogger(__name__)
 
 _KEY = "flask_shim"
 
-PULLS = 4
-"""Downloads that may be watched at once: each holds a thread, but none of the slots for generations."""
+PULLS = 3
+"""Eighths of the spare threads for watching downloads: each keeps one for hours."""
+
+RELAYS = 2
+"""Eighths for lists that are passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Services:
     residents: Residents
     slots: Slots
     pulls: Slots
+    relays: Turns
     defaults: Defaults
 
     @classmethod
@@ -53,7 +59,8 @@ class Services:
             directory=Directory(backend, config.model_selector_cache_size, aliases.aliases),
             residents=Residents(lambda key: _unload(backend, key)),
             slots=Slots(config.max_streams),
-            pulls=Slots(PULLS),
+            pulls=Slots(config.spare_threads(PULLS)),
+            relays=Turns(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
             defaults=Defaults(
                 temperature=config.default_temperature,
                 system_prompt=config.default_system_prompt,

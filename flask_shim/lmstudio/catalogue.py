@@ -9,13 +9,17 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from flask_shim.errors import BackendBroke, BackendRefused, NoSuchEndpoint, ShimError
+from flask_shim.errors import BackendBroke, BackendRefused, BackendTimeout, NoSuchEndpoint, ShimError
 from flask_shim.lmstudio.generations import Generation, is_list, read_list
 from flask_shim.lmstudio.model import Model
 from flask_shim.lmstudio.transport import Transport
+from flask_shim.lmstudio.turns import Turns
 
 CONTACT_SECONDS = 1.0
 """A list from the cache is not shown as the present state of a backend that has been silent for longer than this."""
+
+PATIENCE_SECONDS = 1.0
+"""How long any number of requests waits for the same list; longer, only as many as the link allows."""
 
 PROBE_SECONDS = 300.0
 """How long a generation is believed: people update LM Studio while the shim runs."""
@@ -36,10 +40,12 @@ class Catalogue:
     def __init__(self, transport: Transport, ttl: float) -> None:
         """Believe a list for ``ttl`` seconds; 0 asks every time."""
         self._transport = transport
+        self._turns = Turns(most_patient=transport.link.most_waiting, patience=PATIENCE_SECONDS)
+        self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
         self._missing: TTLCache[str, bool] = TTLCache(maxsize=16, ttl=PROBE_SECONDS, timer=time.monotonic)
-        self._missing_lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._last: Listing | None = None
+        self._epoch = 0
         self._generation: Generation | None = None
         self._probed_at = 0.0
         self._contact_at = 0.0
@@ -53,49 +59,69 @@ class Catalogue:
         backend's failure; threads that waited for the same failing attempt get that failure without another one.
         """
         asked_at = time.monotonic()
-        with self._turn:
+        if (cached := self._cached(asked_at, max_age)) is not None and not (must_answer and self._is_old(asked_at)):
+            return cached
+        with self._turns.take() as is_ours:
+            if not is_ours:
+                return self._meanwhile(is_old_good=max_age is None and not must_answer)
             if self._failure is not None and self._failed_at >= asked_at:
                 raise self._failure
             try:
                 return self._current(asked_at, max_age, must_answer)
             except ShimError as exc:
                 self._failure, self._failed_at = exc, time.monotonic()
-                self._forget()
+                self.lost()
                 raise
 
     def lacks(self, path: str) -> bool:
         """Tell whether the backend lately said that it has no such route."""
-        with self._missing_lock:
+        with self._lock:
             return path in self._missing
 
     def note_missing(self, path: str) -> None:
         """Remember that the backend has no such route, for as long as its generation is believed."""
-        with self._missing_lock:
+        with self._lock:
             self._missing[path] = True
 
     def expire(self) -> None:
         """Ask again next time: something was loaded, unloaded or downloaded."""
-        with self._turn:
+        with self._lock:
+            self._epoch += 1
             self._cache.clear()
 
     def lost(self) -> None:
         """Ask again next time, and which generation it is too: the backend was away and may have been updated."""
-        with self._turn:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._cache.clear()
-        self._generation = None
-        with self._missing_lock:
+        self.expire()
+        with self._lock:
+            self._last = self._generation = None
             self._missing.clear()
 
+    def _cached(self, asked_at: float, max_age: float | None) -> Listing | None:
+        with self._lock:
+            cached = self._cache.get("listing")
+        return cached if cached and (max_age is None or asked_at - cached.fetched_at <= max_age) else None
+
+    def _is_old(self, asked_at: float) -> bool:
+        return asked_at - self._contact_at > CONTACT_SECONDS
+
+    def _meanwhile(self, *, is_old_good: bool) -> Listing:
+        """Return the list of before, while a new one is waited for by others."""
+        last = self._last
+        if last is None or not is_old_good:
+            raise BackendTimeout("LM Studio has not told its models yet, and enough requests wait for that")
+        return last
+
     def _current(self, asked_at: float, max_age: float | None, must_answer: bool) -> Listing:
-        cached = self._cache.get("listing")
-        if cached is None or (max_age is not None and asked_at - cached.fetched_at > max_age):
+        cached = self._cached(asked_at, max_age)
+        if cached is None:
+            epoch = self._epoch
             cached = self._fetch()
-            self._cache["listing"] = cached
+            with self._lock:
+                self._last = cached
+                if epoch == self._epoch:  # else something was loaded meanwhile
+                    self._cache["listing"] = cached
             self._contact_at = cached.fetched_at
-        elif must_answer and asked_at - self._contact_at > CONTACT_SECONDS:
+        elif must_answer and self._is_old(asked_at):
             if not self._transport.is_reachable():
                 raise self._transport.unavailable("connection refused")
             self._contact_at = time.monotonic()

@@ -9,13 +9,18 @@ if TYPE_CHECKING:  # a Link of one's own needs none of what reads settings
     from flask_shim.config import Config
 
 
+LISTS = 2
+"""Eighths of the spare threads that may wait for a slow model list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """Everything the client needs to know about one LM Studio.
 
     ``base_url`` is the root that ``/v1/...`` hangs on, ``rest_url`` the one for ``/api/...``; both without a
     trailing slash. ``first_byte_timeout`` covers prompt processing and just-in-time loading, which are silent for
-    minutes; ``idle_timeout`` is the longest gap between two events after the first.
+    minutes; ``idle_timeout`` is the longest gap between two events after the first. ``most_waiting`` is how many
+    threads may wait for a slow model list to the end.
     """
 
     base_url: str = "http://127.0.0.1:1234"
@@ -36,6 +41,7 @@ class Link:
     max_line_bytes: int = 1 << 20
     max_answer_bytes: int = 64 << 20
     catalogue_ttl: float = 30.0
+    most_waiting: int | None = None
 
     def url(self, path: str) -> str:
         """Return the address of ``path``, which starts with ``/v1/`` (OpenAI's) or anything else (LM Studio's own)."""
@@ -65,4 +71,5 @@ def link_of(config: Config) -> Link:
         max_line_bytes=config.max_line_bytes,
         max_answer_bytes=config.max_stream_bytes,
         catalogue_ttl=config.model_cache_ttl,
+        most_waiting=config.spare_threads(LISTS) - 1,  # besides the one that asks
     )

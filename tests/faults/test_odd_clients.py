@@ -9,7 +9,7 @@ import pytest
 from support.gauges import gauges_of, temporary_files_of
 from support.scripts import endless, event, silent, streams
 from support.studio import CHAT
-from support.watched import PROMPT, STREAMS, chat
+from support.watched import PROMPT, STREAMS, THREADS, chat
 from support.wire import Wire, answer_in, asked, request
 
 STREAM = ("/api/chat", chat())
@@ -118,14 +118,14 @@ def test_head_request_never_begins_a_stream(patient, studio, path):
 
 
 def test_client_that_leaves_while_all_threads_are_busy_never_reaches_the_backend(patient, studio, until):
-    """Generations have their slots, lists hang: every thread is taken, and the rest has to wait."""
+    """Generations have their slots, lists hang: for a second every thread is taken, and the rest has to wait."""
     studio.answers[CHAT] = endless(0.05)
     with ExitStack() as opened:
         streaming = [opened.enter_context(patient.wire(*STREAM)) for _ in range(STREAMS)]
         for wire in streaming:
             wire.until(b"tok ")
         studio.answers["/api/v1/models"] = silent
-        hanging = [opened.enter_context(patient.wire("/api/tags")) for _ in range(3)]
+        hanging = [opened.enter_context(patient.wire("/api/tags")) for _ in range(THREADS - STREAMS)]
         studio.until(lambda: studio.open_at("/api/v1/models"))
         with patient.wire("/api/show", {"model": "tiny"}), patient.wire("/v1/embeddings", {"model": "x"}):
             time.sleep(0.2)  # they are in the queue, if they can be anywhere

@@ -23,6 +23,7 @@ from flask_shim.lmstudio import Link, catalogue
 from flask_shim.lmstudio.catalogue import CONTACT_SECONDS, PROBE_SECONDS, Catalogue
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.transport import Transport
+from flask_shim.lmstudio.turns import Turns
 
 URL = "http://127.0.0.1:1234"
 TTL = 30.0
@@ -208,22 +209,19 @@ def test_a_generation_that_is_gone_is_looked_for_at_once(backend, models, clock)
     assert models.listing(max_age=0).generation is Generation.V0
 
 
-class CountingLock:
-    """A lock that knows how many threads want it or have it."""
+class CountingTurns(Turns):
+    """Turns that know how many threads want one or have it."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        super().__init__(most_patient=None, patience=0)
         self.wanted = 0
         self._counting = threading.Condition()
 
-    def __enter__(self):
+    def take(self):
         with self._counting:
             self.wanted += 1
             self._counting.notify_all()
-        self._lock.acquire()
-
-    def __exit__(self, *_):
-        self._lock.release()
+        return super().take()
 
     def wait_for(self, number):
         with self._counting:
@@ -232,10 +230,10 @@ class CountingLock:
 
 def ask_at_once(models, first_answer):
     """Have many threads ask for the list while the first one's request is under way; return what they got."""
-    models._turn = CountingLock()
+    models._turns = CountingTurns()
 
     def answer(_):
-        models._turn.wait_for(THREADS)
+        models._turns.wait_for(THREADS)
         return first_answer
 
     got = []

@@ -14,7 +14,7 @@ PROMPT = "an-open-sesame-that-nobody-shall-read"
 TOKEN = "lms-token-that-nobody-shall-read"
 
 STREAMS = 4
-THREADS = 7
+THREADS = 12
 
 PATIENT = {"SHIM_MAX_STREAMS": str(STREAMS), "SHIM_THREADS": str(THREADS), "SHIM_MAX_KEEPALIVE_CONNECTIONS": "1"}
 IMPATIENT = PATIENT | {
