@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("file", "made"), [("docs/CONFIGURATION.md", config_docs.page), ("config/shim.env.example", config_docs.env_example)]
+    ("file", "made"),
+    [("docs/CONFIGURATION.md", config_docs.page), ("config/shim.env.example", config_docs.env_example)],
 )
 def test_the_documentation_is_in_step_with_the_code(file, made):
     assert (ROOT / file).read_text(encoding="utf-8") == made(), "run python -m flask_shim.config_docs"
