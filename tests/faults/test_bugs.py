@@ -1,0 +1,104 @@
+"""A bug of our own, wherever it sits: one error in the client's dialect, one line in the log, and nothing kept."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from support.apps import served
+from support.studio import CHAT
+from support.watched import PROMPT, chat
+from support.wire import asked
+
+from flask_shim import create_app, streams
+from flask_shim.config import Config
+from flask_shim.translate.records import ChatRecords
+from flask_shim.translate.replies import AnswerReader
+
+
+class OurOwnFault(Exception):
+    """Nobody expects this one."""
+
+
+def breaks(*_, **__):
+    raise OurOwnFault(f"{PROMPT}\nwith a second line")
+
+
+def breaks_after(count, function):
+    """Return the function, which breaks once it was called so often."""
+    calls = []
+
+    def called(*args, **kwargs):
+        calls.append(1)
+        return breaks() if len(calls) > count else function(*args, **kwargs)
+
+    return called
+
+
+PLACES = {
+    "in a guard": ("flask_shim.guards", "to_host", 0),
+    "in a schema": ("flask_shim.routes.ollama", "load_chat", 0),
+    "while the name is looked up": ("flask_shim.routes.naming", "resolve", 0),
+    "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
+    "while the model is looked at": ("flask_shim.stays", "_fit", 0),
+    "in the first event": (AnswerReader, "feed", 0),
+    "in the first line": (ChatRecords, "line", 0),
+}
+LATER = {
+    "in a later line": (ChatRecords, "line", 1),
+    "in the last line": (ChatRecords, "last_line", 0),
+}
+
+
+@pytest.fixture
+def shim(studio, tmp_path, caplog):
+    """Return a function that serves an application with a fault in it; see that nothing is left."""
+    caplog.set_level(logging.INFO)
+    app = create_app(Config(backend_url=studio.url, data_dir=tmp_path))
+    services = app.extensions["flask_shim"]
+    with served(app, channel_request_lookahead=1) as port:
+        yield int(port)
+    assert (services.slots.in_use, len(services.backend.watchdog), services.backend.open_connections) == (0, 0, 0)
+    services.close()
+
+
+def break_at(monkeypatch, place, name, count):
+    where = __import__(place, fromlist=[name]) if isinstance(place, str) else place
+    monkeypatch.setattr(where, name, breaks_after(count, getattr(where, name)))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "count", "stream"),
+    [
+        *(pytest.param(*place, True, id=f"{name}, streamed") for name, place in PLACES.items()),
+        *(pytest.param(*place, False, id=f"{name}, whole") for name, place in PLACES.items() if "line" not in name),
+    ],
+)
+def test_bug_before_the_first_line_is_a_500_without_a_word_about_it(
+    shim, studio, monkeypatch, caplog, place, name, count, stream
+):
+    break_at(monkeypatch, place, name, count)
+    answer = asked(shim, "/api/chat", chat(stream=stream))
+    assert (answer.status, answer.json) == (500, {"error": "internal error"})
+    assert "how=error:internal" in caplog.text
+    assert "OurOwnFault" in caplog.text
+    studio.until(lambda: not studio.open_at(CHAT))
+
+
+@pytest.mark.parametrize(("place", "name", "count"), LATER.values(), ids=LATER.keys())
+def test_bug_after_the_first_line_is_one_error_line(shim, studio, monkeypatch, caplog, place, name, count):
+    break_at(monkeypatch, place, name, count)
+    answer = asked(shim, "/api/chat", chat())
+    assert answer.is_whole
+    assert [line for line in answer.lines if "error" in line] == [{"error": "internal error"}] == answer.lines[-1:]
+    assert "how=error:internal" in caplog.text
+    studio.until(lambda: not studio.open_at(CHAT))
+
+
+def test_bug_where_an_answer_begins_closes_the_backend(shim, studio, monkeypatch):
+    """Not even an error can be made then; the server has one of its own."""
+    monkeypatch.setattr(streams.Response, "__init__", breaks)
+    answer = asked(shim, "/api/chat", chat())
+    assert (answer.status, answer.headers["content-type"]) == (500, "text/plain; charset=utf-8")
+    assert PROMPT.encode() not in answer.body
+    studio.until(lambda: not studio.open_at(CHAT))

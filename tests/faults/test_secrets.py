@@ -1,0 +1,73 @@
+"""What nobody shall read: keys, tokens and prompts, in a log of every kind, after much has gone wrong."""
+
+from __future__ import annotations
+
+import pytest
+from support.processes import ShimProcess
+from support.scripts import replies, streams
+from support.studio import CHAT
+from support.watched import PROMPT, TOKEN, chat, check_log
+from support.wire import Wire, asked, request
+
+KEY = "key-of-the-client-that-nobody-shall-read"
+OTHER = "key-of-somebody-else-that-nobody-shall-read"
+FORGED = "x%0a2026-01-01T00:00:00.000Z%20CRITICAL%20forged%20%1b[31m%e2%80%a8"
+
+BEARER = {"Authorization": f"Bearer {KEY}"}
+WRONG = {"Authorization": f"Bearer {OTHER}", "X-Api-Key": OTHER, "Cookie": f"key={OTHER}"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"SHIM_DEBUG": "1"}], ids=["log", "detailed log"])
+def test_no_log_tells_a_key_a_token_or_a_prompt(studio, settings):
+    with ShimProcess(studio.url, SHIM_API_KEY=KEY, SHIM_LMSTUDIO_TOKEN=TOKEN, **settings) as shim:
+        for headers in (BEARER, WRONG, {}, {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}):
+            for path in ("/api/chat", "/v1/chat/completions", "/v1/messages", f"/api/chat?key={KEY}&q={PROMPT}"):
+                for stream in (True, False):
+                    asked(shim.port, path, chat(stream=stream, max_tokens=9), headers=headers)
+        for answer in (
+            streams("one", ends=False),
+            streams(b"data: nonsense " + PROMPT.encode() + b"\n\n"),
+            replies({"error": "the model has crashed"}, "500 Oops", www_authenticate=TOKEN),
+        ):
+            studio.answers[CHAT] = answer
+            asked(shim.port, "/api/chat", chat(), headers=BEARER)
+        for broken in (request("/api/chat", chat(), headers=BEARER)[:-4], b"GET / HTTP/1.1\r\nAuthorization: Bearer "):
+            with Wire(shim.port) as wire:
+                wire.send(broken + KEY.encode())
+        asked(shim.port, "/api/chat", b"{" + PROMPT.encode(), headers=BEARER)
+        studio.kill()
+        asked(shim.port, "/api/chat", chat(), headers=BEARER)
+        studio.back()
+        shim.signal()
+        assert shim.wait() == 0
+    check_log(shim.log)
+    assert KEY not in shim.log
+    assert OTHER not in shim.log
+    assert shim.log.count(" flask_shim.recording ") > 40
+
+
+def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
+    """Paths, methods, model names, ids and lengths that waitress or the shim quote when they complain."""
+    evil = "x\r\nCRITICAL forged\x1b[31m\u2028\u202e"
+    patient.asked(f"/{FORGED}")
+    patient.asked("/api/chat", chat(model=evil))
+    patient.asked("/api/show", {"model": evil}, headers={"User-Agent": "\x9b31m", "X-Request-ID": "a b\x85"})
+    for raw in (
+        f"GET /{FORGED} HTTP/1.1\r\nHost: evil{FORGED}\r\n\r\n",
+        "GET http://[\x1b[31m/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        f"POST /{FORGED} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {'9' * 5000}\r\n\r\n",
+    ):
+        with Wire(patient.port) as wire:
+            wire.send(raw.encode("latin-1"))
+            wire.rest()
+    assert patient.end_of("/api/show")["how"] == "refused"
+    check_log(patient.log)
+    assert "forged" in patient.log
+    assert "\nCRITICAL forged" not in patient.log
+    assert "\x1b" not in patient.log
+
+
+def test_answers_say_nothing_about_what_serves_them(patient):
+    for path, body in (("/", None), ("/api/chat", chat()), ("/nowhere", None), ("/api/chat", b"{")):
+        headers = patient.asked(path, body).headers
+        assert set(headers).isdisjoint({"server", "via", "x-powered-by"})
