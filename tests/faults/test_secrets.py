@@ -53,7 +53,7 @@ def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
     patient.asked("/api/chat", chat(model=evil))
     patient.asked("/api/show", {"model": evil}, headers={"User-Agent": "\x9b31m", "X-Request-ID": "a b\x85"})
     for raw in (
-        f"GET /{FORGED} HTTP/1.1\r\nHost: evil{FORGED}\r\n\r\n",
+        f"GET /{FORGED} HTTP/1.1\r\nHost: evil{FORGED}\r\nConnection: close\r\n\r\n",
         "GET http://[\x1b[31m/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
         f"POST /{FORGED} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {'9' * 5000}\r\n\r\n",
     ):
