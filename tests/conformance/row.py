@@ -13,7 +13,6 @@ JSON_UTF8 = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson"
 SSE = "text/event-stream"
 PLAIN = "text/plain"
-EITHER_JSON = matching(r"application/json(; charset=utf-8)?", "application/json with or without its charset")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def delete(section: str, name: str, path: str, body: Any = None, **more: Any) ->
 
 def error(status: Any, text: Any) -> dict[str, Any]:
     """Expect an error in Ollama's own envelope."""
-    return {"status": status, "type": EITHER_JSON, "json": {"error": text}}
+    return {"status": status, "type": JSON_UTF8, "json": {"error": text}}
 
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
@@ -83,7 +82,7 @@ def openai_error(status: int, text: Any) -> dict[str, Any]:
     """Expect an error in the envelope of OpenAI's routes."""
     kind = _OPENAI_TYPES.get(status, "api_error")
     envelope = {"error": {"message": text, "type": kind, "param": None, "code": None}}
-    return {"status": status, "type": EITHER_JSON, "json": envelope}
+    return {"status": status, "type": JSON_UTF8, "json": envelope}
 
 
 _ANTHROPIC_TYPES = {400: "invalid_request_error", 404: "not_found_error", 503: "overloaded_error"}
@@ -96,7 +95,7 @@ def anthropic_error(status: int, text: Any) -> dict[str, Any]:
         "error": {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": text},
         "request_id": matching("req_[0-9a-f]{24}"),
     }
-    return {"status": status, "type": EITHER_JSON, "json": envelope}
+    return {"status": status, "type": JSON_UTF8, "json": envelope}
 
 
 def no_such_path() -> dict[str, Any]:

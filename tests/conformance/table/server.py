@@ -237,6 +237,30 @@ ROWS = (
         sent={"X-Request-Id": TEXT},
         differs="Every answer has an `X-Request-Id`, under which the log tells what became of it.",
     ),
+    *(
+        post(
+            "1.3",
+            f"errors of {path} have their charset",
+            path,
+            body,
+            **expected,
+            differs="Errors name the charset in their content type on every route and end without a line end; where"
+            " Ollama's would have been a stream, and on /v1/ where the model is to blame, they have no charset, and on"
+            " /v1/ they end with one.",
+        )
+        for path, body, expected in (
+            ("/api/create", {"model": "m"}, error(400, "neither 'from' or 'files' was specified")),
+            (
+                "/v1/completions",
+                {"model": "nope", "prompt": "x"},
+                {
+                    **openai_error(404, "model 'nope' not found"),
+                    "text": '{"error":{"message":"model \'nope\' not found","type":"not_found_error",'
+                    '"param":null,"code":null}}',
+                },
+            ),
+        )
+    ),
     get(
         "1.3",
         "long answers come in one piece",
