@@ -25,7 +25,7 @@ def long_description() -> str:
 # Lower bounds are versions something here depends on, not the newest ones at the time.
 REQUIRED = [
     "flask>=3.0",
-    "jinja2>=3.1",  # Flask brings it along
+    "jinja2>=3.1.2",  # Flask brings it along
     "waitress>=3.0.1",  # looking ahead in a connection raced before (CVE-2024-49768)
     "requests>=2.32.4",  # leaked .netrc logins before (CVE-2024-47081)
     "urllib3>=2.7",  # limits on decompression
@@ -45,7 +45,7 @@ REQUIRED = [
 ]
 
 EMBEDDED = [
-    "xllamacpp>=2026.5",
+    "xllamacpp>=2026.5.9093",
 ]
 
 CLIENTS = [
@@ -64,6 +64,7 @@ TEST = [
     "gguf>=0.17",  # writes the models that the tests read, and reads them a second way
     "pytest>=8.4",
     "pytest-timeout>=2.3",
+    "pytest-cov>=7.0",  # earlier ones measure subprocesses in a way of their own
     "responses>=0.25",
     "hypothesis>=6.100",
     "schemathesis>=4.28",  # earlier ones use what hypothesis no longer has
@@ -71,6 +72,12 @@ TEST = [
     "openai>=2.0",
     "openapi-spec-validator>=0.8",
     "websocket-client>=1.7",  # steers the browser that looks at the documentation
+    "trustme>=1.1",  # certificates for front proxies
+    "PyYAML>=6.0",
+    "tree-sitter>=0.24",  # with the next: whether the PowerShell is PowerShell
+    "tree-sitter-powershell>=0.25",
+    "build>=1.2",
+    "setuptools>=77",  # builds the package without fetching anything
     "mypy>=1.15",
     "ruff>=0.12",
     "types-requests>=2.32",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +40,13 @@ def test_everything_imported_is_required():
         if not {owner.lower().replace("_", "-") for owner in owners.get(name, [])} & (required() | {"werkzeug"})
     }
     assert missing == set()  # werkzeug comes with Flask, in the version Flask wants
+
+
+def test_everything_required_has_a_lower_bound():
+    lowest = runpy.run_path(str(PACKAGE.parent / "tools" / "lowest.py"))
+    held = [lowest["lowest"](line) for line in lowest["needed"]()]
+    assert "flask==3.0" in held
+    assert len(held) > 10
 
 
 def test_the_version_is_the_one_of_the_package():
