@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import responses
+from support.listed import URL, ListedBackend
+from support.scripts import reads
 
-from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.lmstudio import Call, Link, LMStudio, catalogue
 from flask_shim.lmstudio.calls import Watchdog
+from flask_shim.lmstudio.catalogue import Catalogue
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.transport import Transport
 
 
 class Clock:
@@ -39,3 +45,40 @@ def client_of():
     yield client
     for one in opened:
         one.close()
+
+
+LIST_SECONDS = 30.0
+"""How long the catalogue of these tests believes a list."""
+
+
+@pytest.fixture
+def backend():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield ListedBackend(mock)
+
+
+@pytest.fixture
+def models(backend, clock, monkeypatch):
+    """A catalogue of that backend, whose clock the test turns."""
+    monkeypatch.setattr(catalogue, "time", clock)
+    transport = Transport(Link(base_url=URL))
+    yield Catalogue(transport, LIST_SECONDS)
+    transport.close()
+
+
+@pytest.fixture
+def opened(client_of, rude):
+    """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
+    streams_ = []
+
+    def stream_of(answer, call=None, **link):
+        client = client_of(rude(reads(answer)).url, **link)
+        call = call or Call()
+        watched = client.watchdog.watch(call)
+        watched.__enter__()
+        streams_.append(client.open_completion(CHAT, {"stream": True}, call))
+        return streams_[-1]
+
+    yield stream_of
+    for stream in streams_:
+        stream.close()

@@ -7,17 +7,14 @@ import threading
 from contextlib import closing
 
 import pytest
-from support.scripts import END, USAGE, event, reads, replies, sse, streams
+from support.scripts import END, USAGE, event, reads, sse, streams
 
 from flask_shim.errors import (
     BackendBroke,
     BackendError,
-    BackendRefused,
     BackendTimeout,
     ClientGone,
     ModelFailed,
-    NoModelLoaded,
-    NoSuchEndpoint,
 )
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.client import CHAT
@@ -27,24 +24,6 @@ CRASHED = "The model has crashed without additional information. (Exit code: nul
 CRASH = {"error": {"message": CRASHED}, "message": CRASHED}
 DONE = b"data: [DONE]\n\n"
 FINISH = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-
-
-@pytest.fixture
-def opened(client_of, rude):
-    """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
-    streams_ = []
-
-    def stream_of(answer, call=None, **link):
-        client = client_of(rude(reads(answer)).url, **link)
-        call = call or Call()
-        watched = client.watchdog.watch(call)
-        watched.__enter__()
-        streams_.append(client.open_completion(CHAT, {"stream": True}, call))
-        return streams_[-1]
-
-    yield stream_of
-    for stream in streams_:
-        stream.close()
 
 
 def texts(stream):
@@ -187,43 +166,6 @@ def test_a_stream_without_end_is_too_long_at_some_point(opened):
     found, failure = texts(opened(streams(endless), max_answer_bytes=100_000))
     assert 25 < len(found) < 110  # of the last read, which may be of 64 KiB, nothing is told
     assert failure.text == "the answer is too long: more than 100000 bytes"
-
-
-WHOLE = {
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello!"}, "finish_reason": "stop"}],
-    "usage": USAGE,
-}
-
-
-def test_a_whole_answer_to_a_request_for_a_stream_is_taken(opened):
-    (events,) = opened(replies(WHOLE))
-    assert events[0].choices[0].message.content == "Hello!"
-    assert events[0].usage == Usage(3, 2)
-
-
-INSTEAD = {
-    "an error with status 200": (replies({"error": "Unexpected endpoint or method. (POST /x)"}), NoSuchEndpoint),
-    "an error with status 400": (replies({"error": "'messages' field is required"}, "400 X"), BackendRefused),
-    "nothing loaded": (replies({"error": "No models loaded. Please load one."}, "400 X"), NoModelLoaded),
-    "a crash with status 400": (replies({"error": CRASHED}, "400 X"), ModelFailed),
-    "an error page": (replies("<html>502</html>", "502 X", content_type="text/html"), BackendError),
-    "a redirect": (replies("", "302 X", location="/login"), BackendBroke),
-    "a web page": (replies("<html>hello</html>", content_type="text/html"), BackendBroke),
-    "an empty object": (replies({}), BackendBroke),
-    "a list of models": (replies({"data": []}), BackendBroke),
-    "no choices": (replies({"choices": []}), BackendBroke),
-    "nothing at all": (replies(""), BackendBroke),
-    "a compressed stream": (
-        replies(b"\x1f\x8b", content_type="text/event-stream", content_encoding="gzip"),
-        BackendBroke,
-    ),
-}
-
-
-@pytest.mark.parametrize(("answer", "kind"), INSTEAD.values(), ids=INSTEAD.keys())
-def test_what_comes_instead_of_a_stream_is_raised_while_opening(opened, answer, kind):
-    with pytest.raises(kind):
-        opened(answer)
 
 
 def test_silence_before_the_first_event_is_a_timeout(opened):
