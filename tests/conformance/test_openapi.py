@@ -31,6 +31,9 @@ TOLD_TO_FAIL = re.compile("mid boom|boom inside|.*ended before its answer was co
 """What the backend was told to fail with."""
 
 
+NO_INTEGER = re.compile(r'"(\w+_duration|\w+_count|\w*size\w*|total|completed|created|index)":-?\d+[.eE]')
+"""Counts that strict clients cannot read; JSON Schema takes 1.0 for an integer."""
+
 FAILURES = {500: KNOWN_500, 502: TOLD_TO_FAIL}
 
 
@@ -58,6 +61,7 @@ def described(examples, *phases, modes):
 def check(case, url):
     response = case.call(base_url=url, timeout=TIMEOUT_SECONDS)
     assert "<html" not in response.text.lower()
+    assert not NO_INTEGER.search(response.text), response.text
     if response.status_code in FAILURES:
         assert FAILURES[response.status_code].match(response.json()["error"]), response.text
     case.validate_response(response, checks=AS_DESCRIBED)
