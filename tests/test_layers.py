@@ -14,19 +14,20 @@ LAYERS = (
     {"_version", "durations", "errors", "origins"},
     {"embedded", "request_record", "settings", "slots"},
     {"config", "config_docs", "faces", "hosts", "streams"},
-    {"deploy", "guards", "lmstudio", "log", "threads"},
+    {"guards", "lmstudio", "log", "threads"},
     {"recording", "translate"},
     {"directory", "metrics", "schemas"},
     {"alias_file", "openapi"},
     {"store"},
     {"services"},
     {"pulling", "stays"},
-    {"completions", "relays", "vectors"},
+    {"completions", "preloading", "relays", "vectors"},
     {"answering"},
     {"retelling"},
     {"routes"},
     {"app"},
     {"flask_shim", "serving"},
+    {"deploy", "doctor"},
     {"cli"},
     {"__main__"},
 )
@@ -119,8 +120,9 @@ def _within(*places):
     return {name for name in MODULES if any(f"{name}.".startswith(f"{place}.") for place in places)}
 
 
-def test_only_the_client_and_the_look_at_a_taken_port_use_requests():
-    assert _importing("requests", "urllib3") <= _within("flask_shim.lmstudio", "flask_shim.serving.neighbours")
+def test_only_the_client_and_those_who_look_at_a_port_use_requests():
+    lookers = ("flask_shim.serving.neighbours", "flask_shim.doctor.asking")
+    assert _importing("requests", "urllib3") <= _within("flask_shim.lmstudio", *lookers)
 
 
 def test_the_client_knows_neither_flask_nor_ollama():

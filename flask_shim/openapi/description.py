@@ -12,7 +12,8 @@ from flask import Flask
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
-from flask_shim import __version__, faces
+from flask_shim import faces
+from flask_shim._version import __version__
 from flask_shim.config import Config
 from flask_shim.guards import is_open
 from flask_shim.openapi.examples import Example, Models, examples_of

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 Example = dict[str, Any]
+Examples = dict[str, Example]
+"""Bodies of one operation, by what they show."""
 
 EMBEDDER = "text-embedding-nomic-embed-text-v1.5"
 """It comes with LM Studio."""
@@ -12,6 +14,9 @@ EMBEDDER = "text-embedding-nomic-embed-text-v1.5"
 OWN_NAME, COPIED_NAME = "my-assistant", "my-copy"
 
 QUESTION = "Why is the sky blue?"
+
+_TURNS = [{"role": "user", "content": QUESTION}]
+_SEEN = {"role": "user", "content": "What colour is this?"}
 
 RED_SQUARE = (
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP8z0AaYGIY1TCqYdhqAABALgEfFO4+AgAAAABJRU5ErkJggg=="
@@ -27,19 +32,20 @@ class Models(NamedTuple):
     embedding: str = EMBEDDER
 
 
-def examples_of(models: Models) -> dict[str, dict[str, Example]]:
+def examples_of(models: Models) -> dict[str, Examples]:
     """Return the examples of every operation that has a body, by what they show."""
+    return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat)}
+
+
+def _answers(models: Models) -> dict[str, Examples]:
+    """Return those of Ollama's routes that ask a model something."""
     chat, vision, embedding = models
-    turns = [{"role": "user", "content": QUESTION}]
-    asked = {"model": chat, "messages": turns}
-    named = {"model": chat}
-    service_turns = {"messages": turns, "config": {"temperature": 0.2, "maxTokens": 64}}
-    seen = {"role": "user", "content": "What colour is this?"}
+    asked = {"model": chat, "messages": _TURNS}
     return {
         "POST /api/chat": {
             "One answer": {**asked, "stream": False},
             "A stream": {**asked, "options": {"num_predict": 64}},
-            "A picture": {"model": vision, "messages": [{**seen, "images": [RED_SQUARE]}], "stream": False},
+            "A picture": {"model": vision, "messages": [{**_SEEN, "images": [RED_SQUARE]}], "stream": False},
             "Fitting a schema": {
                 **asked,
                 "stream": False,
@@ -50,10 +56,17 @@ def examples_of(models: Models) -> dict[str, dict[str, Example]]:
         "POST /api/generate": {
             "One answer": {"model": chat, "prompt": QUESTION, "stream": False},
             "A stream": {"model": chat, "prompt": QUESTION, "options": {"num_predict": 64}},
-            "Load the model": {**named, "keep_alive": "5m"},
+            "Load the model": {"model": chat, "keep_alive": "5m"},
         },
         "POST /api/embed": {"Two texts": {"model": embedding, "input": ["The sky is blue.", "Grass is green."]}},
         "POST /api/embeddings": {"One text": {"model": embedding, "prompt": "The sky is blue."}},
+    }
+
+
+def _names(chat: str) -> dict[str, Examples]:
+    """Return those of Ollama's routes that deal with names and files."""
+    named = {"model": chat}
+    return {
         "POST /api/show": {"A model": named},
         "POST /api/create": {
             "A name of one's own": {
@@ -68,22 +81,34 @@ def examples_of(models: Models) -> dict[str, dict[str, Example]]:
         "DELETE /api/delete": {"A name made here": {"model": COPIED_NAME}},
         "POST /api/pull": {"A model": {**named, "stream": False}},
         "POST /api/push": {"A model": {**named, "stream": False}},
+    }
+
+
+def _v1(models: Models) -> dict[str, Examples]:
+    """Return those of OpenAI's and Anthropic's routes."""
+    chat, _, embedding = models
+    asked = {"model": chat, "messages": _TURNS}
+    return {
         "POST /v1/chat/completions": {"One answer": asked, "A stream": {**asked, "stream": True, "max_tokens": 64}},
         "POST /v1/completions": {"One answer": {"model": chat, "prompt": "The sky is", "max_tokens": 16}},
         "POST /v1/embeddings": {"One text": {"model": embedding, "input": "The sky is blue."}},
         "POST /v1/responses": {"One answer": {"model": chat, "input": QUESTION}},
         "POST /v1/messages": {"One answer": {**asked, "max_tokens": 64}},
         "POST /v1/messages/count_tokens": {"A question": asked},
-        "POST /models/load": {"A model": {"model_key": chat}},
-        "POST /models/unload": {"Everything": {"unload_all": True}},
-        "POST /chat": {"With a model": {"model_key": chat, **service_turns}, "With the default one": service_turns},
-        "POST /chat/stream": {"With a model": {"model_key": chat, **service_turns}},
-        "POST /chat/regular": {"A question": service_turns},
-        "POST /chat/regular/stream": {"A question": service_turns},
-        "POST /chat/vision": {"A picture": {"messages": [_with_picture(seen)]}},
-        "POST /chat/vision/stream": {"A picture": {"messages": [_with_picture(seen)]}},
     }
 
 
-def _with_picture(turn: Example) -> Example:
-    return {**turn, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
+def _service(chat: str) -> dict[str, Examples]:
+    """Return those of the shim's own routes."""
+    turns = {"messages": _TURNS, "config": {"temperature": 0.2, "maxTokens": 64}}
+    seen = {**_SEEN, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
+    return {
+        "POST /models/load": {"A model": {"model_key": chat}},
+        "POST /models/unload": {"Everything": {"unload_all": True}},
+        "POST /chat": {"With a model": {"model_key": chat, **turns}, "With the default one": turns},
+        "POST /chat/stream": {"With a model": {"model_key": chat, **turns}},
+        "POST /chat/regular": {"A question": turns},
+        "POST /chat/regular/stream": {"A question": turns},
+        "POST /chat/vision": {"A picture": {"messages": [seen]}},
+        "POST /chat/vision/stream": {"A picture": {"messages": [seen]}},
+    }
