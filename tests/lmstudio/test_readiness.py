@@ -92,9 +92,7 @@ def test_download_that_fails_is_raised(studio):
 
 def test_missing_model_on_an_old_backend_is_raised_with_its_name(studio):
     _, client = studio("v0", m=None)
-    with pytest.raises(
-        NotSupported, match="no model 'nope', and this LM Studio cannot download a model over HTTP"
-    ):
+    with pytest.raises(NotSupported, match="no model 'nope', and this LM Studio cannot download a model over HTTP"):
         client.ensure_ready("nope")
 
 
