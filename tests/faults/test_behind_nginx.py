@@ -1,0 +1,75 @@
+"""What is promised behind nginx with the shipped configuration, as far as the tests of front proxies leave it open."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+from support.fronts import Front
+from support.gauges import files_of
+from support.scripts import endless, silent, streams
+from support.studio import CHAT, COLD, LOAD
+from support.watched import chat
+from support.wire import Wire
+
+PROMISED_SECONDS = 1.0
+
+
+@pytest.fixture
+def nginx(patient):
+    with Front("nginx", [patient.port]) as front:
+        yield front
+
+
+PHASES = {
+    "in a stream": (chat(), CHAT, endless(0.05)),
+    "in a silent stream": (chat(), CHAT, streams("one", lambda peer: peer.hold())),
+    "before a word": (chat(), CHAT, silent),
+    "before one object": (chat(stream=False), CHAT, silent),
+    "while a model loads": ({"model": COLD, "messages": []}, LOAD, silent),
+}
+
+
+@pytest.mark.parametrize(("body", "path", "answer"), PHASES.values(), ids=PHASES.keys())
+def test_client_that_leaves_behind_nginx_hangs_lm_studio_up(patient, nginx, studio, body, path, answer):
+    studio.answers[path] = answer
+    with nginx.wire("/api/chat", body):
+        studio.until(lambda: studio.open_at(path))
+    left_at = time.monotonic()
+    (peer,) = studio.at(path)
+    studio.until(lambda: peer.gone_at)
+    assert peer.gone_at - left_at < PROMISED_SECONDS
+    assert patient.end_of("/api/chat")["how"] == "client_gone"
+
+
+def test_dripping_clients_stay_with_nginx(patient, nginx):
+    """Heads that never end cost the shim itself a connection each; in front of it nobody notices them."""
+    before = files_of(patient.shim)
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(nginx.port)) for _ in range(110)]
+        for wire in wires:
+            wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        for _ in range(3):
+            for wire in wires:
+                wire.send(b" ")
+            assert nginx.asked("/health").status == 200
+        assert files_of(patient.shim) <= before + 10  # what nginx keeps open for the next requests
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 4\r\nContent-Length: 5\r\n",
+        b"X : y\r\n",
+    ],
+)
+def test_ambiguous_request_never_gets_past_nginx(patient, nginx, head):
+    with Wire(nginx.port) as wire:
+        wire.send(b"POST /api/show HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n0\r\n\r\nGET /api/ps HTTP/1.1\r\n")
+        wire.send(b"Host: localhost\r\nConnection: close\r\n\r\n")
+        raw = wire.rest()
+    assert raw.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
+    assert raw.count(b"HTTP/1.1 ") == 1
+    assert "path=/api/ps" not in patient.log
