@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,9 +53,18 @@ class Transport:
         call.check()
         if not self.room.enter(self.link.connect_timeout):
             raise Busy(f"all {self.link.max_connections} connections to LM Studio are in use", retry_after=1)
+        with ExitStack() as unless_answered:
+            unless_answered.callback(self.room.leave)
+            response = self._send(adapter, request, call)
+            unless_answered.pop_all()
+        return Answer(response, call, self.link.chunk_size, self.room.leave)
+
+    def _send(
+        self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: Call
+    ) -> requests.Response:
         CURRENT.call = call
         try:
-            response = adapter.send(
+            return adapter.send(
                 request,
                 stream=True,
                 timeout=Timeout(connect=self.link.connect_timeout, read=None),  # type: ignore[arg-type]  # the adapter takes one
@@ -63,11 +73,9 @@ class Transport:
                 proxies=self._session.proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            self.room.leave()
             raise self._failure(exc, call) from exc
         finally:
             CURRENT.call = None
-        return Answer(response, call, self.link.chunk_size, self.room.leave)
 
     def exchange(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float | None, call: Call | None = None

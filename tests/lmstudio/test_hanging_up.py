@@ -7,7 +7,7 @@ import threading
 import pytest
 from support.ports import unused_port
 from support.scripts import reads, replies
-from support.sending import exchanged, post
+from support.sending import CHAT, exchanged, post
 
 from flask_shim.errors import (
     BackendError,
@@ -123,3 +123,10 @@ def test_a_lost_backend_leaves_its_connection_to_others(client_of):
     for _ in range(3):
         with pytest.raises(BackendUnavailable):
             post(client)
+
+
+def test_a_request_that_cannot_be_sent_leaves_its_connection_to_others(client_of, rude):
+    client = client_of(rude(reads(replies({}))).url, max_connections=1, connect_timeout=0.05)
+    with pytest.raises(ValueError, match="Invalid header value"):
+        client.open("POST", CHAT, Call(), b"{}", {"X-Odd": "a\nb"})
+    post(client).close()
