@@ -13,7 +13,7 @@ from support.gauges import Gauges, gauges_of, memory_of, settled
 from support.processes import ShimProcess
 from support.scripts import endless, streams
 from support.studio import CHAT
-from support.watched import chat, check_log
+from support.watched import PROMPT, chat, check_log
 from support.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,22 @@ def test_each_of_300_clients_at_once_gets_its_answer_or_is_refused(studio, start
     assert all("server busy" in answer.json["error"] for answer in refused)
     assert len(studio.asked_for(CHAT)) == len(served)
     assert settled(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
+
+
+def test_words_of_one_client_never_reach_another(studio, started):
+    def echo(peer):
+        text = str(peer.asked[-1].json["messages"][-1]["content"])
+        streams(*[step for _ in range(5) for step in (text, 0.02)])(peer)
+
+    studio.answers[CHAT] = echo
+    shim = started()
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(shim.port)) for _ in range(64)]
+        for number, wire in enumerate(wires):
+            wire.ask("/api/chat", chat(messages=[{"role": "user", "content": f"<{number}>{PROMPT}"}]))
+        for number, wire in enumerate(wires):
+            text = "".join(line["message"]["content"] for line in wire.answer().lines)
+            assert text == f"<{number}>{PROMPT}" * 5
 
 
 @pytest.mark.usefixtures("descriptors")

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 from support.gauges import gauges_of, temporary_files_of
-from support.scripts import endless, event, silent, streams
+from support.scripts import endless, silent, streams
 from support.studio import CHAT
-from support.watched import PROMPT, STREAMS, THREADS, chat
+from support.watched import STREAMS, THREADS, chat
 from support.wire import Wire, answer_in, asked, request
 
 STREAM = ("/api/chat", chat())
@@ -147,21 +147,3 @@ def test_client_that_leaves_at_once_leaves_nothing(patient, studio):
         wire = Wire(patient.port)
         wire.send(request(*STREAM)[:-5])
         wire.reset()
-
-
-def test_words_of_one_client_never_reach_another(patient, studio):
-    """More clients than slots, each with a text of its own."""
-
-    def echo(peer):
-        text = str(peer.asked[-1].json["messages"][-1]["content"])
-        streams(*[event(text)] * 5)(peer)
-
-    studio.answers[CHAT] = echo
-    with ExitStack() as opened:
-        wires = {}
-        for number in range(STREAMS):
-            message = {"role": "user", "content": f"<{number}>{PROMPT}"}
-            wires[number] = opened.enter_context(patient.wire("/api/chat", chat(messages=[message])))
-        for number, wire in wires.items():
-            text = "".join(line["message"]["content"] for line in wire.answer().lines)
-            assert text == f"<{number}>{PROMPT}" * 5
