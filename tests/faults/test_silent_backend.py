@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from support.scripts import event, silent, streams
 from support.studio import CHAT, COLD, EMBEDDER, LOAD
 from support.watched import PROMPT, chat
 
-from flask_shim.errors import BackendUnavailable
+from flask_shim.errors import BackendTimeout, BackendUnavailable, ClientGone
 from flask_shim.lmstudio import Call, Link, LMStudio
 
 SOON = 3.0
@@ -165,6 +166,26 @@ def test_backend_that_takes_no_connection_is_given_up():
         assert time.monotonic() - started < SOON
         assert backend.open_connections == 0
         backend.close()
+
+
+def test_backend_that_does_not_read_its_prompt_is_given_up():
+    """The request is larger than what the system takes in for a program that never looks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        gone = threading.Event()
+        with LMStudio(Link(base_url=url)) as backend:
+            for call, failure in (
+                (Call(gone.is_set), ClientGone),
+                (Call(total_timeout=0.2), BackendTimeout),
+            ):
+                timer = threading.Timer(0.2, gone.set)
+                timer.start()
+                started = time.monotonic()
+                with backend.watchdog.watch(call), pytest.raises(failure):
+                    backend.open("POST", CHAT, call, b"x" * 50_000_000)
+                assert time.monotonic() - started < SOON
+                timer.join()
+            assert backend.open_connections == 0
 
 
 def test_readiness_tells_that_the_backend_is_away_and_health_does_not(away):
