@@ -8,9 +8,6 @@ from flask_shim.errors import ShimError
 from flask_shim.faces import json_response
 from flask_shim.services import services
 
-PROBE_SECONDS = 2.0
-"""How old the backend's last sign of life may be: health checkers must not pile up on a hung LM Studio."""
-
 bp = Blueprint("health", __name__)
 
 
