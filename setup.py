@@ -45,7 +45,7 @@ REQUIRED = [
 ]
 
 EMBEDDED = [
-    "xllamacpp>=2026.5.9093",
+    "xllamacpp>=2026.10.11549",
 ]
 
 CLIENTS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plistlib
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,14 @@ BY_NAME = {template.name: template for template in TEMPLATES}
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 def test_a_shipped_file_is_its_template_filled_in(template):
     assert (CONFIG / template.file).read_text(encoding="ascii") == shipped(template), "run python -m flask_shim.deploy"
+
+
+def test_all_files_are_written_by_one_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    runpy.run_module("flask_shim.deploy", run_name="__main__")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "config").iterdir()}
+    assert written == {template.file: (CONFIG / template.file).read_bytes() for template in TEMPLATES}
 
 
 def test_nothing_lies_in_the_folder_that_is_not_made():

@@ -8,6 +8,13 @@ import re
 import pytest
 
 from flask_shim.log import OneLine
+from flask_shim.request_record import enter
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_requests():
+    """Forget the last request that another test answered in this thread."""
+    enter(None)
 
 
 class Lines(logging.Handler):
