@@ -22,7 +22,9 @@ CAN = {"vision": False, "trained_for_tool_use": True}
 LARGE = model(capabilities=CAN, loaded_instances=[{"id": "tiny", "config": {"context_length": 131_072}}])
 COLD = model("cold", loaded_instances=[])
 LISTED = replies({"data": [{"id": "tiny", "object": "model"}, {"id": "cold", "object": "model"}]})
-NO_TOKEN = replies({"error": {"code": "invalid_api_key", "message": "a token is required"}}, "401 Unauthorized")
+NO_TOKEN = replies(
+    {"error": {"code": "invalid_api_key", "message": "a token is required"}}, "401 Unauthorized", connection="close"
+)
 
 TOKENS = 30
 PACED = streams(*[step for _ in range(TOKENS) for step in ("one ", 0.02)])
