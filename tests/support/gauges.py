@@ -53,8 +53,14 @@ def files_of(shim: ShimProcess) -> int:
 def temporary_files_of(shim: ShimProcess) -> int:
     """Count the open files that have no name any more."""
     folder = Path(f"/proc/{shim.process.pid}/fd")
-    targets = [str(link.readlink()) for link in folder.iterdir()] if folder.is_dir() else []
-    return sum(target.endswith("(deleted)") for target in targets)
+    return sum(_target(link).endswith("(deleted)") for link in folder.iterdir()) if folder.is_dir() else 0
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # closed since the folder was read
+        return ""
 
 
 def memory_of(shim: ShimProcess) -> int:
