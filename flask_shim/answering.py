@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 from flask import Response
@@ -16,7 +16,7 @@ from flask_shim.request_record import RequestRecord, current
 from flask_shim.streams import NDJSON, streamed
 from flask_shim.translate.dates import to_utc
 from flask_shim.translate.records import Answer, Records
-from flask_shim.translate.replies import AnswerReader, Orphaned, Piece, Reading
+from flask_shim.translate.replies import AnswerReader, Piece, Reading
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -55,7 +55,7 @@ def answered(
         return json_response(records.whole(answer, totals, to_utc(time.time_ns())))
 
 
-def pieces_of(completion: Completion, reader: AnswerReader) -> Iterator[Iterable[Piece]]:
+def pieces_of(completion: Completion, reader: AnswerReader) -> Iterator[list[Piece]]:
     """Yield the pieces of each read together, those that only the end settles last."""
     completion.owned.callback(_note_counts, current(), reader)
     for events in completion:
@@ -76,16 +76,10 @@ def _lines(completion: Completion, reader: AnswerReader, records: Records, to_co
     keep = to_context is not _no_context
     text: list[str] = []
     for pieces in pieces_of(completion, reader):
-        created_at = to_utc(time.time_ns())
-        lines: list[bytes] = []
-        for piece in pieces:
-            if isinstance(piece, Orphaned):
-                continue  # what was sent cannot be taken back
-            lines.append(records.line(piece, created_at))
-            if keep:
-                text.append(piece.text)
-        if lines:
-            yield b"".join(lines)
+        if keep:
+            text.extend(piece.text for piece in pieces)
+        if lines := records.lines(pieces, to_utc(time.time_ns())):
+            yield lines
     yield records.last_line(completion.totals(reader, to_context("".join(text))), to_utc(time.time_ns()))
 
 

@@ -73,7 +73,7 @@ class Config:
     ca_file: Path | None = None
     model_cache_ttl: float = 30.0
     model_selector_cache_size: int = 256
-    stream_chunk_size: int = 8192
+    stream_chunk_size: int = 131_072
     max_line_bytes: int = 1024 * 1024
     max_stream_bytes: int = 64 * 1024 * 1024
 

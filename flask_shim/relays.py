@@ -141,7 +141,7 @@ def _events(services: Services, answer: Answer, first: bytes, path: str) -> Iter
             raise BackendBroke(f"the answer is too long: more than {link.max_answer_bytes} bytes")
         if events := cutter.feed(block):
             yield events
-        tail = (tail + block)[-_TAIL_BYTES:]
+        tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
             return  # whatever becomes of the connection
         block = answer.read()

@@ -64,7 +64,7 @@ class Usage(msgspec.Struct, gc=False):
 class Event(msgspec.Struct, gc=False):
     """One event. ``timings`` (llama.cpp: milliseconds) and ``stats`` (LM Studio: seconds) are by the engine's clock."""
 
-    choices: list[Choice] | None = None
+    choices: tuple[Choice, ...] | None = None
     usage: Usage | None = None
     error: Any = None
     timings: dict[str, Any] | None = None
@@ -98,7 +98,7 @@ def _event(value: dict[str, Any]) -> Event:
     usage = value.get("usage")
     rows = choices if isinstance(choices, list) else []
     return Event(
-        choices=[_choice(row) for row in rows if isinstance(row, dict)] or None,
+        choices=tuple(_choice(row) for row in rows if isinstance(row, dict)) or None,
         usage=Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
         if isinstance(usage, dict)
         else None,

@@ -37,7 +37,7 @@ class Link:
     verify: bool | str = True
     max_connections: int = 50
     max_keepalive_connections: int = 20
-    chunk_size: int = 65536
+    chunk_size: int = 131_072
     max_line_bytes: int = 1 << 20
     max_answer_bytes: int = 64 << 20
     catalogue_ttl: float = 30.0

@@ -89,11 +89,9 @@ class EventCutter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return all that is complete with ``chunk``, b"" if it completes nothing."""
-        known = len(self._last)
-        joint = self._last + chunk
-        self._last = joint[-3:]
-        cut = _end_of_events(joint) - known
-        if cut <= 0:
+        cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
+        self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
+        if not cut:
             self._held.append(chunk)
             return b""
         complete = b"".join((*self._held, chunk[:cut]))

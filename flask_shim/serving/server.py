@@ -12,7 +12,7 @@ from flask import Flask
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.config import Config
-from flask_shim.serving.strictness import StrictChannel
+from flask_shim.serving.channel import Channel
 from flask_shim.serving.tuning import adjustments
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Server:
         self._server = create_server(app, map=sockets, sockets=list(listeners), **adjustments(config))
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         for each in self._listening:
-            each.channel_class = StrictChannel
+            each.channel_class = Channel
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called from another thread."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest
@@ -54,9 +53,3 @@ def _is_endless(receiver: object) -> bool:
     return isinstance(receiver, ChunkedReceiver) and (
         len(receiver.control_line) > LONGEST_CHUNK_LINE or len(receiver.trailer) > LONGEST_TRAILER
     )
-
-
-class StrictChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """A connection whose requests are read strictly."""
-
-    parser_class = StrictParser

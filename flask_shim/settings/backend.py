@@ -136,7 +136,7 @@ BACKEND: tuple[Setting, ...] = (
     _of(
         "SHIM_STREAM_CHUNK_SIZE",
         "stream_chunk_size",
-        "8192",
+        "131072",
         "Most bytes one read takes from a stream; what is there is passed on at once.",
         whole(1, 16 * MIB),
         fallbacks=("STREAM_CHUNK_SIZE",),

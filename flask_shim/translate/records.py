@@ -5,6 +5,7 @@ What is the same in every line of a stream is encoded once; a token costs one JS
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -18,8 +19,8 @@ from flask_shim.translate.totals import Totals
 class Records(Protocol):
     """The shape that a route's records have."""
 
-    def line(self, piece: Piece, created_at: str) -> bytes:
-        """Return one NDJSON line."""
+    def lines(self, pieces: Iterable[Piece], created_at: str) -> bytes:
+        """Return an NDJSON line for each piece, one after the other."""
 
     def last_line(self, totals: Totals, created_at: str) -> bytes:
         """Return the line that ends a stream."""
@@ -79,20 +80,52 @@ def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[st
     ]
 
 
-class ChatRecords:
-    """Records of /api/chat."""
+class _Lines(ABC):
+    """Lines of which nearly all differ in nothing but the moment and the text."""
+
+    before_text: bytes
+    after_text: bytes
 
     def __init__(self, model: str) -> None:
         """``model`` is the name as the client wrote it."""
         self._model = model
         self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
+
+    def lines(self, pieces: Iterable[Piece], created_at: str) -> bytes:
+        """Return an NDJSON line for each piece, one after the other."""
+        head = self._head + created_at.encode() + self.before_text
+        end = self.after_text
+        return b"".join(
+            [
+                head + orjson.dumps(piece.text) + end
+                if piece.text and not piece.logprobs
+                else self._rare_line(piece, created_at)
+                for piece in pieces
+            ]
+        )
+
+    def _rare_line(self, piece: Piece, created_at: str) -> bytes:
+        if isinstance(piece, Orphaned):
+            return b""  # what was sent cannot be taken back
+        return orjson.dumps(self._record(piece, created_at)) + b"\n"
+
+    @abstractmethod
+    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
+        """Return the whole record of a piece of any kind."""
+
+
+class ChatRecords(_Lines):
+    """Records of /api/chat; content is a string in every one of them."""
+
+    before_text = b'","message":{"role":"assistant","content":'
+    after_text = b'},"done":false}\n'
+
+    def __init__(self, model: str) -> None:
+        """``model`` is the name as the client wrote it."""
+        super().__init__(model)
         self._calls = 0
 
-    def line(self, piece: Piece, created_at: str) -> bytes:
-        """Return one NDJSON line; content is a string in every one of them."""
-        if piece.text and not piece.logprobs:  # nearly all of them
-            content = orjson.dumps(piece.text)
-            return b"%b%b%b%b%b" % (self._head, created_at.encode(), _CHAT_TEXT, content, _CHAT_END)
+    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": piece.text}
         if piece.thinking:
             message["thinking"] = piece.thinking
@@ -102,7 +135,7 @@ class ChatRecords:
         record = {"model": self._model, "created_at": created_at, "message": message, "done": False}
         if piece.logprobs:
             record["logprobs"] = piece.logprobs
-        return orjson.dumps(record) + b"\n"
+        return record
 
     def last_line(self, totals: Totals, created_at: str) -> bytes:
         """Return the line that ends a stream."""
@@ -132,23 +165,13 @@ class ChatRecords:
         }
 
 
-_CHAT_TEXT = b'","message":{"role":"assistant","content":'
-_CHAT_END = b'},"done":false}\n'
+class GenerateRecords(_Lines):
+    """Records of /api/generate; ``response`` is present in every one of them."""
 
+    before_text = b'","response":'
+    after_text = b',"done":false}\n'
 
-class GenerateRecords:
-    """Records of /api/generate."""
-
-    def __init__(self, model: str) -> None:
-        """``model`` is the name as the client wrote it."""
-        self._model = model
-        self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
-
-    def line(self, piece: Piece, created_at: str) -> bytes:
-        """Return one NDJSON line; ``response`` is present in every one of them."""
-        if piece.text and not piece.logprobs:
-            content = orjson.dumps(piece.text)
-            return b"%b%b%b%b%b" % (self._head, created_at.encode(), b'","response":', content, b',"done":false}\n')
+    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
         record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": piece.text}
         if piece.thinking:
             record["thinking"] = piece.thinking
@@ -157,7 +180,7 @@ class GenerateRecords:
             record["tool_calls"] = to_tool_calls(piece.calls)
         if piece.logprobs:
             record["logprobs"] = piece.logprobs
-        return orjson.dumps(record) + b"\n"
+        return record
 
     def last_line(self, totals: Totals, created_at: str) -> bytes:
         """Return the line that ends a stream."""

@@ -22,7 +22,7 @@ THINKING_HEAD, ANSWER_HEAD = "**Reasoning:**\n", "\n\n**Answer:**\n"
 """What stands above each of the two where they are merged."""
 
 
-class Piece(msgspec.Struct):  # made for every token, and a dataclass takes twice as long
+class Piece(msgspec.Struct, gc=False):  # made for every token, and a dataclass takes twice as long
     """A stretch of the answer in one kind: only one of text, thinking and calls is given.
 
     ``logprobs`` (Ollama's shape) go with text.
@@ -34,7 +34,7 @@ class Piece(msgspec.Struct):  # made for every token, and a dataclass takes twic
     logprobs: list[dict[str, Any]] | None = None
 
 
-class Orphaned(Piece, kw_only=True):
+class Orphaned(Piece, kw_only=True, gc=False):
     """Says that all text so far was thinking: its closing tag came without an opening one.
 
     ``mode`` is where thinking should have gone.

@@ -60,7 +60,7 @@ GENERATE_LINES = [
     ],
 )
 def test_a_line_has_ollamas_keys_in_ollamas_order(records, start, piece, rest):
-    assert records("m").line(piece, NOW).decode() == f"{start}{rest}\n"
+    assert records("m").lines([piece], NOW).decode() == f"{start}{rest}\n"
 
 
 def test_the_last_line_of_a_chat():
@@ -115,11 +115,11 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 @given(TEXT, TEXT, st.booleans())
 def test_the_short_way_gives_the_same_json_as_the_long_one(model, text, is_chat):
     records = ChatRecords(model) if is_chat else GenerateRecords(model)
-    record = json.loads(records.line(Piece(text), NOW))
+    record = json.loads(records.lines([Piece(text)], NOW))
     body = {"message": {"role": "assistant", "content": text}} if is_chat else {"response": text}
     assert record == {"model": model, "created_at": NOW, **body, "done": False}
     assert list(record) == ["model", "created_at", *body, "done"]
-    assert records.line(Piece(text), NOW).count(b"\n") == 1
+    assert records.lines([Piece(text)], NOW).count(b"\n") == 1
 
 
 PIECES = st.builds(Piece, text=TEXT) | st.builds(Piece, thinking=TEXT) | st.just(Piece(calls=CALLS))
@@ -130,8 +130,8 @@ def test_content_is_a_string_in_every_record_and_error_in_none(pieces):
     answer = Answer()
     answer.add(pieces)
     chat, generate = ChatRecords("m"), GenerateRecords("m")
-    chats = [json.loads(chat.line(piece, NOW)) for piece in pieces] + [chat.whole(answer, TOTALS, NOW)]
-    generations = [json.loads(generate.line(piece, NOW)) for piece in pieces] + [generate.whole(answer, TOTALS, NOW)]
+    chats = [json.loads(chat.lines([piece], NOW)) for piece in pieces] + [chat.whole(answer, TOTALS, NOW)]
+    generations = [json.loads(generate.lines([piece], NOW)) for piece in pieces] + [generate.whole(answer, TOTALS, NOW)]
     assert all(isinstance(record["message"]["content"], str) for record in chats)
     assert all(isinstance(record["response"], str) for record in generations)
     assert not any(key in record for record in (*chats, *generations) for key in ("error", "type"))
@@ -139,7 +139,7 @@ def test_content_is_a_string_in_every_record_and_error_in_none(pieces):
 
 def test_calls_are_numbered_through_all_lines():
     records = ChatRecords("m")
-    lines = [json.loads(records.line(Piece(calls=(call,)), NOW)) for call in CALLS]
+    lines = [json.loads(records.lines([Piece(calls=(call,))], NOW)) for call in CALLS]
     assert [line["message"]["tool_calls"][0]["function"]["index"] for line in lines] == [0, 1]
 
 

@@ -1,0 +1,75 @@
+"""A client's connection, with two shortcuts on the way out.
+
+waitress keeps what it sends in a buffer that begins anew only when all of a request is answered, and sends an answer's
+head by itself. For streams that is memory, for small answers a packet too many.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
+
+from flask_shim.serving.strictness import StrictParser
+
+
+class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """An answer whose head leaves together with the first bytes of its body."""
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, after the head if that has not been sent."""
+        if not self.wrote_header:
+            self._write_with_head(data)
+        elif self.chunked_response and data:
+            self.channel.write_soon(b"%X\r\n%b\r\n" % (len(data), data))
+        else:
+            super().write(data)
+
+    def _write_with_head(self, data: bytes) -> None:
+        self.channel.hold()
+        try:
+            super().write(data)
+        finally:
+            self.channel.release()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection that reads requests strictly, and buffers only what the client does not take at once."""
+
+    parser_class = StrictParser
+    task_class = Task
+    _held: list[bytes] | None = None
+
+    def write_soon(self, data: Any) -> int:
+        """Send ``data``, or the part that the client takes now, and leave the rest to waitress; return its length."""
+        if self._held is not None:
+            self._held.append(data)
+            return len(data)
+        if not data or isinstance(data, ReadOnlyFileBasedBuffer):
+            return int(super().write_soon(data))
+        with self.outbuf_lock:
+            sent = self._send_now(data)
+            if sent < len(data):
+                super().write_soon(data[sent:])
+        return len(data)
+
+    def _send_now(self, data: bytes) -> int:
+        """Send what goes without overtaking anything; nothing is lost by a failure, waitress will meet it again."""
+        if self.total_outbufs_len or not self.connected:
+            return 0
+        sent, _ = self._flush_exception(lambda do_close: self.send(data, do_close), do_close=False)
+        if sent:
+            self.last_activity = time.time()
+        return int(sent)
+
+    def hold(self) -> None:
+        """Keep what is written from now on."""
+        self._held = []
+
+    def release(self) -> None:
+        """Send what was kept, in one."""
+        held, self._held = self._held, None
+        self.write_soon(b"".join(held or ()))

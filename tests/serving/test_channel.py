@@ -1,0 +1,136 @@
+"""What a connection sends at once, what it keeps, and in how many pieces."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import SimpleNamespace
+
+import pytest
+from waitress.adjustments import Adjustments
+from waitress.channel import ClientDisconnected
+
+from flask_shim.serving.channel import Channel, Task
+
+
+class Sockets:
+    """A channel on one end of a connection, the client's socket on the other; ``sent`` is what each send got."""
+
+    def __init__(self) -> None:
+        ours, self.client = socket.socketpair()
+        self.client.settimeout(5)
+        self.pulls = 0
+        self.sent: list[bytes] = []
+        server = SimpleNamespace(
+            pull_trigger=self._pull, active_channels={}, adj=Adjustments(), logger=logging.getLogger("waitress")
+        )
+        self.channel = Channel(server, ours, ("127.0.0.1", 1), server.adj, map={})
+        send = self.channel.send
+        self.channel.send = lambda data, do_close=True: self._note(data, send(data, do_close))
+
+    def _pull(self) -> None:
+        self.pulls += 1
+
+    def _note(self, data: bytes, count: int) -> int:
+        self.sent.append(bytes(data[:count]))
+        return count
+
+    def fill(self) -> bytes:
+        """Write until the client's side takes no more; return all that was written."""
+        written = []
+        while not self.channel.total_outbufs_len:
+            written.append(b"%d," % len(written) * 5000)
+            assert self.channel.write_soon(written[-1]) == len(written[-1])
+        return b"".join(written)
+
+    def read(self, count: int) -> bytes:
+        """Read as the client, while the server's loop sends what it has."""
+        got = b""
+        while len(got) < count:
+            if self.channel.writable():
+                self.channel.handle_write()
+            got += self.client.recv(1 << 20)
+        return got
+
+
+@pytest.fixture
+def sockets():
+    both = Sockets()
+    yield both
+    both.client.close()
+    if both.channel.socket is not None:
+        both.channel.handle_close()
+
+
+def test_what_the_client_takes_is_never_buffered(sockets):
+    for _ in range(200):
+        sockets.channel.write_soon(b"x" * 20_000)
+        assert sockets.read(20_000) == b"x" * 20_000
+    (buffer,) = sockets.channel.outbufs
+    assert not buffer.overflowed, "a buffer that was used keeps all that went through it"
+    assert not sockets.pulls
+
+
+def test_what_the_client_does_not_take_waits_and_arrives_in_its_order(sockets):
+    written = sockets.fill()
+    assert sockets.pulls, "nobody would send the rest"
+    more = b"overtaken?" * 100
+    sockets.channel.write_soon(more)
+    assert sockets.read(len(written + more)) == written + more
+    assert not sockets.channel.total_outbufs_len
+
+
+def test_a_client_that_has_gone_ends_the_task(sockets):
+    sockets.channel.connected = False
+    for data in (b"x", b""):
+        with pytest.raises(ClientDisconnected):
+            sockets.channel.write_soon(data)
+
+
+def test_a_connection_that_broke_is_closed_by_the_loop(sockets):
+    sockets.channel.socket.shutdown(socket.SHUT_WR)
+    assert sockets.channel.write_soon(b"x") == 1
+    assert sockets.pulls
+    sockets.channel.handle_write()
+    assert not sockets.channel.connected
+
+
+@pytest.fixture
+def task(sockets):
+    request = SimpleNamespace(version="1.1", headers={}, command="GET", path="/")
+    made = Task(sockets.channel, request)
+    made.complete = True  # as if start_response had been called
+    return made
+
+
+def test_head_and_body_leave_together(task, sockets):
+    task.content_length = 2
+    task.write(b"{}")
+    (packet,) = sockets.sent
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
+    assert packet.endswith(b"\r\n\r\n{}")
+
+
+def test_every_block_of_a_stream_leaves_at_once_the_first_with_the_head(task, sockets):
+    for block in (b"one", b"", b"three"):
+        task.write(block)
+    task.finish()
+    head, second, end = sockets.sent
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in head
+    assert head.endswith(b"\r\n\r\n3\r\none\r\n")
+    assert (second, end) == (b"5\r\nthree\r\n", b"0\r\n\r\n")
+
+
+def test_a_head_without_a_body_leaves_alone(task, sockets):
+    task.status = "204 No Content"
+    task.write(b"")
+    (packet,) = sockets.sent
+    assert packet.endswith(b"\r\n\r\n")
+
+
+def test_a_head_that_cannot_be_made_leaves_the_connection_usable(task, sockets):
+    task.response_headers = [("X", "\u20ac")]  # not Latin-1
+    with pytest.raises(UnicodeEncodeError):
+        task.write(b"{}")
+    sockets.channel.write_soon(b"after")
+    assert sockets.read(5) == b"after"
