@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import faces, guards, log, metrics, recording, threads
+from flask_shim import faces, guards, log, metrics, prepared, recording, threads
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.routes import BLUEPRINTS, tidy
@@ -23,6 +23,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
     services.install(app)
+    prepared.install(app, config)
     recorder = recording.install(app)
     threads.install(app, services.slots)
     guards.install(app, config)

@@ -26,9 +26,9 @@ Aliases = Mapping[str, Alias]
 _NONE: Aliases = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Target:
-    """What a client's model name stands for.
+    """What a client's model name stands for. Equal to itself only, so what is made of it can be kept.
 
     ``identifier`` is what the backend calls exactly that: the model's key, one of its variants or loaded copies.
     ``alias`` is there when the name is one; ``entry`` has what it brings.

@@ -15,7 +15,7 @@ LAYERS = (
     {"embedded", "request_record", "settings", "slots"},
     {"config", "config_docs", "faces", "hosts", "streams"},
     {"guards", "lmstudio", "log", "threads"},
-    {"recording", "translate"},
+    {"prepared", "recording", "translate"},
     {"directory", "metrics", "schemas"},
     {"alias_file", "openapi"},
     {"store"},

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Names
+from flask_shim.directory import Names, Target
 from flask_shim.faces import JSON_UTF8, json_response
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
@@ -51,7 +51,14 @@ def show() -> Response:
     ask = load_show(request.get_data(cache=False))
     services().backend.listing(must_answer=True)
     target = naming.resolve(ask.model, naming.SHOW)
-    return json_response(to_show(target.entry, system=ask.system, options=ask.options))
+    if ask.system or ask.options:
+        return json_response(to_show(target.entry, system=ask.system, options=ask.options))
+    return Response(_show_body(target), content_type=JSON_UTF8)
+
+
+@lru_cache(maxsize=64)
+def _show_body(target: Target) -> bytes:
+    return orjson.dumps(to_show(target.entry))
 
 
 @bp.get("/api/ps")

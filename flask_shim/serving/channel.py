@@ -7,6 +7,7 @@ head by itself. For streams that is memory, for small answers a packet too many.
 from __future__ import annotations
 
 import time
+from threading import get_ident
 from typing import Any
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
@@ -42,6 +43,28 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     parser_class = StrictParser
     task_class = Task
     _held: list[bytes] | None = None
+    _reader: int | None = None
+    _is_ours = False
+
+    def received(self, data: bytes) -> bool:
+        """Take what was read. A request that :meth:`claim` was called for is answered before this returns."""
+        self._reader = get_ident()
+        was_taken = bool(super().received(data))
+        self._reader = None
+        if self._is_ours:
+            self._is_ours = False
+            self.service()
+        return was_taken
+
+    def claim(self) -> bool:
+        """Have the next request answered by this thread if it is the one that just read it; tell whether it is.
+
+        Of several requests that were read together only the first one: this thread serves all connections.
+        """
+        if self._reader != get_ident():
+            return False
+        self._is_ours = True
+        return True
 
     def write_soon(self, data: Any) -> int:
         """Send ``data``, or the part that the client takes now, and leave the rest to waitress; return its length."""

@@ -12,7 +12,9 @@ from flask import Flask
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.config import Config
+from flask_shim.prepared import prepared_of
 from flask_shim.serving.channel import Channel
+from flask_shim.serving.dispatcher import Dispatcher
 from flask_shim.serving.tuning import adjustments
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,11 @@ class Server:
         """Start the worker threads; ``listeners`` belong to the server from here on."""
         _allow_descriptors(config)
         sockets: dict[int, Any] = {}
-        self._server = create_server(app, map=sockets, sockets=list(listeners), **adjustments(config))
+        is_ready = prepared_of(app).is_ready
+        dispatcher = Dispatcher(config.threads, lambda asked: is_ready(asked.command, asked.path, asked.headers))
+        self._server = create_server(
+            app, map=sockets, sockets=list(listeners), _dispatcher=dispatcher, **adjustments(config)
+        )
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         for each in self._listening:
             each.channel_class = Channel

@@ -42,10 +42,10 @@ PLACES = {
     "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
     "while the model is looked at": ("flask_shim.stays", "_fit", 0),
     "in the first event": (AnswerReader, "feed", 0),
-    "in the first line": (ChatRecords, "line", 0),
+    "in the first line": (ChatRecords, "lines", 0),
 }
 LATER = {
-    "in a later line": (ChatRecords, "line", 1),
+    "in a later line": (ChatRecords, "lines", 1),
     "in the last line": (ChatRecords, "last_line", 0),
 }
 

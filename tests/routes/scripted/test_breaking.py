@@ -79,7 +79,7 @@ def test_a_bug_is_an_internal_error_without_its_story(client, lines, monkeypatch
 
     monkeypatch.setattr(ChatRecords, "last_line", broken)
     assert lines(client.chat())[-1] == {"error": "internal error"}
-    monkeypatch.setattr(ChatRecords, "line", broken)
+    monkeypatch.setattr(ChatRecords, "lines", broken)
     response = client.chat()
     assert (response.status_code, response.json) == (500, {"error": "internal error"})
 
