@@ -10,8 +10,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 from urllib3.util.retry import Retry
 
+from flask_shim.lmstudio.addresses import addresses_of, note_reached
 from flask_shim.lmstudio.calls import Call
 from flask_shim.lmstudio.link import Link
 
@@ -27,10 +29,15 @@ class _Current(threading.local):
 CURRENT = _Current()
 
 
-class _Attaching:
-    """A connection that names its socket to the current call, so that waiting for the head can be cancelled too."""
+class _Reachable:
+    """A connection that knows where localhost is, and names its socket to the current call.
+
+    So waiting for the head can be cancelled, too.
+    """
 
     sock: Any
+    port: int
+    _dns_host: str
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
@@ -44,12 +51,29 @@ class _Attaching:
         if self.sock is not None and CURRENT.call is not None:
             CURRENT.call.attach(self.sock)
 
+    def _new_conn(self) -> Any:
+        """Connect to the first address of the backend's name that accepts; else fail as the first one did."""
+        name = self._dns_host
+        failures: list[NewConnectionError] = []
+        for address in addresses_of(name, self.port):
+            self._dns_host = address
+            try:
+                sock = super()._new_conn()  # type: ignore[misc]
+            except NewConnectionError as exc:
+                failures.append(exc)
+            else:
+                note_reached(name, self.port, address)
+                return sock
+            finally:
+                self._dns_host = name
+        raise failures[0]
 
-class _Connection(_Attaching, HTTPConnection):
+
+class _Connection(_Reachable, HTTPConnection):
     pass
 
 
-class _TlsConnection(_Attaching, HTTPSConnection):
+class _TlsConnection(_Reachable, HTTPSConnection):
     pass
 
 

@@ -14,6 +14,7 @@ import urllib3
 from urllib3.util.timeout import Timeout
 
 from flask_shim.errors import BackendBroke, BackendError, BackendTimeout, BackendUnavailable, Busy, ShimError
+from flask_shim.lmstudio.addresses import addresses_of
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.calls import Call, Watchdog
 from flask_shim.lmstudio.link import Link
@@ -92,12 +93,9 @@ class Transport:
     def is_reachable(self) -> bool:
         """Tell whether something accepts connections at the backend's address; nothing is asked of it."""
         parts = urlsplit(self.link.base_url)
+        host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            with socket.create_connection((parts.hostname, port), timeout=self.link.connect_timeout):
-                return True
-        except OSError:
-            return False
+        return any(_accepts(address, port, self.link.connect_timeout) for address in addresses_of(host, port))
 
     def unavailable(self, why: str) -> BackendUnavailable:
         """Return the error for a backend that cannot be reached."""
@@ -142,6 +140,14 @@ class Transport:
         if isinstance(exc, requests.ConnectionError | OSError):
             return BackendBroke(CUT)
         return BackendError(f"the request to LM Studio failed: {type(exc).__name__}")
+
+
+def _accepts(address: str, port: int, timeout: float | None) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
 
 
 def _cause(reason: urllib3.exceptions.NewConnectionError) -> str:
