@@ -28,6 +28,7 @@ LONGEST_LINE = 32_768
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {9: "\\t", 10: "\\n", 13: "\\r"}
 _CREDENTIAL = re.compile(r"""(\bbearer\s+|\bx-api-key['"]?\s*[:=,]\s*['"]?)[^\s'"]+""", re.IGNORECASE)
+_AMBIGUOUS = re.compile(r"""[\s"'=]""")
 _REDACTED = "***"
 
 
@@ -141,6 +142,6 @@ def escaped(text: str) -> str:
 def quoted(value: object) -> str:
     """Return ``value`` as it stands behind ``key=``: between quotes if it could be taken for more than one value."""
     text = str(value)
-    if text and not re.search(r"""[\s"'=]""", text):
+    if text and not _AMBIGUOUS.search(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -6,8 +6,6 @@ most of the shim's work. This one takes everything a read has brought at once.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 _MAX_LINE = 4096
 _SHORT_LINE = 16
 
@@ -74,14 +72,18 @@ class Dechunker:
 def _whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
     """Take the chunks that lie in ``block`` as a whole, nearly all; return where the first other one begins.
 
-    Their size lines are taken to be as long as the first one's, which saves looking for their ends.
+    Their size lines are taken to be as long as the first one's, so that nothing has to be searched.
     """
-    width = block.find(b"\r\n", at, at + _SHORT_LINE) - at + 2
-    while size := _size_of(block[at : at + width]):
-        stop = at + width + size
-        if block[stop : stop + 2] != b"\r\n":
+    width = block.find(b"\r\n", at, at + _SHORT_LINE) + 2 - at
+    size = _size_between(b"\r\n" + block[at : at + width])
+    while size:
+        begin = at + width
+        stop = begin + size
+        between = block[stop : stop + 2 + width]
+        size = _KNOWN.get(between) or _size_between(between)
+        if not size and between[:2] != b"\r\n":
             break
-        parts.append(block[at + width : stop])
+        parts.append(block[begin:stop])
         at = stop + 2
     return at
 
@@ -94,10 +96,20 @@ def _size(line: bytes) -> int:
     return int(digits, 16)
 
 
-@lru_cache(maxsize=1024)  # the sizes of a stream are few: tokens differ little in length
-def _size_of(line: bytes) -> int:
-    """Return what a size line says, its end included; 0 for the last chunk, and for what is no such line."""
+_KNOWN: dict[bytes, int] = {}
+"""What was found by :func:`_size_between`: sizes are few, for tokens differ little in length."""
+
+_MOST_KNOWN = 4096
+
+
+def _size_between(text: bytes) -> int:
+    """Return the size that stands between two line ends; 0 for the last chunk, and for what is no such text."""
+    if not (text.startswith(b"\r\n") and text.endswith(b"\r\n")):
+        return 0
     try:
-        return _size(line[:-2]) if line.endswith(b"\r\n") else 0
+        size = _size(text[2:-2])
     except FramingError:
         return 0
+    if len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[text] = size
+    return size

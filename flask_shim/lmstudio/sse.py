@@ -94,7 +94,7 @@ class EventCutter:
         if not cut:
             self._held.append(chunk)
             return b""
-        complete = b"".join((*self._held, chunk[:cut]))
+        complete = b"".join((*self._held, memoryview(chunk)[:cut]))
         self._held = [chunk[cut:]] if cut < len(chunk) else []
         return complete
 
