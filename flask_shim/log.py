@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from flask_shim.config import Config, ConfigError
+from flask_shim.log_thread import LogThread
 from flask_shim.request_record import current_id
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,9 @@ def configure(config: Config) -> bool:
     root = logging.getLogger()
     if root.handlers:
         return False
-    handlers = [*_console(), *_file(config)]
-    one_line = OneLine((*config.api_keys, config.backend_token))
-    for handler in handlers:
-        handler.setFormatter(one_line)
+    if targets := [*_console(), *_file(config)]:
+        handler = LogThread(targets)
+        handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
         root.addHandler(handler)
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
@@ -55,6 +55,12 @@ def configure(config: Config) -> bool:
     for note in config.notes:
         log.info("%s", note)
     return True
+
+
+def flush() -> None:
+    """Wait until the log so far is written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _console() -> list[logging.Handler]:

@@ -48,6 +48,7 @@ def demo(*, port: str, backend_port: int, models: Path | None, generation: Gener
         config = _config(port=port, debug=debug, home=home, backend=miniature.url)
         _say(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)
+    log.flush()
     click.echo("The demo has ended; nothing is left running.")
 
 

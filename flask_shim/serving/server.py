@@ -44,7 +44,6 @@ class Server:
     def run(self) -> None:
         """Serve until :meth:`stop` is called from another thread."""
         self._server.run()
-        self._server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
 
     def is_idle(self) -> bool:
         """Whether no request is being worked on or waiting, and every answer has been sent to its last byte."""
@@ -59,6 +58,8 @@ class Server:
     def _close_sockets(self) -> None:
         for channel in self._channels():
             channel.handle_close()
+        # The last thing a worker does is to wake the loop, and what it does that with is closed with the listener.
+        self._server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
         for listening in self._listening:
             listening.close()
 

@@ -57,5 +57,6 @@ def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[]
     if number:
         log.warning("forced signal=%s", signal.Signals(number).name)
         force()
+        logging.shutdown()
         # Without the interpreter's end, which would wait for threads that are busy with what nobody wants any more.
         os._exit(0)

@@ -56,7 +56,7 @@ def test_work_beyond_the_slots_is_refused_at_once_whatever_it_is(full, studio):
         assert BUSY in answer.body.decode()
         assert int(answer.headers["retry-after"]) >= 1
         assert time.monotonic() - started < SOON
-        facts = full.end_of(path, count=1 + len([one for one in WORK if one < name and WORK[one][0] == path]))
+        facts = full.end_of(path, nth=1 + len([one for one in WORK if one < name and WORK[one][0] == path]))
         assert facts["level"] == "WARNING"
     assert all(asked.method == "GET" for asked in studio.asked[asked_before:])
 

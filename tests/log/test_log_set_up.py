@@ -65,7 +65,8 @@ def test_a_process_without_standard_error_writes_to_its_file_alone(tmp_path, mon
         service.setattr(sys, "stderr", None)
         log.configure(Config(log_file=tmp_path / "shim.log"))
         logger.info("x")
-        assert len(root.handlers) == 1
+        (handler,) = root.handlers
+        assert [type(target) for target in handler.targets] == [RotatingFile]
     assert len(lines(tmp_path / "shim.log")) == 1
 
 

@@ -86,7 +86,7 @@ def test_real_waitress_is_recognised():
             channel.handle_close()
         server.close()
 
+    server.task_dispatcher.shutdown()  # a worker's last act is to wake the loop, which must be there then
     server.trigger.pull_trigger(close)
     thread.join()
-    server.task_dispatcher.shutdown()
     assert slots.total == 2

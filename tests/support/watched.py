@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 
 from support.gauges import gauges_of, settled
 from support.processes import ShimProcess
@@ -29,6 +30,7 @@ IMPATIENT = PATIENT | {
 TRUSTING = PATIENT | {"SHIM_MODEL_CACHE_TTL_SECONDS": "30", "SHIM_REQUEST_RETRIES": "0"}
 ALWAYS = {"SHIM_MODEL_CACHE_TTL_SECONDS": "0", "SHIM_LMSTUDIO_TOKEN": TOKEN}
 
+_NUMBERS = count(1)
 _LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ \S+ id=\S+ ")
 
 
@@ -42,7 +44,9 @@ class Watched:
 
     def __init__(self, shim, baseline):
         self.shim, self.baseline, self.port = shim, baseline, shim.port
-        self._begins = len(shim.log)
+        beginning = f"/test-{next(_NUMBERS)}"
+        self.asked(beginning)  # lines are written a moment later, those of tests before this one, too
+        self._begins = shim.until(rf"path={beginning} .*\n").end()
 
     @property
     def log(self):
@@ -58,12 +62,10 @@ class Watched:
         wire.ask(path, body, **more)
         return wire
 
-    def end_of(self, path, count=1):
+    def end_of(self, path, nth=1):
         """Wait for the line that tells how a request ended; return its facts."""
-        self.shim.until(
-            rf"(?s)\A.{{{self._begins}}}(.*? flask_shim\.recording [^\n]*path={re.escape(path)} ){{{count}}}"
-        )
-        line = [line for line in self.log.splitlines() if f" path={path} " in line][count - 1]
+        self.shim.until(rf"(?s)\A.{{{self._begins}}}(.*? flask_shim\.recording [^\n]*path={re.escape(path)} ){{{nth}}}")
+        line = [line for line in self.log.splitlines() if f" path={path} " in line][nth - 1]
         return {"level": line.split()[1]} | dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
 
 
