@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask
 
 from flask_shim.config import Config
 from flask_shim.guards import is_open
 from flask_shim.request_record import current
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATHS = ("/", "/health", "/healthz", "/ping", "/api/version")
 """Whatever is asked, and however often: the answer to a GET is the same."""
@@ -24,10 +27,6 @@ _CHANGING = frozenset({"ORIGIN", "CONTENT_LENGTH", "TRANSFER_ENCODING"})
 
 _CHANGING_ENVIRON = frozenset({"HTTP_ORIGIN", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
 """The same as WSGI names them."""
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Callable[[bytes], object]]
-WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 Key = tuple[str, str]
 """Path and Host."""
@@ -60,7 +59,7 @@ class Prepared:
         self._paths = frozenset(paths)
         self._known: dict[Key, _Answer] = {}
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer from memory, or ask the application."""
         key = environ.get("PATH_INFO", ""), environ.get("HTTP_HOST", "")
         is_plain = environ["REQUEST_METHOD"] == "GET" and _CHANGING_ENVIRON.isdisjoint(environ)
@@ -78,7 +77,7 @@ class Prepared:
         is_known = (path, headers.get("HOST", "")) in self._known
         return is_known and method == "GET" and _CHANGING.isdisjoint(headers)
 
-    def _learn(self, key: Key, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _learn(self, key: Key, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         told: list[Any] = []
 
         def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
