@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
 import pytest
-from support.recorded import OPENAI, V0, V1
+from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, entries, entry, told
 
-from flask_shim.lmstudio.generations import Generation, read_list
+from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.model import Instance, Model, Support
 from flask_shim.translate import dates
-from flask_shim.translate.listing import FOREVER_NS, Entry, digest, to_ps, to_show, to_tags
-from flask_shim.translate.names import display
-
-NOW = 1_795_168_210_000_000_000
-LISTS = {Generation.V1: V1, Generation.V0: V0, Generation.OPENAI: OPENAI}
-TAG_KEYS = ["name", "model", "modified_at", "size", "digest", "details", "capabilities"]
-DETAIL_KEYS = ["parent_model", "format", "family", "families", "parameter_size", "quantization_level"]
-PS_KEYS = ["name", "model", "size", "digest", "details", "expires_at", "size_vram", "context_length"]
-SHOW_KEYS = [
-    *("license", "modelfile", "parameters", "template", "system", "details", "messages", "model_info"),
-    *("capabilities", "modified_at"),
-]
-DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-
-
-def entry(model=None, **fields):
-    model = model or Model(key="m")
-    return Entry(**{"name": display(model.key), "model": model, "modified_ns": NOW, **fields})
-
-
-def entries(generation):
-    return [entry(model) for model in read_list(generation, LISTS[generation])]
-
-
-GEMMA = entries(Generation.V1)[0]
-
-
-def told(value):
-    """Return what a client decodes."""
-    return json.loads(json.dumps(value))
+from flask_shim.translate.listing import FOREVER_NS, digest, to_ps, to_show, to_tags
 
 
 def test_nothing_is_an_empty_list():
