@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "flask_shim"
 
 LAYERS = (
-    {"_version", "durations", "errors", "log_thread", "origins"},
+    {"_version", "durations", "errors", "log_thread", "origins", "shutdown"},
     {"embedded", "request_record", "settings", "slots"},
     {"config", "config_docs", "faces", "hosts", "streams"},
     {"guards", "lmstudio", "log", "threads"},

@@ -11,6 +11,8 @@ from typing import Any
 
 from waitress.server import create_server
 
+from flask_shim.shutdown import shut_down
+
 from .server import create_miniature
 from .settings import DEFAULTS, Settings
 from .studio import Asked, Studio
@@ -82,15 +84,8 @@ class Miniature:
         """End the engines, what is still running on them, and the server; safe to call twice."""
         self.studio.close()
         if self._thread.is_alive():
-            # Sockets belong to the thread that waits on them: it closes them itself.
-            self._server.trigger.pull_trigger(self._close_sockets)
+            shut_down([self._server], seconds=STOP_SECONDS)
             self._thread.join()
-            self._server.task_dispatcher.shutdown(timeout=STOP_SECONDS)
-
-    def _close_sockets(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
-        self._server.close()
 
     def __enter__(self) -> Miniature:
         return self

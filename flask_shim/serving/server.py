@@ -16,6 +16,7 @@ from flask_shim.prepared import prepared_of
 from flask_shim.serving.channel import Channel
 from flask_shim.serving.dispatcher import Dispatcher
 from flask_shim.serving.tuning import adjustments
+from flask_shim.shutdown import shut_down
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +53,7 @@ class Server:
 
     def stop(self) -> None:
         """Close all connections and end :meth:`run`."""
-        # The sockets belong to the thread that waits on them: it closes them itself, and with the last its loop ends.
-        self._listening[0].trigger.pull_trigger(self._close_sockets)
-
-    def _close_sockets(self) -> None:
-        for channel in self._channels():
-            channel.handle_close()
-        # The last thing a worker does is to wake the loop, and what it does that with is closed with the listener.
-        self._server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
-        for listening in self._listening:
-            listening.close()
+        shut_down(self._listening, seconds=THREADS_SECONDS)
 
     def _channels(self) -> list[Any]:
         return [channel for listening in self._listening for channel in list(listening.active_channels.values())]

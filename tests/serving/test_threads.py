@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 from waitress.server import create_server
 
+from flask_shim.shutdown import shut_down
 from flask_shim.slots import Slots
 from flask_shim.threads import notice_server
 
@@ -80,13 +81,6 @@ def test_real_waitress_is_recognised():
     thread.start()
     with urllib.request.urlopen(f"http://127.0.0.1:{server.effective_port}"):
         pass
-
-    def close():
-        for channel in list(server.active_channels.values()):
-            channel.handle_close()
-        server.close()
-
-    server.task_dispatcher.shutdown()  # a worker's last act is to wake the loop, which must be there then
-    server.trigger.pull_trigger(close)
+    shut_down([server], seconds=5)
     thread.join()
     assert slots.total == 2

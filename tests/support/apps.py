@@ -18,6 +18,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio.calls import Watchdog
+from flask_shim.shutdown import shut_down
 
 TIMEOUT_SECONDS = 10.0
 BACKEND_AWAY = 503
@@ -107,22 +108,14 @@ def old_backend() -> Iterator[tuple[str, list[dict[str, str]]]]:
 @contextlib.contextmanager
 def served(app: Flask, **adjustments: Any) -> Iterator[int]:
     """Serve ``app`` with waitress on a port of loopback, which is yielded."""
-    sockets: dict[int, Any] = {}
-    server = create_server(app, map=sockets, host="127.0.0.1", port=0, threads=4, **adjustments)
+    server: Any = create_server(app, map={}, host="127.0.0.1", port=0, threads=4, **adjustments)
     thread = threading.Thread(target=server.run, name="waitress", daemon=True)
     thread.start()
     try:
         yield server.effective_port
     finally:
-
-        def close_all() -> None:
-            for each in tuple(sockets.values()):
-                each.close()
-
-        # The sockets belong to the thread that waits on them.
-        server.trigger.pull_trigger(close_all)
+        shut_down([server], seconds=1)
         thread.join(TIMEOUT_SECONDS)
-        server.task_dispatcher.shutdown(timeout=1)
         assert not thread.is_alive()
 
 

@@ -15,7 +15,10 @@ from typing import Any
 from flask import Flask, Response, request
 from waitress.server import create_server
 
+from flask_shim.shutdown import shut_down
+
 THREADS = 8
+STOP_SECONDS = 5.0
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 VECTOR = [3.0, 4.0, 0.0, 12.0]
@@ -180,11 +183,5 @@ class Scripted:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.trigger.pull_trigger(self._close)
+        shut_down([self._server], seconds=STOP_SECONDS)
         self._thread.join()
-        self._server.task_dispatcher.shutdown()
-
-    def _close(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
-        self._server.close()
