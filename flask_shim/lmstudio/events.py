@@ -154,7 +154,9 @@ def _count(value: Any) -> int:
 
 
 def _text(value: Any) -> str | None:
-    """Return a string that can be encoded: half a surrogate pair becomes the replacement character, as in Go."""
-    if not isinstance(value, str):
-        return None
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return encodable(value) if isinstance(value, str) else None
+
+
+def encodable(text: str) -> str:
+    """Return ``text`` as UTF-8 can have it: half a surrogate pair becomes the replacement character, as in Go."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

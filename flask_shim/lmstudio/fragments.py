@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from flask_shim.lmstudio.events import CallDelta
 
 
@@ -18,6 +20,11 @@ class Fragments:
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     arguments: Mapping[str, Any] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the arguments are whole already, so that more of them must be another call's."""
+        return self.arguments is not None or _is_json(self.text)
 
     @property
     def text(self) -> str:
@@ -56,19 +63,28 @@ class CallFragments:
             call.arguments = function.arguments
 
     def _find(self, delta: CallDelta) -> Fragments:
-        last = self._calls[-1] if self._calls else None
-        if delta.index is None:
-            known = last if last is not None and (not delta.id or delta.id == last.id) else None
-        else:
-            known = next((call for call in reversed(self._calls) if call.index == delta.index), None)
-            # Some engines number every call 0: a new id with a new name begins a new call.
-            if known is not None and delta.id and known.id and delta.id != known.id and _name(delta):
-                known = None
-        if known is None:
+        known = next((call for call in reversed(self._calls) if delta.index in (None, call.index)), None)
+        if known is None or _begins_another(delta, known):
             known = Fragments(delta.index)
             self._calls.append(known)
         return known
 
 
+def _begins_another(delta: CallDelta, known: Fragments) -> bool:
+    """Tell whether a fragment is not of the call it seems to be: some engines number every call 0, or none."""
+    name = _name(delta)
+    if delta.id:
+        return delta.id != known.id and (delta.index is None or bool(known.id and name))
+    return bool(name and known.name) and (name != known.name or known.is_complete)
+
+
 def _name(delta: CallDelta) -> str:
     return (delta.function.name if delta.function else None) or ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True

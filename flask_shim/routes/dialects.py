@@ -29,6 +29,7 @@ from flask_shim.translate.capabilities import check_chat, check_thinking, has_th
 from flask_shim.translate.inheriting import inherited_payload
 from flask_shim.translate.messages_in import MessagesAsk, check_ask, check_messages, hoisted
 from flask_shim.translate.messages_out import MessagesReply
+from flask_shim.translate.offered import to_schemas
 from flask_shim.translate.openai import adapt
 from flask_shim.translate.replies import Reading
 from flask_shim.translate.requests import Payload
@@ -133,7 +134,7 @@ def _load(target: Target) -> None:
 
 def _reading(ask: ResponsesAsk | MessagesAsk, target: Target) -> Reading:
     return Reading(
-        offered=tuple(str(tool["name"]) for tool in ask.functions),
+        offered=to_schemas(ask.functions),
         mode="hide" if ask.think is False else services().config.reasoning,
         can_think=has_thinking(target.model),
         wants_json=ask.wants_json,

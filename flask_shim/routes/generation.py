@@ -21,6 +21,7 @@ from flask_shim.streams import client_gone
 from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, GenerationAsk, InvalidFormat
 from flask_shim.translate.capabilities import has_thinking
 from flask_shim.translate.dates import to_utc
+from flask_shim.translate.offered import Schemas
 from flask_shim.translate.options import check_options
 from flask_shim.translate.records import Records
 from flask_shim.translate.replies import Reading
@@ -92,10 +93,10 @@ def unload_only(target: Target) -> None:
         unload(services(), target, call)
 
 
-def reading_of(target: Target, ask: GenerationAsk, offered: tuple[str, ...] = ()) -> Reading:
+def reading_of(target: Target, ask: GenerationAsk, offered: Schemas | None = None) -> Reading:
     """Return how the answer to this ask is to be read."""
     return Reading(
-        offered=offered,
+        offered=offered or {},
         mode="hide" if ask.think is False else services().config.reasoning,
         can_think=has_thinking(target.model),
         wants_json=ask.format is not None,

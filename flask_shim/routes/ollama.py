@@ -24,6 +24,7 @@ from flask_shim.translate.asks import GenerateAsk, Message
 from flask_shim.translate.capabilities import check_chat, check_generate, check_thinking
 from flask_shim.translate.context import from_context, to_context
 from flask_shim.translate.inheriting import inherited_chat, inherited_generate
+from flask_shim.translate.offered import to_schemas
 from flask_shim.translate.prompts import chat_prompt, check_raw, completion_prompt
 from flask_shim.translate.records import ChatRecords, GenerateRecords
 from flask_shim.translate.requests import chat_payload, completion_payload, generate_payload
@@ -54,7 +55,7 @@ def chat() -> Response:
         path, payload = CHAT, chat_payload(ask, target.model, services().defaults)
     else:
         path, payload = COMPLETIONS, completion_payload(ask, prompt, target.model, services().defaults)
-    offered = tuple(tool["function"]["name"] for tool in ask.tools)
+    offered = to_schemas(tool["function"] for tool in ask.tools)
     opened = completion(path, payload, target, ask, started_ns)
     return answered(opened, records, reading_of(target, ask, offered), stream=ask.stream)
 

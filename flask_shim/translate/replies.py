@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 import orjson
 
 from flask_shim.lmstudio.events import Choice, Event, Usage
+from flask_shim.translate.offered import OfferedTools, Schemas
 from flask_shim.translate.textcalls import TextCalls
 from flask_shim.translate.thinking import Part, ThinkingSplitter
 from flask_shim.translate.toolcalls import CallAssembler, FinishedCall
@@ -47,8 +48,8 @@ class Orphaned(Piece, kw_only=True, gc=False):
 class Reading:
     """How to read the events of one answer."""
 
-    offered: tuple[str, ...] = ()
-    """Names of the tools the client offered; calls written as text are only looked for when there are any."""
+    offered: Schemas = field(default_factory=dict)
+    """The tools the client offered; calls written as text are only looked for when there are any."""
     mode: ReasoningMode = "separate"
     can_think: bool = True
     wants_json: bool = False
@@ -67,7 +68,8 @@ class AnswerReader:
         self._reading = reading
         self._calls = CallAssembler()
         self._splitter = ThinkingSplitter(with_orphans=reading.can_think)
-        self._text_calls = TextCalls(reading.offered, reading.new_id) if reading.offered else None
+        self._offered = OfferedTools(reading.offered)
+        self._text_calls = TextCalls(self._offered, reading.new_id) if reading.offered else None
         self._thought: list[str] = []
         self._logprobs: list[dict[str, Any]] = []  # of text that is still held back
         self._has_text = False
@@ -93,7 +95,7 @@ class AnswerReader:
             self._settled(*self._text_calls.flush(), pieces)
         if self._calls:
             was_cut = self.finish_reason == "length"
-            calls = self._calls.finish(was_cut=was_cut, offered=self._reading.offered, new_id=self._reading.new_id)
+            calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._reading.new_id)
             self._settled("", calls, pieces)
         if self._reading.wants_json and not self._has_text and not self._has_calls:
             self._rescue(pieces)

@@ -128,10 +128,14 @@ def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
 
 
 def to_tool(tool: Mapping[str, Any]) -> Payload:
-    """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object."""
-    function = dict(tool.get("function") or {})
+    """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object, and nulls."""
+    function = _without_nulls(tool.get("function") or {})
     parameters = function.get("parameters")
     if isinstance(parameters, Mapping):
-        function["parameters"] = {**parameters, "type": "object"}
-        function["parameters"].setdefault("properties", {})
+        properties = _without_nulls(parameters.get("properties") or {})
+        function["parameters"] = {**_without_nulls(parameters), "type": "object", "properties": properties}
     return {"type": "function", "function": function}
+
+
+def _without_nulls(values: Mapping[str, Any]) -> Payload:
+    return {key: value for key, value in values.items() if value is not None}

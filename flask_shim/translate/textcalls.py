@@ -6,15 +6,25 @@ Only calls of tools that this very request offered are taken out of the text; al
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
+from flask_shim.translate.offered import OfferedTools
 from flask_shim.translate.thinking import partial_tag
-from flask_shim.translate.toolcalls import FinishedCall, by_loose_name, loose
+from flask_shim.translate.toolcalls import FinishedCall
 
-Parsed = list[tuple[str, Mapping[str, Any]]]
+
+class Written(NamedTuple):
+    """A call as it was written. In forms without JSON all arguments are text; only their tool knows what they mean."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    is_text: bool = False
+
+
+Parsed = list[Written]
 
 
 def _json_calls(text: str) -> Parsed:
@@ -22,11 +32,11 @@ def _json_calls(text: str) -> Parsed:
     return [_json_call(item) for item in (value if isinstance(value, list) else [value])]
 
 
-def _json_call(item: Any) -> tuple[str, Mapping[str, Any]]:
+def _json_call(item: Any) -> Written:
     arguments = item.get("arguments", item.get("parameters")) or {}
     if not isinstance(item["name"], str):
         raise ValueError("no name")
-    return item["name"], _arguments(arguments) if isinstance(arguments, str) else _mapping(arguments)
+    return Written(item["name"], _arguments(arguments) if isinstance(arguments, str) else _mapping(arguments))
 
 
 def _arguments(text: str) -> Mapping[str, Any]:
@@ -46,18 +56,23 @@ def _xml_call(text: str) -> Parsed:
     name, _, body = text.partition(">")
     if _PARAMETER.sub("", body).strip():
         raise ValueError("more than parameters")
-    return [(name.strip(), {key: _value(value) for key, value in _PARAMETER.findall(body)})]
+    return [Written(name.strip(), dict(_PARAMETER.findall(body)), is_text=True)]
 
 
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
+_PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.S)
+
+
+def _pairs_call(text: str) -> Parsed:
+    name, _, _ = text.partition("<")
+    if _PAIR.sub("", text).strip() != name.strip():
+        raise ValueError("more than pairs")
+    return [Written(name.strip(), {key.strip(): value for key, value in _PAIR.findall(text)}, is_text=True)]
 
 
 def _hermes(text: str) -> Parsed:
     inner = text.strip()
+    if "<arg_key>" in inner and not inner.startswith(("{", "[")):
+        return _pairs_call(inner)
     if inner.startswith("<function="):
         return _xml_call(inner.removeprefix("<function=").removesuffix("</function>"))
     return _json_calls(inner)
@@ -67,14 +82,14 @@ def _mistral(text: str) -> Parsed:
     if "[ARGS]" not in text:
         return _json_calls(text)
     pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
-    return [(name.strip(), _arguments(arguments)) for name, _, arguments in pairs]
+    return [Written(name.strip(), _arguments(arguments)) for name, _, arguments in pairs]
 
 
 def _harmony(text: str) -> Parsed:
     name = re.match(r"\s*([\w.-]+)", text)
     if name is None:
         raise ValueError("no name")
-    return [(name[1], _arguments(text.partition("<|message|>")[2]))]
+    return [Written(name[1], _arguments(text.partition("<|message|>")[2]))]
 
 
 _FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
@@ -94,9 +109,9 @@ class TextCalls:
 
     __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered")
 
-    def __init__(self, offered: Iterable[str], new_id: Callable[[], str]) -> None:
-        """Look for calls of the tools named ``offered``."""
-        self._offered = by_loose_name(offered)
+    def __init__(self, offered: OfferedTools, new_id: Callable[[], str]) -> None:
+        """Look for calls of the tools that were ``offered``."""
+        self._offered = offered
         self._new_id = new_id
         self._held = ""
         self._after_call = False  # white space that comes next only parted the call from what follows
@@ -162,9 +177,10 @@ class TextCalls:
             parsed = self._form[2](text)
         except (ValueError, KeyError, TypeError, AttributeError):
             return []
-        names = [self._offered.get(loose(name)) for name, _ in parsed]
-        return [
-            FinishedCall(self._new_id(), name, arguments)
-            for name, (_, arguments) in zip(names, parsed, strict=True)
-            if name is not None and None not in names
-        ]
+        named = [(self._offered.name_of(call.name), call) for call in parsed]
+        if any(name is None for name, _ in named):
+            return []
+        return [FinishedCall(self._new_id(), name, self._arguments(name, call)) for name, call in named if name]
+
+    def _arguments(self, name: str, call: Written) -> Mapping[str, Any]:
+        return self._offered.typed(name, call.arguments) if call.is_text else call.arguments

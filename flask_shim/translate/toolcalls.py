@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from flask_shim.errors import BackendBroke
-from flask_shim.lmstudio.fragments import CallFragments
+from flask_shim.lmstudio.events import encodable
+from flask_shim.lmstudio.fragments import CallFragments, Fragments
+from flask_shim.translate.offered import OfferedTools
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +29,60 @@ class CallAssembler(CallFragments):
 
     __slots__ = ()
 
-    def finish(self, *, was_cut: bool, offered: Iterable[str], new_id: Callable[[], str]) -> tuple[FinishedCall, ...]:
+    def finish(self, *, was_cut: bool, offered: OfferedTools, new_id: Callable[[], str]) -> tuple[FinishedCall, ...]:
         """Return the calls. Arguments that are no JSON object drop theirs if the answer ``was_cut``, else are an error.
 
-        ``offered`` are the client's names for its tools, ``new_id`` makes an id where the backend gave none.
+        ``new_id`` makes an id where the backend gave none.
         """
-        names = by_loose_name(offered)
         finished: list[FinishedCall] = []
         ids: set[str] = set()
         for call in self:
-            arguments = call.arguments if call.arguments is not None else _object(call.text)
-            if arguments is None:
-                if was_cut:
-                    continue
-                why = f"with arguments that are not a JSON object: {call.text[:200]}"
-                raise BackendBroke(f"the model called {call.name!r} {why}")
-            number = call.id if call.id and call.id not in ids else new_id()
-            ids.add(number)
-            finished.append(FinishedCall(number, names.get(loose(call.name), call.name), arguments))
+            name = offered.name_of(call.name) or call.name
+            for arguments in _all_arguments(call, name, offered, was_cut=was_cut):
+                number = call.id if call.id and call.id not in ids else new_id()
+                ids.add(number)
+                finished.append(FinishedCall(number, name, arguments))
         return tuple(finished)
 
 
-def _object(text: str) -> Mapping[str, Any] | None:
+def _all_arguments(call: Fragments, name: str, offered: OfferedTools, *, was_cut: bool) -> list[Mapping[str, Any]]:
+    """Return the arguments of one call, or of several calls of one tool that an engine has run together."""
+    if call.arguments is not None:
+        return [call.arguments]
+    values = _values(call.text)
+    objects: list[Mapping[str, Any]] = [value for value in values if isinstance(value, dict)]
+    is_understood = len(values) == 1 or all(offered.takes(name, each) for each in objects)
+    if objects and len(objects) == len(values) and is_understood:
+        return objects
+    if was_cut:
+        return []
+    raise BackendBroke(f"the model called {call.name!r} with arguments that are not a JSON object: {call.text[:200]}")
+
+
+def _values(text: str) -> list[Any]:
+    """Return the JSON values in ``text``, none where something else stands. Nothing and null are no arguments."""
     if not text.strip():
-        return {}
+        return [{}]
     try:
-        value = orjson.loads(text)
-        if isinstance(value, str):  # encoded twice
-            value = orjson.loads(value)
+        return [_unwrapped(orjson.loads(text))]
     except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+        pass
+    try:
+        return [_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))) for value in _lenient(text)]
+    except (ValueError, RecursionError):
+        return []
 
 
-def loose(name: str) -> str:
-    """Return what is left of a tool name when LM Studio has normalised it: letters and digits."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _lenient(text: str) -> Iterator[Any]:
+    """Yield values that follow each other; line ends in strings and half surrogate pairs are let pass."""
+    decode = json.JSONDecoder(strict=False).raw_decode
+    while text := text.lstrip():
+        value, end = decode(text)
+        yield value
+        text = text[end:]
 
 
-def by_loose_name(offered: Iterable[str]) -> dict[str, str]:
-    """Return the names the client gave its tools by their loose form: the model may have seen snake_case ones."""
-    return {loose(name): name for name in offered}
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, str):  # encoded twice
+        value = orjson.loads(value)
+    return {} if value is None else value

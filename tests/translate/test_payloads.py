@@ -155,7 +155,15 @@ WEATHER = {"name": "get_weather", "description": "d", "parameters": {"type": "ob
     [
         (WEATHER, WEATHER),
         ({"name": "f"}, {"name": "f"}),
-        ({"name": "f", "parameters": None}, {"name": "f", "parameters": None}),
+        ({"name": "f", "parameters": None}, {"name": "f"}),
+        (
+            {"name": "f", "description": None, "parameters": {"properties": None, "required": None}},
+            {"name": "f", "parameters": {"type": "object", "properties": {}}},
+        ),
+        (
+            {"name": "f", "parameters": {"properties": {"a": None, "b": {}}}},
+            {"name": "f", "parameters": {"type": "object", "properties": {"b": {}}}},
+        ),
         ({"name": "f", "parameters": {}}, {"name": "f", "parameters": {"type": "object", "properties": {}}}),
         ({"name": "f", "parameters": {"type": ""}}, {"name": "f", "parameters": {"type": "object", "properties": {}}}),
         (

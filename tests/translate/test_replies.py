@@ -118,7 +118,7 @@ def test_a_model_that_cannot_think_may_write_a_closing_tag():
 
 @given(st.text(st.characters(exclude_categories=("Cs",))), PLACES)
 def test_text_is_the_same_however_the_tokens_fall(text, places):
-    assert told(*map(delta, cut(text, places)), STOP, offered=("f",)) == told(delta(text), STOP, offered=("f",))
+    assert told(*map(delta, cut(text, places)), STOP, offered={"f": {}}) == told(delta(text), STOP, offered={"f": {}})
 
 
 # --- tools ---
@@ -134,16 +134,16 @@ def test_calls_come_after_the_text_in_one_piece():
 
 def test_calls_written_as_text_are_calls_when_their_tool_was_offered():
     text = '<tool_call>{"name":"f","arguments":{"a":1}}</tool_call>'
-    answer, _, _ = read(delta("I look. "), *map(delta, text), STOP, offered=("f",))
+    answer, _, _ = read(delta("I look. "), *map(delta, text), STOP, offered={"f": {}})
     assert [(call.name, call.arguments) for call in answer.calls] == [("f", {"a": 1})]
     assert answer.text == "I look. "
-    assert read(delta(text), STOP, offered=("g",))[0].text == text
+    assert read(delta(text), STOP, offered={"g": {}})[0].text == text
     assert read(delta(text), STOP)[0].text == text
 
 
 def test_calls_behind_thinking_are_found():
     text = '<think>Hm.</think>\n[TOOL_REQUEST]{"name":"f","arguments":{}}[END_TOOL_REQUEST]'
-    answer, _, _ = read(delta(text), STOP, offered=("f",))
+    answer, _, _ = read(delta(text), STOP, offered={"f": {}})
     assert (answer.thinking, answer.text, [call.name for call in answer.calls]) == ("Hm.", "", ["f"])
 
 

@@ -7,16 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut, singly
 
+from flask_shim.translate.offered import OfferedTools
 from flask_shim.translate.textcalls import TextCalls
 
-OFFERED = ("get_weather", "add")
+OFFERED = {
+    "get_weather": {"properties": {"city": {"type": "string"}}},
+    "add": {"properties": {"a": {"type": "integer"}, "b": {"type": "number"}}},
+}
 WEATHER = ("get_weather", {"city": "Oslo"})
 ADD = ("add", {"a": 17, "b": 25})
 
 
 def read(pieces, offered=OFFERED):
     """Return the text that is shown, and the calls as pairs of name and arguments."""
-    finder = TextCalls(offered, lambda: "call_1")
+    finder = TextCalls(OfferedTools(offered), lambda: "call_1")
     results = [finder.feed(piece) for piece in pieces] + [finder.flush()]
     return "".join(text for text, _ in results), [(call.name, call.arguments) for _, calls in results for call in calls]
 
@@ -52,6 +56,14 @@ FORMS = {
         "<function=get_weather><parameter=city>\nNew\nYork\n</parameter></function>",
         [("get_weather", {"city": "New\nYork"})],
     ),
+    "xml with text that looks like JSON": (
+        '<function=get_weather><parameter=city>\n{"a": 1.0}\n</parameter></function>',
+        [("get_weather", {"city": '{"a": 1.0}'})],
+    ),
+    "pairs": (
+        "<tool_call>add\n<arg_key>a</arg_key>\n<arg_value>17</arg_value>\n<arg_key>b</arg_key><arg_value>25</arg_value>\n</tool_call>",
+        [ADD],
+    ),
     "mistral list": ('[TOOL_CALLS][{"name":"get_weather","arguments":{"city":"Oslo"}}]', [WEATHER]),
     "mistral": ('[TOOL_CALLS]get_weather[ARGS]{"city":"Oslo"}', [WEATHER]),
     "mistral twice": (
@@ -79,7 +91,7 @@ def test_text_around_a_call_stays(form):
 
 @pytest.mark.parametrize(("text", "calls"), FORMS.values(), ids=FORMS.keys())
 def test_calls_of_tools_that_were_not_offered_stay_text(text, calls):
-    assert read(singly(text), offered=("other",)) == (text, [])
+    assert read(singly(text), offered={"other": {}}) == (text, [])
 
 
 def test_one_unknown_call_in_a_list_leaves_the_whole_list_text():
@@ -93,7 +105,7 @@ def test_names_are_found_whatever_became_of_their_letters(written):
 
 
 def test_every_call_gets_an_id():
-    finder = TextCalls(OFFERED, iter(["call_a", "call_b"]).__next__)
+    finder = TextCalls(OfferedTools(OFFERED), iter(["call_a", "call_b"]).__next__)
     _, calls = finder.feed(FORMS["two in a row"][0])
     assert [call.id for call in calls] == ["call_a", "call_b"]
 
@@ -109,6 +121,7 @@ NO_CALLS = {
     "words": "<tool_call> is how Hermes models call tools </tool_call>",
     "xml with words": "<function=get_weather> is how </function>",
     "xml that is cut": "<function=get_weather><parameter=city>Os</function>",
+    "pairs with words": "<tool_call>add <arg_key>a</arg_key> is <arg_value>17</arg_value></tool_call>",
     "mistral with a list": '[TOOL_CALLS]get_weather[ARGS]["Oslo"]',
     "mistral with words": "[TOOL_CALLS] is a token",
     "mistral broken": '[TOOL_CALLS]get_weather[ARGS]{"city":',
@@ -132,7 +145,7 @@ def test_a_call_that_the_end_cut_short_of_its_closing_tag_counts():
 
 
 def test_text_leaves_at_once_when_no_call_can_be_meant():
-    finder = TextCalls(OFFERED, lambda: "call_1")
+    finder = TextCalls(OfferedTools(OFFERED), lambda: "call_1")
     assert [finder.feed(text)[0] for text in ("Hel", "lo", "a <b", "> [x", "]", "y <tool", "s>")] == [
         "Hel",
         "lo",

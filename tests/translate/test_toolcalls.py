@@ -12,6 +12,7 @@ from support.cuts import PLACES, cut, singly
 
 from flask_shim.errors import BackendBroke
 from flask_shim.lmstudio.events import CallDelta, FunctionDelta
+from flask_shim.translate.offered import OfferedTools
 from flask_shim.translate.toolcalls import CallAssembler
 
 
@@ -19,12 +20,13 @@ def fragment(arguments=None, name=None, index=0, call_id=None):
     return CallDelta(index=index, id=call_id, function=FunctionDelta(name, arguments))
 
 
-def assembled(*deltas, was_cut=False, offered=()):
+def assembled(*deltas, was_cut=False, offered=(), properties=()):
     """Return what the fragments become: triples of id, name and arguments."""
+    tools = OfferedTools({name: {"properties": {key: {} for key in properties}} for name in offered})
     assembler, numbers = CallAssembler(), count(1)
     for delta in deltas:
         assembler.add(delta)
-    calls = assembler.finish(was_cut=was_cut, offered=offered, new_id=lambda: f"new_{next(numbers)}")
+    calls = assembler.finish(was_cut=was_cut, offered=tools, new_id=lambda: f"new_{next(numbers)}")
     return [(call.id, call.name, call.arguments) for call in calls]
 
 
@@ -67,7 +69,12 @@ def test_the_order_of_arguments_is_kept():
         ("", {}),
         ("  ", {}),
         ("{}", {}),
+        ("null", {}),
+        ('"null"', {}),
         ('{"a":1}', {"a": 1}),
+        ('{"a":"1\n2"}', {"a": "1\n2"}),
+        ('{"a":"\\ud83d"}', {"a": "\ufffd"}),
+        ('{"a":"\\ud83d\\ude00\n"}', {"a": "\U0001f600\n"}),
         ('"{\\"a\\":1}"', {"a": 1}),
         ({"a": 1}, {"a": 1}),
         ({}, {}),
@@ -119,6 +126,36 @@ def test_calls_without_ids_get_new_ones(call_id):
     ]
 
 
+@pytest.mark.parametrize("index", [None, 0])
+def test_calls_without_ids_and_numbers_are_told_apart_by_their_names(index):
+    assert assembled(
+        fragment("", "f", index), fragment('{"a"', index=index), fragment(":1}", "", index), fragment("{}", "g", index)
+    ) == [("new_1", "f", {"a": 1}), ("new_2", "g", {})]
+
+
+@pytest.mark.parametrize("index", [None, 0])
+def test_a_name_behind_whole_arguments_begins_another_call(index):
+    assert assembled(fragment('{"a":1}', "f", index, ""), fragment('{"a":2}', "f", index, "")) == [
+        ("new_1", "f", {"a": 1}),
+        ("new_2", "f", {"a": 2}),
+    ]
+
+
+def test_arguments_of_one_tool_that_were_run_together_are_parted():
+    sent = fragment('{"a":1}{"a":2}\n{}', "f", call_id="1")
+    assert assembled(sent, offered=("f",), properties="a") == [
+        ("1", "f", {"a": 1}),
+        ("new_1", "f", {"a": 2}),
+        ("new_2", "f", {}),
+    ]
+
+
+@pytest.mark.parametrize("sent", ['{"a":1}{"b":2}', '{"a":1}[2]', '{"a":1}{"a":'])
+def test_arguments_that_may_be_of_another_tool_are_not_given_to_this_one(sent):
+    with pytest.raises(BackendBroke, match="not a JSON object"):
+        assembled(fragment(sent, "f", call_id="1"), offered=("f", "g"), properties="a")
+
+
 def test_ids_that_come_twice_are_replaced():
     assert [number for number, _, _ in assembled(fragment("{}", "f", 0, "1"), fragment("{}", "f", 1, "1"))] == [
         "1",
@@ -131,11 +168,29 @@ def test_names_become_those_the_client_offered(told):
     assert assembled(fragment("{}", told, call_id="1"), offered=("get_time", "get_weather"))[0][1] == "get_weather"
 
 
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        (("天気", "時刻"), "天気"),
+        (("search_文档", "search_代码"), "search_文档"),
+        (("getItem", "get_item"), "getItem"),
+        (("get_item", "getItem"), "getItem"),
+    ],
+)
+def test_the_very_name_counts_before_any_other_spelling(offered, told):
+    assert assembled(fragment("{}", told, call_id="1"), offered=offered)[0][1] == told
+
+
+def test_a_spelling_that_may_mean_two_tools_is_passed_on():
+    offered = ("get_item", "getItem")
+    assert assembled(fragment("{}", "GET_ITEM", call_id="1"), offered=offered)[0][1] == "GET_ITEM"
+
+
 def test_names_nobody_offered_are_passed_on():
     assert assembled(fragment("{}", "other", call_id="1"), offered=("get_weather",))[0][1] == "other"
 
 
-@pytest.mark.parametrize("sent", ['{"city":', "[1]", "5", '"Oslo"', "null", "Oslo", '{"a":1}{"b":2}'])
+@pytest.mark.parametrize("sent", ['{"city":', "[1]", "5", '"Oslo"', "Oslo", '{"a":1}{"b":2}'])
 def test_arguments_that_are_no_object_are_an_error(sent):
     with pytest.raises(BackendBroke, match="'f' with arguments that are not a JSON object"):
         assembled(fragment(sent, "f", call_id="1"))
