@@ -18,7 +18,7 @@ from flask_shim.guards import check_may_change
 from flask_shim.services import services
 from flask_shim.stays import Need, load, unload
 from flask_shim.streams import client_gone
-from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, GenerationAsk, InvalidFormat
+from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, GenerateAsk, GenerationAsk, InvalidFormat
 from flask_shim.translate.capabilities import has_thinking
 from flask_shim.translate.dates import to_utc
 from flask_shim.translate.offered import Schemas
@@ -99,6 +99,7 @@ def reading_of(target: Target, ask: GenerationAsk, offered: Schemas | None = Non
         offered=offered or {},
         mode="hide" if ask.think is False else services().config.reasoning,
         can_think=has_thinking(target.model),
+        is_raw=isinstance(ask, GenerateAsk) and ask.raw,
         wants_json=ask.format is not None,
         new_id=new_call_id,
     )

@@ -22,7 +22,7 @@ from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.asks import GenerateAsk, Message
 from flask_shim.translate.capabilities import check_chat, check_generate, check_thinking
-from flask_shim.translate.context import from_context, to_context
+from flask_shim.translate.context import from_context, to_context, turns_before
 from flask_shim.translate.inheriting import inherited_chat, inherited_generate
 from flask_shim.translate.offered import to_schemas
 from flask_shim.translate.prompts import chat_prompt, check_raw, completion_prompt
@@ -86,7 +86,7 @@ def generate() -> Response:
         path, payload = COMPLETIONS, completion_payload(ask, prompt, target.model, services().defaults)
 
     def remember(text: str) -> tuple[int, ...]:
-        turns = (*history, Message("user", ask.prompt), Message("assistant", text))
+        turns = (*turns_before(ask, history), Message("user", ask.prompt), Message("assistant", text))
         return () if ask.raw else to_context(turns)
 
     opened = completion(path, payload, target, ask, started_ns)

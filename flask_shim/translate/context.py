@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from flask_shim.translate.asks import Message
+from flask_shim.translate.asks import GenerateAsk, Message
 
 _MARK = 0x53484D
 _MAX_BYTES = 4 << 20
@@ -24,6 +24,14 @@ def to_context(turns: Iterable[Message]) -> tuple[int, ...]:
     padded = packed + b"\0" * (-len(packed) % 3)
     body = (int.from_bytes(padded[at : at + 3], "big") for at in range(0, len(padded), 3))
     return (_MARK, len(packed), zlib.crc32(packed) & 0xFFFFFF, *body)
+
+
+def turns_before(ask: GenerateAsk, history: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what goes before the prompt of ``ask``: its system text if it has one, else that of the history."""
+    if not ask.system:
+        return history
+    has_system = bool(history) and history[0].role == "system"
+    return (Message("system", ask.system), *history[has_system:])
 
 
 def from_context(context: Sequence[int]) -> tuple[Message, ...] | None:

@@ -7,7 +7,8 @@ LM Studio insists on ids; so ids are made up where they are missing, and results
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -22,10 +23,48 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": 
 _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 
 
+SHOWN_BELOW = "(the picture is in the next message)"
+"""Stands for a tool's result that is nothing but a picture."""
+
+
 def to_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return the history as LM Studio takes it: string contents, call ids everywhere, images as data URLs."""
+    """Return the history as LM Studio takes it: string contents, call ids everywhere, images as data URLs.
+
+    It takes pictures only of users: those of a tool or an assistant go into the next turn of the user, or one made for
+    them behind all results that stand together. Thinking goes back only while the calls it led to are being answered.
+    """
     pairing = _Pairing(messages)
-    return [_TURNS.get(_ROLES.get(message.role, "user"), _plain)(message, pairing) for message in messages]
+    turns = _with_pictures_of_users(_without_old_thinking(messages))
+    return [_TURNS.get(_role(message), _plain)(message, pairing) for message in turns]
+
+
+def _without_old_thinking(messages: Sequence[Message]) -> Iterator[Message]:
+    last_user = max((at for at, message in enumerate(messages) if _role(message) == "user"), default=-1)
+    for at, message in enumerate(messages):
+        is_live = at > last_user and message.tool_calls
+        yield message if is_live or not message.thinking else replace(message, thinking="")
+
+
+def _with_pictures_of_users(messages: Iterable[Message]) -> Iterator[Message]:
+    waiting: tuple[bytes, ...] = ()
+    for message in messages:
+        role = _role(message)
+        if role == "user":
+            yield replace(message, images=(*waiting, *message.images)) if waiting else message
+            waiting = ()
+            continue
+        if waiting and role != "tool":
+            yield Message("user", images=waiting)
+            waiting = ()
+        yield message
+        if role in _TURNS:
+            waiting += message.images
+    if waiting:
+        yield Message("user", images=waiting)
+
+
+def _role(message: Message) -> str:
+    return _ROLES.get(message.role, "user")
 
 
 class _Waiting(NamedTuple):
@@ -41,6 +80,7 @@ class _Pairing:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._open: list[_Waiting] = []
+        self._given_up: list[_Waiting] = []
         self._taken = {message.tool_call_id for message in messages}
         self._taken.update(call.id for message in messages for call in message.tool_calls)
         self._numbers = count(1)
@@ -50,26 +90,42 @@ class _Pairing:
         self._open.append(waiting)
         return waiting.id
 
+    def give_up(self) -> None:
+        """Note that the user spoke: calls that still wait were cancelled, most likely."""
+        self._given_up += self._open
+        self._open = []
+
     def result(self, message: Message) -> str:
         """Return the id of the call answered: the one named, else the first of that tool, else the first.
 
         A client that names ids in results only means the calls that have none.
         """
-        number = message.tool_call_id
-        candidates = [waiting for waiting in self._open if number in ("", waiting.id)]
-        candidates = candidates or [waiting for waiting in self._open if waiting.is_made]
-        if not candidates:
-            return number or self._new_id()
-        answered = next((waiting for waiting in candidates if waiting.name == message.tool_name), candidates[0])
-        self._open.remove(answered)
+        answered = self._answered_by(message)
+        if answered is None:
+            return message.tool_call_id or self._new_id()
+        self._open = [call for call in self._open if call is not answered]
+        self._given_up = [call for call in self._given_up if call is not answered]
         return answered.id
+
+    def _answered_by(self, message: Message) -> _Waiting | None:
+        named = message.tool_call_id
+        for calls in (
+            [call for call in (*self._open, *self._given_up) if call.id == named],
+            [call for call in self._open if call.is_made or not named],
+            [call for call in self._given_up if call.is_made or not named],
+        ):
+            if calls:
+                return next((call for call in calls if call.name == message.tool_name), calls[0])
+        return None
 
     def _new_id(self) -> str:
         return next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
 
 
-def _plain(message: Message, _: _Pairing) -> dict[str, Any]:
-    role = _ROLES.get(message.role, "user")
+def _plain(message: Message, pairing: _Pairing) -> dict[str, Any]:
+    role = _role(message)
+    if role == "user":
+        pairing.give_up()
     if not message.images:
         return {"role": role, "content": message.content}
     parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
@@ -80,6 +136,8 @@ def _plain(message: Message, _: _Pairing) -> dict[str, Any]:
 def _assistant(message: Message, pairing: _Pairing) -> dict[str, Any]:
     # Templates of thinking models drop old thinking themselves only where they know its tags.
     turn: dict[str, Any] = {"role": "assistant", "content": _OLD_THINKING.sub("", message.content)}
+    if message.thinking:
+        turn["reasoning_content"] = message.thinking
     if message.tool_calls:
         turn["tool_calls"] = [
             {
@@ -93,7 +151,8 @@ def _assistant(message: Message, pairing: _Pairing) -> dict[str, Any]:
 
 
 def _tool(message: Message, pairing: _Pairing) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": pairing.result(message), "content": message.content}
+    content = message.content or (SHOWN_BELOW if message.images else "")
+    return {"role": "tool", "tool_call_id": pairing.result(message), "content": content}
 
 
 _TURNS = {"assistant": _assistant, "tool": _tool}

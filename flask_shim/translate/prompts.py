@@ -9,6 +9,7 @@ from flask_shim.errors import BadRequest, NotSupported, ShimError
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import ChatAsk, GenerateAsk, Message
 from flask_shim.translate.capabilities import check_generate
+from flask_shim.translate.context import turns_before
 from flask_shim.translate.families import insert_tokens, suggests_base
 
 _PLACEHOLDER = re.compile(r"(?:\s*\{\{-\s+|\{\{\s*)\.(System|Prompt|Response|Suffix)(?:\s+-\}\}\s*|\s*\}\})")
@@ -40,20 +41,18 @@ def completion_prompt(ask: GenerateAsk, history: tuple[Message, ...], model: Mod
 
     ``always`` is the user's wish never to apply a chat template.
     """
+    if ask.raw or ask.suffix or ask.template:
+        _refuse_pictures(ask.images)
     if ask.raw:
         return ask.prompt
     if ask.suffix:
         return _insertion(ask, model)
+    before = turns_before(ask, history)
     if ask.template:
-        _refuse_pictures(ask.images)
-        return fill(ask.template, (Message("system", ask.system), *history, Message("user", ask.prompt)))
+        return fill(ask.template, (*before, Message("user", ask.prompt)))
     if ask.images or not (always or suggests_base(model.key)):
         return None
-    return "".join(_before(ask, history)) + ask.prompt
-
-
-def _before(ask: GenerateAsk, history: tuple[Message, ...]) -> list[str]:
-    return [f"{text}\n\n" for text in (ask.system, *(turn.content for turn in history)) if text]
+    return "".join(f"{turn.content}\n\n" for turn in before if turn.content) + ask.prompt
 
 
 def _insertion(ask: GenerateAsk, model: Model) -> str:

@@ -52,6 +52,8 @@ class Reading:
     """The tools the client offered; calls written as text are only looked for when there are any."""
     mode: ReasoningMode = "separate"
     can_think: bool = True
+    is_raw: bool = False
+    """Whether the text is the answer as it stands, without a look for thinking and calls in it."""
     wants_json: bool = False
     new_id: Callable[[], str] = lambda: "call_0"
 
@@ -130,6 +132,8 @@ class AnswerReader:
     def _text(self, text: str, pieces: list[Piece]) -> None:
         if self._has_text and self._text_calls is None and self._splitter.passes(text):
             pieces.append(Piece(text))  # nearly every token
+        elif self._reading.is_raw:
+            self._settled(text, (), pieces)
         else:
             self._parts(self._splitter.feed(text), pieces)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.asks import ChatAsk, Format, GenerateAsk, GenerationAsk, Message, Think
+from flask_shim.translate.context import turns_before
 from flask_shim.translate.messages import to_messages
 
 Payload = dict[str, Any]
@@ -41,9 +42,7 @@ class Defaults:
 
 def chat_payload(ask: ChatAsk, model: Model, defaults: Defaults) -> Payload:
     """Return the payload of /v1/chat/completions for a chat. Option values must have been checked."""
-    messages = ask.messages
-    if defaults.system_prompt and not any(message.role == "system" for message in messages):
-        messages = (Message("system", defaults.system_prompt), *messages)
+    messages = _with_system(ask.messages, defaults)
     payload = {"model": model.key, "messages": to_messages(messages), **_common(ask, model, defaults)}
     if ask.tools:
         payload["tools"] = [to_tool(tool) for tool in ask.tools]
@@ -52,13 +51,15 @@ def chat_payload(ask: ChatAsk, model: Model, defaults: Defaults) -> Payload:
 
 def generate_payload(ask: GenerateAsk, history: tuple[Message, ...], model: Model, defaults: Defaults) -> Payload:
     """Return the payload of /v1/chat/completions for a prompt; ``history`` is what ``context`` carried."""
-    system = ask.system or defaults.system_prompt
-    turns = (
-        *((Message("system", system),) if system and not any(turn.role == "system" for turn in history) else ()),
-        *history,
-        Message("user", ask.prompt, images=ask.images),
-    )
-    return {"model": model.key, "messages": to_messages(turns), **_common(ask, model, defaults)}
+    turns = (*turns_before(ask, history), Message("user", ask.prompt, images=ask.images))
+    return {"model": model.key, "messages": to_messages(_with_system(turns, defaults)), **_common(ask, model, defaults)}
+
+
+def _with_system(turns: tuple[Message, ...], defaults: Defaults) -> tuple[Message, ...]:
+    """Return the turns with the default system prompt before them, unless they bring one."""
+    if not defaults.system_prompt or any(turn.role == "system" for turn in turns):
+        return turns
+    return (Message("system", defaults.system_prompt), *turns)
 
 
 def completion_payload(ask: GenerationAsk, prompt: str, model: Model, defaults: Defaults) -> Payload:

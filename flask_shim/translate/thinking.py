@@ -12,6 +12,9 @@ _CLOSINGS = tuple(closing for _, closing in PAIRS)
 _TAGS = tuple(tag for pair in PAIRS for tag in pair)
 _TAG = re.compile("|".join(map(re.escape, _TAGS)))
 
+_QUOTES = ("`", '"', "'", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}", "«")
+_DATA = ("{", "[")
+
 
 class Part(NamedTuple):
     """A stretch of text. ``orphan`` says that all text before this part turns out to have been thinking."""
@@ -33,11 +36,12 @@ def partial_tag(text: str, tags: tuple[str, ...]) -> int:
 class ThinkingSplitter:
     """Feed it text as it comes; it returns the parts that are settled, tags removed.
 
-    A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``: where a
-    model cannot think, or an opening tag stands in the text before, the tag is text that somebody asked for.
+    A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``. It is text
+    that somebody asked for where a model cannot think or has thought already, behind a quotation mark or an opening
+    tag, and in an answer that begins like JSON.
     """
 
-    __slots__ = ("_close", "_has_begun", "_held", "_orphans", "_state")
+    __slots__ = ("_before", "_close", "_has_begun", "_held", "_orphans", "_state")
 
     def __init__(self, *, with_orphans: bool = True) -> None:
         """Start before the answer."""
@@ -46,6 +50,7 @@ class ThinkingSplitter:
         self._close = ""
         self._has_begun = False  # whether there was any thought behind the opening tag
         self._orphans = with_orphans
+        self._before = ""  # the end of the answer so far
 
     def feed(self, text: str) -> list[Part]:
         """Return what ``text`` settles; the rest is kept for the next call."""
@@ -58,8 +63,11 @@ class ThinkingSplitter:
         return parts
 
     def passes(self, text: str) -> bool:
-        """Tell whether ``text`` is answer and nothing but: then it need not be fed."""
-        return self._state == "answer" and not self._held and "<" not in text and "[" not in text
+        """Tell whether ``text`` is answer and nothing but: then this was all there is to do with it."""
+        if self._state != "answer" or self._held or "<" in text or "[" in text:
+            return False
+        self._before = text
+        return True
 
     def flush(self) -> list[Part]:
         """Return what is left when the answer is over."""
@@ -70,6 +78,7 @@ class ThinkingSplitter:
 
     def reasoned(self) -> None:
         """Tell that the thinking came separately, so that the text begins after it."""
+        self._orphans = False
         if self._state == "start":
             self._state = "gap"
 
@@ -116,6 +125,7 @@ class ThinkingSplitter:
             self._state, self._held = "gap", text[len(closing) :]
         elif text and not any(tag.startswith(text) for tag in _CLOSINGS):
             self._state = "answer"
+            self._orphans = self._orphans and not text.startswith(_DATA)
 
     def _answer(self, parts: list[Part]) -> None:
         text = self._held
@@ -123,7 +133,7 @@ class ThinkingSplitter:
             tag = _TAG.search(text)
             if tag is None:
                 text = text[: len(text) - partial_tag(text, _TAGS)]
-            elif tag[0] in _CLOSINGS:
+            elif tag[0] in _CLOSINGS and not (self._before + text[: tag.start()]).endswith(_QUOTES):
                 parts.append(Part(text[: tag.start()], orphan=True))
                 self._state, self._held, self._orphans = "gap", text[tag.end() :], False
                 return
@@ -131,4 +141,5 @@ class ThinkingSplitter:
                 self._orphans = False  # the text speaks of such tags
         self._held = self._held[len(text) :]
         if text:
+            self._before = text
             parts.append(Part(text))

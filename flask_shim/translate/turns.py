@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_shim.translate.messages import SHOWN_BELOW
 from flask_shim.translate.requests import Payload
-
-SHOWN_BELOW = "(the picture is in the next message)"
-"""Stands for a tool's result that is nothing but a picture: LM Studio takes only text there."""
 
 
 def text_part(text: str) -> Payload:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_shim.translate.asks import Message, ToolCall
-from flask_shim.translate.messages import to_messages
+from flask_shim.translate.messages import SHOWN_BELOW, to_messages
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -24,6 +24,9 @@ def asking(*names, ids=()):
 
 def result(content="r", name="", number=""):
     return Message("tool", content, tool_name=name, tool_call_id=number)
+
+
+USER = Message("user", "Never mind.")
 
 
 @pytest.mark.parametrize(
@@ -68,13 +71,16 @@ def test_turns_keep_their_order():
         ([asking("f", "g"), result(name="g", number="x"), result()], [("call_1", "call_2"), ("call_2", "call_1")]),
         ([asking("f"), result(), asking("g"), result()], [("call_1", "call_1"), ("call_2", "call_2")]),
         ([asking("f", "g", ids=("a",)), result("1"), result("2")], [("a", "a"), ("call_1", "call_1")]),
+        ([asking("f"), USER, asking("f"), result()], [("call_1", "call_2"), ("call_2", None)]),
+        ([asking("f"), USER, result()], [("call_1", "call_1")]),
+        ([asking("f", ids=("a",)), USER, asking("g", ids=("b",)), result(number="a")], [("a", "a"), ("b", None)]),
     ],
 )
 def test_results_are_paired_with_calls(history, pairs):
     turns = to_messages(history)
     calls = [call["id"] for turn in turns for call in turn.get("tool_calls", ())]
     answers = [turn["tool_call_id"] for turn in turns if turn["role"] == "tool"]
-    assert (calls, answers) == ([call for call, _ in pairs], [answer for _, answer in pairs])
+    assert (calls, answers) == ([call for call, _ in pairs], [answer for _, answer in pairs if answer])
 
 
 def test_a_result_without_a_call_gets_an_id_of_its_own():
@@ -130,6 +136,31 @@ def test_pictures_are_parts_behind_the_text():
 def test_a_picture_alone_needs_no_text():
     (turn,) = to_messages([Message("user", images=(PNG,))])
     assert [part["type"] for part in turn["content"]] == ["image_url"]
+
+
+def test_pictures_of_tools_are_shown_by_the_user_behind_all_results():
+    shots = [Message("tool", images=(PNG,)), Message("tool", "a page", images=(PNG,))]
+    turns = to_messages([asking("f", "g"), *shots, Message("assistant", "I see.")])
+    assert [turn["role"] for turn in turns] == ["assistant", "tool", "tool", "user", "assistant"]
+    assert [turn["content"] for turn in turns[1:3]] == [SHOWN_BELOW, "a page"]
+    assert [part["type"] for part in turns[3]["content"]] == ["image_url", "image_url"]
+
+
+@pytest.mark.parametrize("message", [Message("tool", "shot", images=(PNG,)), Message("assistant", "x", images=(PNG,))])
+def test_pictures_go_with_what_the_user_says_next(message):
+    first, second = to_messages([message, Message("user", "What is this?")])
+    assert isinstance(first["content"], str)
+    assert [part["type"] for part in second["content"]] == ["text", "image_url"]
+    assert [turn["role"] for turn in to_messages([message])] == [message.role, "user"]
+
+
+def test_thinking_goes_back_while_the_calls_it_led_to_are_answered():
+    call = Message("assistant", thinking="I need f.", tool_calls=(ToolCall("f", {}),))
+    shot = Message("tool", images=(PNG,))
+    now = to_messages([USER, call, shot, call, shot])
+    assert [turn.get("reasoning_content") for turn in now if turn["role"] == "assistant"] == ["I need f."] * 2
+    later = to_messages([USER, call, result(), Message("assistant", "Done."), USER])
+    assert not any("reasoning_content" in turn for turn in later)
 
 
 TURNS = st.lists(

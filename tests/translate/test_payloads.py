@@ -96,6 +96,12 @@ HISTORY = (Message("user", "Hi"), Message("assistant", "Hello!"))
             "Be brief.",
             "",
             (Message("system", "Old."), *HISTORY[:1]),
+            [("system", "Be brief."), ("user", "Hi"), ("user", "Hello")],
+        ),
+        (
+            "",
+            "Be kind.",
+            (Message("system", "Old."), *HISTORY[:1]),
             [("system", "Old."), ("user", "Hi"), ("user", "Hello")],
         ),
     ],

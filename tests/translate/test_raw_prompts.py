@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.errors import BadRequest
+from flask_shim.errors import BadRequest, NotSupported
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import GenerateAsk, Message
 from flask_shim.translate.prompts import check_raw, completion_prompt
@@ -41,6 +41,18 @@ def test_an_insertion_by_another_model_is_refused():
 def test_a_model_that_never_learned_to_chat_gets_the_bare_text():
     assert prompt(BASE) == "def f("
     assert prompt(BASE, HISTORY, system="Be brief.") == "Be brief.\n\nHi\n\nHello!\n\ndef f("
+
+
+@pytest.mark.parametrize("fields", [{"raw": True}, {"suffix": ")"}])
+def test_a_prompt_without_the_models_template_cannot_hold_pictures(fields):
+    with pytest.raises(NotSupported, match="sees pictures only where the model's own template is applied"):
+        prompt(CODER, images=(b"1",), **fields)
+
+
+def test_the_system_text_of_a_prompt_takes_the_place_of_an_older_one():
+    history = (Message("system", "Be loud."), *HISTORY)
+    assert prompt(BASE, history, system="Be brief.") == "Be brief.\n\nHi\n\nHello!\n\ndef f("
+    assert prompt(BASE, history) == "Be loud.\n\nHi\n\nHello!\n\ndef f("
 
 
 def test_the_users_wish_skips_the_template_for_every_model():

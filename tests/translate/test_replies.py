@@ -116,6 +116,11 @@ def test_a_model_that_cannot_think_may_write_a_closing_tag():
     assert told(delta("End with </think>."), STOP, can_think=False) == ("", "End with </think>.")
 
 
+@pytest.mark.parametrize("text", ["<think>a</think>b", "text</think>b", "\n<tool_call>"])
+def test_a_raw_answer_is_text_as_it_stands(text):
+    assert told(*map(delta, text), STOP, is_raw=True) == ("", text)
+
+
 @given(st.text(st.characters(exclude_categories=("Cs",))), PLACES)
 def test_text_is_the_same_however_the_tokens_fall(text, places):
     assert told(*map(delta, cut(text, places)), STOP, offered={"f": {}}) == told(delta(text), STOP, offered={"f": {}})

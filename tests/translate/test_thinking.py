@@ -11,7 +11,9 @@ from flask_shim.translate.thinking import PAIRS, ThinkingSplitter
 
 TAGS = [tag for pair in PAIRS for tag in pair]
 TEXTS = st.lists(
-    st.sampled_from([*TAGS, "a", " b", "\n", " ", "<", "</", "[", "<th", "[/THIN", "x < y", "こ", "🌸", "<b>&"]),
+    st.sampled_from(
+        [*TAGS, "a", " b", "`", "{", "\n", " ", "<", "</", "[", "<th", "[/THIN", "x < y", "こ", "🌸", "<b>&"]
+    ),
     max_size=8,
 ).map("".join)
 
@@ -101,6 +103,26 @@ def test_thinking_and_answer_are_told_apart(text, thinking, answer):
 def test_a_closing_tag_alone_ends_thinking_once(text, thinking, answer):
     assert read([text]) == (thinking, answer)
     assert read(singly(text)) == (thinking, answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The closing tag is `</think>`, put it last.",
+        "`</think>` is the tag",
+        'It says "</think>" and “</thinking>”.',
+        '{"tag": "ends with </think> ok"}',
+        "[1, </think>]",
+    ],
+)
+def test_a_closing_tag_that_is_quoted_is_text(text):
+    assert read([text]) == ("", text)
+    assert read(singly(text)) == ("", text)
+
+
+@pytest.mark.parametrize("text", ["a</think>b", "a[/THINK]b", "Say </thinking>!"])
+def test_a_closing_tag_behind_separate_thinking_is_text(text):
+    assert read(singly(text), separately=True) == ("", text)
 
 
 @pytest.mark.parametrize("text", ["a</think>b", "a[/THINK]b", "Say </thinking>!"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.translate.turns import SHOWN_BELOW, Turns, image_part, text_part
+from flask_shim.translate.messages import SHOWN_BELOW
+from flask_shim.translate.turns import Turns, image_part, text_part
 
 PICTURE = image_part("data:image/png;base64,AA==")
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}

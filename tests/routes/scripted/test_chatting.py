@@ -93,6 +93,14 @@ def test_the_context_carries_the_conversation_on(client, backend, lines):
     assert [turn["content"] for turn in backend.payload["messages"]] == ["Hi", "Hello", "And now?"]
 
 
+def test_the_context_keeps_the_system_prompt_until_another_is_given(client, backend, lines):
+    context = lines(client.generate("Hi", system="Be a pirate."))[-1]["context"]
+    for given, system in ({}, "Be a pirate."), ({"system": "Be a cook."}, "Be a cook."):
+        backend.mock.calls.reset()
+        client.generate("And now?", context=context, **given)
+        assert [turn["content"] for turn in backend.payload["messages"]] == [system, "Hi", "Hello", "And now?"]
+
+
 def test_a_context_of_another_server_is_left_out(client, backend):
     assert client.generate(context=[100, 101, 102]).status_code == 200
     assert len(backend.payload["messages"]) == 1
