@@ -13,7 +13,6 @@ from flask import Blueprint, Response, request
 from flask_shim.directory import Target
 from flask_shim.errors import BadRequest, NoSuchEndpoint
 from flask_shim.guards import check_may_change
-from flask_shim.lmstudio import Model
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
 from flask_shim.schemas.body import kind, read_object
@@ -25,6 +24,7 @@ from flask_shim.translate.checks import check_chat, check_completion
 from flask_shim.translate.efforts import adapt_chat
 from flask_shim.translate.inheriting import context_of, inherited_payload
 from flask_shim.translate.openai import adapt, check_mcp
+from flask_shim.translate.prompts import insertion
 from flask_shim.translate.requests import Payload
 
 bp = Blueprint("passthrough", __name__)
@@ -36,40 +36,48 @@ def _unchecked(_: Body) -> None:
     """Leave all checks to LM Studio."""
 
 
-def _fits(_name: str, _model: Model) -> None:
+def _fitted(_: Target, payload: Payload) -> Payload:
     """Leave it to LM Studio which models it is for."""
+    return payload
 
 
-def _chats(name: str, model: Model) -> None:
+def _chat(target: Target, payload: Payload) -> Payload:
     """Refuse embedding models. Tools are left to LM Studio, which offers them to every model."""
-    capabilities.check_chat(name, (), model)
+    capabilities.check_chat(target.name, (), target.model)
+    return payload
 
 
-def _generates(name: str, model: Model) -> None:
-    """Refuse embedding models."""
-    capabilities.check_generate(name, "", model)
+def _completion(target: Target, payload: Payload) -> Payload:
+    """Refuse embedding models, and write a suffix into the prompt: LM Studio would leave it out."""
+    capabilities.check_generate(target.name, "", target.model)
+    prompt, suffix = payload.get("prompt"), payload.get("suffix")
+    if not (isinstance(prompt, str) and isinstance(suffix, str) and suffix):
+        return payload
+    whole = insertion(target.name, prompt, suffix, target.model)
+    return {**{key: value for key, value in payload.items() if key != "suffix"}, "prompt": whole}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
     """What is special about one route.
 
-    What Ollama calls its body, what it refuses, how names fail, which models it is not for, what is changed.
+    What Ollama calls its body, what it refuses, how names fail, what is changed, and what is refused or changed for
+    the sake of the model.
     """
 
     go_type: str = "openai.Request"
     check: Callable[[Body], None] = _unchecked
     naming: naming.Naming = naming.CHAT
-    fits: Callable[[str, Model], None] = _fits
     adapt: Callable[[Body], Payload] = adapt
+    fitted: Callable[[Target, Payload], Payload] = _fitted
 
 
 _MANNERS = {
     "/v1/chat/completions": Manners(
-        go_type="openai.ChatCompletionRequest", check=check_chat, fits=_chats, adapt=adapt_chat
+        go_type="openai.ChatCompletionRequest", check=check_chat, adapt=adapt_chat, fitted=_chat
     ),
     "/v1/completions": Manners(
-        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, fits=_generates
+        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, fitted=_completion
     ),
 }
 _PLAIN = Manners()
@@ -105,11 +113,10 @@ def _post() -> Request:
     manners = _MANNERS.get(request.path, _PLAIN)
     raw, body = read_body(manners.go_type)
     manners.check(body)
-    target = None
-    if request.path.lower() not in _NO_MODEL:
-        target = naming.resolve(_name(body, manners), manners.naming)
-        manners.fits(target.name, target.model)
-    return posted(raw, body, manners.adapt(body), target)
+    if request.path.lower() in _NO_MODEL:
+        return posted(raw, body, manners.adapt(body), None)
+    target = naming.resolve(_name(body, manners), manners.naming)
+    return posted(raw, body, manners.fitted(target, manners.adapt(body)), target)
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:

@@ -91,6 +91,8 @@ def _forms(name: str) -> Iterator[str]:
 
 
 def _without_defaults(name: str) -> str:
+    for scheme in ("https://", "http://"):
+        name = _without_prefix(name, scheme)
     name = _without_prefix(name, f"{DEFAULT_HOST}/")
     bare = _without_prefix(name, f"{DEFAULT_NAMESPACE}/")
     return name if "/" in bare else bare

@@ -46,7 +46,7 @@ def completion_prompt(ask: GenerateAsk, history: tuple[Message, ...], model: Mod
     if ask.raw:
         return ask.prompt
     if ask.suffix:
-        return _insertion(ask, model)
+        return insertion(ask.model, ask.prompt, ask.suffix, model)
     before = turns_before(ask, history)
     if ask.template:
         return fill(ask.template, (*before, Message("user", ask.prompt)))
@@ -55,13 +55,17 @@ def completion_prompt(ask: GenerateAsk, history: tuple[Message, ...], model: Mod
     return "".join(f"{turn.content}\n\n" for turn in before if turn.content) + ask.prompt
 
 
-def _insertion(ask: GenerateAsk, model: Model) -> str:
-    check_generate(ask.model, ask.suffix, model)
+def insertion(name: str, before: str, after: str, model: Model) -> str:
+    """Return the prompt that has ``model`` fill in what is between two texts; refuse if it was not taught to.
+
+    ``name`` is what the client calls the model.
+    """
+    check_generate(name, after, model)
     tokens = insert_tokens(model.key)
     if tokens is None:
         raise AssertionError("checked above")
     prefix, suffix, middle = tokens
-    return f"{prefix}{ask.prompt}{suffix}{ask.suffix}{middle}"
+    return f"{prefix}{before}{suffix}{after}{middle}"
 
 
 def _refuse_pictures(images: Iterable[bytes]) -> None:

@@ -29,8 +29,8 @@ class Totals:
         return _DONE_REASONS.get(self.finish_reason or "", "stop")
 
     def metrics(self) -> dict[str, int]:
-        """Return counts and durations in Ollama's order."""
-        return {
+        """Return counts and durations in Ollama's order; like Ollama's, a count of nothing is left out."""
+        told = {
             "total_duration": self.total_duration,
             "load_duration": self.load_duration,
             "prompt_eval_count": self.prompt_eval_count,
@@ -38,6 +38,7 @@ class Totals:
             "eval_count": self.eval_count,
             "eval_duration": self.eval_duration,
         }
+        return {name: value for name, value in told.items() if value}
 
 
 def to_totals(

@@ -22,7 +22,8 @@ UNREACHABLE = "http://127.0.0.1:9"
 def test_start_says_who_where_and_with_what(rude):
     backend = rude(lm_studio(silent, model("one"), model("two")))
     with ShimProcess(backend.url, PORT="1", SHIM_PROT="2") as shim:
-        assert f"flask-shim {__version__}\n  listening  {shim.url}\n" in shim.log
+        shim.until(rf"(?m)^flask-shim {re.escape(__version__)}\n")
+        shim.until(rf"  listening  {shim.url}\n")
         shim.until(rf"  backend    {backend.url}, LM Studio 0\.4 or later, 2 models\n")
         shim.until("SHIM_PROT is no setting of the shim and does nothing; did you mean SHIM_PORT\\?\n")
 

@@ -33,6 +33,13 @@ _TOLD = (
         ),
     ),
     (
+        "test_a_model_runs_under_its_own_name_whatever_name_loaded_it",
+        (
+            "/api/ps lists models under their own names, also those that were loaded by a name made here: for LM"
+            " Studio the two are one."
+        ),
+    ),
+    (
         "test_openais_list_of_nothing_is_a_list_where_ollamas_is_null",
         ("/v1/models is an empty list if there are no models, where Ollama's `data` is null: clients iterate over it."),
     ),

@@ -47,6 +47,15 @@ def test_the_same_model_has_the_same_digest_in_all_lists(ask):
     assert running["tiny-chat:latest"]["digest"] == listed["tiny-chat:latest"]["digest"]
 
 
+def test_a_model_runs_under_its_own_name_whatever_name_loaded_it(ask):
+    ask("POST", "/api/copy", {"source": "tiny-chat", "destination": "mario"})
+    ask("POST", "/api/generate", {"model": "mario"})
+    names = [model["name"] for model in ask("GET", "/api/ps").json["models"]]
+    ask("DELETE", "/api/delete", {"model": "mario"})
+    assert names.count("tiny-chat:latest") == 1
+    assert "mario:latest" not in names
+
+
 def test_every_listed_name_is_shown_and_can_do_what_the_list_says(ask):
     for model in ask("GET", "/api/tags").json["models"]:
         shown = ask("POST", "/api/show", {"model": model["name"]}).json

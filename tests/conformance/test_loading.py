@@ -87,13 +87,13 @@ def test_a_request_to_unload_unloads_at_once(ask, running, until):
     until(lambda: not running())
 
 
-def test_a_request_to_unload_does_not_cut_an_answer(ask, running, until):
+def test_a_request_to_unload_does_not_cut_an_answer(demo, ask, running, until):
     _chat(ask)
     answers = []
     story = {"model": "plain", "messages": STORY, "options": {"num_predict": 400}}
     telling = threading.Thread(target=lambda: answers.append(ask("POST", "/api/chat", story)))
     telling.start()
-    until(lambda: running())
+    until(lambda: demo.miniature.open_generations)
     assert ask("POST", "/api/chat", {"model": "plain", "keep_alive": 0}).json["done_reason"] == "unload"
     telling.join()
     assert lines_of(answers[0])[-1]["eval_count"] == 400

@@ -120,6 +120,7 @@ def test_head_request_never_begins_a_stream(patient, studio, path):
 def test_client_that_leaves_while_all_threads_are_busy_never_reaches_the_backend(patient, studio, until):
     """Generations have their slots, lists hang: for a second every thread is taken, and the rest has to wait."""
     studio.answers[CHAT] = endless(0.05)
+    patient.asked("/health")
     with ExitStack() as opened:
         streaming = [opened.enter_context(patient.wire(*STREAM)) for _ in range(STREAMS)]
         for wire in streaming:
@@ -129,6 +130,8 @@ def test_client_that_leaves_while_all_threads_are_busy_never_reaches_the_backend
         studio.until(lambda: studio.open_at("/api/v1/models"))
         with patient.wire("/api/show", {"model": "tiny"}), patient.wire("/v1/embeddings", {"model": "x"}):
             time.sleep(0.2)  # they are in the queue, if they can be anywhere
+        for _ in range(2):
+            patient.asked("/health")  # the thread that reads has seen them go when it has read more
         for wire in (*hanging, *streaming):
             wire.close()
         studio.answers.clear()

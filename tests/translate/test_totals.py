@@ -56,3 +56,4 @@ def test_durations_are_whole_and_never_zero(marks, usage):
 def test_without_usage_only_what_came_is_counted():
     totals = to_totals(finish_reason="stop", usage=None, timings=None, deltas=9, marks=(0, 1, 2, 3))
     assert (totals.prompt_eval_count, totals.eval_count) == (0, 9)
+    assert "prompt_eval_count" not in totals.metrics()

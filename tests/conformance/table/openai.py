@@ -147,6 +147,13 @@ ROWS = (
         **openai_error(400, "[] is too short - 'messages'"),
     ),
     refused("a chat needs messages", {"messages": None}, 400, "[] is too short - 'messages'"),
+    refused(
+        "fields in capital letters are no fields",
+        {"messages": None, "Messages": USER},
+        400,
+        "[] is too short - 'messages'",
+        differs="Names of fields on /v1/ count only as they are written; Ollama reads them in any case.",
+    ),
     refused("a chat needs one message", {"messages": []}, 400, "[] is too short - 'messages'"),
     refused("no such effort", {"reasoning_effort": "bogus"}, 400, REASONING),
     refused("no such effort in the other place", {"reasoning": {"effort": "bogus"}}, 400, REASONING),

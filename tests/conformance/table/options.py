@@ -204,7 +204,12 @@ ROWS = (
         for format_, quoted in _FORMATS
     ),
     *(chat("4.4", f"format {format_!r} is free text", {"format": format_}, json=CHAT_WHOLE) for format_ in (None, "")),
-    chat("4.4", "a schema shapes any answer", {"format": PERSON, "model": "tiny-chat"}, json=_answers(JSON_PERSON)),
+    chat(
+        "4.4",
+        "a schema shapes any answer",
+        {"format": PERSON, "model": "tiny-chat", "options": {"temperature": 0}},
+        json=_answers(JSON_PERSON),
+    ),
     chat(
         "4.4",
         "json is any object",

@@ -176,5 +176,14 @@ ROWS = (
         {"model": "plain", "messages": [{"role": "user", "content": "LP"}], "logprobs": True, "stream": False},
         json=mapping(ANYTHING, {"logprobs": [mapping(ANYTHING, TOKEN)]}),
     ),
+    post(
+        "8.4",
+        "vectors as they are",
+        "/v1/embeddings",
+        {"model": "embedder", "input": "x"},
+        json=mapping(ANYTHING, {"data": [mapping(ANYTHING, {"embedding": [3.0, 4.0, 0.0, 12.0]})]}),
+        type="application/json",
+        differs="Vectors of /v1/embeddings are as LM Studio sends them; Ollama's have length 1.",
+    ),
     post("7.6", "a chat that only loads", "/api/chat", {"model": "plain"}, json=bare_chat("load")),
 )

@@ -51,6 +51,31 @@ def test_a_stream_passes_byte_for_byte(client, backend):
     assert response.headers["X-Accel-Buffering"] == "no"
 
 
+def test_a_suffix_is_written_into_the_prompt_of_a_model_that_fills_in(shim, backend):
+    client = shim()
+    backend.is_of(Generation.OPENAI)
+    backend.lists({"data": [{"id": "qwen2.5-coder-7b"}]})
+    client.post("/v1/completions", {"model": "qwen2.5-coder-7b", "prompt": "def f(", "suffix": "return x", "n": 1})
+    assert backend.payload == {
+        "model": "qwen2.5-coder-7b",
+        "prompt": "<|fim_prefix|>def f(<|fim_suffix|>return x<|fim_middle|>",
+        "n": 1,
+    }
+
+
+def test_a_suffix_is_refused_where_it_would_be_left_out(client, backend):
+    response = client.post("/v1/completions", {"model": "plain-7b", "prompt": "a", "suffix": "b"})
+    assert response.status_code == 400
+    assert response.json["error"]["message"] == "registry.ollama.ai/library/plain-7b:latest does not support insert"
+    assert backend.asked == []
+
+
+@pytest.mark.parametrize("suffix", ["", None, 5])
+def test_a_suffix_that_says_nothing_changes_nothing(client, backend, suffix):
+    client.post("/v1/completions", {"model": "plain-7b", "prompt": "a", "suffix": suffix})
+    assert backend.payload["prompt"] == "a"
+
+
 def test_headers_of_the_backend_stay_there(client, backend):
     headers = {"Set-Cookie": "a=b", "X-Powered-By": "Express", "Connection": "keep-alive", "Server": "x"}
     backend.answers(ODD_OBJECT, paths=(CHAT,), headers=headers)
