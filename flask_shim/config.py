@@ -98,7 +98,7 @@ class Config:
     """Lower case, one ``*`` at most in each."""
     allowed_hosts: tuple[str, ...] = ()
     """Lower case, without ports and brackets."""
-    max_request_bytes: int | None = None
+    max_request_bytes: int = 256 * 1024 * 1024
     read_only: bool = False
     allow_mcp: bool = False
     metrics: bool = True

@@ -34,9 +34,8 @@ Environ = Mapping[str, Any]
 def install(app: Flask, config: Config) -> None:
     """Guard every path of ``app``, also those that do not exist."""
     guards = Guards(config)
-    if config.max_request_bytes is not None:
-        # One more than allowed: a body of unknown length is cut there without a word, and so found out by the guard.
-        app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
+    # One more than allowed: a body of unknown length is cut there without a word, and so found out by the guard.
+    app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
     app.before_request(guards.admit)
     app.after_request(add_origin)
 
@@ -113,8 +112,6 @@ class Guards:
     def size(self, environ: Environ) -> ShimError | None:
         """Check the announced length of the body; one that is not announced has to be read for that."""
         most = self._max_bytes
-        if most is None:
-            return None
         length = request.content_length
         if length is None and "HTTP_TRANSFER_ENCODING" in environ:  # waitress never leaves it there, others do
             length = len(request.get_data())

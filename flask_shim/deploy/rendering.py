@@ -11,7 +11,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from flask_shim.config import Config
-from flask_shim.serving.tuning import UNSET_MAX_REQUEST_BYTES
 from flask_shim.settings import addresses
 
 
@@ -95,7 +94,7 @@ def _values(config: Config) -> dict[str, Any]:
         "backend": config.backend_url,
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
-        "body_bytes": config.max_request_bytes or UNSET_MAX_REQUEST_BYTES,
+        "body_bytes": config.max_request_bytes,
         "stop_timeout": math.ceil(config.drain_seconds) + 10,
     }
 

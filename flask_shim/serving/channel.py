@@ -15,6 +15,7 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
+from flask_shim.serving.refused import refusing
 from flask_shim.serving.strictness import StrictParser
 
 
@@ -43,6 +44,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     parser_class = StrictParser
     task_class = Task
+    error_task_class = staticmethod(refusing)
     _held: list[bytes] | None = None
     _reader: int | None = None
     _is_claimed = False

@@ -8,11 +8,6 @@ from waitress.adjustments import Adjustments
 
 from flask_shim.config import Config
 
-MIB = 1024 * 1024
-
-UNSET_MAX_REQUEST_BYTES = 256 * MIB
-"""Enough for a chat full of photos. waitress' own gigabyte would go to the disk before any key is checked."""
-
 OUTPUT_FACTOR = 4
 """How much longer an answer may be than LM Studio's: its words are fewer, but a line repeats the model's name."""
 
@@ -34,7 +29,7 @@ def adjustments(config: Config) -> dict[str, Any]:
         "recv_bytes": 262_144,
         "max_request_header_size": 32_768,
         # waitress refuses a body of exactly its limit; ours is the largest one that is taken.
-        "max_request_body_size": (config.max_request_bytes or UNSET_MAX_REQUEST_BYTES) + 1,
+        "max_request_body_size": config.max_request_bytes + 1,
         # Where a client does not read, a thread waits at this mark for as long as the client likes: so no answer may
         # reach it. What is unread lies in a temporary file from the first megabyte on.
         "outbuf_high_watermark": max(OUTPUT_FACTOR * config.max_stream_bytes, Adjustments.outbuf_high_watermark),

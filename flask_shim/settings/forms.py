@@ -87,10 +87,10 @@ def number_or(word: str, low: float, high: float) -> Form:
     return parsed(parse)
 
 
-def bytes_or_none(high: int) -> Form:
-    """Take a number of bytes; 0 is None, that is no limit."""
-    read = whole(0, high)
-    return lambda reader, name: read(reader, name) or None
+def bytes_or_most(most: int) -> Form:
+    """Take a number of bytes; 0 is ``most``, that is as good as no limit."""
+    read = whole(0, most)
+    return lambda reader, name: read(reader, name) or most
 
 
 def names() -> Form:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from flask_shim.settings.addresses import host_names, origins
-from flask_shim.settings.forms import MIB, bytes_or_none, flag, keys
+from flask_shim.settings.forms import MIB, bytes_or_most, flag, keys
 from flask_shim.settings.setting import Setting
 
 _of = partial(Setting, group="Guards")
@@ -42,10 +42,9 @@ GUARDS: tuple[Setting, ...] = (
     _of(
         "SHIM_MAX_REQUEST_BYTES",
         "max_request_bytes",
-        "",
-        "Largest request body; a larger one is refused with 413.",
-        bytes_or_none(1024 * 1024 * MIB),
-        unset="no limit of the shim's own",
+        str(256 * MIB),
+        "Largest request body, in bytes; a larger one is refused with 413. 0 = no limit.",
+        bytes_or_most(1024 * 1024 * MIB),
     ),
     _of("SHIM_READ_ONLY", "read_only", "0", "1 = no loading, unloading, pulling, copying or deleting.", flag()),
     _of("SHIM_ALLOW_MCP", "allow_mcp", "0", "1 = pass MCP and integration fields on to LM Studio.", flag()),

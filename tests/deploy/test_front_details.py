@@ -11,7 +11,7 @@ from support.scripts import by_path, endless, replies, silent, streams
 from support.studio import CHAT
 from support.wire import Wire, answer_in, request
 
-from flask_shim.serving.tuning import UNSET_MAX_REQUEST_BYTES
+from flask_shim.config import Config
 
 HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 NGINX = [name for name in PROGRAMS if name.startswith("nginx")]
@@ -58,7 +58,7 @@ def test_that_no_shim_is_there_is_told_as_json(name):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, rude):
     shim = rude(by_path({}))
-    announced = {"Content-Length": str(UNSET_MAX_REQUEST_BYTES + 1)}
+    announced = {"Content-Length": str(Config().max_request_bytes + 1)}
     with Front(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
         answer = answer_in(wire.until(b"}"))  # and not to the end: nginx waits for the body before it closes
     assert answer.status == 413

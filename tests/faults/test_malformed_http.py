@@ -51,15 +51,40 @@ def test_malformed_request_gets_the_status_in_its_file(patient, path):
     assert " CRITICAL " not in patient.log
 
 
+def test_malformed_request_is_told_in_one_line_of_the_log(patient):
+    with Wire(patient.port) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n")
+        assert statuses(wire.rest()) == "400"
+    patient.shim.until(r"unreadable request status=400 client=127\.0\.0\.1: ")
+
+
 # Bodies that are too large
+
+TOO_LARGE = "request body is too large: at most 2000000 bytes (see SHIM_MAX_REQUEST_BYTES)"
 
 
 def test_body_that_announces_too_much_is_refused_while_it_is_sent(impatient):
     with Wire(impatient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000000\r\n\r\n")
-        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+        answer = wire.answer()
+        assert (answer.status, answer.json) == (413, {"error": TOO_LARGE})
         assert temporary_files_of(impatient.shim) == 0
-        assert wire.is_closed()
+    assert impatient.end_of("/api/chat")["reason"] == "size"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_body_that_announces_too_much_is_refused_in_the_words_of_its_route(impatient, path):
+    with Wire(impatient.port) as wire:
+        wire.send(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000000\r\n\r\n" % path.encode())
+        answer = wire.answer()
+    assert (answer.status, answer.json["error"]["message"]) == (413, TOO_LARGE)
+    assert answer.headers["x-request-id"]
+
+
+def test_large_body_of_a_stranger_is_refused_for_another_reason(impatient):
+    with Wire(impatient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 20000000\r\n\r\n")
+        assert wire.answer().status == 403
 
 
 def test_chunked_body_that_grows_too_large_is_refused_and_leaves_no_file(impatient):
@@ -68,7 +93,8 @@ def test_chunked_body_that_grows_too_large_is_refused_and_leaves_no_file(impatie
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(20):
             wire.send(block)
-        assert wire.answer().status == 413
+        answer = wire.answer()
+    assert (answer.status, answer.json) == (413, {"error": TOO_LARGE})
     assert temporary_files_of(impatient.shim) == 0
 
 

@@ -90,7 +90,7 @@ GOOD = [
     ("SHIM_ALLOWED_ORIGINS", '["http://a", "http://b"]', "allowed_origins", ("http://a", "http://b")),
     ("SHIM_ALLOWED_HOSTS", "Box.lan., 10.0.0.1,[fd00::1]", "allowed_hosts", ("box.lan", "10.0.0.1", "fd00::1")),
     ("SHIM_MAX_REQUEST_BYTES", "1000", "max_request_bytes", 1000),
-    ("SHIM_MAX_REQUEST_BYTES", "0", "max_request_bytes", None),
+    ("SHIM_MAX_REQUEST_BYTES", "0", "max_request_bytes", 2**40),
     ("SHIM_METRICS", "no", "metrics", False),
     ("SHIM_OLLAMA_VERSION", "0.13.5", "ollama_version", "0.13.5"),
     ("SHIM_DEFAULT_TTL_SECONDS", "90", "default_ttl", 90.0),
