@@ -13,7 +13,7 @@ from flask_shim.lmstudio.events import Event
 from flask_shim.lmstudio.stream import EventStream
 from flask_shim.request_record import current
 from flask_shim.services import Services
-from flask_shim.stays import Need, load_now, stay
+from flask_shim.stays import Need, load_after, stay
 from flask_shim.translate.replies import AnswerReader
 from flask_shim.translate.totals import Totals, to_totals
 
@@ -76,8 +76,8 @@ class Completion:
         backend = self._services.backend
         try:
             return backend.open_completion(path, payload, self._call)
-        except NoModelLoaded:
-            load_now(self._services, self._need, self._call)
+        except NoModelLoaded as exc:
+            load_after(exc, self._services, self._need, self._call)
         except BackendRefused as exc:
             if "reasoning_effort" not in payload or "reason" not in exc.text.lower():
                 raise

@@ -19,7 +19,7 @@ from flask_shim.lmstudio.sse import EventCutter, SseSplitter
 from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.slots import BUSY
-from flask_shim.stays import Need, load_now, stay
+from flask_shim.stays import Need, load_after, stay
 from flask_shim.streams import SSE, streamed
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
@@ -72,10 +72,10 @@ def relayed(services: Services, request: Request, gone: Callable[[], bool]) -> R
 def _ask_curing(services: Services, request: Request, call: Call) -> tuple[Answer, bytes]:
     try:
         return _ask(services, request, call)
-    except NoModelLoaded:
+    except NoModelLoaded as exc:
         if request.need is None:
             raise
-        load_now(services, request.need, call)
+        load_after(exc, services, request.need, call)
         return _ask(services, request, call)
 
 

@@ -36,6 +36,16 @@ class Need:
     context: int = 0
 
 
+def need_of(services: Services, target: Target, *, keep_alive: float | None = None, context: int = 0) -> Need:
+    """Return what a client's request needs of its model.
+
+    Where clients may not change models, the model is used as it is: neither loaded anew nor sent away.
+    """
+    if services.config.read_only:
+        return Need(target=target)
+    return Need(target=target, keep_alive=keep_alive, context=max(0, context))
+
+
 @contextmanager
 def stay(services: Services, need: Need, call: Call, owned: ExitStack) -> Iterator[bool]:
     """Use the model from here until ``owned`` is closed; yield whether the backend has yet to load it.
@@ -110,6 +120,13 @@ def load_now(services: Services, need: Need, call: Call) -> None:
         if not services.backend.can_manage():
             raise NotSupported(f"{exc.text} ({_NO_WAY_TO_LOAD})") from exc
         _load(services, need, resident, call, context=None)
+
+
+def load_after(failure: NoModelLoaded, services: Services, need: Need, call: Call) -> None:
+    """Load the model for a request that failed for want of it; where clients may not load models, raise that."""
+    if services.config.read_only:
+        raise failure
+    load_now(services, need, call)
 
 
 def unload(services: Services, target: Target, call: Call) -> None:

@@ -13,7 +13,7 @@ from flask_shim.directory import Target
 from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded
 from flask_shim.lmstudio import Call, Kind
 from flask_shim.services import Services
-from flask_shim.stays import Need, load_now, stay
+from flask_shim.stays import Need, load_after, stay
 from flask_shim.translate.embeddings import Vector, check_lengths, to_vectors, token_count
 from flask_shim.translate.requests import Payload
 
@@ -87,7 +87,7 @@ def _ask(services: Services, need: Need, payload: Payload, call: Call) -> dict[s
             raise BackendRefused(text, status=exc.status) from exc
         if not isinstance(exc, NoModelLoaded):
             raise
-        load_now(services, need, call)
+        load_after(exc, services, need, call)
     except ModelFailed as exc:
         if "unloaded" not in exc.text:  # evicted before it came to our texts
             raise

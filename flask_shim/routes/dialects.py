@@ -14,12 +14,13 @@ from flask_shim.completions import Completion
 from flask_shim.directory import Target
 from flask_shim.errors import NoSuchEndpoint
 from flask_shim.faces import json_response
+from flask_shim.guards import check_may_change
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.relays import Request, error_event, relayed
 from flask_shim.retelling import prompt_tokens, retold, wordless
 from flask_shim.routes import naming
-from flask_shim.routes.passthrough import need_of, posted, read_body
+from flask_shim.routes.passthrough import need_unsaid, posted, read_body
 from flask_shim.schemas.foreign import MESSAGES_TYPE, RESPONSES_TYPE, load_messages, load_responses
 from flask_shim.services import services
 from flask_shim.stays import load
@@ -124,12 +125,13 @@ def _messages(ask: MessagesAsk, target: Target, started_ns: int) -> Response:
 def _opened(target: Target, payload: Payload, started_ns: int) -> Completion:
     """Open the chat; it belongs to the caller."""
     payload = inherited_payload(CHAT, {**payload, "model": target.identifier}, target.entry)
-    return Completion(services(), need_of(target), client_gone(request.environ), started_ns).open(CHAT, payload)
+    return Completion(services(), need_unsaid(target), client_gone(request.environ), started_ns).open(CHAT, payload)
 
 
 def _load(target: Target) -> None:
+    check_may_change(services().config)
     with services().work(client_gone(request.environ)) as call:
-        load(services(), need_of(target), call)
+        load(services(), need_unsaid(target), call)
 
 
 def _reading(ask: ResponsesAsk | MessagesAsk, target: Target) -> Reading:

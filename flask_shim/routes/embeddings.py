@@ -11,11 +11,11 @@ from flask_shim.faces import json_response
 from flask_shim.lmstudio.client import EMBEDDINGS
 from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
-from flask_shim.routes.generation import load_only, need_of, unload_only, with_checked_options
+from flask_shim.routes.generation import load_only, need_of_ask, unload_only, with_checked_options
 from flask_shim.schemas import load_embed, load_embeddings
 from flask_shim.schemas.openai import load_openai_embeddings
 from flask_shim.services import services
-from flask_shim.stays import Need
+from flask_shim.stays import need_of
 from flask_shim.streams import client_gone
 from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, OpenAIEmbedAsk
 from flask_shim.translate.embeddings import embed_payload, normalised, shortened, to_embed, to_openai
@@ -68,7 +68,7 @@ def openai_embeddings() -> Response:
         raise BadRequest(ask.input_complaint)
     target = naming.resolve(ask.model, naming.EMBED)
     payload = {**ask.rest, "model": target.identifier}
-    need, gone = Need(target=target, context=context_of(target.entry)), client_gone(request.environ)
+    need, gone = need_of(services(), target, context=context_of(target.entry)), client_gone(request.environ)
     if _can_pass_through(ask, target):
         body = orjson.dumps(payload)
         return relayed(services(), Request(method="POST", path=EMBEDDINGS, body=body, need=need), gone)
@@ -84,7 +84,7 @@ def _embedded(
     target: Target, ask: EmbedAsk | EmbeddingsAsk, texts: tuple[str, ...], *, truncate: bool = True
 ) -> Embedded:
     payload = embed_payload(target.identifier, texts, to_ttl(ask.keep_alive, services().defaults))
-    return embedded(services(), need_of(target, ask), payload, client_gone(request.environ), truncate=truncate)
+    return embedded(services(), need_of_ask(target, ask), payload, client_gone(request.environ), truncate=truncate)
 
 
 def _load_or_unload(target: Target, ask: EmbedAsk | EmbeddingsAsk) -> None:

@@ -16,7 +16,7 @@ from flask_shim.errors import ShimError
 from flask_shim.faces import json_response
 from flask_shim.guards import check_may_change
 from flask_shim.services import services
-from flask_shim.stays import Need, load, unload
+from flask_shim.stays import Need, load, need_of, unload
 from flask_shim.streams import client_gone
 from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, GenerateAsk, GenerationAsk, InvalidFormat
 from flask_shim.translate.capabilities import has_thinking
@@ -49,18 +49,16 @@ def check_format(ask: GenerationAsk) -> None:
         raise ShimError(ask.format.complaint, status=500)
 
 
-def need_of(target: Target, ask: ModelAsk) -> Need:
+def need_of_ask(target: Target, ask: ModelAsk) -> Need:
     """Return what the ask needs of its model."""
-    if services().config.read_only:
-        return Need(target=target)  # used as it is: neither loaded anew nor sent away
     context = ask.options.get("num_ctx") or services().config.default_context
     keep_alive = services().config.unload_ttl if ask.keep_alive == 0 else ask.keep_alive
-    return Need(target=target, keep_alive=keep_alive, context=max(0, context))
+    return need_of(services(), target, keep_alive=keep_alive, context=context)
 
 
 def completion(path: str, payload: Payload, target: Target, ask: GenerationAsk, started_ns: int) -> Completion:
     """Open the completion; it belongs to the caller."""
-    need = need_of(target, ask)
+    need = need_of_ask(target, ask)
     return Completion(services(), need, client_gone(request.environ), started_ns).open(
         path, {**payload, "model": target.identifier}
     )
@@ -77,7 +75,7 @@ def load_only(target: Target, ask: ModelAsk) -> None:
     check_may_change(services().config)
     services().backend.listing(must_answer=True)  # one that went away holds no model
     with services().work(client_gone(request.environ)) as call:
-        load(services(), need_of(target, ask), call)
+        load(services(), need_of_ask(target, ask), call)
 
 
 def unloaded(target: Target, records: Records) -> Response:

@@ -17,7 +17,7 @@ from flask_shim.relays import Request, relayed
 from flask_shim.routes import naming
 from flask_shim.schemas.body import kind, read_object
 from flask_shim.services import services
-from flask_shim.stays import Need
+from flask_shim.stays import Need, need_of
 from flask_shim.streams import client_gone
 from flask_shim.translate import capabilities
 from flask_shim.translate.checks import check_chat, check_completion
@@ -134,7 +134,7 @@ def posted(raw: bytes, body: Body, payload: Payload, target: Target | None) -> R
     if target is not None:
         payload["model"] = target.model.key if is_change else target.identifier
         payload = inherited_payload(request.path, payload, target.entry)
-        need = need_of(target)
+        need = need_unsaid(target)
     return Request(
         method="POST",
         path=_path(),
@@ -155,9 +155,9 @@ def _path() -> str:
     return quote(request.path, safe="/:@!$&'()*+,;=~")
 
 
-def need_of(target: Target) -> Need:
+def need_unsaid(target: Target) -> Need:
     """Return what a request needs of its model that has no way to say so."""
-    return Need(target=target, context=context_of(target.entry) or max(0, services().config.default_context))
+    return need_of(services(), target, context=context_of(target.entry) or services().config.default_context)
 
 
 def _name(body: Body, manners: Manners) -> str:

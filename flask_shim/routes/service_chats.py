@@ -13,7 +13,7 @@ from flask_shim.directory import Target
 from flask_shim.errors import ModelNotFound, NoModelLoaded
 from flask_shim.faces import json_response
 from flask_shim.lmstudio.client import CHAT
-from flask_shim.routes.passthrough import need_of
+from flask_shim.routes.passthrough import need_unsaid
 from flask_shim.routes.service_models import find
 from flask_shim.schemas.service import ChatSchema, read
 from flask_shim.services import services
@@ -73,7 +73,8 @@ def _answered(model: str = "", *, stream: bool) -> Response:
     check_chat(target.name, (), target.model)
     payload = chat_payload(ask["messages"], ask["config"] or {}, services().defaults)
     payload = inherited_payload(CHAT, {**payload, "model": target.identifier}, target.entry)
-    completion = Completion(services(), need_of(target), client_gone(request.environ), started_ns).open(CHAT, payload)
+    need, gone = need_unsaid(target), client_gone(request.environ)
+    completion = Completion(services(), need, gone, started_ns).open(CHAT, payload)
     reader = AnswerReader(_reading(target))
     if stream:
         lines = _lines(completion, reader, target.model.key)
