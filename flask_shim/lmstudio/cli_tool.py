@@ -48,19 +48,21 @@ class CliTool:
         self.program = program
         self._load_timeout = load_timeout
 
-    def ls(self) -> list[Row]:
+    def ls(self, *, call: Call | None = None) -> list[Row]:
         """Return the models on disk, as the tool describes them: modelKey, path, sizeBytes and more."""
-        return self._rows("ls")
+        return self._rows("ls", call)
 
-    def ps(self) -> list[Row]:
+    def ps(self, *, call: Call | None = None) -> list[Row]:
         """Return the loaded models, as the tool describes them: identifier, modelKey, contextLength and more."""
-        return self._rows("ps")
+        return self._rows("ps", call)
 
     def load(
         self, key: str, *, context_length: int | None = None, ttl: int | None = None, call: Call | None = None
     ) -> None:
         """Load exactly that model and wait until it is ready; ``ttl`` is in idle seconds."""
-        path = next((row.get("path") for row in self.ls() if key in (row.get("modelKey"), row.get("path"))), None)
+        path = next(
+            (row.get("path") for row in self.ls(call=call) if key in (row.get("modelKey"), row.get("path"))), None
+        )
         if not isinstance(path, str):
             raise BackendRefused(f'the lms tool lists no model "{key}"', status=404)
         numbers = (("--context-length", context_length), ("--ttl", ttl))
@@ -69,7 +71,7 @@ class CliTool:
 
     def unload(self, identifier: str, *, call: Call | None = None) -> tuple[str, ...]:
         """Unload a loaded copy, or all copies of the model with that key, and return their names, if there are any."""
-        rows = [row for row in self.ps() if identifier in (row.get("identifier"), row.get("modelKey"))]
+        rows = [row for row in self.ps(call=call) if identifier in (row.get("identifier"), row.get("modelKey"))]
         names = tuple(str(row.get("identifier")) for row in rows)
         for name in names:
             self._run("unload", _operand(name), timeout=self._load_timeout, call=call)
@@ -94,8 +96,8 @@ class CliTool:
                     told = [*told, line][-_TAIL_LINES:]
             _check("get", _end_of(process, call), "\n".join(told))
 
-    def _rows(self, command: str) -> list[Row]:
-        output = self._run(command, "--json", timeout=LIST_SECONDS)
+    def _rows(self, command: str, call: Call | None) -> list[Row]:
+        output = self._run(command, "--json", timeout=LIST_SECONDS, call=call)
         try:
             rows = orjson.loads(output[max(0, output.find("[")) :])
         except orjson.JSONDecodeError as exc:

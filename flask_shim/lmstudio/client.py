@@ -105,7 +105,7 @@ class LMStudio(Connection):
         try:
             tool = self._instead_of_http("unload a model")
             if tool is not None:
-                return tool.unload(model if isinstance(model, str) else model.key)
+                return tool.unload(model if isinstance(model, str) else model.key, call=call)
             names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
             for name in names:
                 body, timeout = orjson.dumps({"instance_id": name}), self.link.load_timeout

@@ -138,19 +138,37 @@ def test_name_is_one_argument_whatever_is_in_it(fake, name):
     assert lms.calls == [["get", "--yes", name]]
 
 
+@pytest.fixture
+def hanging(fake):
+    """The tool, and the fake behind it, which hangs in whatever it is told to do."""
+    lms = fake(hang=True)
+    return CliTool(lms.program), lms
+
+
+def _lists_at_once(monkeypatch, tool):
+    monkeypatch.setattr(tool, "ls", lambda **_: [on_disk("a")])
+    monkeypatch.setattr(tool, "ps", lambda **_: [in_memory("a")])
+
+
+WORKS = {
+    "get": lambda tool, call: list(tool.get("x", call=call)),
+    "load": lambda tool, call: tool.load("a", call=call),
+    "unload": lambda tool, call: tool.unload("a", call=call),
+}
+
+
 @pytest.mark.parametrize(
-    "work", [lambda tool, call: list(tool.get("x", call=call)), lambda tool, call: tool.load("a", call=call)]
+    ("work", "hangs_in"), [("get", "get"), ("load", "load"), ("load", "ls"), ("unload", "unload"), ("unload", "ps")]
 )
-def test_client_that_goes_ends_the_tool(fake, until, work):
-    lms = fake(models=[on_disk("a")], offered=["x"])
-    tool = CliTool(lms.program)
-    tool.ls = lambda: [on_disk("a")]
-    lms.state_file.write_text('{"hang": true}', encoding="utf-8")
+def test_client_that_goes_ends_the_tool(hanging, until, monkeypatch, work, hangs_in):
+    tool, lms = hanging
+    if hangs_in == work:
+        _lists_at_once(monkeypatch, tool)
     gone, ends = threading.Event(), []
 
     def ask():
         try:
-            work(tool, Call(gone.is_set))
+            WORKS[work](tool, Call(gone.is_set))
         except ClientGone as exc:
             ends.append(exc)
 
@@ -160,13 +178,12 @@ def test_client_that_goes_ends_the_tool(fake, until, work):
     gone.set()
     asking.join(10)
     assert len(ends) == 1
+    assert [call[0] for call in lms.calls] == [hangs_in]
 
 
-def test_load_that_takes_too_long_is_given_up(fake):
-    lms = fake(models=[on_disk("a")])
-    tool = CliTool(lms.program, load_timeout=0.2)
-    tool.ls = lambda: [on_disk("a")]
-    lms.state_file.write_text('{"hang": true}', encoding="utf-8")
+def test_load_that_takes_too_long_is_given_up(hanging, monkeypatch):
+    tool = CliTool(hanging[0].program, load_timeout=0.2)
+    _lists_at_once(monkeypatch, tool)
     with pytest.raises(BackendTimeout, match="lms load took longer"):
         tool.load("a")
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from support.fake_backend import FakeBackend
 
-from flask_shim.errors import NotSupported
-from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.errors import ClientGone, NotSupported
+from flask_shim.lmstudio import Call, Link, LMStudio
 from flask_shim.lmstudio.cli_tool import CliTool
 
 VECTORS = {"model": "m", "input": "x"}
@@ -131,4 +131,12 @@ def test_load_settings_that_the_tool_lacks_are_refused(old):
     backend = client.application.extensions["flask_shim"].backend
     with pytest.raises(NotSupported, match=r"needs LM Studio 0\.4 or later$"):
         backend.load("m", flash_attention=True)
+    assert commands(fake) == []
+
+
+@pytest.mark.parametrize("does", [LMStudio.load, LMStudio.unload])
+def test_tool_is_not_waited_for_when_the_client_has_gone(old, does):
+    client, fake, _ = old("m", loaded=["m"])
+    with pytest.raises(ClientGone):
+        does(client.application.extensions["flask_shim"].backend, "m", call=Call(lambda: True))
     assert commands(fake) == []
