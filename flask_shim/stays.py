@@ -14,7 +14,7 @@ from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded, NoSuch
 from flask_shim.lmstudio import Call, Kind, Model
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.generations import Generation
-from flask_shim.lmstudio.lifecycle import Resident, forget, give_turn, take_turn, wait_until_idle
+from flask_shim.lmstudio.lifecycle import Resident, give_turn, goes_with_its_users, leaving, take_turn, wait_until_idle
 from flask_shim.services import Services
 from flask_shim.translate.requests import to_ttl
 
@@ -129,25 +129,27 @@ def load_after(failure: NoModelLoaded, services: Services, need: Need, call: Cal
     load_now(services, need, call)
 
 
-def unload(services: Services, target: Target, call: Call) -> None:
-    """Unload the model: at once if nobody uses it, else when the last answer is complete."""
-    listing = services.backend.listing(max_age=0)
-    current = next((one for one in listing.models if one.key == target.model.key), target.model)
-    if current.is_loaded or not listing.generation.tells_state:
-        unload_model(services, current, call)
-
-
-def unload_model(services: Services, model: Model, call: Call) -> None:
-    """Unload a model that is loaded, or may be; see :func:`unload`."""
+def unload(services: Services, model: Model, call: Call) -> None:
+    """Unload a model that is loaded, or may be: at once if nobody uses it, else when the last answer is complete."""
     if not services.backend.can_manage():
-        raise NotSupported(f"this LM Studio cannot unload a model over HTTP: {_NEEDS}")
+        if _loaded_now(services, model) is not None:
+            raise NotSupported(f"this LM Studio cannot unload a model over HTTP: {_NEEDS}")
+        return
     resident = services.residents.of(model.key)
-    with resident.changed:
-        if resident.users:
-            resident.keep_alive = 0
-            return
-    forget(resident)
-    services.backend.unload(model, call=call)
+    if goes_with_its_users(resident):
+        return
+    with ExitStack() as turn:
+        _queue(services, resident, call, turn)  # who loads it just now is about to use it
+        if not goes_with_its_users(resident) and (loaded := _loaded_now(services, model)) is not None:
+            with leaving(resident):
+                services.backend.unload(loaded, call=call)
+
+
+def _loaded_now(services: Services, model: Model) -> Model | None:
+    """Return the model as it is listed now; None if it certainly is not loaded."""
+    listing = services.backend.listing(max_age=0)
+    current = next((one for one in listing.models if one.key == model.key), model)
+    return current if current.is_loaded or not listing.generation.tells_state else None
 
 
 def _queue(services: Services, resident: Resident, call: Call, turn: ExitStack) -> None:

@@ -130,18 +130,37 @@ class Residents:
             if resident.has_turn or leaves_at is None or leaves_at > time.monotonic():
                 return
             resident.has_turn = True
-            forget(resident)
         try:
-            self._unload(resident.key)
+            with leaving(resident):
+                self._unload(resident.key)
         finally:
             give_turn(resident)
 
 
+@contextmanager
+def leaving(resident: Resident) -> Iterator[None]:
+    """Let the block, which holds the turn, unload the model: it goes now, and the next load agrees anew on its stay."""
+    with resident.changed:
+        resident.keep_alive, resident.last_used_at = 0.0, time.monotonic()
+    try:
+        yield
+    finally:
+        forget(resident)
+
+
 def forget(resident: Resident) -> None:
-    """Drop what was agreed: the model goes now, and the next load agrees anew."""
+    """Drop what was agreed."""
     with resident.changed:
         resident.keep_alive = resident.ttl = None
         resident.is_ours = False
+
+
+def goes_with_its_users(resident: Resident) -> bool:
+    """Have the model go with its last user, and tell whether it has one."""
+    with resident.changed:
+        if resident.users:
+            resident.keep_alive = 0.0
+        return bool(resident.users)
 
 
 def take_turn(resident: Resident, call: Call) -> None:

@@ -88,7 +88,7 @@ def unload_only(target: Target) -> None:
     """Unload the model."""
     check_may_change(services().config)
     with services().work(client_gone(request.environ)) as call:
-        unload(services(), target, call)
+        unload(services(), target.model, call)
 
 
 def reading_of(target: Target, ask: GenerationAsk, offered: Schemas | None = None) -> Reading:

@@ -14,7 +14,7 @@ from flask_shim.guards import check_may_change
 from flask_shim.lmstudio import Call, Model
 from flask_shim.schemas.service import LoadSchema, UnloadSchema, read
 from flask_shim.services import services
-from flask_shim.stays import lasting, load_as, unload_model
+from flask_shim.stays import lasting, load_as, unload
 from flask_shim.streams import client_gone
 from flask_shim.translate.service import described, listed
 
@@ -95,7 +95,7 @@ def _loaded_as(name: str) -> list[Model]:
 def _unload(loaded: Iterable[Model], call: Call) -> list[str]:
     keys = []
     for model in loaded:
-        unload_model(services(), model, call)
+        unload(services(), model, call)
         keys.append(model.key)
     return keys
 
