@@ -131,7 +131,7 @@ class OneLine(logging.Formatter):
             text = f"{text} stack={record.stack_info}"
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         head = f"{seconds}.{int(record.msecs):03d}Z {record.levelname} {record.name} id={current_id()} "
-        return escaped(head + self._redacted(text[:LONGEST_LINE]))
+        return escaped(head + self._redacted(text)[:LONGEST_LINE])  # in this order: half a key is still too much
 
     def _redacted(self, text: str) -> str:
         text = _CREDENTIAL.sub(rf"\g<1>{_REDACTED}", text)

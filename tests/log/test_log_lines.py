@@ -104,6 +104,12 @@ def test_the_keys_of_the_settings_are_left_out_wherever_they_stand(text):
     assert "***" in written("%s", text.format("short"), formatter=formatter)
 
 
+@pytest.mark.parametrize("shown", range(1, len(KEY)))
+def test_key_across_the_end_of_a_long_line_is_left_out_too(shown):
+    text = "." * (LONGEST_LINE - shown) + KEY
+    assert KEY[:shown] not in written("%s", text, formatter=OneLine([KEY])).rpartition(".")[2]
+
+
 def test_a_key_that_is_part_of_a_word_leaves_the_word_alone():
     assert written("llama.cpp ollama", formatter=OneLine(["lama"])).endswith(" llama.cpp ollama")
 
