@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
+import math
 
 from flask_shim.errors import BadRequest
 
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+
+_TOO_MANY_PIXELS = "an image has too many pixels"
 
 
 def to_data_url(image: bytes) -> str:
@@ -26,17 +28,17 @@ def _to_png(image: bytes) -> bytes:
     from PIL import Image, UnidentifiedImageError  # late: 30 ms that most requests do not need
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(image)) as picture:
-                buffer = io.BytesIO()
-                picture.convert("RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB").save(
-                    buffer, "PNG"
-                )
-                return buffer.getvalue()
+        with Image.open(io.BytesIO(image)) as picture:
+            # Pillow only warns of these, and who makes an error of a warning does it for all threads.
+            if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise BadRequest(_TOO_MANY_PIXELS)
+            buffer = io.BytesIO()
+            has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+            picture.convert("RGBA" if has_alpha else "RGB").save(buffer, "PNG")
+            return buffer.getvalue()
     except UnidentifiedImageError as exc:
         raise BadRequest("an image is in no format that can be read (PNG, JPEG, WebP, GIF, BMP)") from exc
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise BadRequest("an image has too many pixels") from exc
+        raise BadRequest(_TOO_MANY_PIXELS) from exc
     except (OSError, ValueError, SyntaxError) as exc:
         raise BadRequest(f"an image cannot be read: {exc}") from exc

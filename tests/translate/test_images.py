@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from support.pictures import opened, picture
 
 from flask_shim.errors import BadRequest
@@ -54,12 +56,21 @@ def test_what_cannot_be_read_is_the_clients_fault(image):
         to_data_url(image)
 
 
-def test_a_picture_with_too_many_pixels_is_refused(monkeypatch):
-    from PIL import Image
+@pytest.mark.parametrize("action", ["error", "ignore"])
+@pytest.mark.parametrize("most", [1, 40, 63])
+def test_a_picture_with_too_many_pixels_is_refused(monkeypatch, most, action):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+    with warnings.catch_warnings():
+        warnings.simplefilter(action, Image.DecompressionBombWarning)
+        with pytest.raises(BadRequest, match=r"^an image has too many pixels$"):
+            to_data_url(picture("GIF"))
 
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
-    with pytest.raises(BadRequest, match="too many pixels"):
-        to_data_url(picture("GIF"))
+
+def test_other_threads_warnings_are_left_as_they_are_meanwhile(monkeypatch):
+    before, during, open_ = list(warnings.filters), [], Image.open
+    monkeypatch.setattr(Image, "open", lambda file: during.append(list(warnings.filters)) or open_(file))
+    to_data_url(picture("GIF"))
+    assert during == [before]
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(lambda rest: b"GIF89a" + rest))
