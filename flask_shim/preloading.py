@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 10.0
 """How long to wait before LM Studio is looked for again."""
 
+_LOOK_SECONDS = 0.1
+
 
 @contextmanager
 def preloading(services: Services) -> Iterator[None]:
@@ -36,7 +38,9 @@ def preloading(services: Services) -> Iterator[None]:
         yield
     finally:
         stopped.set()
-        thread.join()
+        while thread.is_alive():  # also while it only asks for the list; again, if it was just about to ask
+            services.backend.watchdog.cancel_all(ClientGone())
+            thread.join(_LOOK_SECONDS)
 
 
 def preload(services: Services, name: str, call: Call) -> None:
@@ -71,7 +75,7 @@ def _wait_for_lm_studio(services: Services, stopped: threading.Event) -> bool:
         try:
             services.backend.listing(max_age=0)
         except ShimError as exc:
-            if not is_told:
+            if not is_told and not stopped.is_set():
                 log.warning("preloading waits for LM Studio: %s", exc.text)
             is_told = True
             stopped.wait(RETRY_SECONDS)

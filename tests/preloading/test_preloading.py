@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 
 import pytest
 from support.ports import unused_port
 from support.processes import ShimProcess
 from support.remembering import CRASHED, Remembering
+from support.scripts import reads, silent
 
 from flask_shim import preloading
 from flask_shim.config import Config
@@ -89,6 +91,15 @@ def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog
         until(lambda: studio.posted(LOAD))
     studio.may_load.set()
     assert len(studio.posted(LOAD)) == 1
+    assert told(caplog) == []
+
+
+def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, rude, caplog):
+    backend = rude(reads(silent))
+    before = time.monotonic()
+    with preloading.preloading(services("tiny", backend_url=backend.url, list_timeout=60.0)):
+        backend.until(lambda: backend.asked)
+    assert time.monotonic() - before < 30
     assert told(caplog) == []
 
 
