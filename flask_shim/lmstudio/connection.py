@@ -73,11 +73,13 @@ class Connection:
 
         LM Studio itself answers with another model to a name it does not know.
         """
-        for age in (max_age, NEWS_SECONDS if max_age is None else 0):
-            for model in self.listing(max_age=age).models:
+        models: tuple[Model, ...] = ()
+        for age in dict.fromkeys((max_age, NEWS_SECONDS if max_age is None else 0)):  # one look if both are the same
+            models = self.listing(max_age=age).models
+            for model in models:
                 if name in model.identifiers:
                     return model
-        known = ", ".join(model.key for model in self.models()[:_MOST_NAMED]) or "none at all"
+        known = ", ".join(model.key for model in models[:_MOST_NAMED]) or "none at all"
         raise ModelNotFound(f"LM Studio at {self.link.base_url} has no model {name!r}; among those it has: {known}")
 
     def open_completion(self, path: str, payload: Mapping[str, Any], call: Call) -> EventStream:

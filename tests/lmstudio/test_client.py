@@ -174,8 +174,7 @@ def test_the_token_is_in_no_text_about_the_link():
         ({"LMSTUDIO_URL": "http://box:5555", "SHIM_LMSTUDIO_BASE": "http://other/v1"}, "http://other"),
     ],
 )
-def test_the_address_comes_from_the_environment(monkeypatch, environ, url):
-    monkeypatch.setattr("flask_shim.settings.addresses.IS_WINDOWS", False)
+def test_the_address_comes_from_the_environment(environ, url):
     with LMStudio.from_env(environ, env_file="") as client:
         assert client.link.base_url == url
 
@@ -211,3 +210,10 @@ def test_a_model_is_found_by_each_of_its_names(mock, client):
     assert {client.find(name).key for name in ("m", "m:2", "m@q4")} == {"m"}
     with pytest.raises(ModelNotFound):
         client.find("M")
+
+
+@pytest.mark.parametrize("max_age", [0, None])
+def test_the_list_is_fetched_once_for_a_name_that_is_not_in_it(mock, client, max_age):
+    with pytest.raises(ModelNotFound):
+        client.find("nope", max_age=max_age)
+    assert len(mock.calls) == 1
