@@ -19,10 +19,10 @@ _FAMILIES = (
     ("mixtral", "llama"),
     ("mistral", "llama"),
     ("phi-3", "phi3"),
-    ("phi", "phi2"),
+    ("(?<![a-z])phi", "phi2"),  # not dolphin
     ("llama", "llama"),
 )
-"""The first entry whose text the name contains names the architecture; order matters."""
+"""The first entry whose pattern is found in the name names the architecture; order matters."""
 
 _PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+x)?(\d+(?:\.\d+)?)(b|m)(?![a-z0-9])", re.I)
 
@@ -60,7 +60,7 @@ _BASE = re.compile(r"(^|[-_/. ])base($|[-_.@: ])", re.I)
 def family(name: str) -> str:
     """Return the architecture that a name suggests, "unknown" when it suggests none."""
     low = name.lower()
-    return next((architecture for text, architecture in _FAMILIES if text in low), "unknown")
+    return next((architecture for pattern, architecture in _FAMILIES if re.search(pattern, low)), "unknown")
 
 
 def parameter_size(name: str) -> str:
