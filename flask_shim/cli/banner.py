@@ -10,7 +10,7 @@ import click
 from flask_shim import __version__
 from flask_shim.config import Config
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import LMStudio
+from flask_shim.lmstudio import Link, LMStudio
 from flask_shim.lmstudio.generations import Generation
 
 GENERATIONS = {
@@ -28,11 +28,16 @@ def say_start(config: Config, urls: Iterable[str]) -> None:
         _say("workers", str(config.workers))
 
 
-def say_backend_soon(backend: LMStudio) -> threading.Thread:
+def say_backend_soon(link: Link) -> threading.Thread:
     """Look for LM Studio and say what was found, without anybody waiting for it."""
-    thread = threading.Thread(target=lambda: _say("backend", describe(backend)), name="shim-banner", daemon=True)
+    thread = threading.Thread(target=_say_backend, args=(link,), name="shim-banner", daemon=True)
     thread.start()
     return thread
+
+
+def _say_backend(link: Link) -> None:
+    with LMStudio(link) as backend:
+        _say("backend", describe(backend))
 
 
 def describe(backend: LMStudio) -> str:

@@ -14,11 +14,9 @@ from flask_shim.app import create_app
 from flask_shim.cli.banner import say_backend_soon, say_start
 from flask_shim.cli.settings import BAD_SETTINGS, Refusal, backend_options, plain_failures, read_config
 from flask_shim.config import Config
-from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.link import link_of
 from flask_shim.serving import CannotListen, open_listeners, run, urls_of
-from flask_shim.serving.tuning import bracketed
-from flask_shim.settings.addresses import is_loopback
+from flask_shim.settings.addresses import bracketed, is_loopback
 
 
 @click.command()
@@ -40,7 +38,7 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
         return
     listeners = listeners_of(config)
     say_start(config, urls_of(listeners))
-    say_backend_soon(LMStudio(link_of(config)))
+    say_backend_soon(link_of(config))
     run(app, config, listeners)
 
 

@@ -107,7 +107,7 @@ def _address(config: Config) -> str:
     """Return an address of this machine at which the shim listens."""
     host = next((host for host in config.hosts if addresses.is_loopback(host)), config.hosts[0])
     host = "127.0.0.1" if host in ("*", "0.0.0.0", "::", "localhost") else host  # noqa: S104  compared, not bound
-    return f"[{host}]" if ":" in host else host
+    return addresses.bracketed(host)
 
 
 def _clock(seconds: int) -> str:

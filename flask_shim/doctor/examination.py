@@ -19,7 +19,7 @@ from flask_shim.doctor.temporary import temporary_shim
 from flask_shim.lmstudio.cli_places import find_tool, is_this_machine
 from flask_shim.services import link_of
 from flask_shim.serving.neighbours import SHIM
-from flask_shim.serving.tuning import bracketed
+from flask_shim.settings.addresses import bracketed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

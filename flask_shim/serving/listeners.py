@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from flask_shim.config import Config
 from flask_shim.serving.neighbours import who_answers
-from flask_shim.serving.tuning import bracketed
-from flask_shim.settings.addresses import EVERYWHERE
+from flask_shim.settings.addresses import EVERYWHERE, bracketed
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import orjson
 import requests
 
+from flask_shim.settings.addresses import bracketed
+
 CONNECT_SECONDS = 0.5
 """On this machine a listening program takes a connection at once. Windows needs 2 s to say that there is none."""
 
@@ -34,7 +36,7 @@ def who_answers(host: str, port: int) -> str | None:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except OSError:
         return None
-    return _name(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    return _name(f"http://{bracketed(host)}:{port}")
 
 
 def _name(url: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from waitress.adjustments import Adjustments
 
 from flask_shim.config import Config
+from flask_shim.settings.addresses import bracketed
 
 OUTPUT_FACTOR = 4
 """How much longer an answer may be than LM Studio's: its words are fewer, but a line repeats the model's name."""
@@ -45,11 +46,6 @@ def waitress_arguments(config: Config) -> list[str]:
     # What waitress does anyway would only hide what matters.
     wanted = {name: value for name, value in adjustments(config).items() if value != getattr(Adjustments, name)}
     return [*listen, *(_option(name, value) for name, value in wanted.items()), "--call", APP]
-
-
-def bracketed(host: str) -> str:
-    """Return the host as it is written before a port."""
-    return f"[{host}]" if ":" in host else host
 
 
 def _option(name: str, value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import sys
 from itertools import chain
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,7 +12,6 @@ from environs import ValidationError
 from flask_shim.settings.forms import json_texts, parsed, split
 from flask_shim.settings.setting import Form
 
-IS_WINDOWS = sys.platform == "win32"
 LOOPBACKS = ("127.0.0.1", "::1")
 EVERYWHERE = "*"
 
@@ -34,7 +32,7 @@ def _to_root(raw: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValidationError("Only host, port and path belong here; a key goes into SHIM_LMSTUDIO_TOKEN.")
     port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{_reachable(parts.hostname)}{port}{_API_PATH.sub('', parts.path.rstrip('/'))}"
+    return f"{parts.scheme}://{bracketed(parts.hostname)}{port}{_API_PATH.sub('', parts.path.rstrip('/'))}"
 
 
 def _split_url(raw: str) -> SplitResult:
@@ -46,10 +44,8 @@ def _split_url(raw: str) -> SplitResult:
     return parts
 
 
-def _reachable(host: str) -> str:
-    # Windows tries ::1 first and takes seconds to find it refused; LM Studio listens on 127.0.0.1.
-    if IS_WINDOWS and host == "localhost":
-        return "127.0.0.1"
+def bracketed(host: str) -> str:
+    """Return the host as it is written before a port."""
     return f"[{host}]" if ":" in host else host
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.config import SETTINGS, Config
-from flask_shim.settings import addresses
+from flask_shim.settings import rules
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,8 @@ def test_ollamas_origins_are_added_to_none(read):
     assert read(SHIM_ALLOWED_ORIGINS="", OLLAMA_ORIGINS="app://*").allowed_origins == ("app://*",)
 
 
-def test_windows_gets_no_name_that_leads_to_a_refused_address_first(read, monkeypatch):
-    monkeypatch.setattr(addresses, "IS_WINDOWS", True)
-    assert read().backend_url == "http://127.0.0.1:1234"
-    assert read(SHIM_LMSTUDIO_BASE="https://localhost/v1").backend_url == "https://127.0.0.1"
-
-
 def test_windows_gets_no_more_connections_than_it_can_watch(read, monkeypatch):
-    monkeypatch.setattr(addresses, "IS_WINDOWS", True)
+    monkeypatch.setattr(rules, "IS_WINDOWS", True)
     assert (read().connection_limit, read().notes) == (500, ())
     asked_for = read(SHIM_CONNECTION_LIMIT="2000")
     assert asked_for.connection_limit == 500
