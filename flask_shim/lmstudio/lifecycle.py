@@ -64,15 +64,6 @@ class Residents:
         with self._lock:
             return self._by_key.setdefault(key, Resident(key))
 
-    @contextmanager
-    def turn(self, resident: Resident, call: Call) -> Iterator[None]:
-        """Hold the model's turn; raise what ``call`` was cancelled with while waiting for it."""
-        take_turn(resident, call)
-        try:
-            yield
-        finally:
-            give_turn(resident)
-
     def enter(self, resident: Resident, keep_alive: float | None) -> None:
         """Count a user of the model; ``keep_alive`` replaces the agreed one unless None."""
         with resident.changed:

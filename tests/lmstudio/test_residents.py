@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import queue
 import threading
 
 import pytest
@@ -39,10 +40,22 @@ def residents(unloading):
     all_of_them.close()
 
 
-def in_thread(work, *args):
-    thread = threading.Thread(target=work, args=args)
-    thread.start()
-    return thread
+class Waiting:
+    """Does ``work(resident, call)`` on a thread, which is known to wait once the call was looked at."""
+
+    def __init__(self, work, resident):
+        self._looked = threading.Event()
+        self._thread = threading.Thread(target=work, args=(resident, Call(self._look)))
+        self._thread.start()
+        assert self._looked.wait(5)
+
+    def _look(self):
+        self._looked.set()
+        return False
+
+    def ends(self):
+        self._thread.join(5)
+        return not self._thread.is_alive()
 
 
 def test_a_model_has_one_resident(residents):
@@ -51,29 +64,26 @@ def test_a_model_has_one_resident(residents):
 
 
 def test_a_turn_is_had_by_one_at_a_time(residents):
-    resident, inside, most = residents.of("m"), [], []
+    resident, had = residents.of("m"), queue.SimpleQueue()
 
-    def work():
-        with residents.turn(resident, Call()):
-            inside.append(1)
-            most.append(len(inside))
-            inside.pop()
+    def work(resident, call):
+        take_turn(resident, call)
+        had.put(resident.has_turn)
 
-    threads = [in_thread(work) for _ in range(8)]
-    for thread in threads:
-        thread.join(5)
-    assert most == [1] * 8
+    take_turn(resident, Call())
+    threads = [Waiting(work, resident) for _ in range(3)]
+    assert had.empty()
+    for _ in threads:
+        give_turn(resident)
+        assert had.get(timeout=5)
+        assert had.empty()
+    assert all(thread.ends() for thread in threads)
 
 
 def test_turns_of_different_models_do_not_wait_for_each_other(residents):
-    with residents.turn(residents.of("m"), Call()), residents.turn(residents.of("n"), Call()):
-        assert residents.of("n").has_turn
-
-
-def test_a_turn_is_given_back_when_the_work_fails(residents):
-    with pytest.raises(ZeroDivisionError), residents.turn(residents.of("m"), Call()):
-        raise ZeroDivisionError
-    assert not residents.of("m").has_turn
+    take_turn(residents.of("m"), Call())
+    take_turn(residents.of("n"), Call(lambda: True))
+    assert residents.of("n").has_turn
 
 
 def test_who_waits_for_a_turn_can_be_cancelled(residents):
@@ -88,11 +98,9 @@ def test_who_waits_for_a_turn_can_be_cancelled(residents):
 def test_waiting_until_idle_ends_with_the_last_user(residents):
     resident = residents.of("m")
     residents.enter(resident, None)
-    waiting = in_thread(wait_until_idle, resident, Call())
-    assert waiting.is_alive()
+    waiting = Waiting(wait_until_idle, resident)
     residents.leave(resident)
-    waiting.join(5)
-    assert not waiting.is_alive()
+    assert waiting.ends()
 
 
 def test_who_waits_until_idle_can_be_cancelled(residents):
@@ -172,11 +180,9 @@ def test_requests_that_come_while_a_model_is_unloaded_wait_for_that(residents, u
     unloading.may_end.clear()
     resident = used(residents, "m", 0.0)
     until(lambda: unloading.keys == ["m"])
-    waiting = in_thread(take_turn, resident, Call())
-    assert waiting.is_alive()
+    waiting = Waiting(take_turn, resident)
     unloading.may_end.set()
-    waiting.join(5)
-    assert not waiting.is_alive()
+    assert waiting.ends()
 
 
 def test_a_model_that_is_being_loaded_is_not_unloaded(residents, unloading, until):
