@@ -43,6 +43,12 @@ class Answer:
         """The media type, lower case and without parameters."""
         return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
+    def check_encoding(self) -> None:
+        """Raise BackendBroke if the body is encoded: nothing of that kind was asked for."""
+        encoding = self.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("", "identity"):
+            raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+
     @property
     def call(self) -> Call:
         """The call this is the answer to."""

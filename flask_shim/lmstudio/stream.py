@@ -90,9 +90,7 @@ class EventStream:
     def _check(self) -> None:
         answer = self._answer
         if answer.status == 200 and answer.content_type == "text/event-stream":
-            encoding = answer.headers.get("Content-Encoding", "identity").lower()
-            if encoding not in ("", "identity"):
-                raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+            answer.check_encoding()
             return
         if answer.status != 200:
             raise refusal(answer.status, answer.read_all(self._link.max_answer_bytes), answer.headers)

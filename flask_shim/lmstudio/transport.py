@@ -158,9 +158,7 @@ def _cause(reason: urllib3.exceptions.NewConnectionError) -> str:
 
 def read_json(answer: Answer, limit: int) -> Any:
     """Return the decoded body; raise the refusal if it is an error, BackendBroke if it is no JSON."""
-    encoding = answer.headers.get("Content-Encoding", "identity")
-    if encoding.lower() not in ("", "identity"):
-        raise BackendBroke(f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for")
+    answer.check_encoding()
     body = answer.read_all(limit)
     if answer.status >= 300:
         raise refusal(answer.status, body, answer.headers)
