@@ -15,7 +15,7 @@ from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Call, LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.lifecycle import Residents
-from flask_shim.lmstudio.link import link_of as link_of
+from flask_shim.lmstudio.link import link_of
 from flask_shim.lmstudio.turns import Turns
 from flask_shim.request_record import current_id
 from flask_shim.slots import Slots
@@ -97,7 +97,12 @@ class Services:
 
 def services() -> Services:
     """Return the parts of the current application."""
-    found: Services = current_app.extensions[_KEY]
+    return services_of(current_app)
+
+
+def services_of(app: Flask) -> Services:
+    """Return the parts of an application."""
+    found: Services = app.extensions[_KEY]
     return found
 
 

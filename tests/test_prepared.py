@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from flask_shim import create_app, prepared
 from flask_shim.config import Config
 from flask_shim.prepared import PATHS, prepared_of
+from flask_shim.services import services_of
 
 HOST = "127.0.0.1:11434"
 
@@ -26,7 +27,7 @@ def app(tmp_path):
 
     yield build
     for one in built:
-        one.extensions["flask_shim"].close()
+        services_of(one).close()
 
 
 def ask(app, path="/api/version", method="GET", host=HOST, **headers):

@@ -17,7 +17,7 @@ from flask_shim.doctor.models import Seen
 from flask_shim.doctor.steps import Step
 from flask_shim.doctor.temporary import temporary_shim
 from flask_shim.lmstudio.cli_places import find_tool, is_this_machine
-from flask_shim.services import link_of
+from flask_shim.lmstudio.link import link_of
 from flask_shim.serving.neighbours import SHIM
 from flask_shim.settings.addresses import bracketed
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from flask_shim.app import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 from flask_shim.serving import open_listeners, urls_of
 from flask_shim.serving.server import Server
 from flask_shim.settings.addresses import LOOPBACKS
@@ -31,4 +32,4 @@ def temporary_shim(config: Config) -> Iterator[str]:
     finally:
         server.stop()
         thread.join(STOP_SECONDS)
-        app.extensions["flask_shim"].close()
+        services_of(app).close()

@@ -9,7 +9,7 @@ from flask import Flask
 
 from flask_shim.config import Config
 from flask_shim.preloading import preloading
-from flask_shim.services import Services
+from flask_shim.services import services_of
 from flask_shim.serving.crew import Crew
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
@@ -21,7 +21,7 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
 
     With more than one worker the app is closed: each of them builds its own from ``config``.
     """
-    services: Services = app.extensions["flask_shim"]
+    services = services_of(app)
     if config.workers > 1:
         services.close()
         Crew(config, listeners).run()

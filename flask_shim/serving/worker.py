@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from flask_shim import log
 from flask_shim.app import create_app
 from flask_shim.preloading import preloading
-from flask_shim.services import Services
+from flask_shim.services import services_of
 from flask_shim.serving.crew import Errand
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
@@ -28,7 +28,7 @@ def main() -> None:
     errand: Errand = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's, on a pipe only it can write to
     log.configure(errand.config)
     app = create_app(errand.config)
-    services: Services = app.extensions["flask_shim"]
+    services = services_of(app)
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in errand.listeners]
     server = Server(app, errand.config, listeners)
     stop = _once(lambda: drain(services, server))

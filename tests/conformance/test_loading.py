@@ -12,6 +12,8 @@ from support.demo import Shim
 from support.raw_http import exchange
 from support.scripted import Scripted
 
+from flask_shim.services import services_of
+
 HELLO = [{"role": "user", "content": "Hello"}]
 STORY = [{"role": "user", "content": "Tell me a long story."}]
 
@@ -144,11 +146,11 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
     ],
 )
 def test_one_answer_too_many_is_refused_in_the_words_of_ollama(crowded, path, body, said):
-    with crowded.app.extensions["flask_shim"].slots.take():
+    with services_of(crowded.app).slots.take():
         reply = exchange(crowded.port, "POST", path, {"model": "plain", "messages": HELLO, **body})
     assert (reply.status, reply.json) == (503, said)
 
 
 def test_lists_are_given_however_many_answers_are_on_their_way(crowded):
-    with crowded.app.extensions["flask_shim"].slots.take():
+    with services_of(crowded.app).slots.take():
         assert exchange(crowded.port, "GET", "/api/tags").status == 200

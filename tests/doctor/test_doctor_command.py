@@ -16,6 +16,7 @@ from flask_shim import create_app
 from flask_shim.cli import cli
 from flask_shim.config import Config
 from flask_shim.doctor import examination, machine
+from flask_shim.services import services_of
 from flask_shim.serving.neighbours import SHIM
 
 CAN = {"vision": False, "trained_for_tool_use": True}
@@ -236,7 +237,7 @@ def served_shim(tmp_path):
 
         def before(url, **settings):
             app = create_app(Config(backend_url=url, data_dir=tmp_path / "served", **settings))
-            owned.callback(app.extensions["flask_shim"].close)
+            owned.callback(services_of(app).close)
             return owned.enter_context(served(app))
 
         yield before

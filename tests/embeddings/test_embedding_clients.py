@@ -18,6 +18,7 @@ from flask_shim.config import Config
 pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
 
 from flask_shim.embedded import Miniature
+from flask_shim.services import services_of
 
 MODEL = "tiny-embed"
 
@@ -28,7 +29,7 @@ def url():
         app = create_app(Config(backend_url=miniature.url))
         with served(app, channel_request_lookahead=1) as port:
             yield f"http://127.0.0.1:{port}"
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_openai_client_is_told_that_token_lists_are_not_taken(openai_client):
 def test_client_that_hangs_up_frees_the_backend_and_its_slot(backend, until, path, body):
     server = backend(lambda asked: NOTHING)
     app = create_app(Config(backend_url=server.url))
-    parts = app.extensions["flask_shim"]
+    parts = services_of(app)
     raw = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
     with served(app, channel_request_lookahead=1) as port:

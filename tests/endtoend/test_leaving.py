@@ -8,6 +8,7 @@ import pytest
 from support.demo import Shim
 
 from flask_shim.embedded import Miniature, Settings
+from flask_shim.services import services_of
 
 STORY = [{"role": "user", "content": "Tell me a long story."}]
 STOPPED_SECONDS = 1.0
@@ -35,7 +36,7 @@ def http(shim):
 @pytest.fixture
 def stopped(shim, miniature, until):
     """Return a function that waits until the engine and the shim have let go, which must not take long."""
-    services = shim.app.extensions["flask_shim"]
+    services = services_of(shim.app)
 
     def waits():
         until(lambda: miniature.open_generations == 0, STOPPED_SECONDS)

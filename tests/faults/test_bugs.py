@@ -12,6 +12,7 @@ from support.wire import asked
 
 from flask_shim import create_app, streams
 from flask_shim.config import Config
+from flask_shim.services import services_of
 from flask_shim.translate.records import ChatRecords
 from flask_shim.translate.replies import AnswerReader
 
@@ -55,7 +56,7 @@ def shim(studio, tmp_path, caplog):
     """Return a function that serves an application with a fault in it; see that nothing is left."""
     caplog.set_level(logging.INFO)
     app = create_app(Config(backend_url=studio.url, data_dir=tmp_path))
-    services = app.extensions["flask_shim"]
+    services = services_of(app)
     with served(app, channel_request_lookahead=1) as port:
         yield int(port)
     assert (services.slots.in_use, len(services.backend.watchdog), services.backend.open_connections) == (0, 0, 0)

@@ -12,6 +12,7 @@ from support.watched import PROMPT, chat
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 RESPONSES = "/v1/responses"
 MESSAGES = "/v1/messages"
@@ -23,7 +24,7 @@ MESSAGES = "/v1/messages"
 def read_only(studio, tmp_path):
     app = create_app(Config(backend_url=studio.url, read_only=True, data_dir=tmp_path))
     yield app.test_client()
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
 
 
 def reached(studio):

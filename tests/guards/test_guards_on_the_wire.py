@@ -9,6 +9,7 @@ from support.apps import BACKEND_AWAY, guarded, old_backend, sent, served, statu
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 KEY = "key-of-the-client"
 TOKEN = "token-of-the-backend"
@@ -113,7 +114,7 @@ def test_the_backend_gets_its_own_token_and_never_the_clients_key():
         for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-Api-Key": KEY}):
             for path in ("/api/tags", "/v1/models"):
                 assert app.test_client().get(path, headers=headers, buffered=True).status_code == 200
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
     assert len(heads) >= 4
     assert {head["Authorization"] for head in heads} == {f"Bearer {TOKEN}"}
     assert KEY not in str(heads)

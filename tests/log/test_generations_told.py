@@ -10,6 +10,7 @@ from support.apps import TIMEOUT_SECONDS, old_backend, served
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def backend():
 def app(backend):
     app = create_app(Config(backend_url=backend[0]))
     yield app
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
 
 
 def asked(wish, model="tiny-chat", **more):
@@ -75,7 +76,7 @@ def test_a_client_that_hangs_up_is_told_with_what_it_had_cost(app, written, unti
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
             head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
             connection.sendall(head + body)
-            until(lambda: app.extensions["flask_shim"].slots.in_use)
+            until(lambda: services_of(app).slots.in_use)
             if stream:
                 assert connection.recv(1)
         until(lambda: written.ends)

@@ -8,6 +8,7 @@ from support.fake_backend import FakeBackend
 from flask_shim.errors import ClientGone, NotSupported
 from flask_shim.lmstudio import Call, Link, LMStudio
 from flask_shim.lmstudio.cli_tool import CliTool
+from flask_shim.services import services_of
 
 VECTORS = {"model": "m", "input": "x"}
 NEEDS = "that needs LM Studio 0.4 or later, or its lms tool on this machine"
@@ -128,7 +129,7 @@ def test_given_tool_is_used_without_looking(lms):
 
 def test_load_settings_that_the_tool_lacks_are_refused(old):
     client, fake, _ = old("m")
-    backend = client.application.extensions["flask_shim"].backend
+    backend = services_of(client.application).backend
     with pytest.raises(NotSupported, match=r"needs LM Studio 0\.4 or later$"):
         backend.load("m", flash_attention=True)
     assert commands(fake) == []
@@ -138,5 +139,5 @@ def test_load_settings_that_the_tool_lacks_are_refused(old):
 def test_tool_is_not_waited_for_when_the_client_has_gone(old, does):
     client, fake, _ = old("m", loaded=["m"])
     with pytest.raises(ClientGone):
-        does(client.application.extensions["flask_shim"].backend, "m", call=Call(lambda: True))
+        does(services_of(client.application).backend, "m", call=Call(lambda: True))
     assert commands(fake) == []

@@ -10,6 +10,7 @@ from support.scripts import by_path, lm_studio, model, replies, streams
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.services import services_of
 
 ASK = {"model": "tiny", "stream": False, "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -26,7 +27,7 @@ def app(rude, tmp_path):
 
     yield build
     for one in apps:
-        one.extensions["flask_shim"].close()
+        services_of(one).close()
 
 
 def test_a_function_before_every_request_can_be_added(app):

@@ -16,6 +16,7 @@ from flask_shim.directory import Directory
 from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio import Call, LMStudio
 from flask_shim.lmstudio.link import link_of
+from flask_shim.services import services_of
 
 CERTIFICATE = Path(__file__).parents[1] / "data" / "localhost.pem"
 """Signed by itself, for localhost; its key is in it and worth nothing."""
@@ -128,7 +129,7 @@ def chat(rude, tmp_path):
 
     yield send
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 DEFAULTS = [
@@ -160,4 +161,4 @@ def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(chat):
     body = {"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}
     payload, app = chat(body, SHIM_UNLOAD_TTL_SECONDS="300")
     assert payload["ttl"] == 300
-    assert app.extensions["flask_shim"].residents.of("tiny").keep_alive == 300
+    assert services_of(app).residents.of("tiny").keep_alive == 300

@@ -15,6 +15,7 @@ pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
 
 from flask_shim.embedded import Miniature, Settings
 from flask_shim.embedded.library import TINY
+from flask_shim.services import services_of
 
 SIZE = (TINY / "tiny-chat.gguf").stat().st_size
 
@@ -31,7 +32,7 @@ def studio(tmp_path):
         def of(rate=20e6):
             miniature = running.enter_context(Miniature(Settings(models=own, downloads=catalogue, download_rate=rate)))
             app = create_app(Config(backend_url=miniature.url, data_dir=tmp_path / "data"))
-            parts = app.extensions["flask_shim"]
+            parts = services_of(app)
             running.callback(parts.close)
             port = running.enter_context(served(app, channel_request_lookahead=1))
             return running.enter_context(ollama.Client(host=f"http://127.0.0.1:{port}")), parts, miniature

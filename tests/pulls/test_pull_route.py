@@ -6,6 +6,7 @@ import pytest
 from support.fake_backend import Said, v1_model
 
 from flask_shim.lmstudio import downloads
+from flask_shim.services import services_of
 from flask_shim.translate.aliases import Alias
 from flask_shim.translate.pulls import to_wanted
 
@@ -61,7 +62,7 @@ def studio(backend, shim):
 
 
 def aliases_of(client):
-    return client.application.extensions["flask_shim"].aliases
+    return services_of(client.application).aliases
 
 
 def test_pull_tells_a_download_in_ollamas_lines(studio):
@@ -204,7 +205,7 @@ def test_pull_is_refused_where_lm_studio_cannot_and_no_tool_is_here(backend, shi
 
 def test_pulls_are_limited_and_take_no_slot(studio):
     client, _ = studio(models=[v1_model("m")])
-    parts = client.application.extensions["flask_shim"]
+    parts = services_of(client.application)
     held = [parts.pulls.take() for _ in range(parts.pulls.total)]
     response = client.post("/api/pull", json={"model": "m"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
@@ -217,7 +218,7 @@ def test_pulls_are_limited_and_take_no_slot(studio):
 
 def test_pull_ends_when_the_server_stops(studio):
     client, _ = studio(state("downloading"))
-    client.application.extensions["flask_shim"].slots.draining = True
+    services_of(client.application).slots.draining = True
     told = lines(client.post("/api/pull", json={"model": "maker/new"}))
     assert told == [MANIFEST, {"error": "server is shutting down, please try again later"}]
 
@@ -225,7 +226,7 @@ def test_pull_ends_when_the_server_stops(studio):
 def test_pull_that_nobody_reads_gives_its_place_back(studio):
     client, _ = studio(state("downloading"))
     response = client.post("/api/pull", json={"model": "maker/new"}, buffered=False)
-    parts = client.application.extensions["flask_shim"]
+    parts = services_of(client.application)
     assert parts.pulls.in_use == 1
     response.close()
     assert parts.pulls.in_use == 0

@@ -9,6 +9,7 @@ from support.scripts import by_path, model, replies, streams
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def shim(backend, tmp_path):
 
     yield with_settings
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from flask_shim.config import Config
 pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
 
 from flask_shim.embedded import Miniature
+from flask_shim.services import services_of
 
 WHO = "Who are you?"
 TINY, RUMPEL = "I am Tiny, a very small test model.", "I am Rumpel, a very small test model."
@@ -30,7 +31,7 @@ def url(tmp_path_factory):
         app = create_app(Config(backend_url=miniature.url, data_dir=tmp_path_factory.mktemp("data")))
         with served(app, channel_request_lookahead=1) as port:
             yield f"http://127.0.0.1:{port}"
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture

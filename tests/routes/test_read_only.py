@@ -7,6 +7,7 @@ from support.remembering import NONE_LOADED, Remembering
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 LOAD, UNLOAD = "/api/v1/models/load", "/api/v1/models/unload"
 TURNS = [{"role": "user", "content": "Hello"}]
@@ -47,7 +48,7 @@ def client(studio, tmp_path):
     assert made.status_code == 200
     yield of
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.mark.parametrize("path", ASKS)

@@ -10,6 +10,7 @@ from support.remembering import Remembering
 
 from flask_shim import create_app, stays
 from flask_shim.config import Config
+from flask_shim.services import services_of
 from flask_shim.translate.dates import to_local
 
 LOAD, UNLOAD, CHAT = "/api/v1/models/load", "/api/v1/models/unload", "/v1/chat/completions"
@@ -26,7 +27,7 @@ def studio():
 def app(studio, tmp_path):
     app = create_app(Config(backend_url=studio.url, data_dir=tmp_path))
     yield app
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 from support.fake_backend import UNKNOWN, FakeBackend, v1_model
 
 MODELS = (v1_model("embedder", "embedding", context_length=8), v1_model("cold", "embedding"), v1_model("chatter"))
@@ -23,7 +24,7 @@ def shim(tmp_path):
 
     yield before
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.embedded import Miniature, Settings
 from flask_shim.embedded.library import TINY
+from flask_shim.services import services_of
 from flask_shim.serving.listeners import open_listeners
 from flask_shim.serving.server import Server
 
@@ -74,7 +75,7 @@ class Shim:
     def __exit__(self, *_: object) -> None:
         self._server.stop()
         self._thread.join()
-        self.app.extensions["flask_shim"].close()
+        services_of(self.app).close()
 
 
 class Demo(Shim):
@@ -95,7 +96,7 @@ class Demo(Shim):
         """Make the miniature forget what is loaded, and the shim notice."""
         for resident in self.miniature.studio.residents.all():
             self.miniature.studio.residents.unload(resident.id)
-        self.app.extensions["flask_shim"].backend.catalogue.expire()
+        services_of(self.app).backend.catalogue.expire()
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

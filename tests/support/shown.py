@@ -7,6 +7,7 @@ from pathlib import Path
 import requests
 
 from flask_shim.embedded import Miniature
+from flask_shim.services import services_of
 from support.curl import Asked
 from support.demo import Shim
 
@@ -25,7 +26,7 @@ class Shown(Shim):
 
     def forget(self) -> None:
         """Be as just started: nothing loaded, no names but the models' own."""
-        services = self.app.extensions["flask_shim"]
+        services = services_of(self.app)
         for resident in self.miniature.studio.residents.all():
             self.miniature.studio.residents.unload(resident.id)
         for alias in services.aliases.aliases().values():

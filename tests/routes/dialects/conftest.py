@@ -9,6 +9,7 @@ from support.scripts import by_path, model, replies
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 MISSING = replies({"error": "Unexpected endpoint or method. (POST /v1/x)"})
 """What LM Studio says, with status 200, to a path it does not have."""
@@ -47,7 +48,7 @@ def app_of(tmp_path):
 
     yield before
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture

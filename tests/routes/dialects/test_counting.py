@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support.scripts import replies, silent, sse, streams
 
+from flask_shim.services import services_of
+
 ASK = {"model": "tiny", "system": "Be brief.", "messages": [{"role": "user", "content": "hi"}]}
 PATH = "/v1/messages/count_tokens"
 
@@ -53,7 +55,7 @@ def test_a_refusal_of_the_backend_is_told(lm_studio, client_of):
 
 def test_counting_takes_a_slot_and_gives_it_back(lm_studio, app_of):
     app = app_of(lm_studio("v0", streams("Hel")), max_streams=1)
-    slots = app.extensions["flask_shim"].slots
+    slots = services_of(app).slots
     with slots.take():
         assert app.test_client().post(PATH, json=ASK).status_code == 503
     assert app.test_client().post(PATH, json=ASK).status_code == 200

@@ -7,6 +7,8 @@ import json
 import pytest
 from support.scripts import replies, silent, streams
 
+from flask_shim.services import services_of
+
 HI = [{"role": "user", "content": "hi"}]
 RESPONSES = {"model": "tiny", "input": "hi"}
 MESSAGES = {"model": "tiny", "max_tokens": 5, "messages": HI}
@@ -48,7 +50,7 @@ def test_a_backend_that_was_away_is_asked_again(lm_studio, app_of):
     backend = lm_studio("v1", streams("Hel", "lo"))
     app = app_of(backend)
     app.test_client().post("/v1/responses", json=RESPONSES)
-    app.extensions["flask_shim"].backend.catalogue.lost()
+    services_of(app).backend.catalogue.lost()
     app.test_client().post("/v1/responses", json=RESPONSES)
     assert paths(backend).count("/v1/responses") == 2
 

@@ -8,6 +8,8 @@ import pytest
 from support.apps import served
 from support.scripts import END, USAGE, endless, replies, sse, streams
 
+from flask_shim.services import services_of
+
 HI = [{"role": "user", "content": "hi"}]
 RESPONSES = {"model": "tiny:latest", "input": "hi"}
 MESSAGES = {"model": "tiny:latest", "max_tokens": 5, "messages": HI}
@@ -136,14 +138,14 @@ def test_everything_is_given_back_when_the_answer_is_over(path, body, lm_studio,
     app = app_of(lm_studio("v0", streams("Hi")))
     for stream in (True, False):
         app.test_client().post(path, json={**body, "stream": stream}).close()
-    parts = app.extensions["flask_shim"]
+    parts = services_of(app)
     assert (parts.slots.in_use, len(parts.backend.watchdog)) == (0, 0)
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
 def test_without_a_free_slot_the_answer_is_busy(path, body, lm_studio, app_of):
     app = app_of(lm_studio("v0", streams("Hi")), max_streams=1)
-    with app.extensions["flask_shim"].slots.take():
+    with services_of(app).slots.take():
         answer = app.test_client().post(path, json=body)
     assert answer.status_code == 503
     assert "busy" in answer.json["error"]["message"]

@@ -15,6 +15,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.transport import Transport
+from flask_shim.services import services_of
 
 URL = "http://lmstudio.test:1234"
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -147,7 +148,7 @@ def shim(backend, tmp_path):
 
     yield with_settings
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from support.ports import unused_port
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 CRASHED = "The model has crashed without additional information. (Exit code: null)"
 CRASH = {"error": {"message": CRASHED}, "message": CRASHED}
@@ -152,7 +153,7 @@ def alone(tmp_path):
     url = f"http://127.0.0.1:{unused_port()}"
     app = create_app(Config(backend_url=url, request_retries=0, connect_timeout=1.0, data_dir=tmp_path))
     yield app.test_client(), url
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
 
 
 @pytest.mark.parametrize(("method", "path", "body"), NEEDING)

@@ -7,6 +7,7 @@ from support.scripts import lm_studio, replies, streams
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
@@ -24,7 +25,7 @@ def client_of(rude, tmp_path):
 
     yield client
     for app in apps:
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
 
 
 def in_pieces(*pieces, missing=0):

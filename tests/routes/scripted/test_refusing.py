@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.lmstudio.generations import Generation
+from flask_shim.services import services_of
 from flask_shim.slots import BUSY
 
 EMBEDDER = "text-embedding-nomic-embed-text-v1.5-embedding"
@@ -148,7 +149,7 @@ def test_how_long_to_wait_is_passed_on(client, backend):
 @pytest.mark.parametrize("stream", [True, False])
 def test_without_a_slot_nothing_is_sent(shim, backend, stream):
     client = shim(max_streams=1)
-    with client.http.application.extensions["flask_shim"].slots.take():
+    with services_of(client.http.application).slots.take():
         response = client.chat(stream=stream)
     refused(response, 503, BUSY)
     assert response.headers["Retry-After"] == "1"
@@ -178,7 +179,7 @@ FATES = {
 @pytest.mark.parametrize("fate", FATES.values(), ids=FATES.keys())
 @pytest.mark.parametrize("is_read", [True, False])
 def test_slots_and_watched_calls_come_back_after_everything(client, backend, fate, is_read):
-    services = client.http.application.extensions["flask_shim"]
+    services = services_of(client.http.application)
     backend.answers({}, paths=("/api/v1/models/unload", "/api/v1/models/load"))
     with fate(client, backend) as response:
         if is_read:

@@ -14,6 +14,7 @@ from support.scripts import USAGE, event, lm_studio, model, sse, streams
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.lmstudio.generations import Generation
+from flask_shim.services import services_of
 
 REGULAR = "qwen/qwen3-4b-2507"
 CHAT = "/v1/chat/completions"
@@ -112,7 +113,7 @@ def test_answer_that_breaks_is_an_error(scripted):
 def test_lm_studio_that_is_away_is_told_in_the_known_words(path, tmp_path):
     app = create_app(Config(backend_url=f"http://127.0.0.1:{unused_port()}", request_retries=0, data_dir=tmp_path))
     answer = ask(app.test_client(), path)
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
     assert answer.status_code == 503
     assert answer.json == {"detail": "Could not connect to LM Studio: Connection refused"}
 
@@ -165,7 +166,7 @@ def test_recorded_older_lm_studio_answers(tmp_path, generation, stream):
         app = create_app(Config(backend_url=url, default_regular_model=key, data_dir=tmp_path))
         answer = ask(app.test_client(), f"/chat/regular{stream}")
         said = lines(answer) if stream else [answer.json]
-        app.extensions["flask_shim"].close()
+        services_of(app).close()
     assert said[-1]["model"] == key
     assert (said[-1]["predicted_tokens"], said[-1]["stop_reason"]) == (2, "stop")
     assert "".join(line.get("content", "") for line in said) == "Hello"

@@ -12,6 +12,7 @@ from support.remembering import CRASHED, NONE_LOADED
 
 from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.services import services_of
 
 REGULAR, VISION = "qwen/qwen3-4b-2507", "qwen3-vl-4b-instruct"
 LOAD, CHAT = "/api/v1/models/load", "/v1/chat/completions"
@@ -24,7 +25,7 @@ def nowhere(tmp_path):
     config = Config(backend_url=f"http://127.0.0.1:{unused_port()}", connect_timeout=1, data_dir=tmp_path)
     app = create_app(config)
     yield app.test_client()
-    app.extensions["flask_shim"].close()
+    services_of(app).close()
 
 
 def load(client, key=REGULAR, **more):
@@ -131,7 +132,7 @@ def test_loaded_model_stays_unless_a_time_is_set(shim):
     for settings, seconds in (({}, float("inf")), ({"default_ttl": 60.0}, 60.0)):
         client = shim(**settings)
         load(client, "other")
-        resident = client.application.extensions["flask_shim"].residents.of("other")
+        resident = services_of(client.application).residents.of("other")
         assert resident.keep_alive == seconds
         client.post("/models/unload", json={"model_key": "other"})
 

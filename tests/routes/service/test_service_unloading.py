@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from flask_shim.services import services_of
+
 REGULAR, VISION = "qwen/qwen3-4b-2507", "qwen3-vl-4b-instruct"
 
 
@@ -54,7 +56,7 @@ def test_old_backend_cannot_unload_and_says_so(client, body):
 
 
 def test_unload_cuts_no_answer(client, backend):
-    parts = client.application.extensions["flask_shim"]
+    parts = services_of(client.application)
     resident = parts.residents.of(REGULAR)
     parts.residents.enter(resident, None)
     assert unload(client, model_key=REGULAR).json["success"] is True
