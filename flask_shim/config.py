@@ -57,7 +57,6 @@ class Config:
     rest_url: str = ""
     """Left empty it becomes ``backend_url``."""
     backend_token: str = field(default="", repr=False)
-    http_timeout: float = 300.0
     first_byte_timeout: float = UNHURRIED_SECONDS
     idle_timeout: float = 300.0
     total_timeout: float = 0.0

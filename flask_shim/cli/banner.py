@@ -11,13 +11,6 @@ from flask_shim import __version__
 from flask_shim.config import Config
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Link, LMStudio
-from flask_shim.lmstudio.generations import Generation
-
-GENERATIONS = {
-    Generation.V1: "LM Studio 0.4 or later",
-    Generation.V0: "LM Studio 0.3",
-    Generation.OPENAI: "an OpenAI-compatible server: its model list says names only",
-}
 
 
 def say_start(config: Config, urls: Iterable[str]) -> None:
@@ -47,7 +40,8 @@ def describe(backend: LMStudio) -> str:
     except ShimError as exc:
         return f"{exc.text.rstrip('.')}. The shim serves all the same."
     count = "1 model" if len(listing.models) == 1 else f"{len(listing.models)} models"
-    return f"{backend.link.base_url}, {GENERATIONS[listing.generation]}, {count}"
+    lacks = "" if listing.generation.tells_state else ": its model list says names only"
+    return f"{backend.link.base_url}, {listing.generation.title}{lacks}, {count}"
 
 
 def _say(label: str, text: str) -> None:

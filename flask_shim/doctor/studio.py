@@ -19,11 +19,6 @@ PATHS = (GREETING, *(generation.value for generation in Generation))
 SLOW_SECONDS = 2.0
 """A list that takes longer makes every client's start slow."""
 
-_NAMES = {
-    Generation.V1: "LM Studio 0.4 or later",
-    Generation.V0: "LM Studio 0.3.6 or later",
-    Generation.OPENAI: "an OpenAI-compatible server",
-}
 _START = "Start its server (Developer tab, or: lms server start), or set SHIM_LMSTUDIO_BASE to where it answers."
 _REMEDIES = {
     "its certificate is not trusted": "Set SHIM_CA_FILE to the certificate to trust.",
@@ -108,7 +103,7 @@ def _stranger(link: Link, heard: Mapping[str, Heard]) -> Finding:
 def _generation(found: Found, heard: Mapping[str, Heard], *, can_load: bool) -> Finding:
     greeting = heard[GREETING].json
     is_studio = isinstance(greeting, dict) and greeting.get("lmstudio") is True
-    name = _NAMES[found.generation]
+    name = found.generation.title
     if found.generation is Generation.OPENAI and is_studio:
         name = "LM Studio before 0.3.6"
     count = len(found.models)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.events import Choice, Event, Usage
+from flask_shim.lmstudio.events import STREAMED, Choice, Event, Usage
 from flask_shim.lmstudio.fragments import CallFragments, Fragments
 from flask_shim.lmstudio.stream import EventStream
 
@@ -132,6 +132,5 @@ def chat_payload(key: str, messages: Messages, settings: Mapping[str, Any]) -> d
         **{name: value for name, value in settings.items() if value is not None},
         "model": key,
         "messages": [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages),
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **STREAMED,
     }

@@ -14,6 +14,7 @@ import orjson
 from flask_shim.errors import BackendBroke, BackendError, BackendRefused, BackendTimeout, BackendUnavailable
 from flask_shim.lmstudio.calls import Call
 from flask_shim.lmstudio.cli_tool import CliTool
+from flask_shim.lmstudio.generations import whole_number
 from flask_shim.lmstudio.refusals import text_of
 from flask_shim.lmstudio.transport import Transport
 
@@ -58,14 +59,10 @@ def read_download(value: Any) -> Download:
     return Download(
         status=value["status"],
         job_id=job_id if isinstance(job_id, str) else "",
-        done_bytes=_size(value.get("downloaded_bytes")),
-        total_bytes=_size(value.get("total_size_bytes")),
+        done_bytes=whole_number(value.get("downloaded_bytes")),
+        total_bytes=whole_number(value.get("total_size_bytes")),
         error=text_of(orjson.dumps(value.get("error_message") or value.get("error") or "")),
     )
-
-
-def _size(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None
 
 
 def pause(call: Call, seconds: float) -> None:

@@ -11,6 +11,9 @@ from flask_shim.errors import BackendBroke
 
 DONE = b"[DONE]"
 
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+"""What asks for events, with the counts of tokens in the last of them."""
+
 _MOST = 2**53
 """No count is larger than what every JSON reader takes for an integer."""
 
@@ -62,13 +65,12 @@ class Usage(msgspec.Struct, gc=False):
 
 
 class Event(msgspec.Struct, gc=False):
-    """One event. ``timings`` (llama.cpp: milliseconds) and ``stats`` (LM Studio: seconds) are by the engine's clock."""
+    """One event. ``timings`` are llama.cpp's, by the engine's clock, in milliseconds."""
 
     choices: tuple[Choice, ...] | None = None
     usage: Usage | None = None
     error: Any = None
     timings: dict[str, Any] | None = None
-    stats: dict[str, Any] | None = None
 
 
 _DECODE = msgspec.json.Decoder(Event).decode
@@ -104,7 +106,6 @@ def _event(value: dict[str, Any]) -> Event:
         else None,
         error=value.get("error"),
         timings=_dict(value.get("timings")),
-        stats=_dict(value.get("stats")),
     )
 
 

@@ -28,9 +28,21 @@ class Generation(Enum):
     OPENAI = "/v1/models"
 
     @property
+    def title(self) -> str:
+        """Which programs have that API, in the middle of a sentence."""
+        return _TITLES[self]
+
+    @property
     def tells_state(self) -> bool:
         """Whether the list says which models are loaded."""
         return self is not Generation.OPENAI
+
+
+_TITLES = {
+    Generation.V1: "LM Studio 0.4 or later",
+    Generation.V0: "LM Studio 0.3",
+    Generation.OPENAI: "an OpenAI-compatible server",
+}
 
 
 def is_list(generation: Generation, value: Any) -> bool:
@@ -79,13 +91,12 @@ def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
         architecture=_str(row.get("architecture")),
         format=_str(row.get("format")),
         quantization=_quantization(row.get("quantization")),
-        size_bytes=_int(row.get("size_bytes")),
+        size_bytes=whole_number(row.get("size_bytes")),
         parameters=_str(row.get("params_string")),
-        max_context_length=_int(row.get("max_context_length")),
+        max_context_length=whole_number(row.get("max_context_length")),
         vision=Support.of(_bool(can.get("vision"))),
         tools=Support.of(_bool(can.get("trained_for_tool_use"))),
         reasoning=Support.YES if reasoning else Support.UNKNOWN,
-        reasoning_options=_strings(reasoning.get("allowed_options")),
         reasoning_default=_str(reasoning.get("default")),
         variants=_strings(row.get("variants")),
         selected_variant=_str(row.get("selected_variant")),
@@ -105,16 +116,16 @@ def _read_v0(key: str, row: Mapping[str, Any]) -> Model:
         architecture=_str(row.get("arch")),
         format=_str(row.get("compatibility_type")),
         quantization=_str(row.get("quantization")),
-        max_context_length=_int(row.get("max_context_length")),
+        max_context_length=whole_number(row.get("max_context_length")),
         vision=Support.of(row["type"] == "vlm" if row.get("type") in ("llm", "vlm") else None),
         tools=Support.of("tool_use" in can if isinstance(can, list) else None),
-        instances=(Instance(key, _int(row.get("loaded_context_length"))),) if is_loaded else (),
+        instances=(Instance(key, whole_number(row.get("loaded_context_length"))),) if is_loaded else (),
         is_loaded=is_loaded,
     )
 
 
 def _read_openai(key: str, row: Mapping[str, Any]) -> Model:
-    return Model(key=key, kind=_kind(key, None), max_context_length=_int(row.get("max_model_len")))
+    return Model(key=key, kind=_kind(key, None), max_context_length=whole_number(row.get("max_model_len")))
 
 
 _READ = {Generation.V1: _read_v1, Generation.V0: _read_v0, Generation.OPENAI: _read_openai}
@@ -132,7 +143,7 @@ def _instance(item: Mapping[str, Any]) -> Instance:
     ttl = item.get("remaining_ttl_seconds")
     return Instance(
         str(item.get("id")),
-        _int(config.get("context_length")),
+        whole_number(config.get("context_length")),
         float(ttl) if isinstance(ttl, int | float) and not isinstance(ttl, bool) else None,
     )
 
@@ -161,5 +172,6 @@ def _bool(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _int(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
+    """Return a count of bytes or tokens; None for what can be none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None

@@ -54,7 +54,6 @@ class Model:
     vision: Support = Support.UNKNOWN
     tools: Support = Support.UNKNOWN
     reasoning: Support = Support.UNKNOWN
-    reasoning_options: tuple[str, ...] = ()
     reasoning_default: str | None = None
     variants: tuple[str, ...] = ()
     selected_variant: str | None = None

@@ -41,7 +41,7 @@ BACKEND: tuple[Setting, ...] = (
     ),
     _of(
         "SHIM_HTTP_TIMEOUT",
-        "http_timeout",
+        "",
         "300",
         "Seconds to wait for LM Studio; 0 = no limit, else at least 0.1. The two below follow it.",
         _timeout(zero=True),

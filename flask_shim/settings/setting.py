@@ -54,11 +54,6 @@ class Setting:
     """Set to nothing is a value here; everywhere else it is as good as not set."""
 
     @property
-    def default_text(self) -> str:
-        """What to print where the default belongs."""
-        return self.default or self.unset
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Every variable that can give the value, the strongest first."""
         return (self.env, *self.fallbacks)

@@ -17,12 +17,6 @@ class Found:
     identifier: str
 
 
-def find(name: str, models: Sequence[Model]) -> Model | None:
-    """Return the model that ``name`` means."""
-    found = locate(name, models)
-    return found.model if found else None
-
-
 def locate(name: str, models: Sequence[Model]) -> Found | None:
     """Return the model that ``name`` means and the identifier that was meant.
 

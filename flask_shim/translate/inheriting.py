@@ -10,7 +10,7 @@ from flask_shim.translate.asks import ChatAsk, EmbedAsk, EmbeddingsAsk, Generate
 from flask_shim.translate.listing import Entry
 from flask_shim.translate.messages import to_messages
 from flask_shim.translate.options import check_options
-from flask_shim.translate.requests import Defaults, Payload, to_sampling
+from flask_shim.translate.requests import SAME, Defaults, Payload, to_sampling
 
 Ask = TypeVar("Ask", bound=GenerationAsk | EmbedAsk | EmbeddingsAsk)
 
@@ -87,21 +87,7 @@ _CHATS = ("/v1/chat/completions", "/api/v0/chat/completions")
 _SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
 """Where the system prompt has a field of its own."""
 
-_OPENAI = {
-    key: key
-    for key in (
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "repeat_penalty",
-        "presence_penalty",
-        "frequency_penalty",
-        "max_tokens",
-        "seed",
-        "stop",
-    )
-}
+_OPENAI = {name: name for name in (*SAME, "max_tokens", "seed", "stop")}
 
 _NAMES: dict[str, dict[str, str]] = {
     "/v1/chat/completions": _OPENAI,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import Think
 from flask_shim.translate.messages_blocks import to_messages
 from flask_shim.translate.openai import adapt
 from flask_shim.translate.quoting import go_quote
-from flask_shim.translate.requests import Defaults, Payload, to_reasoning_effort, to_ttl
+from flask_shim.translate.requests import Defaults, Payload, to_reasoning_effort, to_schema_format, to_ttl
 
 _EFFORTS: dict[Any, Think] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "max"}
 
@@ -81,8 +82,7 @@ def to_payload(ask: MessagesAsk, model: Model, defaults: Defaults) -> Payload:
     payload: Payload = {
         "model": model.key,
         "messages": to_messages(ask.system, ask.messages),
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **STREAMED,
         "max_tokens": ask.max_tokens,
         "temperature": ask.temperature,
         "top_p": ask.top_p,
@@ -152,6 +152,4 @@ def _schema(ask: MessagesAsk) -> Any:
 
 def _response_format(ask: MessagesAsk) -> Payload | None:
     schema = _schema(ask)
-    if schema is None:
-        return None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+    return None if schema is None else to_schema_format(schema)

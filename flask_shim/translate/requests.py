@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask_shim.lmstudio.events import STREAMED
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.asks import ChatAsk, Format, GenerateAsk, GenerationAsk, Message, Think
 from flask_shim.translate.context import turns_before
@@ -17,7 +18,7 @@ Payload = dict[str, Any]
 LONGEST_TTL_SECONDS = 2_147_483
 """LM Studio counts a ttl in a JavaScript timer: above 2^31 ms it would fire at once. This stands for "forever"."""
 
-_SAME = (
+SAME = (
     "temperature",
     "top_p",
     "top_k",
@@ -69,8 +70,7 @@ def completion_payload(ask: GenerationAsk, prompt: str, model: Model, defaults: 
 
 def _common(ask: GenerationAsk, model: Model, defaults: Defaults) -> Payload:
     """Return what both endpoints take. The backend is always asked for a stream, and for the counts at its end."""
-    payload: Payload = {"stream": True, "stream_options": {"include_usage": True}}
-    payload |= to_sampling(ask.options, defaults)
+    payload: Payload = {**STREAMED, **to_sampling(ask.options, defaults)}
     if (response_format := to_response_format(ask.format)) is not None:
         payload["response_format"] = response_format
     if (effort := to_reasoning_effort(ask.think, model)) is not None:
@@ -86,7 +86,7 @@ def _common(ask: GenerationAsk, model: Model, defaults: Defaults) -> Payload:
 
 def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
     """Return the sampling settings LM Studio knows; the other options have no counterpart there."""
-    payload: Payload = {name: options[name] for name in _SAME if options.get(name) is not None}
+    payload: Payload = {name: options[name] for name in SAME if options.get(name) is not None}
     if defaults.temperature is not None:
         payload.setdefault("temperature", defaults.temperature)
     if (limit := options.get("num_predict")) is not None and limit > 0:
@@ -102,8 +102,12 @@ def to_response_format(format_: Format) -> Payload | None:
     """Return the structured output wish. LM Studio refuses OpenAI's json_object, so "json" is a schema too."""
     if format_ is None:
         return None
-    schema = {"type": "object"} if format_ == "json" else format_
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+    return to_schema_format({"type": "object"} if format_ == "json" else format_)
+
+
+def to_schema_format(schema: Any, name: str = "answer") -> Payload:
+    """Return the wish for an answer of that JSON schema."""
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def to_reasoning_effort(think: Think, model: Model) -> str | None:

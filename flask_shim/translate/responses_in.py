@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import Think
 from flask_shim.translate.efforts import to_think
 from flask_shim.translate.openai import adapt
 from flask_shim.translate.quoting import go_quote
-from flask_shim.translate.requests import Defaults, Payload, to_reasoning_effort, to_ttl
+from flask_shim.translate.requests import Defaults, Payload, to_reasoning_effort, to_schema_format, to_ttl
 from flask_shim.translate.responses_items import to_messages
 
 
@@ -76,8 +77,7 @@ def to_payload(ask: ResponsesAsk, model: Model, defaults: Defaults) -> Payload:
     payload: Payload = {
         "model": model.key,
         "messages": to_messages(ask.instructions, ask.input),
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **STREAMED,
         "temperature": ask.temperature,
         "top_p": ask.top_p,
         "max_tokens": ask.max_output_tokens if ask.max_output_tokens > 0 else None,
@@ -123,6 +123,5 @@ def _format(ask: ResponsesAsk) -> Mapping[str, Any]:
 def _response_format(ask: ResponsesAsk) -> Payload | None:
     wish = _format(ask)
     if wish.get("type") == "json_schema":
-        schema = {"name": wish.get("name") or "answer", "strict": True, "schema": wish.get("schema") or {}}
-        return {"type": "json_schema", "json_schema": schema}
+        return to_schema_format(wish.get("schema") or {}, wish.get("name") or "answer")
     return {"type": "json_object"} if wish.get("type") == "json_object" else None

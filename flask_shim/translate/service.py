@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from flask_shim.lmstudio.events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.asks import Message
 from flask_shim.translate.messages import to_messages
@@ -18,8 +19,7 @@ def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], defau
     """Return the payload of /v1/chat/completions, but for its model; only settings that were given are sent."""
     payload: Payload = {
         "messages": to_messages(messages),
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **STREAMED,
         **{key: value for key, value in settings.items() if value is not None},
     }
     if (ttl := to_ttl(None, defaults)) is not None:

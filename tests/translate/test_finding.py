@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_shim.lmstudio.model import Instance, Model
-from flask_shim.translate.finding import find, locate
+from flask_shim.translate.finding import locate
 from flask_shim.translate.names import display
 
 QWEN = Model(
@@ -26,6 +26,12 @@ OURS = Model(key="lmstudio-community/phi-4")
 THEIRS = Model(key="unsloth/phi-4")
 FILE = Model(key="TheBloke/Mistral-7B/mistral.Q4_K_M.gguf")
 MODELS = (QWEN, GEMMA, SMALL, LARGE, DEEPSEEK, OURS, THEIRS, FILE)
+
+
+def find(name, models):
+    """Return only the model."""
+    found = locate(name, models)
+    return found.model if found else None
 
 
 @pytest.mark.parametrize(
