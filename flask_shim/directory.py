@@ -12,13 +12,11 @@ from cachetools import LRUCache
 from flask_shim.errors import ModelNotFound
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.lmstudio.connection import NEWS_SECONDS
 from flask_shim.translate.aliases import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.finding import locate
 from flask_shim.translate.listing import Entry
 from flask_shim.translate.names import display
-
-NEWS_SECONDS = 5.0
-"""A name that is not in the list is looked up in a list no older than this: it may just have been downloaded."""
 
 Aliases = Mapping[str, Alias]
 """The aliases of one moment, by :func:`alias_key`."""

@@ -8,18 +8,17 @@ from collections.abc import Generator
 from contextlib import closing
 
 from flask_shim.directory import Target
-from flask_shim.errors import Busy, ClientGone, ShimError
+from flask_shim.errors import ClientGone, ShimError
 from flask_shim.lmstudio import Call, Model
 from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.readiness import SETTLE_SECONDS
 from flask_shim.services import Services
+from flask_shim.slots import draining
 from flask_shim.translate.aliases import copied, is_alias_name, plain
 from flask_shim.translate.listing import digest
 from flask_shim.translate.pulls import BEGIN, END, Step, Wanted, pulled_model, pulling
 
 log = logging.getLogger(__name__)
-
-SETTLE_SECONDS = 5.0
-"""How long LM Studio may take to list what it has downloaded; clients ask for it as soon as they read "success"."""
 
 _LOOK_SECONDS = 0.25
 
@@ -49,7 +48,7 @@ def _downloaded(services: Services, wanted: Wanted, call: Call) -> Steps:
         moment = _first(moments)
         while moment is not None:
             if services.slots.draining:
-                raise Busy("server is shutting down, please try again later")
+                raise draining()
             yield _line(services, wanted, moment)
             moment = next(moments, None)
 
@@ -81,7 +80,7 @@ def _listed(services: Services, wanted: Wanted) -> Model | None:
 
 
 def _settle(services: Services, name: str, wanted: Wanted, call: Call) -> None:
-    """Wait until the model can be asked for by the name it was pulled by.
+    """Wait until the model can be asked for by the name it was pulled by: clients do once they read "success".
 
     Where LM Studio lists it under another one, that name becomes an alias: clients go on with the name they pulled.
     """

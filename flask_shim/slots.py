@@ -10,6 +10,14 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
 """Ollama's words, both spaces included: clients look for "busy"."""
 
 
+DRAINING = "server is shutting down, please try again later"
+
+
+def draining() -> Busy:
+    """Return the refusal of a shim that was told to stop; its next run is a matter of seconds."""
+    return Busy(DRAINING, retry_after=5)
+
+
 class Slots:
     """A fixed number of slots, and a switch that stops giving them out."""
 
@@ -20,13 +28,13 @@ class Slots:
         self.draining = False
         self.server_noticed = False
         """Whether the server's threads have been looked at, see :mod:`flask_shim.threads`."""
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def take(self) -> Slot:
         """Take a slot; raise Busy when there is none."""
-        with self._changed:
+        with self._lock:
             if self.draining:
-                raise Busy("server is shutting down, please try again later", retry_after=5)
+                raise draining()
             if self.in_use >= self.total:
                 raise Busy(BUSY, retry_after=1)
             self.in_use += 1
@@ -34,24 +42,18 @@ class Slots:
 
     def limit(self, total: int) -> None:
         """Give out no more than ``total`` from now on; what is out stays out."""
-        with self._changed:
+        with self._lock:
             self.total = min(self.total, total)
 
     def drain(self) -> None:
         """Give out no more slots."""
-        with self._changed:
+        with self._lock:
             self.draining = True
-
-    def wait_until_free(self, timeout: float) -> bool:
-        """Wait at most ``timeout`` seconds until all slots are back; tell whether they are."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self.in_use, timeout)
 
     def give_back(self) -> None:
         """Take back one slot; only :class:`Slot` calls this."""
-        with self._changed:
+        with self._lock:
             self.in_use -= 1
-            self._changed.notify_all()
 
 
 class Slot:

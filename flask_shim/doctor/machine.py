@@ -11,14 +11,12 @@ from urllib.request import getproxies, proxy_bypass
 from flask_shim.doctor.asking import Heard
 from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 from flask_shim.serving.listeners import REACHED_AS
-from flask_shim.serving.neighbours import SHIM, who_answers
+from flask_shim.serving.neighbours import SHIM, how_to_stop, who_answers
 from flask_shim.settings.addresses import EVERYWHERE, LOOPBACKS
 
 LOCALHOST = "localhost"
 WRONG_BY_SECONDS = 60.0
 """More than clocks that are set by the network ever differ."""
-
-_OLLAMA = "Ollama"
 
 
 class Surroundings(NamedTuple):
@@ -81,8 +79,9 @@ def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[s
 
 def _stranger(port: int, host: str, who: str, *, is_beside: bool) -> Finding:
     beside = " beside the shim: clients get one or the other" if is_beside else ""
-    stop = "Stop it (quit it from its icon; on Linux: systemctl stop ollama)" if who.startswith(_OLLAMA) else "Stop it"
-    return fail("port", f"port {port} on {host} is taken by {who}{beside}", f"{stop}, or set another SHIM_PORT.")
+    return fail(
+        "port", f"port {port} on {host} is taken by {who}{beside}", f"{how_to_stop(who)}, or set another SHIM_PORT."
+    )
 
 
 def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
+from flask_shim.errors import BadRequest
 from flask_shim.schemas.body import Literal, folded
 from flask_shim.schemas.faults import bad_number, fault_in, mismatch, reported
 
@@ -35,6 +36,13 @@ class GoSchema(Schema):
             wrong = error.messages_dict
             raise reported([wrong[name][0].inside(name, self.struct) for name in own if name in wrong]) from error
         return values
+
+    def read_or_refuse(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields by attribute name; BadRequest carries Ollama's text."""
+        try:
+            return self.read(document)
+        except ValidationError as error:
+            raise BadRequest(str(fault_in(error))) from error
 
     def _own(self, document: Mapping[str, Any]) -> dict[str, Any]:
         own = {}

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError
-
-from flask_shim.errors import BadRequest
 from flask_shim.schemas.body import kind
-from flask_shim.schemas.faults import fault_in, mismatch, refusal
+from flask_shim.schemas.faults import mismatch, refusal
 from flask_shim.schemas.fields import (
     GoAny,
     GoBool,
@@ -36,12 +33,12 @@ MESSAGES_TYPE = "anthropic.MessagesRequest"
 
 def load_responses(body: Mapping[str, Any]) -> ResponsesAsk:
     """Read the object POST /v1/responses was sent; BadRequest carries Ollama's text."""
-    return ResponsesAsk(**_read(_RESPONSES, body))
+    return ResponsesAsk(**_RESPONSES.read_or_refuse(body))
 
 
 def load_messages(body: Mapping[str, Any]) -> MessagesAsk:
     """Read the object POST /v1/messages was sent; BadRequest carries Ollama's text."""
-    return MessagesAsk(**_read(_MESSAGES, body))
+    return MessagesAsk(**_MESSAGES.read_or_refuse(body))
 
 
 class Input(GoField[Any]):
@@ -133,10 +130,3 @@ class MessagesSchema(GoSchema):
 
 _RESPONSES = ResponsesSchema()
 _MESSAGES = MessagesSchema()
-
-
-def _read(schema: GoSchema, body: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return schema.read(body)
-    except ValidationError as error:
-        raise BadRequest(str(fault_in(error))) from error

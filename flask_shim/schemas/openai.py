@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError
-
 from flask_shim.errors import BadRequest
 from flask_shim.schemas.body import read_object
-from flask_shim.schemas.faults import fault_in
 from flask_shim.schemas.fields import GoAny, GoInt, GoSchema, GoString
 from flask_shim.translate.asks import OpenAIEmbedAsk
 
@@ -33,10 +30,7 @@ _EMBEDDINGS = EmbeddingsSchema()
 def load_openai_embeddings(raw: bytes) -> OpenAIEmbedAsk:
     """Read the body of POST /v1/embeddings; BadRequest carries Ollama's text."""
     body = read_object(raw, "openai.EmbedRequest", empty_text="EOF")
-    try:
-        values = _EMBEDDINGS.read(body)
-    except ValidationError as error:
-        raise BadRequest(str(fault_in(error))) from error
+    values = _EMBEDDINGS.read_or_refuse(body)
     encoding = _encoding(values["encoding_format"])
     inputs = _inputs(values["input"])
     are_texts = all(isinstance(text, str) for text in inputs)

@@ -33,13 +33,17 @@ class Image(fields.Field[bytes]):
             raise ValidationError("data_base64 is not base64.") from exc
 
 
-class MessageSchema(Schema):
-    """One chat turn."""
+class ServiceSchema(Schema):
+    """An object; fields nobody announced are ignored."""
 
     class Meta:
-        """Fields nobody announced are ignored."""
+        """As it is said above."""
 
         unknown = EXCLUDE
+
+
+class MessageSchema(ServiceSchema):
+    """One chat turn."""
 
     role = fields.String(required=True, validate=validate.OneOf(("system", "user", "assistant")))
     content = fields.String(load_default="", allow_none=True)
@@ -50,13 +54,8 @@ class MessageSchema(Schema):
         return Message(values["role"], values["content"] or "", images=tuple(values["images"] or ()))
 
 
-class ChatConfigSchema(Schema):
+class ChatConfigSchema(ServiceSchema):
     """Sampling settings, each in its range."""
-
-    class Meta:
-        """Fields nobody announced are ignored."""
-
-        unknown = EXCLUDE
 
     temperature = fields.Float(validate=validate.Range(0, 2), allow_none=True)
     max_tokens = fields.Integer(data_key="maxTokens", strict=True, validate=validate.Range(1), allow_none=True)
@@ -65,26 +64,16 @@ class ChatConfigSchema(Schema):
     frequency_penalty = fields.Float(data_key="frequencyPenalty", validate=validate.Range(-2, 2), allow_none=True)
 
 
-class ChatSchema(Schema):
+class ChatSchema(ServiceSchema):
     """A chat: which model, which turns, which settings."""
-
-    class Meta:
-        """Fields nobody announced are ignored."""
-
-        unknown = EXCLUDE
 
     model_key = fields.String(load_default="", allow_none=True)
     messages = fields.List(fields.Nested(MessageSchema), required=True, validate=validate.Length(min=1))
     config = fields.Nested(ChatConfigSchema, load_default=dict, allow_none=True)
 
 
-class LoadSchema(Schema):
+class LoadSchema(ServiceSchema):
     """Which model to load and how; lengths are in tokens."""
-
-    class Meta:
-        """Fields nobody announced are ignored."""
-
-        unknown = EXCLUDE
 
     model_key = fields.String(required=True, validate=validate.Length(min=1))
     exclusive = fields.Boolean(load_default=False)
@@ -95,13 +84,8 @@ class LoadSchema(Schema):
     offload_kv_cache_to_gpu = fields.Boolean()
 
 
-class UnloadSchema(Schema):
+class UnloadSchema(ServiceSchema):
     """Which models to unload: one, or all."""
-
-    class Meta:
-        """Fields nobody announced are ignored."""
-
-        unknown = EXCLUDE
 
     model_key = fields.String(load_default="", allow_none=True)
     unload_all = fields.Boolean(load_default=False)

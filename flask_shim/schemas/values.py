@@ -7,14 +7,13 @@ import math
 import re
 from typing import Any
 
-from flask_shim.durations import go_seconds
+from flask_shim.durations import LONGEST_SECONDS, go_seconds
 from flask_shim.schemas.faults import Fault, failure, mismatch, refusal
 from flask_shim.schemas.fields import GoField
 from flask_shim.translate.asks import Format, InvalidFormat, Think
 from flask_shim.translate.quoting import go_quote
 
 _NANOSECONDS = 10**9
-_LONGEST_SECONDS = (2**63 - 1) / _NANOSECONDS
 
 _THINK_LEVELS = ("high", "medium", "low", "max")
 _THINK_WORDS = f"{', '.join(map(go_quote, _THINK_LEVELS))}, true, or false"
@@ -97,7 +96,7 @@ def _duration(text: str) -> float:
 
 
 def _lasting(seconds: float) -> float:
-    if seconds < 0 or seconds > _LONGEST_SECONDS:
+    if seconds < 0 or seconds > LONGEST_SECONDS:
         return math.inf
     # Go counts whole nanoseconds, so less than one of them is 0, which means "unload".
     return math.trunc(seconds * _NANOSECONDS) / _NANOSECONDS

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from flask_shim.errors import Busy
 from flask_shim.services import Services
 from flask_shim.serving.server import Server
+from flask_shim.slots import draining
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +19,6 @@ FLUSH_SECONDS = 1.0
 """How long the last bytes may take on their way out."""
 
 POLL_SECONDS = 0.02
-
-STOPPED = "server is shutting down, please try again later"
 
 
 def drain(services: Services, server: Server) -> None:
@@ -50,7 +48,7 @@ def _running(services: Services) -> int:
 def _cut(services: Services) -> None:
     def is_over() -> bool:
         # Again and again: what had its slot but had not asked the backend yet wasn't there to be cut.
-        services.backend.watchdog.cancel_all(Busy(STOPPED, retry_after=5))
+        services.backend.watchdog.cancel_all(draining())
         return not _running(services)
 
     if not _wait(is_over, CUT_SECONDS):

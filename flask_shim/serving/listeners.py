@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from flask_shim.config import Config
-from flask_shim.serving.neighbours import who_answers
+from flask_shim.serving.neighbours import how_to_stop, who_answers
 from flask_shim.settings.addresses import EVERYWHERE, bracketed
 
 log = logging.getLogger(__name__)
@@ -138,13 +138,10 @@ def _listen(place: Place) -> socket.socket:
 
 
 def _taken(place: Place, who: str) -> str:
-    stop = "Stop it"
-    if who.startswith("Ollama"):
-        stop = "Stop it (quit it from its icon; on Linux: systemctl stop ollama)"
     other = place.port + 1 if place.port < 65_535 else place.port - 1
     return (
         f"Port {place.port} on {place.host} is taken: {who} is already running there.\n"
-        f"{stop}, or give the shim another port: SHIM_PORT={other} or --port {other}."
+        f"{how_to_stop(who)}, or give the shim another port: SHIM_PORT={other} or --port {other}."
     )
 
 

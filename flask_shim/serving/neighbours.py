@@ -18,6 +18,7 @@ ANSWER_SECONDS = 1.0
 ANSWER_BYTES = 4096
 
 SHIM = "another flask-shim"
+OLLAMA = "Ollama"
 
 OLLAMA_ROOT = b"Ollama is running"
 
@@ -39,6 +40,11 @@ def who_answers(host: str, port: int) -> str | None:
     return _name(f"http://{bracketed(host)}:{port}")
 
 
+def how_to_stop(who: str) -> str:
+    """Return what to do about a program that :func:`who_answers` named, as the beginning of a sentence."""
+    return "Stop it (quit it from its icon; on Linux: systemctl stop ollama)" if who.startswith(OLLAMA) else "Stop it"
+
+
 def _name(url: str) -> str:
     with requests.Session() as session:
         session.trust_env = False
@@ -49,7 +55,7 @@ def _name(url: str) -> str:
     if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
         return SHIM
     if is_ollama:
-        return f"Ollama {told}" if isinstance(told, str) else "Ollama"
+        return f"{OLLAMA} {told}" if isinstance(told, str) else OLLAMA
     return "another program"
 
 
