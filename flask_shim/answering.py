@@ -48,9 +48,7 @@ def answered(
             _lines(completion, reader, records, to_context), completion.owned, mimetype=NDJSON, to_error=_error_line
         )
     with completion.owned:
-        answer = Answer()
-        for pieces in pieces_of(completion, reader):
-            answer.add(pieces)
+        answer = whole_of(completion, reader)
         totals = completion.totals(reader, to_context(answer.text))
         return json_response(records.whole(answer, totals, to_utc(time.time_ns())))
 
@@ -61,6 +59,14 @@ def pieces_of(completion: Completion, reader: AnswerReader) -> Iterator[list[Pie
     for events in completion:
         yield reader.feed(events)
     yield reader.finish()
+
+
+def whole_of(completion: Completion, reader: AnswerReader) -> Answer:
+    """Read an open completion to its end; return all that was said."""
+    answer = Answer()
+    for pieces in pieces_of(completion, reader):
+        answer.add(pieces)
+    return answer
 
 
 def _note_counts(record: RequestRecord, reader: AnswerReader) -> None:

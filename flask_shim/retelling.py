@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from flask import Response
 
-from flask_shim.answering import pieces_of
+from flask_shim.answering import pieces_of, whole_of
 from flask_shim.completions import Completion
 from flask_shim.errors import NotSupported
 from flask_shim.streams import SSE, streamed
@@ -26,9 +26,7 @@ def retold(
     if stream:
         return streamed(_events(completion, reader, reply), completion.owned, mimetype=SSE, to_error=to_error)
     with completion.owned:
-        answer = Answer()
-        for pieces in pieces_of(completion, reader):
-            answer.add(pieces)
+        answer = whole_of(completion, reader)
         return whole(reply.whole(answer, _ending(completion, reader), _now()))
 
 

@@ -9,7 +9,6 @@ import click
 from flask_shim.cli.desk import opened, target_of
 from flask_shim.cli.printing import UNKNOWN, Row, print_facts, print_json, print_rows, size_text, text_of
 from flask_shim.cli.settings import backend_options, json_option
-from flask_shim.errors import NotSupported
 from flask_shim.lmstudio import Instance, Model
 from flask_shim.translate.capabilities import capabilities
 from flask_shim.translate.listing import Entry, context_length
@@ -38,11 +37,8 @@ def ps(*, as_json: bool, **options: str | None) -> None:
     """
     with opened(options) as services:
         listing = services.backend.listing()
-        if not listing.generation.tells_state:
-            raise NotSupported(
-                "this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later"
-            )
-        entries = services.directory.models(listing)
+        loaded = listing.loaded()
+        entries = [entry for entry in services.directory.models(listing) if entry.model in loaded]
     rows = [_copy_row(entry, instance) for entry in entries for instance in entry.model.instances]
     print_rows(rows, _copy_cells, as_json=as_json)
 

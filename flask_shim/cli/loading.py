@@ -7,7 +7,7 @@ import click
 from flask_shim.cli.desk import busy, opened, target_of
 from flask_shim.cli.settings import BAD_SETTINGS, Refusal, backend_options
 from flask_shim.directory import Target
-from flask_shim.errors import NotSupported, ShimError
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Call, Model
 from flask_shim.preloading import preload as preload_one
 from flask_shim.services import Services
@@ -28,9 +28,9 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
     with opened(options) as services:
         target = target_of(services, name)
         if exclusive:
-            others = [model for model in _loaded(services) if model.key != target.model.key]
-            for model in others:
-                _unload(services, model)
+            for model in services.backend.listing(max_age=0).loaded():
+                if model.key != target.model.key:
+                    _unload(services, model)
         wanted = context or context_of(target.entry) or services.config.default_context
         with busy(f"Loading {target.entry.name}"), services.backend.watchdog.watch(Call()) as call:
             load_as(services, lasting(services, target, wanted), call, {})
@@ -50,7 +50,7 @@ def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) ->
         raise click.UsageError("Name the models to unload, or say --all.")
     with opened(options) as services:
         if wants_all:
-            loaded = _loaded(services)
+            loaded = services.backend.listing(max_age=0).loaded()
             for model in loaded:
                 _unload(services, model)
             if not loaded:
@@ -85,13 +85,6 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
                 click.echo(f"{name} is not loaded: {exc.text}", err=True)
     if failed:
         raise click.exceptions.Exit(1)
-
-
-def _loaded(services: Services) -> list[Model]:
-    listing = services.backend.listing(max_age=0)
-    if not listing.generation.tells_state:
-        raise NotSupported("this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later")
-    return [model for model in listing.models if model.is_loaded]
 
 
 def _unload(services: Services, model: Model | str) -> None:

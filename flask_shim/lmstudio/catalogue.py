@@ -9,7 +9,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from flask_shim.errors import BackendBroke, BackendRefused, BackendTimeout, NoSuchEndpoint, ShimError
+from flask_shim.errors import BackendBroke, BackendRefused, BackendTimeout, NoSuchEndpoint, NotSupported, ShimError
 from flask_shim.lmstudio.generations import Generation, is_list, read_list
 from flask_shim.lmstudio.model import Model
 from flask_shim.lmstudio.transport import Transport
@@ -32,6 +32,14 @@ class Listing:
     generation: Generation
     models: tuple[Model, ...]
     fetched_at: float
+
+    def loaded(self) -> list[Model]:
+        """Return the models that are loaded; NotSupported where the backend does not tell."""
+        if not self.generation.tells_state:
+            raise NotSupported(
+                "this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later"
+            )
+        return [model for model in self.models if model.is_loaded]
 
 
 class Catalogue:

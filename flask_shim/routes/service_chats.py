@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from flask_shim.answering import pieces_of
+from flask_shim.answering import pieces_of, whole_of
 from flask_shim.completions import Completion
 from flask_shim.directory import Target
 from flask_shim.errors import ModelNotFound, NoModelLoaded
@@ -20,7 +20,6 @@ from flask_shim.services import services
 from flask_shim.streams import NDJSON, client_gone, streamed
 from flask_shim.translate.capabilities import check_chat, has_thinking
 from flask_shim.translate.inheriting import inherited_payload
-from flask_shim.translate.records import Answer
 from flask_shim.translate.replies import AnswerReader, Reading
 from flask_shim.translate.service import broke, chat_payload, done, fragment, whole
 
@@ -80,9 +79,7 @@ def _answered(model: str = "", *, stream: bool) -> Response:
         lines = _lines(completion, reader, target.model.key)
         return streamed(lines, completion.owned, mimetype=NDJSON, to_error=broke)
     with completion.owned:
-        answer = Answer()
-        for pieces in pieces_of(completion, reader):
-            answer.add(pieces)
+        answer = whole_of(completion, reader)
         count = completion.totals(reader).eval_count
     return json_response(whole(target.model.key, answer.text, reader.finish_reason or "stop", count))
 

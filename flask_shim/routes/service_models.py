@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from flask_shim.directory import Target
-from flask_shim.errors import BackendUnavailable, Busy, ClientGone, ModelNotFound, NotSupported, ShimError
+from flask_shim.errors import BackendUnavailable, Busy, ClientGone, ModelNotFound, ShimError
 from flask_shim.faces import json_response
 from flask_shim.guards import check_may_change
 from flask_shim.lmstudio import Call, Model
@@ -79,10 +79,7 @@ def find(name: str) -> Target:
 
 
 def _loaded() -> list[Model]:
-    listing = services().backend.listing(max_age=0)
-    if not listing.generation.tells_state:
-        raise NotSupported("this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later")
-    return [model for model in listing.models if model.is_loaded]
+    return services().backend.listing(max_age=0).loaded()
 
 
 def _loaded_as(name: str) -> list[Model]:
