@@ -37,10 +37,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The shim that is looked at. ``has_key`` is whether it asks for a key; if one is known, the asker sends it."""
+    """The shim that is looked at. ``wants_key`` is whether it asks for a key; if one is known, the asker sends it."""
 
     asker: Asker
-    has_key: bool
+    wants_key: bool
     version: Heard
 
 
@@ -64,7 +64,7 @@ class Doctor:
         with ExitStack() as owned:
             url, port = self._find(owned)
             patient = self._enter(url, owned)
-            entrance = list(shim.judge_entrance(url, patient.version, has_key=patient.has_key))
+            entrance = list(shim.judge_entrance(url, patient.version, wants_key=patient.wants_key))
             knows = has_failed(backend)
             inside = [] if has_failed(entrance) else list(self._inside(patient, is_here=is_here, knows=knows))
             yield Section("The shim", [*port, *entrance, *inside])
@@ -139,7 +139,7 @@ class Doctor:
 
     def _client(self, patient: Patient, client: Client) -> Iterator[Finding]:
         names = [model.name for model in self.seen]
-        shaken = list(shake(client, patient.asker, names, has_key=patient.has_key))
+        shaken = list(shake(client, patient.asker, names, wants_key=patient.wants_key))
         yield from shaken
         yield from models.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
         if not has_failed(shaken):
@@ -154,8 +154,8 @@ class Doctor:
             yield note("no-chat", choice.why)
             return
         seconds = self.config.first_byte_timeout or None
-        names, key = [choice.model.name], patient.has_key
-        answers = ask_step(step, headers, patient.asker, names, has_key=key, seconds=seconds)
+        names, key = [choice.model.name], patient.wants_key
+        answers = ask_step(step, headers, patient.asker, names, wants_key=key, seconds=seconds)
         findings = list(judge_step(step, answers))
         yield from findings
         if is_timed and not has_failed(findings):

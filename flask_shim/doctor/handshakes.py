@@ -26,22 +26,22 @@ class Answer(NamedTuple):
     heard: Heard
 
 
-def shake(client: Client, asker: Asker, names: Sequence[str], *, has_key: bool) -> Iterator[Finding]:
+def shake(client: Client, asker: Asker, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
     """Play the handshake up to where the client would give up; ``names`` are the models listed."""
-    yield from judge_key(client, has_key=has_key)
-    if has_key and client.key == "":
+    yield from judge_key(client, wants_key=wants_key)
+    if wants_key and client.key == "":
         return
     for step in client.steps:
-        findings = list(judge_step(step, ask_step(step, client.headers, asker, names, has_key=has_key)))
+        findings = list(judge_step(step, ask_step(step, client.headers, asker, names, wants_key=wants_key)))
         yield from findings
         if has_failed(findings):
             yield note("stopped", "the client would give up here, so nothing more was asked")
             return
 
 
-def judge_key(client: Client, *, has_key: bool) -> Iterator[Finding]:
+def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
     """Judge whether the client can send the key that is asked for. Pure."""
-    if not has_key:
+    if not wants_key:
         return
     if client.key:
         yield note("client-key", f"the key goes into {client.key}")
@@ -58,12 +58,12 @@ def ask_step(
     asker: Asker,
     names: Sequence[str],
     *,
-    has_key: bool,
+    wants_key: bool,
     seconds: float | None = ANSWER_SECONDS,
 ) -> list[Answer]:
     """Send a step's requests; several go out at the same time."""
     # The key stands in the asker; a client's own placeholder would hide it.
-    sent = {name: text for name, text in {**headers, **step.headers}.items() if not (has_key and name == _KEY_HEADER)}
+    sent = {name: text for name, text in {**headers, **step.headers}.items() if not (wants_key and name == _KEY_HEADER)}
 
     def ask(about: tuple[str, Any]) -> Answer:
         model, body = about

@@ -16,8 +16,8 @@ SLOW_SECONDS = 1.0
 _LIMIT = re.compile(r"(?m)^shim_slots_limit(?:\{[^}]*\})? (\S+)$")
 
 
-def judge_entrance(url: str, version: Heard, *, has_key: bool) -> Iterator[Finding]:
-    """Judge the answer to GET /api/version; ``has_key`` if it was asked with a key."""
+def judge_entrance(url: str, version: Heard, *, wants_key: bool) -> Iterator[Finding]:
+    """Judge the answer to GET /api/version; ``wants_key`` if the shim wants one, which it was asked with then."""
     barrier = barrier_in("GET /api/version", version)
     if barrier is not None:
         yield barrier
@@ -27,7 +27,7 @@ def judge_entrance(url: str, version: Heard, *, has_key: bool) -> Iterator[Findi
         remedy = "Look at what stands in front of the shim, and at the address."
         yield fail("shim", f"what answers at {url} tells no version: it is neither the shim nor Ollama", remedy)
         return
-    yield ok("shim", f"{url} answers as Ollama {told}{', and takes the key' if has_key else ''}")
+    yield ok("shim", f"{url} answers as Ollama {told}{', and takes the key' if wants_key else ''}")
     if version.seconds > SLOW_SECONDS:
         text = f"it takes {version.seconds:.1f} s to answer for its version"
         yield warn("shim-slow", text, "Use 127.0.0.1 in place of localhost, and look at what stands in front.")

@@ -30,8 +30,8 @@ class Rule(NamedTuple):
 class Step:
     """One request of a handshake, or, with ``each``, one for every model that was listed.
 
-    ``skips`` are parts of the names of models that are left out. A client that is not ``strict`` goes on without the
-    answer.
+    ``skips`` are parts of the names of models that are left out. Where it is not ``is_strict``, the client goes on
+    without the answer.
     """
 
     method: str = "GET"

@@ -64,7 +64,7 @@ SEQUENCES = {
 def test_client_sends_what_the_real_one_sends(rude, name):
     front = rude(FRONT)
     with Asker(front.url) as asker:
-        findings = list(shake(CLIENTS[name], asker, NAMES, has_key=False))
+        findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
     assert not has_failed(findings), findings
     assert [f"{asked.method} {asked.path}" for asked in front.asked] == SEQUENCES[name]
 
@@ -86,7 +86,7 @@ def test_client_sends_what_the_real_one_sends(rude, name):
 def test_client_gives_up_on_what_the_real_one_gives_up_on(rude, name, path, body, code):
     front = rude(by_path({one: replies(good) for one, good in (GOOD | {path: body}).items()}))
     with Asker(front.url) as asker:
-        findings = list(shake(CLIENTS[name], asker, NAMES, has_key=False))
+        findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "fail"] == [code]
     assert findings[-1].code == "stopped"
 
@@ -94,7 +94,7 @@ def test_client_gives_up_on_what_the_real_one_gives_up_on(rude, name, path, body
 def test_client_goes_on_without_what_it_can_do_without(rude):
     front = rude(by_path({path: replies(body) for path, body in GOOD.items() if "recommendations" not in path}))
     with Asker(front.url) as asker:
-        findings = list(shake(CLIENTS["vscode-ollama"], asker, NAMES, has_key=False))
+        findings = list(shake(CLIENTS["vscode-ollama"], asker, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "warn"] == ["status"]
     assert front.asked[-1].path == "/api/ps"
 
@@ -112,14 +112,14 @@ def test_client_goes_on_without_what_it_can_do_without(rude):
 def test_chat_has_the_headers_of_the_client(rude, name, header, value):
     front = rude(FRONT)
     with Asker(front.url) as asker:
-        ask_step(CLIENTS[name].chat, CLIENTS[name].headers, asker, NAMES[:1], has_key=False)
+        ask_step(CLIENTS[name].chat, CLIENTS[name].headers, asker, NAMES[:1], wants_key=False)
     assert front.asked[0].headers.get(header) == value
 
 
 def test_key_takes_the_place_of_the_clients_own(rude):
     front = rude(FRONT)
     with Asker(front.url, key="a-key") as asker:
-        list(shake(CLIENTS["claude"], asker, NAMES, has_key=True))
+        list(shake(CLIENTS["claude"], asker, NAMES, wants_key=True))
     assert front.asked[0].headers["authorization"] == "Bearer a-key"
 
 
