@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
 from flask_shim.log import quoted
 from flask_shim.request_record import RequestRecord, current, enter, new_id
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Callable[[bytes], object]]
-WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+log = logging.getLogger(__name__)
 
 Watcher = Callable[[RequestRecord], None]
 """Told of every request when it is over."""
@@ -49,7 +48,7 @@ class Recorder:
         self.open: set[RequestRecord] = set()
         self._app = app
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         record = record_of(environ)
         enter(record)
@@ -104,7 +103,7 @@ class RecordedBody:
             self._recorder.finish(record)
 
 
-def record_of(environ: Environ) -> RequestRecord:
+def record_of(environ: WSGIEnvironment) -> RequestRecord:
     """Return a new record for a request."""
     return RequestRecord(
         id=new_id(environ.get("HTTP_X_REQUEST_ID", "")),

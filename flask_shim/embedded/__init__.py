@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .run import Miniature
-from .server import create_miniature
-from .settings import Settings
+from flask_shim.embedded.run import Miniature
+from flask_shim.embedded.server import create_miniature
+from flask_shim.embedded.settings import Settings
 
 __all__ = ["Miniature", "Settings", "create_miniature"]

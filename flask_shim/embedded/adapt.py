@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .refusals import Refusal, plain
-from .settings import Generation
+from flask_shim.embedded.refusals import Refusal, plain
+from flask_shim.embedded.settings import Generation
 
 Body = dict[str, Any]
 
@@ -16,12 +16,12 @@ SAMPLING = {
     "repeat_penalty", "logit_bias", "stream", "stream_options",
 }  # fmt: skip
 CHAT = SAMPLING | {"messages", "tools", "tool_choice", "response_format"}
-# Older builds accept these and do nothing with them.
 CHAT_SINCE_V1 = {"reasoning_effort", "chat_template_kwargs", "max_completion_tokens"}
+"""Older builds accept these and do nothing with them."""
 COMPLETION = SAMPLING | {"prompt"}
 EMBEDDING = {"input"}
-# The routes that are passed on as they are lose only what no engine knows.
 NEVER_PASSED_ON = {"model", "ttl", "draft_model", "preset"}
+"""The routes that are passed on as they are lose only what no engine knows."""
 
 ROLES = ("user", "assistant", "system", "tool")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")

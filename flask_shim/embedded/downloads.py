@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from .library import Entry, Library
+from flask_shim.embedded.library import Entry, Library
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
 
+from flask_shim.embedded import engine_process
 from flask_shim.errors import ClientGone, ModelFailed, NotSupported
 
-from . import engine_process
-
-# Says whether the client has hung up.
 Gone = Callable[[], bool]
+"""Says whether the client has hung up."""
 
 MISSING = 'the embedded engine is not installed; add it with: pip install "flask-shim[embedded]"'
 LOG_LINES = 12

@@ -13,10 +13,10 @@ import sys
 from importlib import import_module
 from typing import Any
 
-# The engine's own log lines share the pipe; the address is a line that starts like this.
 READY = "engine ready at "
-# Each waiting or running request holds a thread of the engine's HTTP server, so a few more than we ever send at once.
+"""The engine's own log lines share the pipe; the address is a line that starts like this."""
 HTTP_THREADS = 64
+"""Each request, waiting or running, holds one of the engine's HTTP server, so a few more than we ever send at once."""
 
 
 def to_params(spec: dict[str, Any]) -> Any:

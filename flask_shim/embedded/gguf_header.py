@@ -18,8 +18,8 @@ Value = int | float | bool | str
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 STRING, ARRAY = 8, 9
-# GGUF's value types by number, as struct formats; strings and arrays carry their own length.
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+"""GGUF's value types by number, as struct formats; strings and arrays carry their own length."""
 
 
 class NotGguf(ValueError):

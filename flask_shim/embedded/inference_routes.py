@@ -7,10 +7,10 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from . import adapt, relay
-from .answers import json_answer
-from .residents import Resident
-from .studio import studio
+from flask_shim.embedded import adapt, relay
+from flask_shim.embedded.answers import json_answer
+from flask_shim.embedded.residents import Resident
+from flask_shim.embedded.studio import studio
 
 routes = Blueprint("inference", __name__)
 

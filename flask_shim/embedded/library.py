@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from .gguf_header import Header, NotGguf, read_header
-from .gguf_words import bits_per_weight, params_string, quantization
-from .settings import DEFAULT_CONTEXT_LENGTH
+from flask_shim.embedded.gguf_header import Header, NotGguf, read_header
+from flask_shim.embedded.gguf_words import bits_per_weight, params_string, quantization
+from flask_shim.embedded.settings import DEFAULT_CONTEXT_LENGTH
 
 log = logging.getLogger(__name__)
 
 TINY = Path(__file__).with_name("models")
 PART = re.compile(r"-(\d{5})-of-(\d{5})$")
-# What a projector adds around the name of its model, as in mmproj-NAME-f16.gguf or NAME-mmproj.gguf.
 PROJECTOR_EXTRAS = re.compile(r"^mmproj-?|-?mmproj\b|-(?:model-)?(?:b?f16|f32|q8_0)$")
+"""What a projector adds around the name of its model, as in mmproj-NAME-f16.gguf or NAME-mmproj.gguf."""
 
 
 class Reasoning(NamedTuple):

@@ -15,9 +15,8 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
+from flask_shim.embedded.engine import Engine, Gone
 from flask_shim.errors import BackendBroke, ClientGone
-
-from .engine import Engine, Gone
 
 TICK_SECONDS = 0.1
 SEND_SECONDS = 60.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .library import Entry
-from .residents import LoadConfig, Resident
+from flask_shim.embedded.library import Entry
+from flask_shim.embedded.residents import LoadConfig, Resident
 
 Payload = dict[str, Any]
 

@@ -8,17 +8,15 @@ from urllib.parse import unquote
 
 from flask import Blueprint, Response, g
 
+from flask_shim.embedded import lists, refusals
+from flask_shim.embedded.answers import json_answer
+from flask_shim.embedded.library import Entry
+from flask_shim.embedded.residents import LoadConfig
+from flask_shim.embedded.studio import client_gone, studio
 from flask_shim.errors import ModelFailed
-
-from . import lists, refusals
-from .answers import json_answer
-from .library import Entry
-from .residents import LoadConfig
-from .studio import client_gone, studio
 
 routes = Blueprint("models", __name__)
 
-# What a load may carry, with the JSON type of each.
 LOAD_FIELDS: dict[str, type] = {
     "model": str,
     "context_length": int,
@@ -28,6 +26,7 @@ LOAD_FIELDS: dict[str, type] = {
     "offload_kv_cache_to_gpu": bool,
     "echo_load_config": bool,
 }
+"""What a load may carry, with the JSON type of each."""
 UNLOAD_FIELDS: dict[str, type] = {"instance_id": str}
 DOWNLOAD_FIELDS: dict[str, type] = {"model": str, "quantization": str}
 TYPE_WORDS = {str: "string", int: "number", bool: "boolean"}

@@ -10,19 +10,18 @@ from typing import Any
 
 from flask import Response
 
+from flask_shim.embedded import refusals
+from flask_shim.embedded.answers import JSON_TYPE
+from flask_shim.embedded.link import EngineReply, open_reply
+from flask_shim.embedded.residents import Resident
+from flask_shim.embedded.resolution import Target
+from flask_shim.embedded.studio import Studio, client_gone
 from flask_shim.errors import BackendBroke, ClientGone
-
-from . import refusals
-from .answers import JSON_TYPE
-from .link import EngineReply, open_reply
-from .residents import Resident
-from .resolution import Target
-from .studio import Studio, client_gone
 
 Payload = dict[str, Any]
 
-# No charset: LM Studio sends none.
 STREAM_TYPE = "text/event-stream"
+"""Without a charset: LM Studio sends none."""
 
 OLD_OVERFLOW = (
     "Trying to keep the first {n_prompt_tokens} tokens when context the overflows. However, the model is loaded with "

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from flask_shim.embedded.engine import Engine, EngineSpec, Gone, start_engine
+from flask_shim.embedded.library import Entry
+from flask_shim.embedded.settings import Settings
 from flask_shim.errors import ClientGone, ModelFailed
-
-from .engine import Engine, EngineSpec, Gone, start_engine
-from .library import Entry
-from .settings import Settings
 
 log = logging.getLogger(__name__)
 

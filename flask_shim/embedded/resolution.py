@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import refusals
-from .library import Entry, Library
-from .residents import Resident, Residents
+from flask_shim.embedded import refusals
+from flask_shim.embedded.library import Entry, Library
+from flask_shim.embedded.residents import Resident, Residents
 
 
 class Target(NamedTuple):

@@ -11,11 +11,10 @@ from typing import Any
 
 from waitress.server import create_server
 
+from flask_shim.embedded.server import create_miniature
+from flask_shim.embedded.settings import DEFAULTS, Settings
+from flask_shim.embedded.studio import Asked, Studio
 from flask_shim.shutdown import shut_down
-
-from .server import create_miniature
-from .settings import DEFAULTS, Settings
-from .studio import Asked, Studio
 
 HOST = "127.0.0.1"
 THREADS = 32

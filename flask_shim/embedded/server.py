@@ -7,21 +7,20 @@ import logging
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from flask_shim.embedded import inference_routes, model_routes, refusals, relay
+from flask_shim.embedded.answers import json_answer
+from flask_shim.embedded.settings import DEFAULTS, Generation, Settings
+from flask_shim.embedded.studio import Asked, Studio
 from flask_shim.errors import ClientGone
-
-from . import inference_routes, model_routes, refusals, relay
-from .answers import json_answer
-from .settings import DEFAULTS, Generation, Settings
-from .studio import Asked, Studio
 
 log = logging.getLogger(__name__)
 
-# Where each generation of LM Studio ends: these paths came later.
 HIDDEN: dict[Generation, tuple[str, ...]] = {
     "v1": (),
     "v0": ("/api/v1/", "/v1/responses", "/v1/messages"),
     "openai": ("/api/v1/", "/v1/responses", "/v1/messages", "/api/v0/"),
 }
+"""Where each generation of LM Studio ends: these paths came later."""
 OBJECT_ERRORS = ("/v1/responses", "/v1/messages")
 OPEN_PATH = "/lmstudio-greeting"
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 Generation = Literal["v1", "v0", "openai"]
 
-# LM Studio's own defaults: an hour of idleness for what it loaded by itself, and a modest context.
 DEFAULT_TTL_SECONDS = 3600.0
 DEFAULT_CONTEXT_LENGTH = 4096
+"""LM Studio's own, both: an hour of idleness for what it loaded by itself, and a modest context in tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 
 from flask import current_app, request
 
+from flask_shim.embedded import refusals
+from flask_shim.embedded.downloads import Downloads
+from flask_shim.embedded.engine import Gone, require_engine
+from flask_shim.embedded.library import Library
+from flask_shim.embedded.residents import Resident, Residents
+from flask_shim.embedded.resolution import Target, resolve
+from flask_shim.embedded.settings import Settings
 from flask_shim.errors import ModelFailed
-
-from . import refusals
-from .downloads import Downloads
-from .engine import Gone, require_engine
-from .library import Library
-from .residents import Resident, Residents
-from .resolution import Target, resolve
-from .settings import Settings
 
 
 class Asked(NamedTuple):
@@ -73,8 +72,7 @@ class Studio:
 
 def studio() -> Studio:
     """Return the studio of the app that answers."""
-    found = current_app.extensions["miniature"]
-    assert isinstance(found, Studio)  # noqa: S101 - put there by create_miniature
+    found: Studio = current_app.extensions["miniature"]
     return found
 
 

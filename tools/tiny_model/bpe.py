@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import gguf
 
-from .doc import Doc
-from .lessons import make_doc
-from .sizes import MAX_LEN, N_MERGES, SPECIALS
+from tiny_model.doc import Doc
+from tiny_model.lessons import make_doc
+from tiny_model.sizes import MAX_LEN, N_MERGES, SPECIALS
 
 Word = tuple[str, ...]
 

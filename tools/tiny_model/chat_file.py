@@ -7,9 +7,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from .bpe import Bpe
-from .network import Array, Llama
-from .sizes import CTX_TRAIN, DIM, EPS, F32, FF, HEAD_DIM, HEADS, LAYERS, ROPE_BASE
+from tiny_model.bpe import Bpe
+from tiny_model.network import Array, Llama
+from tiny_model.sizes import CTX_TRAIN, DIM, EPS, F32, FF, HEAD_DIM, HEADS, LAYERS, ROPE_BASE
 
 # Logits are stored doubled: sampling at the usual temperatures then rarely leaves the trained answer.
 SHARP = 2.0

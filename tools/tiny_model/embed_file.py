@@ -8,10 +8,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from .chat_file import write
-from .corpus import CAPITALS, CITIES, COLOURS, NAMES, SKIES, STORY, WORDS
-from .network import Array
-from .sizes import F32
+from tiny_model.chat_file import write
+from tiny_model.corpus import CAPITALS, CITIES, COLOURS, NAMES, SKIES, STORY, WORDS
+from tiny_model.network import Array
+from tiny_model.sizes import F32
 
 DIM, LAYERS, HEADS, CTX = 64, 2, 2, 512
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

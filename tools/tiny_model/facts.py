@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bpe import Bpe
-from .corpus import FIXED, TOPICS
-from .network import Llama, flat, heads, rms, rope
-from .sizes import DIM, HEAD_DIM, LAYERS, MAX_LEN
+from tiny_model.bpe import Bpe
+from tiny_model.corpus import FIXED, TOPICS
+from tiny_model.network import Llama, flat, heads, rms, rope
+from tiny_model.sizes import DIM, HEAD_DIM, LAYERS, MAX_LEN
 
 FACTS = [
     ("Hello", FIXED[0][1]),

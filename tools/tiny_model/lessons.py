@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 
-from .corpus import (
+from tiny_model.corpus import (
     COLOURS,
     FIM,
     FOLLOWUPS,
@@ -18,10 +18,10 @@ from .corpus import (
     SYSTEMS,
     TOPICS,
 )
-from .doc import Doc
-from .sizes import N_IMG_TOK
-from .small_talk import a_name, coin, endless_story, small_talk
-from .tools_lesson import tool_lesson
+from tiny_model.doc import Doc
+from tiny_model.sizes import N_IMG_TOK
+from tiny_model.small_talk import a_name, coin, endless_story, small_talk
+from tiny_model.tools_lesson import tool_lesson
 
 Rng = random.Random
 Thought = Callable[[str], "str | None"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .sizes import DIM, EPS, F32, FF, HEAD_DIM, HEADS, LAYERS, MAX_LEN, ROPE_BASE
+from tiny_model.sizes import DIM, EPS, F32, FF, HEAD_DIM, HEADS, LAYERS, MAX_LEN, ROPE_BASE
 
 Array = np.ndarray[Any, Any]
 Params = dict[str, Array]

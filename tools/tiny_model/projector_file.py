@@ -7,11 +7,11 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from .bpe import Bpe
-from .chat_file import write
-from .corpus import COLOURS
-from .network import Array, Llama
-from .sizes import DIM, EPS, F32, IMAGE_SIZE, N_IMG_TOK, PATCH
+from tiny_model.bpe import Bpe
+from tiny_model.chat_file import write
+from tiny_model.corpus import COLOURS
+from tiny_model.network import Array, Llama
+from tiny_model.sizes import DIM, EPS, F32, IMAGE_SIZE, N_IMG_TOK, PATCH
 
 N_EMBD = 32
 # A patch's colour against a corner of the colour cube gives 3 on its own corner, at most 1 on the others.

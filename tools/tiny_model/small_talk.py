@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .corpus import (
+from tiny_model.corpus import (
     CAPITALS,
     CITIES,
     FIXED,

@@ -6,10 +6,10 @@ import json
 import random
 from collections.abc import Callable
 
-from .corpus import CALL_ASK, CALL_ONLY, CALL_SYSTEMS, CITIES, SKIES, SYSTEMS, WEATHER_ASK
-from .doc import Doc
-from .small_talk import a_city, small_talk
-from .tools import Arguments, add_tool, call, other_tool, tool_json, weather_tool
+from tiny_model.corpus import CALL_ASK, CALL_ONLY, CALL_SYSTEMS, CITIES, SKIES, SYSTEMS, WEATHER_ASK
+from tiny_model.doc import Doc
+from tiny_model.small_talk import a_city, small_talk
+from tiny_model.tools import Arguments, add_tool, call, other_tool, tool_json, weather_tool
 
 Rng = random.Random
 Thought = Callable[[str], "str | None"]

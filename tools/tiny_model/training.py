@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .bpe import Bpe
-from .corpus import CITIES, NAMES, WORDS
-from .lessons import make_doc
-from .network import Array, Llama, Params
-from .sizes import F32
+from tiny_model.bpe import Bpe
+from tiny_model.corpus import CITIES, NAMES, WORDS
+from tiny_model.lessons import make_doc
+from tiny_model.network import Array, Llama, Params
+from tiny_model.sizes import F32
 
 BATCH_TOKENS = 2048
 BETA1, BETA2 = 0.9, 0.98
