@@ -1,4 +1,4 @@
-"""What clients may send on Ollama's own routes."""
+"""What clients may send. The readers of Ollama's own routes are here, those of the others in their modules."""
 
 from __future__ import annotations
 
