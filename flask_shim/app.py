@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import faces, guards, log, metrics, prepared, recording, threads
+from flask_shim import faces, foreign_server, guards, log, metrics, prepared, recording, routes
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
-from flask_shim.routes import BLUEPRINTS, tidy
 from flask_shim.services import Services
 
 
@@ -25,11 +24,9 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services.install(app)
     prepared.install(app, config)
     recorder = recording.install(app)
-    threads.install(app, services.slots)
+    foreign_server.install(app, services.slots)
     guards.install(app, config)
     metrics.install(app, config, recorder, services.slots, services.backend)
     faces.install(app)
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
-    tidy(app)
+    routes.install(app)
     return app

@@ -16,7 +16,7 @@ from flask_shim.lmstudio import Call, LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.lifecycle import Residents
 from flask_shim.lmstudio.link import link_of
-from flask_shim.lmstudio.turns import Turns
+from flask_shim.lmstudio.queueing import Queue
 from flask_shim.request_record import current_id
 from flask_shim.slots import Slots
 from flask_shim.store import FILE_NAME, AliasStore
@@ -44,7 +44,7 @@ class Services:
     residents: Residents
     slots: Slots
     pulls: Slots
-    relays: Turns
+    relays: Queue
     defaults: Defaults
 
     @classmethod
@@ -60,7 +60,7 @@ class Services:
             residents=Residents(lambda key: _unload(backend, key)),
             slots=Slots(config.max_streams),
             pulls=Slots(config.spare_threads(PULLS)),
-            relays=Turns(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
+            relays=Queue(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
             defaults=Defaults(
                 temperature=config.default_temperature,
                 system_prompt=config.default_system_prompt,

@@ -27,7 +27,7 @@ class Slots:
         self.in_use = 0
         self.draining = False
         self.server_noticed = False
-        """Whether the server's threads have been looked at, see :mod:`flask_shim.threads`."""
+        """Whether the server's threads have been looked at, see :mod:`flask_shim.foreign_server`."""
         self._lock = threading.Lock()
 
     def take(self) -> Slot:

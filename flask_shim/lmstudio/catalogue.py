@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from cachetools import TTLCache
 from flask_shim.errors import BackendBroke, BackendRefused, BackendTimeout, NoSuchEndpoint, NotSupported, ShimError
 from flask_shim.lmstudio.generations import Generation, is_list, read_list
 from flask_shim.lmstudio.model import Model
+from flask_shim.lmstudio.queueing import Queue
 from flask_shim.lmstudio.transport import Transport
-from flask_shim.lmstudio.turns import Turns
+
+log = logging.getLogger(__name__)
 
 CONTACT_SECONDS = 1.0
 """A list from the cache is not shown as the present state of a backend that has been silent for longer than this."""
@@ -48,7 +51,7 @@ class Catalogue:
     def __init__(self, transport: Transport, ttl: float) -> None:
         """Believe a list for ``ttl`` seconds; 0 asks every time."""
         self._transport = transport
-        self._turns = Turns(most_patient=transport.link.most_waiting, patience=PATIENCE_SECONDS)
+        self._queue = Queue(most_patient=transport.link.most_waiting, patience=PATIENCE_SECONDS)
         self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
         self._missing: TTLCache[str, bool] = TTLCache(maxsize=16, ttl=PROBE_SECONDS, timer=time.monotonic)
@@ -69,7 +72,7 @@ class Catalogue:
         asked_at = time.monotonic()
         if (cached := self._cached(asked_at, max_age)) is not None and not (must_answer and self._is_old(asked_at)):
             return cached
-        with self._turns.take() as is_ours:
+        with self._queue.take() as is_ours:
             if not is_ours:
                 return self._meanwhile(is_old_good=max_age is None and not must_answer)
             if self._failure is not None and self._failed_at >= asked_at:
@@ -150,18 +153,23 @@ class Catalogue:
 
     def _ask(self, generation: Generation) -> Any | None:
         """Return the list of that generation, None when the backend has none; lists may be asked for twice."""
-        for is_last in (False, True):
-            try:
-                value = self._transport.exchange("GET", generation.value, timeout=self._transport.link.list_timeout)
-            except (NoSuchEndpoint, BackendRefused):
-                # Seen on /v1/models too, once in a while, though it exists.
-                if generation is not Generation.OPENAI or is_last:
-                    return None
-            except BackendBroke:
-                if is_last and generation is Generation.OPENAI:
-                    raise
-                if is_last:
-                    return None
-            else:
-                return value if is_list(generation, value) else None
-        return None
+        is_oldest = generation is Generation.OPENAI
+        try:
+            return self._asked(generation)
+        except (NoSuchEndpoint, BackendRefused):
+            if not is_oldest:  # seen on /v1/models, once in a while, though it exists
+                return None
+        except BackendBroke as exc:
+            log.debug("asking for %s again: %s", generation.value, exc.text)
+        try:
+            return self._asked(generation)
+        except (NoSuchEndpoint, BackendRefused):
+            return None
+        except BackendBroke:
+            if is_oldest:
+                raise
+            return None
+
+    def _asked(self, generation: Generation) -> Any | None:
+        value = self._transport.exchange("GET", generation.value, timeout=self._transport.link.list_timeout)
+        return value if is_list(generation, value) else None

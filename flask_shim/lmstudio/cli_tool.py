@@ -6,6 +6,7 @@ name may have meant; so models are loaded by their exact path, and a download of
 
 from __future__ import annotations
 
+import io
 import queue
 import subprocess
 import tempfile
@@ -168,7 +169,7 @@ def _content(file: IO[bytes]) -> str:
 def _lines_of(process: subprocess.Popen[bytes], call: Call) -> Iterator[str]:
     """Yield the lines as they are printed; pipes cannot be waited on with a timeout on Windows, hence the thread."""
     blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    if process.stdout is None:
+    if not isinstance(process.stdout, io.BufferedReader):
         raise BackendBroke("the lms tool has no output")
     threading.Thread(target=_pump, args=(process.stdout, blocks), name="shim-lms", daemon=True).start()
     lines = Lines()
@@ -182,8 +183,8 @@ def _lines_of(process: subprocess.Popen[bytes], call: Call) -> Iterator[str]:
         yield from lines.feed(block, is_last=not block)
 
 
-def _pump(output: IO[bytes], blocks: queue.SimpleQueue[bytes]) -> None:
+def _pump(output: io.BufferedReader, blocks: queue.SimpleQueue[bytes]) -> None:
     with output:
-        while block := output.read1(_BLOCK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
+        while block := output.read1(_BLOCK_BYTES):
             blocks.put(block)
     blocks.put(b"")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class Queue:
     """``places`` threads have a turn at a time. ``most_patient`` others wait for one as long as it takes (None: all).
 
     A server's threads are few: if all of them waited for a backend that is slow, nobody could even say that it is.

@@ -10,7 +10,7 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from flask_shim.openapi.words import description_of
-from flask_shim.schemas import fields, foreign, messages, service, tools, values
+from flask_shim.schemas import dialects, fields, messages, service, tools, values
 from flask_shim.translate.options import json_types
 
 Shape = dict[str, Any]
@@ -33,8 +33,8 @@ SHAPES: dict[type[Field[Any]], Shape] = {
     values.FormatValue: {"anyOf": [{"const": "json"}, _ANY_OBJECT]},
     messages.Arguments: _ANY_OBJECT,
     tools.Properties: {"type": "object", "additionalProperties": _ANY_OBJECT},
-    foreign.Input: _TEXT_OR_PARTS,
-    foreign.System: _TEXT_OR_PARTS,
+    dialects.Input: _TEXT_OR_PARTS,
+    dialects.System: _TEXT_OR_PARTS,
     service.Image: {
         "type": "object",
         "properties": {"data_base64": _BASE64, "mime_type": {"enum": list(service.IMAGE_TYPES)}},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from marshmallow import Schema
 
 from flask_shim.openapi.replies import COUNT, OBJECT, TEXT, Shape, every, holding
-from flask_shim.schemas import foreign, native, openai, service
+from flask_shim.schemas import dialects, native, openai, service
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "application/json",
@@ -74,10 +75,10 @@ def _service_chat(which: str) -> dict[str, Operation]:
     path = f"/chat/{which}".rstrip("/")
     what = f"Chat with the default model for {'pictures' if which == 'vision' else 'text'}"
     what = what if which else "Chat with the model named, or with the default one"
-    chat = {"tag": SERVICE, "body": service.ChatSchema}
+    chat = partial(Operation, tag=SERVICE, body=service.ChatSchema)
     return {
-        f"POST {path}": Operation(**chat, reply="ServiceAnswer", summary=f"{what}."),  # type: ignore[arg-type]
-        f"POST {path}/stream": Operation(**chat, stream=_PIECES, summary=f"{what}, in a stream."),  # type: ignore[arg-type]
+        f"POST {path}": chat(reply="ServiceAnswer", summary=f"{what}."),
+        f"POST {path}/stream": chat(stream=_PIECES, summary=f"{what}, in a stream."),
     }
 
 
@@ -108,9 +109,9 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/embeddings": Operation(tag=OTHERS, body=openai.EmbeddingsSchema, reply=OBJECT),
     "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
     "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
-    "POST /v1/responses": Operation(tag=OTHERS, body=foreign.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages": Operation(tag=OTHERS, body=foreign.MessagesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=foreign.MessagesSchema, reply="TokenCount"),
+    "POST /v1/responses": Operation(tag=OTHERS, body=dialects.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages": Operation(tag=OTHERS, body=dialects.MessagesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=dialects.MessagesSchema, reply="TokenCount"),
     "POST /v1/audio/transcriptions": Operation(
         tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
     ),

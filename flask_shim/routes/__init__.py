@@ -38,11 +38,18 @@ BLUEPRINTS = (
 _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health", "/healthz", "/ping", "/ready")
 
 
-def tidy(app: Flask) -> None:
-    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405; put paths in order."""
+def install(app: Flask) -> None:
+    """Give ``app`` the routes, each with the methods it has at Ollama, and paths in order."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    _tidy(app)
+    paths.install(app)
+
+
+def _tidy(app: Flask) -> None:
+    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405."""
     for rule in app.url_map.iter_rules():
         methods = rule.methods or set()
         methods.discard("OPTIONS")
         if rule.rule not in _WITH_HEAD:
             methods.discard("HEAD")
-    paths.install(app)

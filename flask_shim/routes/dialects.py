@@ -21,7 +21,7 @@ from flask_shim.relays import Request, error_event, relayed
 from flask_shim.retelling import prompt_tokens, retold, wordless
 from flask_shim.routes import naming
 from flask_shim.routes.passthrough import need_unsaid, posted, read_body
-from flask_shim.schemas.foreign import MESSAGES_TYPE, RESPONSES_TYPE, load_messages, load_responses
+from flask_shim.schemas.dialects import MESSAGES_TYPE, RESPONSES_TYPE, load_messages, load_responses
 from flask_shim.services import services
 from flask_shim.stays import load
 from flask_shim.streams import client_gone
@@ -117,7 +117,7 @@ def _responses(ask: ResponsesAsk, target: Target, started_ns: int) -> Response:
 def _messages(ask: MessagesAsk, target: Target, started_ns: int) -> Response:
     payload = messages_in.to_payload(ask, target.model, services().defaults)
     _tell_left_out(ask.left_out)
-    reply = MessagesReply(ask.model, number=f"msg_{secrets.token_hex(12)}")
+    reply = MessagesReply(ask.model, message_id=f"msg_{secrets.token_hex(12)}")
     opened = _opened(target, payload, started_ns)
     return retold(opened, reply, _reading(ask, target), stream=ask.stream, to_error=error_event(request.path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask_shim.directory import Target
@@ -27,29 +28,27 @@ def _tagged(name: str) -> str:
 class Naming:
     """How a route speaks of names. ``empty_is_missing``: no name at all is a model that was not found.
 
-    ``remote`` is what it says of models at ollama.com.
+    ``not_found`` makes its text of the name, and ``remote`` is what it says of models at ollama.com.
     """
 
     empty_is_missing: bool = False
-    quotes: str = "single"
+    not_found: Callable[[str], str] = _single
     remote: str = "remote model is unavailable"
 
     def missing(self, name: str) -> ModelNotFound:
         """Return the error for a name nothing answers to."""
-        return ModelNotFound(_TEXTS[self.quotes](name))
+        return ModelNotFound(self.not_found(name))
 
     def empty(self) -> ShimError:
         """Return the error for no name."""
         return ModelNotFound(_single("")) if self.empty_is_missing else BadRequest("model is required")
 
 
-_TEXTS = {"single": _single, "double": _double, "tagged": _tagged}
-
 CHAT = Naming()
 GENERATE = Naming(empty_is_missing=True)
-SHOW = Naming(quotes="tagged", remote="remote model details are unavailable")
-EMBED = Naming(empty_is_missing=True, quotes="double")
-EMBEDDINGS = Naming(quotes="double")
+SHOW = Naming(not_found=_tagged, remote="remote model details are unavailable")
+EMBED = Naming(empty_is_missing=True, not_found=_double)
+EMBEDDINGS = Naming(not_found=_double)
 
 
 def resolve(name: str, naming: Naming) -> Target:

@@ -20,10 +20,10 @@ from flask_shim.services import services
 from flask_shim.stays import Need, need_of
 from flask_shim.streams import client_gone
 from flask_shim.translate import capabilities
-from flask_shim.translate.checks import check_chat, check_completion
 from flask_shim.translate.efforts import adapt_chat
 from flask_shim.translate.inheriting import context_of, inherited_payload
 from flask_shim.translate.openai import adapt, check_mcp
+from flask_shim.translate.openai_checks import check_chat, check_completion
 from flask_shim.translate.prompts import insertion
 from flask_shim.translate.requests import Payload
 

@@ -39,10 +39,7 @@ def to_vectors(answer: Mapping[str, Any], count: int) -> list[Vector]:
     items = in_order(answer)
     if len(items) != count:
         raise BackendBroke(f"LM Studio answered with {len(items)} vectors for {count} texts")
-    vectors = [item.get("embedding") for item in items]
-    for vector in vectors:
-        _check(vector)
-    return vectors  # type: ignore[return-value]  # just checked
+    return [_checked(item.get("embedding")) for item in items]
 
 
 def in_order(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -62,17 +59,20 @@ def token_count(answer: Mapping[str, Any]) -> int:
     return count if isinstance(count, int) and count > 0 else 0
 
 
-def _check(vector: Any) -> None:
+def _checked(vector: Any) -> Vector:
+    if not isinstance(vector, list):
+        raise BackendBroke("LM Studio's answer holds no vectors")
+    if not vector:
+        raise BackendBroke("LM Studio's answer holds an empty vector")
     try:
         length = math.hypot(*vector)
     except TypeError as exc:
-        if isinstance(vector, list) and None in vector:
+        if None in vector:
             raise BackendRefused(NOT_FINITE) from exc
         raise BackendBroke("LM Studio's answer holds no vectors") from exc
-    if not vector:
-        raise BackendBroke("LM Studio's answer holds an empty vector")
     if not math.isfinite(length):
         raise BackendRefused(NOT_FINITE)
+    return vector
 
 
 def shortened(vector: Vector, dimensions: int) -> Vector:

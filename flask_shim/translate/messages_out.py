@@ -18,12 +18,12 @@ _STOP_REASONS = {None: "end_turn", "stop": "end_turn", "tool_calls": "end_turn",
 
 
 class MessagesReply:
-    """The answer to one ask. ``number`` is the id, ``model`` the name as the client wrote it."""
+    """The answer to one ask. ``message_id`` is its id, ``model`` the name as the client wrote it."""
 
-    def __init__(self, model: str, *, number: str) -> None:
+    def __init__(self, model: str, *, message_id: str) -> None:
         """Start before the first block."""
         self._model = model
-        self._number = number
+        self._id = message_id
         self._kind = ""
         self._index = -1
         self._has_calls = False
@@ -88,7 +88,7 @@ class MessagesReply:
 
     def _message(self, blocks: list[Payload]) -> Payload:
         # Never null, as Ollama's is for an empty answer: libraries iterate over it.
-        return {"id": self._number, "type": "message", "role": "assistant", "model": self._model, "content": blocks}
+        return {"id": self._id, "type": "message", "role": "assistant", "model": self._model, "content": blocks}
 
     def _stop_reason(self, ending: Ending) -> str:
         return "tool_use" if self._has_calls else _STOP_REASONS.get(ending.finish_reason, "stop_sequence")

@@ -53,16 +53,16 @@ def _message(turns: Turns, item: Item) -> None:
 
 def _call(turns: Turns, item: Item) -> None:
     arguments = item.get("arguments")
-    turns.call(_number(item), _text(item.get("name")), arguments if isinstance(arguments, str) else _json(arguments))
+    turns.call(_call_id(item), _text(item.get("name")), arguments if isinstance(arguments, str) else _json(arguments))
 
 
 def _custom_call(turns: Turns, item: Item) -> None:
-    turns.call(_number(item), _text(item.get("name")), _json({"input": _text(item.get("input"))}))
+    turns.call(_call_id(item), _text(item.get("name")), _json({"input": _text(item.get("input"))}))
 
 
 def _output(turns: Turns, item: Item) -> None:
     output = item.get("output")
-    turns.result(_number(item), _parts(output) if isinstance(output, str | list) else [text_part(_json(output))])
+    turns.result(_call_id(item), _parts(output) if isinstance(output, str | list) else [text_part(_json(output))])
 
 
 def _reasoning(turns: Turns, item: Item) -> None:
@@ -129,7 +129,7 @@ def _part(part: Mapping[str, Any]) -> Payload:
     raise BadRequest(f"unknown content type: {kind}")
 
 
-def _number(item: Item) -> str:
+def _call_id(item: Item) -> str:
     return _text(item.get("call_id") or item.get("id"))
 
 

@@ -197,19 +197,19 @@ def _usage(ending: Ending) -> Payload:
     }
 
 
-def _reasoning_item(number: str, text: str) -> Payload:
+def _reasoning_item(item_id: str, text: str) -> Payload:
     # "encrypted" only in name: clients that keep no summaries give this back.
     return {
-        "id": number,
+        "id": item_id,
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": text}],
         "encrypted_content": text,
     }
 
 
-def _message_item(number: str, text: str) -> Payload:
+def _message_item(item_id: str, text: str) -> Payload:
     return {
-        "id": number,
+        "id": item_id,
         "type": "message",
         "status": "completed",
         "role": "assistant",

@@ -55,20 +55,20 @@ class Turns:
             turn = self._assistant_turn()
             turn["content"] = f"{turn['content']}\n{text}" if turn["content"] else text
 
-    def call(self, number: str, name: str, arguments: str) -> None:
+    def call(self, call_id: str, name: str, arguments: str) -> None:
         """Add a tool call; ``arguments`` is JSON text."""
         function = {"name": name, "arguments": arguments or "{}"}
         calls: list[Payload] = self._assistant_turn().setdefault("tool_calls", [])
-        calls.append({"id": number, "type": "function", "function": function})
+        calls.append({"id": call_id, "type": "function", "function": function})
 
-    def result(self, number: str, parts: list[Payload]) -> None:
+    def result(self, call_id: str, parts: list[Payload]) -> None:
         """Add what a tool returned; its pictures follow in a user turn behind all results."""
         self._thoughts.clear()
         texts = [part["text"] for part in parts if part["type"] == "text"]
         pictures = [part for part in parts if part["type"] != "text"]
         self._pictures += pictures
         text = "\n".join(texts) or (SHOWN_BELOW if pictures else "")
-        self._messages.append({"role": "tool", "tool_call_id": number, "content": text})
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
 
     def messages(self) -> list[Payload]:
         """Return the whole conversation."""

@@ -20,8 +20,8 @@ from flask_shim.errors import (
 from flask_shim.lmstudio import Link, catalogue
 from flask_shim.lmstudio.catalogue import CONTACT_SECONDS, PROBE_SECONDS, Catalogue
 from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.queueing import Queue
 from flask_shim.lmstudio.transport import Transport
-from flask_shim.lmstudio.turns import Turns
 
 TTL = 30.0
 THREADS = 16
@@ -104,8 +104,8 @@ def test_a_generation_that_is_gone_is_looked_for_at_once(backend, models, clock)
     assert models.listing(max_age=0).generation is Generation.V0
 
 
-class CountingTurns(Turns):
-    """Turns that know how many threads want one or have it."""
+class CountingQueue(Queue):
+    """Knows how many threads want a turn or have it."""
 
     def __init__(self):
         super().__init__(most_patient=None, patience=0)
@@ -125,10 +125,10 @@ class CountingTurns(Turns):
 
 def ask_at_once(models, first_answer):
     """Have many threads ask for the list while the first one's request is under way; return what they got."""
-    models._turns = CountingTurns()
+    models._queue = CountingQueue()
 
     def answer(_):
-        models._turns.wait_for(THREADS)
+        models._queue.wait_for(THREADS)
         return first_answer
 
     got = []

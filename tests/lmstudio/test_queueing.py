@@ -12,7 +12,7 @@ from support.studio import Studio
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Link, LMStudio, catalogue
-from flask_shim.lmstudio.turns import Turns
+from flask_shim.lmstudio.queueing import Queue
 
 LIST = "/api/v1/models"
 
@@ -34,25 +34,25 @@ def in_threads(count, action):
 
 
 def test_turn_that_is_free_is_taken_at_once():
-    turns = Turns(2, patience=0)
+    queue = Queue(2, patience=0)
     for _ in range(2):
-        with turns.take() as first, turns.take() as second, turns.take() as third:
+        with queue.take() as first, queue.take() as second, queue.take() as third:
             assert (first, second, third) == (True, True, False)
 
 
 def test_turn_is_given_back_by_a_failure():
-    turns = Turns(patience=0)
-    with suppress(KeyError), turns.take():
+    queue = Queue(patience=0)
+    with suppress(KeyError), queue.take():
         raise KeyError
-    with turns.take() as is_ours:
+    with queue.take() as is_ours:
         assert is_ours
 
 
 def test_turn_is_held_by_one_thread_at_a_time():
-    turns, counted = Turns(most_patient=None, patience=0), []
+    queue, counted = Queue(most_patient=None, patience=0), []
 
     def count():
-        with turns.take() as is_ours:
+        with queue.take() as is_ours:
             assert is_ours
             before = len(counted)
             time.sleep(0)
@@ -66,13 +66,13 @@ def test_turn_is_held_by_one_thread_at_a_time():
 
 @pytest.mark.parametrize(("most_patient", "waiting"), [(None, 5), (3, 3), (0, 0)])
 def test_only_so_many_wait_for_a_turn_that_takes_long(until, most_patient, waiting):
-    turns = Turns(most_patient=most_patient, patience=0.05)
+    queue = Queue(most_patient=most_patient, patience=0.05)
 
     def wait():
-        with turns.take() as is_ours:
+        with queue.take() as is_ours:
             return is_ours
 
-    with turns.take():
+    with queue.take():
         threads, got = in_threads(5, wait)
         until(lambda: len(got) == 5 - waiting)
     for thread in threads:

@@ -13,7 +13,7 @@ from flask_shim.openapi.fields import SHAPES, component_name
 from flask_shim.openapi.operations import OPERATIONS
 from flask_shim.openapi.words import OWN_WORDS, WORDS
 from flask_shim.routes import docs
-from flask_shim.schemas import fields, foreign, native, openai
+from flask_shim.schemas import dialects, fields, native, openai
 from flask_shim.schemas.values import FormatValue, KeepAlive
 
 STRUCTS = (fields.GoList, fields.GoObject)
@@ -21,7 +21,7 @@ ABSTRACT = (fields.GoField, fields.OwnReader)
 VALUES = (True, 1, 1.5, [], {}, ["eA=="], [{}], {"x": "y"}, {"x": 1}, "high")
 SCHEMAS = [
     schema
-    for module in (native, openai, foreign)
+    for module in (native, openai, dialects)
     for schema in vars(module).values()
     if isinstance(schema, type) and issubclass(schema, fields.GoSchema) and hasattr(schema, "struct")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.errors import BadRequest
-from flask_shim.schemas.foreign import load_messages, load_responses
+from flask_shim.schemas.dialects import load_messages, load_responses
 from flask_shim.translate.messages_in import MessagesAsk
 from flask_shim.translate.responses_in import ResponsesAsk
 

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 from waitress.server import create_server
 
+from flask_shim.foreign_server import notice_server
 from flask_shim.shutdown import shut_down
 from flask_shim.slots import Slots
-from flask_shim.threads import notice_server
 
 
 class Channel:

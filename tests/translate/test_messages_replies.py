@@ -16,7 +16,7 @@ CALL = FinishedCall("c1", "get_weather", {"city": "Paris"})
 
 
 def streamed(*pieces, ending=None):
-    telling = MessagesReply("tiny", number="msg_7")
+    telling = MessagesReply("tiny", message_id="msg_7")
     stream = telling.opening() + telling.told(pieces) + telling.closing(ending or Ending(11, 4, "stop"), 101)
     told = []
     for block in stream.decode().split("\n\n")[:-1]:
@@ -29,7 +29,7 @@ def streamed(*pieces, ending=None):
 def whole(*pieces, ending=None):
     answer = Answer()
     answer.add(pieces)
-    return MessagesReply("tiny", number="msg_7").whole(answer, ending or Ending(11, 4, "stop"), 101)
+    return MessagesReply("tiny", message_id="msg_7").whole(answer, ending or Ending(11, 4, "stop"), 101)
 
 
 def test_thinking_words_and_calls_are_blocks_of_their_own():
