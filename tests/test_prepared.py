@@ -6,12 +6,11 @@ import logging
 
 import pytest
 from flask import Flask
+from support.apps import several_apps
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from flask_shim import create_app, prepared
-from flask_shim.config import Config
+from flask_shim import prepared
 from flask_shim.prepared import PATHS, prepared_of
-from flask_shim.services import services_of
 
 HOST = "127.0.0.1:11434"
 
@@ -19,15 +18,8 @@ HOST = "127.0.0.1:11434"
 @pytest.fixture
 def app(tmp_path):
     """Return a function that builds the application of some settings; all are closed at the end."""
-    built = []
-
-    def build(**settings):
-        built.append(create_app(Config(data_dir=tmp_path, **settings)))
-        return built[-1]
-
-    yield build
-    for one in built:
-        services_of(one).close()
+    with several_apps(data_dir=tmp_path) as app_of:
+        yield app_of
 
 
 def ask(app, path="/api/version", method="GET", host=HOST, **headers):

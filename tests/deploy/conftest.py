@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from support.before_studio import one_studio, studio
 from support.fronts import HOST, PROGRAMS, Front
 from support.processes import ShimProcess
-from support.studio import Studio
 
-
-@pytest.fixture(scope="package")
-def one_studio():
-    with Studio() as studio:
-        yield studio
-
-
-@pytest.fixture
-def studio(one_studio):
-    one_studio.calm()
-    yield one_studio
-    one_studio.calm()
+__all__ = ["one_studio", "studio"]
 
 
 @pytest.fixture(scope="package")

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support.before_studio import one_studio, studio
 from support.gauges import settled
-from support.studio import CHAT, Studio
+from support.studio import CHAT
 from support.watched import IMPATIENT, PATIENT, TRUSTING, Watched, check_log, idle, started
 
-
-@pytest.fixture(scope="package")
-def one_studio():
-    with Studio() as studio:
-        yield studio
-
-
-@pytest.fixture
-def studio(one_studio):
-    one_studio.calm()
-    return one_studio
+__all__ = ["one_studio", "studio"]
 
 
 def _running(settings):

@@ -42,8 +42,8 @@ def test_the_generation_is_found_by_what_is_in_the_lists(backend, models, genera
 )
 def test_a_list_that_is_none_leads_to_an_older_generation(backend, models, body, status):
     backend.is_of(Generation.OPENAI)
-    backend.answers(Generation.V1, body, status)
-    backend.answers(Generation.V0, body, status)
+    backend.lists(body, Generation.V1, status)
+    backend.lists(body, Generation.V0, status)
     assert models.listing().generation is Generation.OPENAI
 
 
@@ -60,16 +60,16 @@ def test_a_list_that_is_none_leads_to_an_older_generation(backend, models, body,
 )
 def test_a_failure_is_no_sign_of_an_older_generation(backend, models, body, status, kind):
     backend.is_of(Generation.OPENAI)
-    backend.answers(Generation.V1, body, status)
+    backend.lists(body, Generation.V1, status)
     with pytest.raises(kind):
         models.listing()
-    assert set(backend.asked) == {Generation.V1.value}
+    assert set(backend.paths) == {Generation.V1.value}
 
 
 @pytest.mark.parametrize("body", [UNEXPECTED, b"<html>hello</html>", {"data": None}, {}, b"not JSON"])
 def test_what_has_no_list_at_all_is_not_lm_studio(backend, models, body):
     for generation in Generation:
-        backend.answers(generation, body)
+        backend.lists(body, generation)
     with pytest.raises(BackendBroke):
         models.listing()
 
@@ -79,4 +79,4 @@ def test_a_list_that_breaks_once_is_asked_for_again(backend, models):
     backend.mock.replace(responses.GET, URL + Generation.V1.value, body=requests.ConnectionError())
     backend.mock.add(responses.GET, URL + Generation.V1.value, json=V1)
     assert models.listing().generation is Generation.V1
-    assert backend.asked == [Generation.V1.value] * 2
+    assert backend.paths == [Generation.V1.value] * 2

@@ -34,7 +34,7 @@ def test_a_list_is_believed_for_its_time(backend, models, clock):
     assert models.listing() is first
     clock.pass_(2)
     assert models.listing() is not first
-    assert backend.asked == [Generation.V1.value] * 2
+    assert backend.paths == [Generation.V1.value] * 2
 
 
 @pytest.mark.parametrize(("max_age", "asked"), [(None, 1), (10.0, 1), (4.0, 2), (0, 2)])
@@ -43,7 +43,7 @@ def test_a_caller_may_want_a_younger_list(backend, models, clock, max_age, asked
     models.listing()
     clock.pass_(5)
     models.listing(max_age=max_age)
-    assert len(backend.asked) == asked
+    assert len(backend.paths) == asked
 
 
 def test_no_time_to_live_asks_every_time(backend, clock, monkeypatch):
@@ -54,7 +54,7 @@ def test_no_time_to_live_asks_every_time(backend, clock, monkeypatch):
     models.listing()
     models.listing()
     transport.close()
-    assert len(backend.asked) == 2
+    assert len(backend.paths) == 2
 
 
 def test_an_expired_list_is_asked_for_again_but_its_generation_is_remembered(backend, models):
@@ -62,7 +62,7 @@ def test_an_expired_list_is_asked_for_again_but_its_generation_is_remembered(bac
     models.listing()
     models.expire()
     models.listing()
-    assert backend.asked[-2:] == [Generation.OPENAI.value] * 2
+    assert backend.paths[-2:] == [Generation.OPENAI.value] * 2
 
 
 def test_after_it_was_lost_the_backend_may_be_another_generation(backend, models):
@@ -77,7 +77,7 @@ def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock
     backend.is_of(Generation.V0)
     models.listing()
     clock.pass_(1)
-    backend.answers(Generation.V0, b"", 500)
+    backend.lists(b"", Generation.V0, 500)
     with pytest.raises(BackendError):
         models.listing(max_age=0)
     clock.pass_(1)
@@ -89,7 +89,7 @@ def test_a_generation_is_looked_for_anew_now_and_then(backend, models, clock):
     backend.is_of(Generation.V0)
     models.listing()
     backend.is_of(Generation.V1)
-    backend.answers(Generation.V0, V0)
+    backend.lists(V0, Generation.V0)
     clock.pass_(PROBE_SECONDS - 1)
     assert models.listing().generation is Generation.V0
     clock.pass_(2)
@@ -154,7 +154,7 @@ def test_threads_that_ask_at_the_same_time_share_one_answer(backend, models, ans
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert backend.asked == [Generation.V1.value]
+    assert backend.paths == [Generation.V1.value]
     assert len(got) == THREADS
     assert len({id(one) for one in got}) == 1
     assert isinstance(got[0], kind)
@@ -163,10 +163,10 @@ def test_threads_that_ask_at_the_same_time_share_one_answer(backend, models, ans
 def test_who_asks_after_a_failure_asks_the_backend_again(backend, models, clock):
     for _ in range(3):
         clock.pass_(1)
-        backend.answers(Generation.V1, b"", 500)
+        backend.lists(b"", Generation.V1, 500)
         with pytest.raises(BackendError):
             models.listing()
-    assert len(backend.asked) == 3
+    assert len(backend.paths) == 3
 
 
 def test_a_list_that_has_to_be_true_now_needs_a_backend_that_is_there(client_of, rude, monkeypatch, clock):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.apps import several_apps
 from support.scripts import by_path, model, replies, streams
-
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
 
 
 @pytest.fixture
@@ -33,16 +30,9 @@ def backend(rude, models):
 @pytest.fixture
 def shim(backend, tmp_path):
     """Return a function that starts a shim with these settings and gives a client of it."""
-    apps = []
-
-    def with_settings(**settings):
-        settings = {"default_temperature": None, "model_cache_ttl": 0, "data_dir": tmp_path / "data", **settings}
-        apps.append(create_app(Config(backend_url=backend.url, **settings)))
-        return apps[-1].test_client()
-
-    yield with_settings
-    for app in apps:
-        services_of(app).close()
+    usual = {"default_temperature": None, "model_cache_ttl": 0, "data_dir": tmp_path / "data"}
+    with several_apps(**usual) as app_of:
+        yield lambda **settings: app_of(backend_url=backend.url, **settings).test_client()
 
 
 @pytest.fixture

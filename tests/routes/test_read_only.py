@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.apps import several_apps
 from support.remembering import NONE_LOADED, Remembering
-
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
 
 LOAD, UNLOAD = "/api/v1/models/load", "/api/v1/models/unload"
 TURNS = [{"role": "user", "content": "Hello"}]
@@ -37,18 +34,10 @@ def studio():
 
 @pytest.fixture
 def client(studio, tmp_path):
-    apps = []
-
-    def of(**settings):
-        settings = {"backend_url": studio.url, "default_context": 4096, "data_dir": tmp_path, **settings}
-        apps.append(create_app(Config(**settings)))
-        return apps[-1].test_client()
-
-    made = of().post("/api/create", json={"model": "wide", "from": "vectors", "parameters": {"num_ctx": 8192}})
-    assert made.status_code == 200
-    yield of
-    for app in apps:
-        services_of(app).close()
+    with several_apps(backend_url=studio.url, default_context=4096, data_dir=tmp_path) as app_of:
+        ask = {"model": "wide", "from": "vectors", "parameters": {"num_ctx": 8192}}
+        assert app_of().test_client().post("/api/create", json=ask).status_code == 200
+        yield lambda **settings: app_of(**settings).test_client()
 
 
 @pytest.mark.parametrize("path", ASKS)

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +18,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio.calls import Watchdog
+from flask_shim.services import services_of
 from flask_shim.shutdown import shut_down
 
 TIMEOUT_SECONDS = 10.0
@@ -42,6 +43,19 @@ def guarded(**settings: Any) -> tuple[Flask, NoBackend]:
     """Return a whole application with these settings, and its backend."""
     backend = NoBackend()
     return create_app(Config(**settings), backend), backend  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def several_apps(**always: Any) -> Iterator[Callable[..., Flask]]:
+    """Yield a function that makes the application of some settings over ``always``; all are closed at the end."""
+    with contextlib.ExitStack() as owned:
+
+        def made(**settings: Any) -> Flask:
+            app = create_app(Config(**{**always, **settings}))
+            owned.callback(services_of(app).close)
+            return app
+
+        yield made
 
 
 class OldBackend(BaseHTTPRequestHandler):

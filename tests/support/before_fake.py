@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
+from support.apps import several_apps
 from support.fake_backend import UNKNOWN, FakeBackend, v1_model
 
 MODELS = (v1_model("embedder", "embedding", context_length=8), v1_model("cold", "embedding"), v1_model("chatter"))
@@ -15,16 +13,8 @@ MODELS = (v1_model("embedder", "embedding", context_length=8), v1_model("cold", 
 @pytest.fixture
 def shim(tmp_path):
     """Return a function that puts a shim before a backend's address and gives a client of it; all are closed."""
-    apps = []
-
-    def before(url, **settings):
-        config = Config(backend_url=url, default_temperature=None, data_dir=tmp_path / "data", **settings)
-        apps.append(create_app(config))
-        return apps[-1].test_client()
-
-    yield before
-    for app in apps:
-        services_of(app).close()
+    with several_apps(default_temperature=None, data_dir=tmp_path / "data") as app_of:
+        yield lambda url, **settings: app_of(backend_url=url, **settings).test_client()
 
 
 @pytest.fixture

@@ -13,21 +13,28 @@ UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
 
 
 class ListedBackend:
-    """A backend whose three lists answer as they are told; anything not told is answered as LM Studio does."""
+    """A backend whose three lists are as a test says; those it says nothing of are answered as LM Studio does."""
 
-    def __init__(self, mock):
+    def __init__(self, mock, url=URL):
         self.mock = mock
+        self.url = url
+        self.generation = None
         for path in FILES:
-            self.answers(path, UNEXPECTED)
-
-    def answers(self, generation, body, status=200):
-        data = body if isinstance(body, (bytes, Exception)) else json.dumps(body).encode()
-        self.mock.upsert(responses.GET, URL + generation.value, body=data, status=status)
+            self.lists(UNEXPECTED, path)
 
     def is_of(self, generation):
+        """Be of that generation: with its list and without the others."""
+        self.generation = generation
         for path in FILES:
-            self.answers(path, recorded(path) if path is generation else UNEXPECTED)
+            self.lists(recorded(path) if path is generation else UNEXPECTED, path)
+
+    def lists(self, body, generation=None, status=200):
+        """List this where ``generation`` has its list, by default the one that the backend is of."""
+        data = body if isinstance(body, (bytes, Exception)) else json.dumps(body).encode()
+        path = (generation or self.generation).value
+        self.mock.upsert(responses.GET, self.url + path, body=data, status=status, content_type="application/json")
 
     @property
-    def asked(self):
-        return [call.request.url.removeprefix(URL) for call in self.mock.calls]
+    def paths(self):
+        """What was asked for, the oldest first."""
+        return [call.request.url.removeprefix(self.url) for call in self.mock.calls]

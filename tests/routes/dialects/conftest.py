@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.apps import several_apps
 from support.scripts import by_path, model, replies
-
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
 
 MISSING = replies({"error": "Unexpected endpoint or method. (POST /v1/x)"})
 """What LM Studio says, with status 200, to a path it does not have."""
@@ -40,15 +37,8 @@ def lm_studio(rude):
 @pytest.fixture
 def app_of(tmp_path):
     """Return a function that puts a shim before a backend; all are closed."""
-    apps = []
-
-    def before(backend, **settings):
-        apps.append(create_app(Config(backend_url=backend.url, data_dir=tmp_path / "data", **settings)))
-        return apps[-1]
-
-    yield before
-    for app in apps:
-        services_of(app).close()
+    with several_apps(data_dir=tmp_path / "data") as made:
+        yield lambda backend, **settings: made(backend_url=backend.url, **settings)
 
 
 @pytest.fixture

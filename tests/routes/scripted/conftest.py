@@ -9,13 +9,11 @@ import pytest
 import requests
 import responses
 import urllib3
-from support.recorded import FILES, recorded
+from support.apps import several_apps
+from support.listed import ListedBackend
 
-from flask_shim import create_app
-from flask_shim.config import Config
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.transport import Transport
-from flask_shim.services import services_of
 
 URL = "http://lmstudio.test:1234"
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -23,25 +21,14 @@ UNEXPECTED = {"error": "Unexpected endpoint or method. (POST /x)"}
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
 
-class Backend:
+class Backend(ListedBackend):
     """The scripted LM Studio."""
 
     def __init__(self, mock):
-        self.mock = mock
+        super().__init__(mock, URL)
         self.is_up = True
         self.is_of(Generation.V1)
         self.script("Hel", "lo")
-
-    def is_of(self, generation):
-        """Be of that generation: with its list and without those of later ones."""
-        self.generation = generation
-        for path in FILES:
-            self.lists(recorded(path) if path is generation else UNEXPECTED, path)
-
-    def lists(self, body, generation=None):
-        """List this."""
-        path = (generation or self.generation).value
-        self.mock.upsert(responses.GET, URL + path, json=body)
 
     def script(self, *steps, usage=USAGE, finish="stop"):
         """Answer every generation with these: texts are tokens, objects are events."""
@@ -139,16 +126,9 @@ def backend(monkeypatch):
 @pytest.fixture
 def shim(backend, tmp_path):
     """Return a function that makes a shim with these settings and gives a client of it."""
-    apps = []
-
-    def with_settings(**settings):
-        settings = {"default_temperature": None, "data_dir": tmp_path / "data", "request_retries": 0, **settings}
-        apps.append(create_app(Config(backend_url=URL, **settings)))
-        return Client(apps[-1])
-
-    yield with_settings
-    for app in apps:
-        services_of(app).close()
+    usual = {"default_temperature": None, "data_dir": tmp_path / "data", "request_retries": 0}
+    with several_apps(backend_url=URL, **usual) as app_of:
+        yield lambda **settings: Client(app_of(**settings))
 
 
 @pytest.fixture

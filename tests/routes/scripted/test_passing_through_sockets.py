@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.apps import several_apps
 from support.scripts import lm_studio, replies, streams
-
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
@@ -16,16 +13,13 @@ BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 @pytest.fixture
 def client_of(rude, tmp_path):
     """Return a function that makes a client of a shim whose backend answers chats so."""
-    apps = []
+    with several_apps(data_dir=tmp_path) as app_of:
 
-    def client(chat):
-        server = rude(lm_studio(chat))
-        apps.append(create_app(Config(backend_url=server.url, data_dir=tmp_path)))
-        return apps[-1].test_client(), server
+        def client(chat):
+            server = rude(lm_studio(chat))
+            return app_of(backend_url=server.url).test_client(), server
 
-    yield client
-    for app in apps:
-        services_of(app).close()
+        yield client
 
 
 def in_pieces(*pieces, missing=0):
