@@ -11,10 +11,10 @@ from typing import Any
 
 from flask_shim.directory import Target
 from flask_shim.errors import BackendRefused, ModelFailed, NoModelLoaded, NoSuchEndpoint, NotSupported
-from flask_shim.lmstudio import Call, Kind, Model
-from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio import Call, Model
 from flask_shim.lmstudio.generations import Generation
 from flask_shim.lmstudio.lifecycle import Resident, give_turn, goes_with_its_users, leaving, take_turn, wait_until_idle
+from flask_shim.lmstudio.readiness import ask_for_little
 from flask_shim.services import Services
 from flask_shim.translate.requests import to_ttl
 
@@ -115,7 +115,7 @@ def load_now(services: Services, need: Need, call: Call) -> None:
             _load(services, need, resident, call, context=None)
             return
     try:
-        _load_by_asking(services, need, call)
+        ask_for_little(services.backend, model, call, ttl=to_ttl(need.keep_alive, services.defaults))
     except NoModelLoaded as exc:  # it does not load on demand either
         if not services.backend.can_manage():
             raise NotSupported(f"{exc.text} ({_NO_WAY_TO_LOAD})") from exc
@@ -195,18 +195,6 @@ def _load(
     if need.keep_alive is None and resident.keep_alive is None:
         # LM Studio never unloads what it was told to load, so without this it would stay for ever.
         resident.keep_alive = services.defaults.ttl_seconds or JIT_TTL_SECONDS
-
-
-def _load_by_asking(services: Services, need: Need, call: Call) -> None:
-    """Have an old backend load the model just in time: it has no other way over HTTP than to be asked for something."""
-    payload: dict[str, Any] = {"model": need.target.model.key}
-    if (ttl := to_ttl(need.keep_alive, services.defaults)) is not None:
-        payload["ttl"] = ttl
-    if need.target.model.kind is Kind.EMBEDDING:
-        services.backend.embed({**payload, "input": ["."]}, call)
-        return
-    payload |= {"messages": [{"role": "user", "content": "."}], "max_tokens": 1, "stream": True}
-    services.backend.open_completion(CHAT, payload, call).close()
 
 
 def _now(services: Services, need: Need) -> Model:

@@ -89,17 +89,20 @@ def preload(studio: LMStudio, name: str, call: Call) -> None:
         studio.load(model.key, call=call)
         return
     try:
-        _ask_for_little(studio, model, call)
+        ask_for_little(studio, model, call)
     except NoModelLoaded:  # it does not load on demand
         studio.load(model.key, call=call)
 
 
-def _ask_for_little(studio: LMStudio, model: Model, call: Call) -> None:
-    """Have an old LM Studio load the model just in time."""
+def ask_for_little(studio: LMStudio, model: Model, call: Call, *, ttl: int | None = None) -> None:
+    """Have an old LM Studio load the model just in time: it has no other way over HTTP than to be asked for something.
+
+    It may unload the model after ``ttl`` idle seconds. NoModelLoaded if it does not load on demand.
+    """
     if model.kind is Kind.EMBEDDING:
-        studio.embed({"model": model.key, "input": ["."]}, call)
+        studio.embed({"model": model.key, "input": ["."], **({} if ttl is None else {"ttl": ttl})}, call)
     else:
-        studio.chat(model.key, ".", max_tokens=1, call=call).close()
+        studio.chat(model.key, ".", max_tokens=1, ttl=ttl, call=call).close()
 
 
 def ensure_ready(
