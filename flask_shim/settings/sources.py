@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from flask_shim.settings import SETTINGS
+from flask_shim.settings.env_file import KNOWN, read_lines
 
 DEFAULT_FILE = ".env"
-_KNOWN = tuple(name for setting in SETTINGS for name in setting.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +48,16 @@ def read_file(path: Path) -> Source:
         return Source({}, problems=(f"SHIM_ENV_FILE={str(path)!r}: Can't be read: {reason}.",))
     except UnicodeDecodeError:
         return Source({}, problems=(f"SHIM_ENV_FILE={str(path)!r}: Not UTF-8; save it with that encoding.",))
-    # Without interpolation, so that a $ in a key stays one.
-    found = dotenv_values(stream=io.StringIO(content), interpolate=False)
-    texts = {name: text for name, text in found.items() if text is not None}
-    return Source(texts, notes=(f"settings read from {path.absolute()}",))
+    texts, problems = read_lines(content, str(path))
+    return Source(texts, notes=(f"settings read from {path.absolute()}",), problems=problems)
 
 
 def unknown(texts: Mapping[str, str]) -> tuple[str, ...]:
     """Say which variables look like ours but are none, and which one may have been meant."""
-    strangers = sorted(name for name in texts if name.startswith("SHIM_") and name not in _KNOWN)
+    strangers = sorted(name for name in texts if name.startswith("SHIM_") and name not in KNOWN)
     return tuple(f"{name} is no setting of the shim and does nothing{_meant(name)}" for name in strangers)
 
 
 def _meant(name: str) -> str:
-    close = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else ""

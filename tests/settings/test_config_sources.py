@@ -71,7 +71,7 @@ def test_the_process_environment_is_the_default_and_stays_as_it_was(tmp_path, mo
         (b"SHIM_LOG_FILE=C:\\temp\\new.log\r\n", "Windows path", "log_file", Path("C:\\temp\\new.log")),
         (b"SHIM_API_KEY='a$b${HOME}'\n", "dollars", "api_keys", ("a$b${HOME}",)),
         ("SHIM_DEFAULT_SYSTEM_PROMPT=Grüß Gott\n".encode(), "umlauts", "default_system_prompt", "Grüß Gott"),
-        (b"SHIM_ALLOWED_ORIGINS=\nSHIM_PORT\n", "name alone", "allowed_origins", ()),
+        (b"SHIM_ALLOWED_ORIGINS=\nEDITOR\n", "a stranger's name alone", "allowed_origins", ()),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -90,6 +90,35 @@ def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
     (tmp_path / ".env").write_bytes(written)
     (problem,) = problems()
     assert "UTF-8" in problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SHIM_API_KEY: hush",
+        "SHIM_API_KEY:hush",
+        "SHIM_API_KEY:aHVzaA==hush",
+        "SHIM_API_KEY",
+        "SHIM_API_KEY hush",
+        "set SHIM_API_KEY=hush",
+        '$env:SHIM_API_KEY="hush"',
+        'SHIM_API_KEY="hush',
+        "SHIM_HUSH:hush=",
+        "some words: hush",
+    ],
+)
+def test_a_line_that_sets_nothing_is_a_problem_with_its_place_and_without_its_text(problems, tmp_path, line):
+    (tmp_path / ".env").write_text(f"# settings\n\n\n{line}\nSHIM_PORT=x\n", encoding="utf-8")
+    first, *others = problems()
+    assert first.startswith(".env, line 4: ")
+    assert "hush" not in "".join([first, *others]).lower()
+
+
+def test_a_line_that_sets_nothing_is_told_beside_the_other_mistakes(problems, tmp_path):
+    (tmp_path / "other").write_text("SHIM_READ_ONLY\r\nSHIM_PORT=x\r\n", encoding="utf-8", newline="")
+    first, second = problems(SHIM_ENV_FILE="other")
+    assert first == "other, line 1: SHIM_READ_ONLY is not set by it; write it as NAME=value."
+    assert second.startswith("SHIM_PORT='x': ")
 
 
 @pytest.mark.parametrize(
