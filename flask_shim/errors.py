@@ -30,13 +30,35 @@ class ShimError(Exception):
 
     status = 500
 
-    def __init__(self, text: str, *, status: int | None = None, retry_after: int | None = None) -> None:
-        """Keep ``text`` for the client; ``retry_after`` is in seconds."""
+    def __init__(
+        self, text: str, *, status: int | None = None, retry_after: int | None = None, own_words: str = ""
+    ) -> None:
+        """Keep ``text`` for the client; ``retry_after`` is in seconds.
+
+        ``own_words`` is the text for a log, needed where ``text`` quotes LM Studio, a model or a client.
+        """
         super().__init__(text)
         self.text = text
         self.retry_after = retry_after
+        self.own_words = own_words
         if status is not None:
             self.status = status
+
+    @property
+    def loggable(self) -> str:
+        """The text without the words of others, which may hold a prompt; also where it repeats what caused it."""
+        if self.own_words:
+            return self.own_words
+        cause = _cause(self)
+        return self.text.replace(cause.text, cause.loggable) if cause is not None and cause.text else self.text
+
+
+def _cause(exc: BaseException) -> ShimError | None:
+    """Return the failure of ours that led to this one, if any."""
+    cause = exc.__cause__ or exc.__context__
+    while cause is not None and not isinstance(cause, ShimError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 class BadRequest(ShimError):

@@ -51,7 +51,7 @@ def configure(config: Config) -> bool:
     logging.captureWarnings(True)
     threading.excepthook = _thread_died
     if config.debug:
-        log.warning("SHIM_DEBUG is on: the log is detailed")
+        log.warning("SHIM_DEBUG is on: the log is detailed, with LM Studio's own words, which may quote prompts")
     for note in config.notes:
         log.info("%s", note)
     return True

@@ -134,7 +134,9 @@ def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
     yield "tokens_per_s", None if record.tokens_per_second is None else round(record.tokens_per_second, 1)
     yield "how", record.how
     yield "reason", record.refused_by or None
-    yield "error", record.error[:LONGEST_SHOWN] or None
+    # LM Studio may quote the prompt in its errors, so its words are for those who asked for details.
+    error = record.error if log.isEnabledFor(logging.DEBUG) else record.error_loggable
+    yield "error", error[:LONGEST_SHOWN] or None
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -14,7 +14,7 @@ from flask_shim.errors import BackendBroke, Busy, NoModelLoaded
 from flask_shim.faces import anthropic_error, openai_error
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.answers import CUT, Answer
-from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
+from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of, without
 from flask_shim.lmstudio.sse import EventCutter, SseSplitter
 from flask_shim.request_record import current
 from flask_shim.services import Services
@@ -93,20 +93,20 @@ def _ask(services: Services, request: Request, call: Call) -> tuple[Answer, byte
         answer.check_encoding()
         is_stream = answer.content_type == SSE and answer.status < 300
         first = answer.read() if is_stream else answer.read_all(link.max_answer_bytes)
-        _check(answer, first)
+        _check(answer, first, link.token)
     except BaseException:
         answer.close()
         raise
     return answer, first
 
 
-def _check(answer: Answer, first: bytes) -> None:
+def _check(answer: Answer, first: bytes, token: str | None) -> None:
     if answer.status >= 300:
-        raise refusal(answer.status, first, answer.headers)
+        raise refusal(answer.status, first, answer.headers, token=token)
     if answer.content_type == SSE:
-        _check_first_event(first)
+        _check_first_event(without(token, first))
     elif _ERROR.match(first):
-        raise refusal(answer.status, first, answer.headers)
+        raise refusal(answer.status, first, answer.headers, token=token)
     elif answer.content_type == "text/html":
         raise BackendBroke("LM Studio's answer is a web page")
 

@@ -43,6 +43,8 @@ class RequestRecord:
     """What kind of failure of the backend ended it."""
     error: str = ""
     """The text the client was told."""
+    error_loggable: str = ""
+    """The same without words of LM Studio, a model or the client."""
     is_streamed: bool = False
     is_complete: bool = False
     """The last block of a streamed answer was made."""
@@ -72,6 +74,7 @@ class RequestRecord:
     def failed(self, exc: Exception) -> None:
         """Note the failure that ended it, before or after the status was sent."""
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"
+        self.error_loggable = exc.loggable if isinstance(exc, ShimError) else self.error
         self.backend_error = kind_of(exc) if isinstance(exc, BackendError) else ""
         self._ending = _ending_of(exc)
 

@@ -83,7 +83,7 @@ def _ask(services: Services, need: Need, payload: Payload, call: Call) -> dict[s
         return services.backend.embed(payload, call)
     except BackendRefused as exc:
         if is_told_to_be_llm(need.target):
-            text = f'"{need.target.name}" does not support embeddings: {exc.text}'
+            text = f'"{need.target.name}" does not support embeddings'
             raise BackendRefused(text, status=exc.status) from exc
         if not isinstance(exc, NoModelLoaded):
             raise

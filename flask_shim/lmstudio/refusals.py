@@ -26,27 +26,48 @@ from flask_shim.errors import (
 MAX_TEXT = 500
 """More of a backend's text than this says nothing to a person."""
 
+ITS_WORDS = "LM Studio's own words, which went to the client"
+"""What a log says in their place: they may quote the prompt."""
+
 _MAX_RETRY_AFTER = 60
 _MAX_DEPTH = 6
 
 
-def refusal(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> ShimError:
-    """Return the exception for an answer that is an error. ``body`` is whatever came with it."""
+def refusal(
+    status: int, body: bytes, headers: Mapping[str, str] | None = None, *, token: str | None = None
+) -> ShimError:
+    """Return the exception for an answer that is an error.
+
+    ``body`` is whatever came with it; the ``token`` we sent is taken out.
+    """
     if 300 <= status < 400:
         return BackendBroke("LM Studio answered with an unexpected redirect")
-    text = text_of(body)
+    text = text_of(without(token, body))
     return refusal_of(text, status, code=_code(body), retry_after=_seconds(headers))
+
+
+def without(token: str | None, body: bytes) -> bytes:
+    """Return a body in which the token that LM Studio was sent does not stand: errors go on to clients."""
+    return body.replace(token.encode(), b"***") if token else body
 
 
 def refusal_of(text: str, status: int = 400, *, code: str = "", retry_after: int | None = None) -> ShimError:
     """Return the exception for an error text: by what it says first, by the status second."""
+    failure = _failure(text, status, code, retry_after)
+    if text and not failure.own_words:
+        failure.own_words = ITS_WORDS
+    return failure
+
+
+def _failure(text: str, status: int, code: str, retry_after: int | None) -> ShimError:
     for pattern, make in _BY_TEXT:
         if pattern.search(text):
             return make(text)
     if code == "model_not_found":
         return BackendRefused(text, status=404)
     if status in (401, 403):
-        return BackendError(f"LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN): {text}")
+        why = "LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN)"
+        return BackendError(f"{why}: {text}", own_words=f"{why}; its words went to the client")
     if status in (429, 503):
         return Busy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)
     if status >= 500:

@@ -12,7 +12,7 @@ from flask_shim.errors import BackendBroke, ShimError
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.events import DONE, Event, decode_event
 from flask_shim.lmstudio.link import Link
-from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of
+from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of, without
 from flask_shim.lmstudio.sse import LineTooLong, SseSplitter
 from flask_shim.lmstudio.transport import read_json
 
@@ -93,9 +93,10 @@ class EventStream:
             answer.check_encoding()
             return
         if answer.status != 200:
-            raise refusal(answer.status, answer.read_all(self._link.max_answer_bytes), answer.headers)
+            body = answer.read_all(self._link.max_answer_bytes)
+            raise refusal(answer.status, body, answer.headers, token=self._link.token)
         # Some builds answer a request for a stream with the whole object, and all of them an error with status 200.
-        value = read_json(answer, self._link.max_answer_bytes)
+        value = read_json(answer, self._link)
         event = decode_event(orjson.dumps(value))
         if not event.choices:
             raise BackendBroke("LM Studio's answer is no completion")
@@ -119,7 +120,8 @@ class EventStream:
                 failure = exc
                 break
             if event.error:
-                failure = refusal_of(text_of(payload) or "LM Studio reported an error without a text", 500)
+                text = text_of(without(self._link.token, payload))
+                failure = refusal_of(text or "LM Studio reported an error without a text", 500)
                 break
             if event.choices and event.choices[0].finish_reason:
                 self._finished = True

@@ -88,7 +88,7 @@ class Transport:
         call = call or Call()
         call.allow(timeout, f"LM Studio did not answer {method} {path} within {timeout} s")
         with self.watchdog.watch(call), self.open(method, path, call, body) as answer:
-            return read_json(answer, self.link.max_answer_bytes)
+            return read_json(answer, self.link)
 
     def is_reachable(self) -> bool:
         """Tell whether something accepts connections at the backend's address; nothing is asked of it."""
@@ -156,16 +156,16 @@ def _cause(reason: urllib3.exceptions.NewConnectionError) -> str:
     return "connection refused" if "refused" in str(reason).lower() else "no connection could be made"
 
 
-def read_json(answer: Answer, limit: int) -> Any:
+def read_json(answer: Answer, link: Link) -> Any:
     """Return the decoded body; raise the refusal if it is an error, BackendBroke if it is no JSON."""
     answer.check_encoding()
-    body = answer.read_all(limit)
+    body = answer.read_all(link.max_answer_bytes)
     if answer.status >= 300:
-        raise refusal(answer.status, body, answer.headers)
+        raise refusal(answer.status, body, answer.headers, token=link.token)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise BackendBroke("LM Studio's answer is not JSON") from exc
     if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to what it does not know
-        raise refusal(answer.status, body, answer.headers)
+        raise refusal(answer.status, body, answer.headers, token=link.token)
     return value

@@ -127,7 +127,7 @@ def _check_source(ask: CreateAsk) -> None:
 
 def _check_template(template: str) -> None:
     if fault := template_fault(template):
-        raise BadRequest(f"template error: {fault}")
+        raise BadRequest(f"template error: {fault}", own_words="template error")
     check_template(template)
 
 

@@ -46,7 +46,7 @@ def with_checked_options(ask: Ask) -> Ask:
 def check_format(ask: GenerationAsk) -> None:
     """Refuse a format that is none; Ollama does it once the model is loaded, with a 500."""
     if isinstance(ask.format, InvalidFormat):
-        raise ShimError(ask.format.complaint, status=500)
+        raise ShimError(ask.format.complaint, status=500, own_words="invalid format")
 
 
 def need_of_ask(target: Target, ask: ModelAsk) -> Need:

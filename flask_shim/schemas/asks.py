@@ -13,7 +13,7 @@ from marshmallow import ValidationError
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.schemas import native
 from flask_shim.schemas.body import NumberOutOfRange, kind, member_text, read_literals, read_object
-from flask_shim.schemas.faults import Fault, fault_in
+from flask_shim.schemas.faults import Fault, bad_request, fault_in
 from flask_shim.schemas.fields import GoSchema
 from flask_shim.translate import asks
 
@@ -96,12 +96,12 @@ def _load(schema: GoSchema, raw: bytes) -> dict[str, Any]:
         return schema.read(read_object(raw, _go_type(schema)))
     except NumberOutOfRange as error:
         fault = _exact_fault(schema, raw)
-        raise (BadRequest(str(fault)) if fault else error) from error
+        raise (bad_request(fault) if fault else error) from error
     except ValidationError as error:
         fault = fault_in(error)
         # Go repeats a number as it was written, which the first reading has forgotten.
         exact = _exact_fault(schema, raw) if fault.value.startswith("number ") else None
-        raise BadRequest(str(exact or fault)) from error
+        raise bad_request(exact or fault) from error
 
 
 def _exact_fault(schema: GoSchema, raw: bytes) -> Fault | None:

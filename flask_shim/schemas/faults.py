@@ -13,6 +13,7 @@ from typing import cast
 
 from marshmallow import ValidationError
 
+from flask_shim.errors import BadRequest
 from flask_shim.schemas.body import Literal, kind, shortened
 
 NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
@@ -29,6 +30,8 @@ class Fault:
     struct: str = ""
     path: tuple[str, ...] = ()
     is_final: bool = False
+    own_words: str = ""
+    """What a log says instead, where ``text`` repeats what the client wrote."""
 
     def __str__(self) -> str:
         if self.text:
@@ -66,9 +69,14 @@ def bad_number(value: float, go_type: str) -> ValidationError:
     return failure(Fault(value=f"number {shortened(text)}", go_type=go_type))
 
 
-def refusal(text: str) -> ValidationError:
-    """Return what a type raises that reads itself and says ``text``."""
-    return failure(Fault(text=text, is_final=True))
+def refusal(text: str, own_words: str = "") -> ValidationError:
+    """Return what a type raises that reads itself and says ``text``, and ``own_words`` in a log."""
+    return failure(Fault(text=text, is_final=True, own_words=own_words))
+
+
+def bad_request(fault: Fault) -> BadRequest:
+    """Return what the client is told."""
+    return BadRequest(str(fault), own_words=fault.own_words)
 
 
 def reported(faults: Sequence[Fault]) -> ValidationError:

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
-from flask_shim.errors import BadRequest
 from flask_shim.schemas.body import Literal, folded
-from flask_shim.schemas.faults import bad_number, fault_in, mismatch, reported
+from flask_shim.schemas.faults import bad_number, bad_request, fault_in, mismatch, reported
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class GoSchema(Schema):
         try:
             return self.read(document)
         except ValidationError as error:
-            raise BadRequest(str(fault_in(error))) from error
+            raise bad_request(fault_in(error)) from error
 
     def _own(self, document: Mapping[str, Any]) -> dict[str, Any]:
         own = {}

@@ -46,7 +46,8 @@ def load_openai_embeddings(raw: bytes) -> OpenAIEmbedAsk:
 
 def _encoding(given: str) -> str:
     if given and given.lower() not in _FORMATS:
-        raise BadRequest(f"Invalid value for 'encoding_format' = {given}. Supported values: {list(_FORMATS)}.")
+        text = f"Invalid value for 'encoding_format' = {given}. Supported values: {list(_FORMATS)}."
+        raise BadRequest(text, own_words="Invalid value for 'encoding_format'")
     return given.lower()
 
 

@@ -69,7 +69,8 @@ class ThinkValue(GoField[Think]):
         if not isinstance(value, str):
             raise refusal(f"think must be a boolean or string ({_THINK_WORDS})")
         if value not in _THINK_LEVELS:
-            raise refusal(f"invalid think value: {go_quote(value)} (must be {_THINK_WORDS})")
+            text = f"invalid think value: {go_quote(value)} (must be {_THINK_WORDS})"
+            raise refusal(text, own_words="invalid think value")
         return value  # type: ignore[return-value]  # one of the levels, just checked
 
 
@@ -92,7 +93,7 @@ def _duration(text: str) -> float:
     try:
         return go_seconds(text)
     except ValueError as error:
-        raise refusal(str(error)) from error
+        raise refusal(str(error), own_words="invalid duration") from error
 
 
 def _lasting(seconds: float) -> float:

@@ -32,7 +32,8 @@ def to_think(effort: str | None) -> Think:
         return None
     if effort not in _OPENAI:
         *most, last = map(go_quote, _OPENAI)
-        raise BadRequest(f"invalid reasoning value: {go_quote(effort)} (must be {', '.join(most)}, or {last})")
+        text = f"invalid reasoning value: {go_quote(effort)} (must be {', '.join(most)}, or {last})"
+        raise BadRequest(text, own_words="invalid reasoning value")
     return _OPENAI[effort]
 
 

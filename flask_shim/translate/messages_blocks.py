@@ -76,7 +76,8 @@ def _image(block: Block) -> Payload:
     source = source if isinstance(source, Mapping) else {}
     kind = source.get("type")
     if kind != "base64":
-        raise BadRequest(f"invalid image source type: {kind}. Only base64 images are supported.")
+        text = f"invalid image source type: {kind}. Only base64 images are supported."
+        raise BadRequest(text, own_words="invalid image source type")
     return image_part(f"data:{_text(source.get('media_type'))};base64,{_text(source.get('data'))}")
 
 

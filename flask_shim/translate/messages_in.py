@@ -132,7 +132,8 @@ def _blocks(content: Any) -> list[Any]:
 def _tool(tool: Mapping[str, Any]) -> Payload:
     schema = tool.get("input_schema")
     if schema is not None and not isinstance(schema, Mapping):
-        raise BadRequest(f"invalid input_schema for tool {go_quote(str(tool['name']))}: it must be an object")
+        text = f"invalid input_schema for tool {go_quote(str(tool['name']))}: it must be an object"
+        raise BadRequest(text, own_words="invalid input_schema: it must be an object")
     function = {"name": tool["name"], "parameters": dict(schema or {"type": "object", "properties": {}})}
     if tool.get("description"):
         function["description"] = tool["description"]

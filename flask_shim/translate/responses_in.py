@@ -66,7 +66,8 @@ def check_stateless(ask: ResponsesAsk) -> None:
     if ask.previous_response_id:
         raise BadRequest(
             f"previous response {go_quote(ask.previous_response_id)} not found: this server keeps no responses, "
-            "so the whole conversation has to be sent in 'input'"
+            "so the whole conversation has to be sent in 'input'",
+            own_words="previous response not found: this server keeps no responses",
         )
     if ask.conversation:
         raise BadRequest("this server keeps no conversations, so the whole of it has to be sent in 'input'")

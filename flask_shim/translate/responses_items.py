@@ -38,7 +38,8 @@ def _add(turns: Turns, item: Any, place: str) -> None:
         raise BadRequest(f"{place}: input item missing required 'type' field")
     add = _ITEMS.get(kind) if isinstance(kind, str) else None
     if add is None:
-        raise BadRequest(f"{place}: unknown input item type: {go_quote(str(kind))}")
+        text = f"{place}: unknown input item type"
+        raise BadRequest(f"{text}: {go_quote(str(kind))}", own_words=text)
     add(turns, item)
 
 
@@ -126,7 +127,7 @@ def _part(part: Mapping[str, Any]) -> Payload:
         return image_part(_text(image.get("url") if isinstance(image, Mapping) else image))
     if kind == "input_file":
         raise BadRequest("file inputs are not currently supported")
-    raise BadRequest(f"unknown content type: {kind}")
+    raise BadRequest(f"unknown content type: {kind}", own_words="unknown content type")
 
 
 def _call_id(item: Item) -> str:

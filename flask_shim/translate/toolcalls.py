@@ -56,7 +56,10 @@ def _all_arguments(call: Fragments, name: str, offered: OfferedTools, *, was_cut
         return objects
     if was_cut:
         return []
-    raise BackendBroke(f"the model called {call.name!r} with arguments that are not a JSON object: {call.text[:200]}")
+    why = "with arguments that are not a JSON object"
+    raise BackendBroke(
+        f"the model called {call.name!r} {why}: {call.text[:200]}", own_words=f"the model called a tool {why}"
+    )
 
 
 def _values(text: str) -> list[Any]:

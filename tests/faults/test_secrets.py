@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.processes import ShimProcess
-from support.scripts import replies, streams
+from support.scripts import replies, sse, streams
 from support.studio import CHAT
 from support.watched import PROMPT, TOKEN, chat, check_log
 from support.wire import Wire, asked, request
@@ -44,6 +44,48 @@ def test_no_log_tells_a_key_a_token_or_a_prompt(studio, settings):
     assert KEY not in shim.log
     assert OTHER not in shim.log
     assert shim.log.count(" flask_shim.recording ") > 40
+
+
+QUOTING = f"Only system and user roles are supported. Got '{PROMPT}' with {TOKEN}"
+
+
+@pytest.mark.parametrize(("level", "is_logged"), [("0", False), ("1", True)], ids=["log", "detailed log"])
+def test_words_of_lm_studio_that_quote_a_prompt_reach_the_client_and_only_a_detailed_log(studio, level, is_logged):
+    with ShimProcess(studio.url, SHIM_LMSTUDIO_TOKEN=TOKEN, SHIM_DEBUG=level) as shim:
+        answers = []
+        for status in ("200 OK", "400 Bad Request", "401 Unauthorized", "500 Oops", "503 Later"):
+            studio.answers[CHAT] = replies({"error": {"message": QUOTING}}, status)
+            paths = ("/api/chat", "/v1/chat/completions", "/v1/messages")
+            answers += [asked(shim.port, path, chat(max_tokens=9)) for path in paths]
+        studio.answers[CHAT] = streams("one", sse({"error": {"message": QUOTING}}), ends=False)
+        answers.append(asked(shim.port, "/api/chat", chat()))
+        shim.signal()
+        assert shim.wait() == 0
+    assert all(PROMPT.encode() in answer.body and TOKEN.encode() not in answer.body for answer in answers)
+    assert (PROMPT in shim.log) == is_logged
+    assert ("LM Studio's own words, which went to the client" in shim.log) != is_logged
+    assert TOKEN not in shim.log
+
+
+def test_what_a_client_wrote_where_it_does_not_belong_is_not_in_the_log(patient):
+    asks = [
+        ("/api/chat", chat(think=PROMPT)),
+        ("/api/chat", chat(format=PROMPT)),
+        ("/api/chat", chat(keep_alive=PROMPT)),
+        ("/v1/embeddings", {"model": "tiny", "input": "x", "encoding_format": PROMPT}),
+        ("/v1/responses", {"model": "tiny", "input": [{"type": PROMPT}]}),
+        ("/v1/responses", {"model": "tiny", "input": [{"role": "user", "content": [{"type": PROMPT}]}]}),
+        ("/v1/responses", {"model": "tiny", "input": "x", "previous_response_id": PROMPT}),
+        ("/v1/chat/completions", chat(reasoning_effort=PROMPT)),
+        ("/v1/messages", chat(max_tokens=9, messages=[{"role": "user", "content": [{"type": PROMPT}]}])),
+        ("/v1/messages", chat(max_tokens=9, messages=[{"role": PROMPT, "content": "x"}])),
+        ("/api/create", {"model": "mine", "from": "tiny", "template": "{{ " + PROMPT + " }}"}),
+    ]
+    answers = [patient.asked(path, body) for path, body in asks]
+    patient.asked("/last")
+    patient.end_of("/last")
+    assert sum(PROMPT.encode() in answer.body for answer in answers) > 5
+    assert PROMPT not in patient.log
 
 
 def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
