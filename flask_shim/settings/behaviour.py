@@ -41,14 +41,15 @@ BEHAVIOUR: tuple[Setting, ...] = (
         "SHIM_DEFAULT_TEMPERATURE",
         "default_temperature",
         "0.8",
-        "Temperature if the client doesn't say; `backend` = as LM Studio is set.",
+        "Temperature of `/api/chat` and `/api/generate` if the client doesn't say; `backend` = as LM Studio is set. "
+        "Below `/v1` LM Studio's own holds.",
         number_or("backend", 0, 2),
     ),
     _of(
         "SHIM_DEFAULT_SYSTEM_PROMPT",
         "default_system_prompt",
         "",
-        "System prompt for chats that bring none.",
+        "System prompt for `/api/chat` and `/api/generate` where they bring none; below `/v1` none is added.",
         text(),
         unset="none",
         is_free_text=True,
@@ -57,7 +58,8 @@ BEHAVIOUR: tuple[Setting, ...] = (
         "SHIM_DEFAULT_STOP",
         "default_stop",
         "",
-        "Where generation stops if the client doesn't say: one text, or a JSON array of texts.",
+        "Where `/api/chat` and `/api/generate` stop if the client doesn't say: one text, or a JSON array of texts. "
+        "Below `/v1` nothing is added.",
         text_or_texts(),
         unset="none",
         is_free_text=True,
@@ -81,7 +83,8 @@ BEHAVIOUR: tuple[Setting, ...] = (
         "SHIM_REASONING",
         "reasoning",
         "separate",
-        "Where a model's thinking goes: `separate` = a field of its own, `merge` = into the answer, `hide` = nowhere.",
+        "Where a model's thinking goes: `separate` = a field of its own, `merge` = into the answer, `hide` = nowhere. "
+        "Below `/v1` answers are LM Studio's own.",
         one_of("separate", "merge", "hide"),
     ),
     _of(
