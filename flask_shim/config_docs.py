@@ -17,9 +17,9 @@ _PAGE_HEAD = """\
 
 Every setting is a variable of the environment, or a line in `.env` in the folder the shim is started from
 (`SHIM_ENV_FILE` names another file); the environment wins over the file. An empty value counts as not set,
-except for `SHIM_ALLOWED_ORIGINS`, where it means none. A line of the file that can't be read is a mistake like a wrong value.
-Seconds may also be written as durations, such as `5m` or `1h30m`. The names under "or" count when the first one is
-not set; the log says at start which one was used. If something is wrong, the shim says everything that is, and ends.
+except for `SHIM_ALLOWED_ORIGINS`, where it means none. Seconds may also be written as durations, such as `5m` or
+`1h30m`. The names under "or" count when the first one is not set; the log says at start which one was used. If
+something is wrong, also a line of the file that can't be read, the shim says everything that is, and ends.
 """
 
 _OPENING, _CLOSING = "<!-- settings -->", "<!-- /settings -->"

@@ -66,8 +66,10 @@ def _failure(text: str, status: int, code: str, retry_after: int | None) -> Shim
     if code == "model_not_found":
         return BackendRefused(text, status=404)
     if status in (401, 403):
-        why = "LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN)"
-        return BackendError(f"{why}: {text}", own_words=f"{why}; its words went to the client")
+        return BackendError(
+            f"LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN): {text}",
+            own_words=f"LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN): {ITS_WORDS}",
+        )
     if status in (429, 503):
         return Busy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)
     if status >= 500:

@@ -59,7 +59,13 @@ SERVER: tuple[Setting, ...] = (
         "Seconds running answers may take to finish when the shim is stopped.",
         seconds(0, 3600),
     ),
-    _of("SHIM_DEBUG", "debug", "0", "1 = write a detailed log, with LM Studio's own words, which may quote prompts.", flag()),
+    _of(
+        "SHIM_DEBUG",
+        "debug",
+        "0",
+        "1 = write a detailed log, with LM Studio's own words, which may quote prompts.",
+        flag(),
+    ),
     _of("SHIM_LOG_FILE", "log_file", "", "File for the log, besides the console.", path(), unset="none"),
     _of(
         "SHIM_LOG_MAX_BYTES",
