@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import faces, foreign_server, guards, log, metrics, prepared, recording, routes
+from flask_shim import exposure, faces, foreign_server, guards, log, metrics, prepared, recording, routes
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.services import Services
@@ -25,6 +25,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     prepared.install(app, config)
     recorder = recording.install(app)
     foreign_server.install(app, services.slots)
+    exposure.install(app, config)
     guards.install(app, config)
     metrics.install(app, config, recorder, services.slots, services.backend)
     faces.install(app)

@@ -14,7 +14,7 @@ LAYERS = (
     {"_version", "durations", "errors", "log_thread", "origins", "shutdown"},
     {"embedded", "request_record", "settings", "slots"},
     {"config", "config_docs", "faces", "hosts", "streams"},
-    {"foreign_server", "guards", "lmstudio", "log"},
+    {"exposure", "foreign_server", "guards", "lmstudio", "log"},
     {"prepared", "recording", "translate"},
     {"directory", "metrics", "schemas"},
     {"alias_file", "openapi"},
