@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from flask_shim import exposure, faces, foreign_server, guards, log, metrics, prepared, recording, routes
-from flask_shim.config import Config
+from flask_shim.config import CannotStart, Config, ConfigError
 from flask_shim.lmstudio import LMStudio
 from flask_shim.services import Services
 
@@ -13,11 +13,10 @@ from flask_shim.services import Services
 def create_app(config: Config | None = None, backend: LMStudio | None = None) -> Flask:
     """Build the WSGI application; without ``config`` the environment is read.
 
-    Raises ConfigError with every mistake in the settings.
+    Raises ConfigError with every mistake in the settings; if nobody takes it, the program ends with them as its text.
     """
     if config is None:
-        config = Config.from_env()
-        log.configure(config)  # the settings are ours to read, so are those of the log
+        config = _from_env()
     app = Flask("flask_shim", static_folder=None)
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
@@ -31,3 +30,12 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     faces.install(app)
     routes.install(app)
     return app
+
+
+def _from_env() -> Config:
+    try:
+        config = Config.from_env()
+        log.configure(config)  # the settings are ours to read, so are those of the log
+    except ConfigError as exc:
+        raise CannotStart(exc.problems) from None
+    return config

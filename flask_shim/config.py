@@ -17,7 +17,7 @@ from flask_shim.settings.reading import Values, choose, read
 from flask_shim.settings.rules import UNHURRIED_SECONDS, contradictions, derive, without_stray_token
 from flask_shim.settings.sources import Source, gather
 
-__all__ = ["SETTINGS", "Config", "ConfigError", "Setting"]
+__all__ = ["SETTINGS", "CannotStart", "Config", "ConfigError", "Setting"]
 
 SPARE_THREADS = 8
 """Threads beyond the slots for generations, so that lists and health answer whatever the load."""
@@ -39,6 +39,19 @@ class ConfigError(Exception):
         """Keep the lines; as text they stand below each other."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class CannotStart(ConfigError, SystemExit):
+    """The settings of the environment are wrong, and whoever asked for an app with them may not expect it.
+
+    If nobody takes it, the interpreter ends with the lines on standard error and code 1, without a traceback: so under
+    ``waitress-serve --call flask_shim:create_app``.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Keep the lines, also as what the program ends with."""
+        super().__init__(problems)
+        self.code = str(self)
 
 
 def _data_dir() -> Path:

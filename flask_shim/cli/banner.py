@@ -11,14 +11,22 @@ from flask_shim import __version__
 from flask_shim.config import Config
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.serving.listeners import REACHED_AS
+from flask_shim.settings.addresses import EVERYWHERE, is_loopback
 
 
 def say_start(config: Config, urls: Iterable[str]) -> None:
     """Say who we are and where we listen; what there is to say about the settings stands in the log."""
     click.echo(f"flask-shim {__version__}")
-    _say("listening", " ".join(urls))
+    _say("listening", " ".join(urls) + (", and on every other address" if _is_everywhere(config) else ""))
+    if config.allow_open and not config.api_keys and not all(map(is_loopback, config.hosts)):
+        _say("open", "no key is asked for: whoever reaches this machine may use it (SHIM_ALLOW_OPEN)")
     if config.workers > 1:
         _say("workers", str(config.workers))
+
+
+def _is_everywhere(config: Config) -> bool:
+    return not {EVERYWHERE, *REACHED_AS}.isdisjoint(config.hosts)
 
 
 def say_backend_soon(link: Link) -> threading.Thread:

@@ -24,14 +24,16 @@ from flask_shim.lmstudio import Kind, LMStudio
 from flask_shim.lmstudio.link import link_of
 from flask_shim.serving import run, urls_of
 
+_PORT = click.IntRange(0, 65_535)
+
 
 @click.command()
-@click.option("--port", default="11434", show_default=True, metavar="PORT", help="Port of the shim; 0 = any free one.")
-@click.option("--backend-port", type=click.IntRange(0, 65_535), default=0, help="Port of the miniature [any free one].")
+@click.option("--port", type=_PORT, default=11434, show_default=True, help="Port of the shim; 0 = any free one.")
+@click.option("--backend-port", type=_PORT, default=0, help="Port of the miniature [any free one].")
 @click.option("--models", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of GGUF files.")
 @click.option("--generation", type=click.Choice(get_args(Generation)), default="v1", help="API it shows [v1].")
 @click.option("--debug", is_flag=True, help="Write a detailed log.")
-def demo(*, port: str, backend_port: int, models: Path | None, generation: Generation, debug: bool) -> None:
+def demo(*, port: int, backend_port: int, models: Path | None, generation: Generation, debug: bool) -> None:
     """Start the shim in front of a miniature LM Studio, until Ctrl-C.
 
     The miniature answers with a real llama.cpp engine: with four tiny models of its own, which know a few sentences, or
@@ -52,10 +54,10 @@ def demo(*, port: str, backend_port: int, models: Path | None, generation: Gener
     click.echo("The demo has ended; nothing is left running.")
 
 
-def _config(*, port: str, debug: bool, home: str, backend: str = "") -> Config:
+def _config(*, port: int, debug: bool, home: str, backend: str = "") -> Config:
     """Build settings that nothing of the user's environment reaches."""
     texts = {
-        "SHIM_PORT": port,
+        "SHIM_PORT": str(port),
         "SHIM_LMSTUDIO_BASE": backend,
         "SHIM_DATA_DIR": home,
         "SHIM_DEBUG": str(int(debug)),
@@ -87,10 +89,12 @@ def _say(backend: str, urls: list[str], model: str) -> None:
         f"import requests; print(requests.post('{urls[0]}/api/chat', json={ask | {'stream': False}!s})"
         ".json()['message']['content'])"
     )
+    doctor = [sys.executable, "-m", "flask_shim", "doctor", "--lmstudio-url", backend, "--url", urls[0]]
     commands = [
         f"curl {urls[0]}/api/tags",
         f"curl {urls[0]}/api/chat -d {_quoted(json.dumps(ask))}",
         f'{_quoted(sys.executable)} -c "{script}"',
+        " ".join(map(_quoted, doctor)),
     ]
     click.echo(f"A miniature LM Studio with a real llama.cpp engine answers at {backend}")
     click.echo(f"The shim, an Ollama server for every client, answers at        {' '.join(urls)}")

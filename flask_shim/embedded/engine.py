@@ -21,7 +21,10 @@ from flask_shim.errors import ClientGone, ModelFailed, NotSupported
 Gone = Callable[[], bool]
 """Says whether the client has hung up."""
 
-MISSING = 'the embedded engine is not installed; add it with: pip install "flask-shim[embedded]"'
+MISSING = (
+    'the embedded engine is not installed; add it with: pip install ".[embedded]" in the folder of the checkout, '
+    "or pip install xllamacpp"
+)
 LOG_LINES = 12
 POLL_SECONDS = 0.05
 STOP_SECONDS = 3.0

@@ -33,11 +33,24 @@ def children(pid: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are printed for cmd.exe")
 def test_demo_prints_commands_that_work(demo):
-    tags, chat, script = (shlex.split(line) for line in re.findall(r"^  (.*)$", demo.log, re.MULTILINE))
+    tags, chat, script, _ = (shlex.split(line) for line in re.findall(r"^  (.*)$", demo.log, re.MULTILINE))
     assert subprocess.check_output(script, text=True).startswith("Hello!")
     assert "tiny-chat:latest" in [model["name"] for model in demo.session.get(tags[1]).json()["models"]]
     answer = demo.session.post(chat[1], data=chat[3], headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.text.splitlines()[-1].startswith('{"model":"tiny-chat"')
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are printed for cmd.exe")
+def test_demo_prints_the_doctor_that_looks_at_it(demo):
+    doctor = shlex.split(re.search(r"^  (.* doctor .*)$", demo.log, re.MULTILINE).group(1))
+    result = subprocess.run(doctor, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "abc"])
+def test_demo_with_a_port_that_is_none_says_so(port):
+    code, output = run("demo", "--port", port)
+    assert (code, "--port" in output, "Traceback" in output) == (2, True, False)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children can't be listed here")
@@ -63,7 +76,7 @@ def test_demo_on_a_taken_port_says_who_has_it():
 def test_demo_without_the_engine_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     result = CliRunner().invoke(cli, ["demo", "--port", "0"])
-    assert (result.exit_code, 'pip install "flask-shim[embedded]"' in result.stderr) == (1, True)
+    assert (result.exit_code, 'pip install ".[embedded]"' in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])

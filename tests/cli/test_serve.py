@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from support.ports import unused_port
-from support.processes import ShimProcess, run
+from support.processes import DEADLINE_SECONDS, ShimProcess, run, start
 from support.scripts import by_path, lm_studio, model, replies, silent
 
-from flask_shim import __version__
+from flask_shim import __version__, create_app
 from flask_shim.cli import cli
-from flask_shim.cli.banner import describe
+from flask_shim.cli.banner import describe, say_start
+from flask_shim.config import Config, ConfigError
 from flask_shim.lmstudio import Link, LMStudio
 
 UNREACHABLE = "http://127.0.0.1:9"
@@ -41,6 +43,37 @@ def test_start_says_what_the_backend_is(rude, lists, said):
     with closing(LMStudio(Link(base_url=server.url))) as backend:
         line = describe(backend)
     assert re.search(said, line)
+
+
+@pytest.mark.parametrize("host", ["*", "0.0.0.0", "::"])
+def test_start_says_that_everybody_may_come(capsys, host):
+    say_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
+    listening, is_open = capsys.readouterr().out.splitlines()[1:]
+    assert listening == "  listening  http://127.0.0.1:1, and on every other address"
+    assert "no key is asked for" in is_open
+
+
+@pytest.mark.parametrize("settings", [{"hosts": ("*",), "api_keys": ("k",), "allow_open": True}, {"allow_open": True}])
+def test_start_does_not_say_so_of_a_key_or_of_loopback(capsys, settings):
+    say_start(Config(**settings), ["http://127.0.0.1:1"])
+    assert "no key" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("app", [("--call", "flask_shim:create_app"), ("main:app",)], ids=["create_app", "main"])
+def test_bad_settings_are_told_without_a_traceback_under_waitress_serve(app):
+    root = str(Path(__file__).parents[2])
+    environ = {"SHIM_PORT": "x", "SHIM_THREADS": "y", "PYTHONPATH": root}
+    with start(("--listen=127.0.0.1:0", *app), environ, module="waitress") as process:
+        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode != 0
+    assert output == "SHIM_PORT='x': Not a whole number.\nSHIM_THREADS='y': Not a whole number.\n"
+
+
+def test_bad_settings_can_be_taken_from_create_app(monkeypatch):
+    monkeypatch.setenv("SHIM_PORT", "x")
+    with pytest.raises(ConfigError, match="Not a whole number") as caught:
+        create_app()
+    assert caught.value.problems == ("SHIM_PORT='x': Not a whole number.",)
 
 
 def test_shim_starts_without_lm_studio():

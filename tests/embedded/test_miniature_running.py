@@ -72,7 +72,7 @@ def test_journal_keeps_what_was_asked(api, miniature):
 
 def test_missing_engine_is_said_with_the_way_out(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    with pytest.raises(NotSupported, match=r"pip install \"flask-shim\[embedded\]\""):
+    with pytest.raises(NotSupported, match=r"pip install \"\.\[embedded\]\""):
         Miniature()
 
 
