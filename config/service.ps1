@@ -50,7 +50,8 @@ function Install-Shim {
         'nssm' {
             Invoke-Program 'nssm' @('install', $Name, $Python, $Arguments)
             Invoke-Program 'nssm' @('set', $Name, 'AppDirectory', $Root)
-            Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_LOG_FILE=$Logs\shim.log", "SHIM_DATA_DIR=$Data")
+            # These two count where neither the environment nor .env sets SHIM_LOG_FILE and SHIM_DATA_DIR.
+            Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_SERVICE_LOG_FILE=$Logs\shim.log", "SHIM_SERVICE_DATA_DIR=$Data")
             # Ctrl-C first, with time for running answers; the default is 1.5 seconds.
             Invoke-Program 'nssm' @('set', $Name, 'AppStopMethodConsole', '20000')
             # Wrong settings end with 2: starting again would not help.

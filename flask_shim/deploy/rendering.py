@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -52,12 +54,20 @@ _ENVIRONMENT = Environment(
 
 def render(template: Template, config: Config, root: Path | str | None = None) -> str:
     """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run."""
-    if root is None:
-        # Not resolved: the link in the virtual environment is what makes it that.
-        place, python = str(Path(sys.prefix).parent), sys.executable
-    else:
-        place, python = str(root), _python(str(root), is_windows=template.is_windows)
+    place, python = _installation(root, is_windows=template.is_windows)
     return _ENVIRONMENT.get_template(template.file).render(root=place, python=python, **_values(config))
+
+
+def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, str]:
+    """Return the folder of the installation and its Python, in the form of the system that the file is for."""
+    if root is None and is_windows == addresses.IS_WINDOWS:
+        # Not resolved: the link in the virtual environment is what makes it that.
+        return str(Path(sys.prefix).parent), sys.executable
+    place = str(root or SHIPPED_ROOT[is_windows])
+    if is_windows:
+        place = str(PureWindowsPath(place))
+        return place, f"{place}\\.venv\\Scripts\\python.exe"
+    return place, f"{place}/.venv/bin/python"
 
 
 def save(text: str, path: Path) -> None:
@@ -81,17 +91,13 @@ def write(folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _python(root: str, *, is_windows: bool) -> str:
-    return f"{root}\\.venv\\Scripts\\python.exe" if is_windows else f"{root}/.venv/bin/python"
-
-
 def _values(config: Config) -> dict[str, Any]:
     """Return what else the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
     silence = max(config.first_byte_timeout, config.idle_timeout) if _both(config) else 86_400
     return {
         "port": config.port,
         "address": f"{_address(config)}:{config.port}",
-        "backend": config.backend_url,
+        "container_backend": _from_container(config.backend_url),
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes,
@@ -108,6 +114,24 @@ def _address(config: Config) -> str:
     host = next((host for host in config.hosts if addresses.is_loopback(host)), config.hosts[0])
     host = "127.0.0.1" if host in ("*", "0.0.0.0", "::", "localhost") else host  # noqa: S104  compared, not bound
     return addresses.bracketed(host)
+
+
+def _from_container(url: str) -> str:
+    """Return where a container reaches a backend; this machine has a name of its own there."""
+    host = urlsplit(url).hostname or ""
+    if not addresses.is_loopback(host):
+        return url
+    shown = f"[{host}]" if ":" in host else host
+    return url.replace(f"//{shown}", "//host.docker.internal", 1)
+
+
+def _systemd_word(text: str) -> str:
+    """Return a word of a command line as systemd reads it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if re.search(r"[\s\"';\\]", text) else escaped
+
+
+_ENVIRONMENT.filters["systemd_word"] = _systemd_word
 
 
 def _clock(seconds: int) -> str:

@@ -66,7 +66,15 @@ SERVER: tuple[Setting, ...] = (
         "1 = write a detailed log, with LM Studio's own words, which may quote prompts.",
         flag(),
     ),
-    _of("SHIM_LOG_FILE", "log_file", "", "File for the log, besides the console.", path(), unset="none"),
+    _of(
+        "SHIM_LOG_FILE",
+        "log_file",
+        "",
+        "File for the log, besides the console.",
+        path(),
+        fallbacks=("SHIM_SERVICE_LOG_FILE",),
+        unset="none",
+    ),
     _of(
         "SHIM_LOG_MAX_BYTES",
         "log_max_bytes",
@@ -81,6 +89,7 @@ SERVER: tuple[Setting, ...] = (
         "",
         "Folder for what the shim keeps: names made with copy and create.",
         path(),
+        fallbacks=("SHIM_SERVICE_DATA_DIR",),
         unset="the user's data folder",
     ),
     _of(

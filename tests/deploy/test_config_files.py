@@ -8,7 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +18,7 @@ from flask_shim.cli import cli
 from flask_shim.config import Config
 from flask_shim.deploy import TEMPLATES, render
 from flask_shim.deploy.rendering import shipped
+from flask_shim.settings import addresses
 
 CONFIG = Path(__file__).parents[2] / "config"
 BY_NAME = {template.name: template for template in TEMPLATES}
@@ -47,7 +48,8 @@ def test_a_printed_file_has_the_users_own_settings(template, monkeypatch, tmp_pa
     printed = CliRunner().invoke(cli, ["config", template.name, "--root", str(tmp_path)])
     assert printed.exit_code == 0
     assert "{{" not in printed.output
-    mine = [text for text in ("12345", "43", str(tmp_path)) if text in printed.output]
+    folders = (str(tmp_path), str(PureWindowsPath(tmp_path)))
+    mine = [text for text in ("12345", "43", *folders) if text in printed.output]
     assert mine or template.name in ("docker",)
 
 
@@ -72,6 +74,42 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path):
 def test_without_a_folder_it_is_this_installation_that_is_started():
     printed = CliRunner().invoke(cli, ["config", "systemd"]).output
     assert f"ExecStart={sys.executable} -m flask_shim serve\n" in printed
+
+
+@pytest.mark.parametrize("name", ["winsw", "windows-service", "iis-platform"])
+def test_a_file_for_windows_made_elsewhere_has_windows_paths(name, monkeypatch):
+    monkeypatch.setattr(addresses, "IS_WINDOWS", False)
+    assert render(BY_NAME[name], Config()) == shipped(BY_NAME[name])
+    assert "C:\\my shim\\.venv\\Scripts\\python.exe" in render(BY_NAME[name], Config(), "C:/my shim")
+
+
+@pytest.mark.parametrize("name", ["systemd", "launchd"])
+def test_a_file_for_other_systems_made_on_windows_has_their_paths(name, monkeypatch):
+    monkeypatch.setattr(addresses, "IS_WINDOWS", True)
+    assert render(BY_NAME[name], Config()) == shipped(BY_NAME[name])
+
+
+@pytest.mark.parametrize(
+    ("url", "inside"),
+    [
+        ("http://127.0.0.1:1234", "http://host.docker.internal:1234/v1"),
+        ("http://[::1]:4321/lm", "http://host.docker.internal:4321/lm/v1"),
+        ("https://box.internal:9", "https://box.internal:9/v1"),
+    ],
+)
+@pytest.mark.parametrize("name", ["compose", "docker"])
+def test_a_container_asks_lm_studio_where_the_settings_say(name, url, inside):
+    assert re.search(rf"SHIM_LMSTUDIO_BASE[:=] ?{re.escape(inside)}\n", render(BY_NAME[name], Config(backend_url=url)))
+
+
+@pytest.mark.parametrize("name", ["launchd", "winsw", "windows-service", "iis-platform"])
+def test_a_services_own_places_leave_the_users_settings_in_force(name, tmp_path, monkeypatch):
+    names = set(re.findall(r"\bSHIM_SERVICE_\w+", shipped(BY_NAME[name])))
+    assert names
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SHIM_LOG_FILE=mine.log\nSHIM_DATA_DIR=mine\n", encoding="utf-8")
+    config = Config.from_env(dict.fromkeys(names, "its"))
+    assert (config.log_file, config.data_dir) == (Path("mine.log"), Path("mine"))
 
 
 def test_an_endless_wait_for_the_backend_is_a_day_at_the_front_proxy():
@@ -130,6 +168,16 @@ def analysed(*words):
 
 
 def test_the_systemd_unit_is_one_that_systemd_takes(unit):
+    seen = analysed("verify", str(unit))
+    assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
+
+
+def test_systemd_takes_a_folder_with_blanks(unit, tmp_path):
+    root = tmp_path / "with 100% space"
+    python = root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    unit.write_text(render(BY_NAME["systemd"], Config(), root), encoding="utf-8")
     seen = analysed("verify", str(unit))
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 
