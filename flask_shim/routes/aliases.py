@@ -19,6 +19,7 @@ from flask_shim.services import services
 from flask_shim.streams import NDJSON
 from flask_shim.translate.aliases import Alias, alias_key, copied, created, is_alias_name, plain, progress
 from flask_shim.translate.asks import CreateAsk
+from flask_shim.translate.finding import find
 from flask_shim.translate.names import Source, is_valid, split_source
 from flask_shim.translate.prompts import check_template, template_fault
 from flask_shim.translate.quoting import go_quote
@@ -44,6 +45,7 @@ def create() -> Response:
         raise BadRequest("invalid model name")
     _check_source(ask)
     target = _source(ask.from_)
+    _check_hides_nothing(ask.model, target)
     alias = created(ask, _alias_of(target), time.time_ns())
     _check_template(alias.template)
     steps = list(progress(alias, target.model, services().aliases.aliases().values()))
@@ -65,6 +67,7 @@ def copy() -> Response:
     target = services().directory.find(ask.source)
     if target is None:
         raise ModelNotFound(f"model {go_quote(ask.source)} not found")
+    _check_hides_nothing(ask.destination, target)
     source = _alias_of(target)
     if alias_key(ask.destination) not in (alias_key(ask.source), source.key):
         services().aliases.put(copied(source, ask.destination, time.time_ns()))
@@ -136,6 +139,13 @@ def _source(name: str) -> Target:
     if target is None:
         raise ShimError(f"model '{name}' not found; pull it first", status=500)
     return target
+
+
+def _check_hides_nothing(name: str, target: Target) -> None:
+    """Refuse a name by which LM Studio has another model than that of ``target``: nobody would get it any more."""
+    owner = find(name, target.listing.models)
+    if owner is not None and owner.key != target.model.key:
+        raise BadRequest(f"{go_quote(name)} is LM Studio's name for {owner.key}: choose another name")
 
 
 def _alias_of(target: Target) -> Alias:

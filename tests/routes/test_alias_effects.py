@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.scripts import model
 
 ASKED = {"role": "user", "content": "Who are you?"}
 SYSTEM = {"role": "system", "content": "You are Rumpel."}
@@ -170,13 +171,14 @@ def test_the_openai_list_ends_with_the_aliases(client, made):
     assert {**client.get("/v1/models/rumpel").json, "id": "rumpel:latest"} == second
 
 
-def test_an_alias_hides_the_model_whose_name_it_has_until_it_is_deleted(client, backend, names, sent):
-    client.post("/api/copy", json={"source": "acme/large", "destination": "tiny"})
-    assert names() == ["acme/large:latest", "tiny:latest"]
-    assert sent("/api/chat", model="tiny", messages=[ASKED])[1]["model"] == "acme/large"
-    assert client.delete("/api/delete", json={"model": "tiny"}).status_code == 200
-    assert sent("/api/chat", model="tiny", messages=[ASKED])[1]["model"] == "tiny"
-    assert client.delete("/api/delete", json={"model": "tiny"}).status_code == 501
+def test_an_alias_hides_a_model_that_came_with_its_name_later_until_it_is_deleted(client, models, names, sent):
+    client.post("/api/copy", json={"source": "acme/large", "destination": "late"})
+    models.append(model("late"))
+    assert names() == ["acme/large:latest", "late:latest", "tiny:latest"]
+    assert sent("/api/chat", model="late", messages=[ASKED])[1]["model"] == "acme/large"
+    assert client.delete("/api/delete", json={"model": "late"}).status_code == 200
+    assert sent("/api/chat", model="late", messages=[ASKED])[1]["model"] == "late"
+    assert client.delete("/api/delete", json={"model": "late"}).status_code == 501
 
 
 def test_an_alias_whose_model_has_gone_is_not_listed_and_says_which_one_is_missing(client, models, names, made):
@@ -192,9 +194,9 @@ def test_an_alias_whose_model_has_gone_is_not_listed_and_says_which_one_is_missi
 
 
 def test_an_alias_whose_model_has_gone_does_not_give_way_to_a_model_of_its_name(client, models):
-    client.post("/api/copy", json={"source": "acme/large", "destination": "tiny"})
-    models.pop()
-    assert client.post("/api/chat", json={"model": "tiny", "messages": [ASKED]}).status_code == 404
+    client.post("/api/copy", json={"source": "acme/large", "destination": "late"})
+    models[1:] = [model("late")]
+    assert client.post("/api/chat", json={"model": "late", "messages": [ASKED]}).status_code == 404
 
 
 def test_an_alias_of_a_variant_asks_for_that_variant(client, models, sent):

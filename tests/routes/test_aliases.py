@@ -112,6 +112,28 @@ def test_a_copy_onto_itself_changes_nothing(client, name, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("name", ["acme/large", "ACME/Large:latest", "large"])
+@pytest.mark.parametrize("source", ["tiny", "rumpel"])
+def test_no_name_is_taken_from_another_model_of_lm_studio(client, name, source, made, names):
+    made()
+    before = names()
+    for path, ask in (
+        ("/api/copy", {"source": source, "destination": name}),
+        ("/api/create", {"model": name, "from": source}),
+    ):
+        answer = client.post(path, json=ask)
+        assert answer.status_code == 400
+        assert answer.json["error"] == f'"{name}" is LM Studio\'s name for acme/large: choose another name'
+    assert names() == before
+
+
+@pytest.mark.parametrize("source", ["tiny", "rumpel"])
+def test_a_model_may_get_settings_under_its_own_name(client, source, made):
+    made()
+    made(model="tiny", **{"from": source}, parameters={"seed": 7})
+    assert "seed" in client.post("/api/show", json={"model": "tiny"}).json["parameters"]
+
+
 @pytest.mark.parametrize(
     ("ask", "status", "text"),
     [

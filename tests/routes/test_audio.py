@@ -27,7 +27,7 @@ def test_a_body_that_is_no_form_is_refused(client):
         ({"x": "tiny"}, 400, "model is required"),
         ({"model": "tiny"}, 400, "file is required: http: no such file"),
         ({"model": "tiny", "file": b""}, 400, "audio file is empty"),
-        ({"model": "nope", "file": b"RIFF"}, 404, "model 'nope' not found"),
+        ({"model": "nope", "file": b"RIFF"}, 501, "does not transcribe"),
         ({"model": "tiny", "file": b"RIFF"}, 501, "does not transcribe"),
     ],
 )

@@ -21,6 +21,10 @@ FILES_DIFFER = (
 QUANTIZE_DIFFERS = "Models are not quantized and take no adapters (501)."
 PUSH_DIFFERS = "Nothing can be pushed (501): LM Studio has no registry."
 DELETE_DIFFERS = "LM Studio's own models cannot be deleted here (501); names made with copy and create can."
+HIDING_DIFFERS = (
+    "A name that LM Studio has for another model is not given away (400): that model would be answered by this one. "
+    "A model may get settings of its own under its own name."
+)
 PULL_FROM_DIFFERS = "create does not pull its `from`: a model that is not there is 500 with a hint to pull it first."
 
 
@@ -208,6 +212,14 @@ ROWS = (
         {"source": "tiny-chat", "destination": "copied2"},
         before=(made("copied2"),),
         **nothing(),
+    ),
+    post(
+        "7.12",
+        "a copy does not take another model's name",
+        "/api/copy",
+        {"source": "plain", "destination": "tiny-chat"},
+        **error(400, '"tiny-chat" is LM Studio\'s name for tiny-chat: choose another name'),
+        differs=HIDING_DIFFERS,
     ),
     post(
         "7.12", "a copy onto itself is nothing", "/api/copy", {"source": "plain", "destination": "plain"}, **nothing()
