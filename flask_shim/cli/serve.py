@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -16,6 +17,7 @@ from flask_shim.cli.settings import BAD_SETTINGS, Refusal, backend_options, plai
 from flask_shim.config import Config
 from flask_shim.lmstudio.link import link_of
 from flask_shim.serving import CannotListen, open_listeners, run, urls_of
+from flask_shim.serving.itself import leads_here
 from flask_shim.settings.addresses import bracketed, is_loopback
 
 
@@ -37,6 +39,7 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
         _serve_with_reload(app, config)
         return
     listeners = listeners_of(config)
+    _refuse_to_ask_itself(config, listeners)
     say_start(config, urls_of(listeners))
     say_backend_soon(link_of(config))
     run(app, config, listeners)
@@ -52,6 +55,17 @@ def listeners_of(config: Config) -> list[socket.socket]:
         raise Refusal(str(exc), BAD_SETTINGS) from exc
 
 
+def _refuse_to_ask_itself(config: Config, listeners: Sequence[socket.socket]) -> None:
+    """End with a text if LM Studio's address is one of the listeners'."""
+    for name, url in (("SHIM_LMSTUDIO_BASE", config.backend_url), ("SHIM_LMSTUDIO_REST_BASE", config.rest_url)):
+        if leads_here(url, listeners):
+            raise Refusal(
+                f"{name}: {url} is where the shim itself listens, so it would ask itself. Name LM Studio's own address "
+                "(http://localhost:1234 unless it was changed there), or give the shim another SHIM_PORT.",
+                BAD_SETTINGS,
+            )
+
+
 def _serve_with_reload(app: Flask, config: Config) -> None:
     """Serve with Werkzeug's development server, which watches the code; it does not notice clients that hang up."""
     from werkzeug.serving import is_running_from_reloader, run_simple
@@ -64,6 +78,8 @@ def _serve_with_reload(app: Flask, config: Config) -> None:
     if is_running_from_reloader():  # the socket is open, and handed down from process to process
         say_start(config, [f"http://{bracketed(config.hosts[0])}:{config.port}"])
     else:
-        for listener in listeners_of(config):
+        listeners = listeners_of(config)
+        _refuse_to_ask_itself(config, listeners)
+        for listener in listeners:
             listener.close()
     run_simple(config.hosts[0], config.port, app, use_reloader=True, threaded=True)
