@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import exposure, faces, foreign_server, guards, log, metrics, prepared, recording, routes
+from flask_shim import data_folder, exposure, faces, foreign_server, guards, log, metrics, prepared, recording, routes
 from flask_shim.config import CannotStart, Config, ConfigError
 from flask_shim.lmstudio import LMStudio
 from flask_shim.services import Services
@@ -36,6 +36,7 @@ def _from_env() -> Config:
     try:
         config = Config.from_env()
         log.configure(config)  # the settings are ours to read, so are those of the log
+        data_folder.check(config)
     except ConfigError as exc:
         raise CannotStart(exc.problems) from None
     return config

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 
 from flask_shim.log import quoted
-from flask_shim.request_record import RequestRecord, current, enter, new_id
+from flask_shim.request_record import CUT, RequestRecord, current, enter, new_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -115,7 +115,7 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
 
 def tell(record: RequestRecord) -> None:
     """Write the line about a request that is over; what is not known is left out, the query always."""
-    is_trouble = bool(record.refused_by) or record.status >= 500 or record.how.startswith("error")
+    is_trouble = bool(record.refused_by) or record.status >= 500 or record.how.startswith(("error", CUT))
     level = logging.WARNING if is_trouble else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "%s", " ".join(f"{key}={quoted(value)}" for key, value in _facts(record) if value is not None))

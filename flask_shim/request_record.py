@@ -13,6 +13,7 @@ from flask_shim.errors import BackendError, ClientGone, ShimError
 DONE = "done"
 CLIENT_GONE = "client_gone"
 REFUSED = "refused"
+CUT = "cut"
 
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -76,7 +77,8 @@ class RequestRecord:
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"
         self.error_loggable = exc.loggable if isinstance(exc, ShimError) else self.error
         self.backend_error = kind_of(exc) if isinstance(exc, BackendError) else ""
-        self._ending = _ending_of(exc)
+        ending = _ending_of(exc)
+        self._ending = CUT if ending == REFUSED and self.is_streamed else ending
 
     def ended(self) -> None:
         """Note that nothing more will come."""
@@ -84,7 +86,10 @@ class RequestRecord:
 
     @property
     def how(self) -> str:
-        """How it ended: ``done``, ``client_gone``, ``refused``, ``error:<kind>``, or ``error`` for a bare status."""
+        """How it ended: ``done``, ``client_gone``, ``refused``, ``error:<kind>``, or ``error`` for a bare status.
+
+        ``cut`` is a streamed answer that had begun when the shim was stopped.
+        """
         if self._ending:
             return self._ending
         if self.is_streamed and not self.is_complete:

@@ -14,7 +14,7 @@ LAYERS = (
     {"_version", "durations", "errors", "log_thread", "origins", "shutdown"},
     {"embedded", "request_record", "settings", "slots"},
     {"config", "config_docs", "faces", "hosts", "streams"},
-    {"exposure", "foreign_server", "guards", "lmstudio", "log"},
+    {"data_folder", "exposure", "foreign_server", "guards", "lmstudio", "log"},
     {"prepared", "recording", "translate"},
     {"directory", "metrics", "schemas"},
     {"alias_file", "openapi"},

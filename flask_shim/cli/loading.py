@@ -47,7 +47,7 @@ def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) ->
     A copy that ps shows is unloaded by its own name, all copies of a model by the model's.
     """
     if bool(names) == wants_all:
-        raise click.UsageError("Name the models to unload, or say --all.")
+        raise click.UsageError("Name the models to unload, or say --all: one of the two.")
     with opened(options) as services:
         if wants_all:
             loaded = services.backend.listing(max_age=0).loaded()

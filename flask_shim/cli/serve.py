@@ -10,7 +10,7 @@ from dataclasses import replace
 import click
 from flask import Flask
 
-from flask_shim import log
+from flask_shim import data_folder, log
 from flask_shim.app import create_app
 from flask_shim.cli.banner import say_backend_soon, say_start
 from flask_shim.cli.settings import BAD_SETTINGS, Refusal, backend_options, plain_failures, read_config
@@ -34,6 +34,7 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
     config = read_config(env_file=env_file, **options)
     with plain_failures():
         log.configure(config)
+        data_folder.check(config)
         app = create_app(config)
     if reload:
         _serve_with_reload(app, config)

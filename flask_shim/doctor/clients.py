@@ -122,7 +122,7 @@ CLIENTS: dict[str, Client] = {
         headers={"User-Agent": "claude-cli/2.1.197", "Authorization": "Bearer ollama"},
         steps=(_head(_ROOT),),
         chat=chats.CLAUDE,
-        setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=ollama claude --model NAME",
+        setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} claude --model NAME",
         key="ANTHROPIC_AUTH_TOKEN",
         context=CODING_TOKENS,
         tools=True,

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from flask_shim.config import Config
+from flask_shim.data_folder import why_unwritable
 from flask_shim.doctor import chats, machine, models, shim, streams, studio
 from flask_shim.doctor.asking import Asker, Heard
 from flask_shim.doctor.clients import CLIENTS, Client
@@ -57,8 +58,7 @@ class Doctor:
         is_here = not self.wish.url or is_this_machine(self.wish.url)
         backend: list[Finding] = []
         if is_here:
-            settings = [note("setting", text) for text in self.config.notes]
-            yield Section("This machine", [*machine.judge_surroundings(machine.look_around()), *settings])
+            yield Section("This machine", list(self._machine()))
             backend = list(self._studio())
             yield Section("LM Studio", backend)
         with ExitStack() as owned:
@@ -72,6 +72,12 @@ class Doctor:
                 yield Section("Models and clients", [note("left-out", "not looked at: what failed above comes first")])
             else:
                 yield from self._through(patient)
+
+    def _machine(self) -> Iterator[Finding]:
+        yield from machine.judge_surroundings(machine.look_around())
+        if not self.config.read_only:
+            yield from machine.judge_data(self.config.data_dir, why_unwritable(self.config.data_dir))
+        yield from (note("setting", text) for text in self.config.notes)
 
     @property
     def _address(self) -> str:
@@ -144,7 +150,8 @@ class Doctor:
         yield from models.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
         if not has_failed(shaken):
             yield from self._chat(patient, client.chat, dict(client.headers), tools=client.tools)
-        yield note("setup", f"to point it here: {client.setup.format(url=self._address)}")
+        key = "YOUR-KEY" if patient.has_key else "ollama"  # any text does where none is asked for
+        yield note("setup", f"to point it here: {client.setup.format(url=self._address, key=key)}")
 
     def _chat(
         self, patient: Patient, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -55,6 +56,13 @@ def judge_surroundings(seen: Surroundings) -> Iterator[Finding]:
         )
     if not seen.localhost:
         yield warn("localhost", "the name localhost leads nowhere", "Use 127.0.0.1 in the clients' settings.")
+
+
+def judge_data(folder: Path, reason: str | None) -> Iterator[Finding]:
+    """Judge whether names can be kept in a folder; ``reason`` says why not."""
+    if reason is not None:
+        text = f"names made with copy and create cannot be kept in {folder}: {reason}"
+        yield warn("data", text, "Set SHIM_DATA_DIR to a folder that the shim's user may write to.")
 
 
 def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:

@@ -95,7 +95,7 @@ def test_unload_of_what_is_not_loaded_says_so(invoke, studio):
 @pytest.mark.parametrize("arguments", [(), ("tiny", "--all")])
 def test_unload_wants_to_know_what(invoke, studio, arguments):
     result = invoke(studio(tiny=4096), "unload", *arguments)
-    assert (result.exit_code, "Name the models to unload, or say --all." in result.stderr) == (2, True)
+    assert (result.exit_code, "Name the models to unload, or say --all: one of the two." in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("generation", "says"), [("openai", "does not tell which models"), ("v0", "cannot unload")])

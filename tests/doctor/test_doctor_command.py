@@ -109,6 +109,19 @@ def test_key_of_the_settings_is_used(rude, examine, served_shim):
     assert found["shim"]["text"].endswith("takes the key")
 
 
+@pytest.mark.parametrize(("keys", "token"), [({}, "ollama"), ({"SHIM_API_KEY": "a-long-enough-key"}, "YOUR-KEY")])
+def test_claude_code_is_told_what_it_has_to_send(rude, examine, keys, token):
+    found = examine(rude(studio()).url, "--no-chat", "--client", "claude", **keys)
+    assert f"ANTHROPIC_AUTH_TOKEN={token} " in found["setup"]["text"]
+
+
+def test_a_folder_for_names_that_cannot_be_written_is_seen(rude, examine, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    found = examine(rude(studio()).url, SHIM_DATA_DIR=str(tmp_path / "file"))
+    assert found.levels("data") == {"data": "warn"}
+    assert "SHIM_DATA_DIR" in found["data"]["remedy"]
+
+
 def test_ollama_on_the_port_is_a_failure_and_the_rest_is_looked_at(rude, examine, port):
     port["127.0.0.1"] = "Ollama 0.12.6"
     found = examine(rude(studio()).url)

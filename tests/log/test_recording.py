@@ -160,6 +160,7 @@ def test_a_stream_that_is_closed_early_lost_its_client(client, written):
         ("gone", "client_gone", "INFO"),
         ("slow", "error:backend_timeout", "WARNING"),
         ("crash", "error:model_failed", "WARNING"),
+        ("busy", "cut", "WARNING"),
     ],
 )
 def test_a_stream_that_breaks_says_how(client, written, name, how, level):
