@@ -34,6 +34,18 @@ def test_an_example_is_answered_as_shown(section, language, demo):
         assert differences(example, text_of(response)) == [], text_of(response)
 
 
+def test_the_page_is_true_from_top_to_bottom(demo):
+    demo.forget()
+    found = {}
+    for heading, section in SECTIONS.items():
+        for example in examples(section, "bash"):
+            response = demo.ask(example.asked)
+            different = differences(example, text_of(response))
+            if different or response.status_code != example.status:
+                found[heading, example.asked.path] = response.status_code, different
+    assert found == {}
+
+
 def test_every_route_has_an_example():
     app = create_app(Config())
     urls = app.url_map.bind("localhost")
