@@ -87,3 +87,30 @@ def test_a_thread_has_the_record_of_its_own_request_only():
 def test_outside_of_a_request_notes_go_nowhere():
     current().uses("m")
     assert current().model == ""
+
+
+QUOTING = "Got 'secret'"
+
+
+def failing(text, cause):
+    """Return a failure of ours that was led to by another."""
+    failure = errors.ShimError(text)
+    failure.__cause__ = cause
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "loggable"),
+    [
+        (errors.BackendRefused(QUOTING, own_words="refused"), "refused"),
+        (errors.ModelNotFound("model 'x' not found"), "model 'x' not found"),
+        (failing(f"pull: {QUOTING}", errors.BackendRefused(QUOTING, own_words="refused")), "pull: refused"),
+        (failing(f"pull: {QUOTING}", failing(QUOTING, errors.BackendRefused(QUOTING, own_words="no"))), "pull: no"),
+        (failing("not there", errors.BackendRefused(QUOTING, own_words="refused")), "not there"),
+        (failing("not there", OSError(QUOTING)), "not there"),
+    ],
+)
+def test_a_log_gets_the_text_without_the_words_of_others(failure, loggable):
+    record = RequestRecord()
+    record.failed(failure)
+    assert (record.error, record.error_loggable) == (failure.text, loggable)
