@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -41,8 +42,8 @@ def configure(config: Config) -> bool:
     root = logging.getLogger()
     if root.handlers:
         return False
-    if targets := [*_console(), *_file(config)]:
-        handler = LogThread(targets)
+    for target in (*_console(), *_file(config)):
+        handler = LogThread(target)
         handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
         root.addHandler(handler)
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
@@ -57,10 +58,20 @@ def configure(config: Config) -> bool:
     return True
 
 
-def flush() -> None:
-    """Wait until the log so far is written."""
-    for handler in logging.getLogger().handlers:
-        handler.flush()
+def flush() -> bool:
+    """Wait until the log so far is written, as far as that goes in time; tell whether it is."""
+    ours = (handler for handler in logging.getLogger().handlers if isinstance(handler, LogThread))
+    return not [handler for handler in ours if not handler.is_written()]  # every one, not only up to the first
+
+
+def end() -> None:
+    """Write what is left of the log, as the last thing that a process does.
+
+    Where its place takes nothing any more, a marked console or a pipe that nobody reads, the process ends here and now:
+    the interpreter's own end would wait for that place, too.
+    """
+    if not flush():
+        os._exit(0)
 
 
 def _console() -> list[logging.Handler]:

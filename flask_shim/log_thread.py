@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -32,17 +31,20 @@ _MOST_TOGETHER = 16_384
 class LogThread(logging.Handler):
     """A handler that formats records where they come from, and has the lines written by a thread of its own.
 
-    ``targets`` get finished lines, some of them together as one record.
+    ``target`` gets finished lines, some of them together as one record. Each place has a thread of its own, so that one
+    that stands still does not keep lines from another.
     """
 
-    def __init__(self, targets: Sequence[logging.Handler]) -> None:
-        """Take over ``targets``; closing this closes them."""
+    def __init__(self, target: logging.Handler) -> None:
+        """Take over ``target``; closing this closes it."""
         super().__init__()
-        self.targets = tuple(targets)
+        self.target = target
+        self.target.handleError = self._failed  # type: ignore[assignment, method-assign]  # else a full disk prints tracebacks
         self._waiting: SimpleQueue[str | threading.Event] = SimpleQueue()
         self._end = threading.Event()
         self._lost = 0
         self._losing = threading.Lock()
+        self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="shim-log", daemon=True)
         self._thread.start()
 
@@ -60,23 +62,26 @@ class LogThread(logging.Handler):
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put(line)
         else:
-            with self._losing:
-                self._lost += 1
+            self._lose(1)
 
     def flush(self) -> None:
         """Wait until all lines so far are written, as far as that goes in time."""
-        if self._thread.is_alive():
-            written = threading.Event()
-            self._waiting.put(written)
-            written.wait(CLOSE_SECONDS)
+        self.is_written()
+
+    def is_written(self) -> bool:
+        """Wait as :meth:`flush` does, and tell whether they are."""
+        if not self._thread.is_alive():
+            return True
+        written = threading.Event()
+        self._waiting.put(written)
+        return written.wait(CLOSE_SECONDS)
 
     def close(self) -> None:
-        """Write what is waiting, as far as that goes in time, and close the targets; logging does it at exit."""
+        """Write what is waiting, as far as that goes in time, and close the target; logging does it at exit."""
         self._waiting.put(self._end)
         self._thread.join(CLOSE_SECONDS)
         if not self._thread.is_alive():  # else it holds the lock of the target that it waits for
-            for target in self.targets:
-                target.close()
+            self.target.close()
         super().close()
 
     def _run(self) -> None:
@@ -85,8 +90,8 @@ class LogThread(logging.Handler):
             if isinstance(first, str):
                 time.sleep(GATHER_SECONDS)
             lines, mark = self._gathered(first)
-            self._write(lines)
-            self._tell_lost()
+            if lines:
+                self._write(lines)
             if mark is not None:
                 mark.set()
 
@@ -105,14 +110,25 @@ class LogThread(logging.Handler):
             return lines, item
         return lines, None
 
+    def _write(self, lines: list[str]) -> None:
+        was_failing, self._is_failing = self._is_failing, False
+        self.target.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
+        if self._is_failing:
+            self._lose(len(lines))
+            if not was_failing:
+                log.error("the log can't be written to %s", self.target)
+        else:
+            self._tell_lost()
+
+    def _failed(self, _: logging.LogRecord) -> None:
+        self._is_failing = True
+
+    def _lose(self, count: int) -> None:
+        with self._losing:
+            self._lost += count
+
     def _tell_lost(self) -> None:
         with self._losing:
             lost, self._lost = self._lost, 0
         if lost:
             log.warning("lines lost n=%d", lost)
-
-    def _write(self, lines: list[str]) -> None:
-        if lines:
-            record = logging.makeLogRecord({"msg": "\n".join(lines)})
-            for target in self.targets:
-                target.handle(record)

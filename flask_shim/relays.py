@@ -15,7 +15,7 @@ from flask_shim.faces import anthropic_error, openai_error
 from flask_shim.lmstudio import Call
 from flask_shim.lmstudio.answers import CUT, Answer
 from flask_shim.lmstudio.refusals import refusal, refusal_of, text_of, without
-from flask_shim.lmstudio.sse import EventCutter, SseSplitter
+from flask_shim.lmstudio.sse import EventCutter, LineTooLong, SseSplitter
 from flask_shim.request_record import current
 from flask_shim.services import Services
 from flask_shim.slots import BUSY
@@ -25,6 +25,11 @@ from flask_shim.streams import SSE, streamed
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 512
 _DONE = b"data: [DONE]\n\n"
+_SAID_ERROR = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
+_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _SAID_ERROR.pattern)
+
+_LONGEST_EVENT = 8
+"""How many times as long as a chat's an event may be that is passed on: some hold the whole answer once more."""
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """How an error with status 200 begins."""
@@ -103,6 +108,8 @@ def _ask(services: Services, request: Request, call: Call) -> tuple[Answer, byte
 def _check(answer: Answer, first: bytes, token: str | None) -> None:
     if answer.status >= 300:
         raise refusal(answer.status, first, answer.headers, token=token)
+    if answer.status != 200 and not first:
+        raise BackendBroke(f"LM Studio answered with status {answer.status} and nothing else")
     if answer.content_type == SSE:
         _check_first_event(without(token, first))
     elif _ERROR.match(first):
@@ -124,7 +131,7 @@ def _events(services: Services, answer: Answer, first: bytes, path: str) -> Iter
     link = services.backend.link
     late = f"LM Studio sent no data for {link.idle_timeout} s"
     ends_by_done = path in _ENDED_BY_DONE
-    cutter = EventCutter()
+    cutter = EventCutter(_LONGEST_EVENT * link.max_line_bytes)
     size = 0
     tail = b""
     block = first
@@ -133,15 +140,32 @@ def _events(services: Services, answer: Answer, first: bytes, path: str) -> Iter
         size += len(block)
         if link.max_answer_bytes and size > link.max_answer_bytes:
             raise BackendBroke(f"the answer is too long: more than {link.max_answer_bytes} bytes")
-        if events := cutter.feed(block):
+        if events := _complete(cutter, block):
             yield events
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
             return  # whatever becomes of the connection
-        block = answer.read()
-    if ends_by_done and b"[DONE]" not in tail and b'"error"' not in tail:
+        block = _next(answer, tail)
+    if ends_by_done and not _END.search(tail):
         raise BackendBroke(CUT)
     yield cutter.flush()
+
+
+def _complete(cutter: EventCutter, block: bytes) -> bytes:
+    try:
+        return cutter.feed(block)
+    except LineTooLong as exc:
+        raise BackendBroke(f"LM Studio's answer is garbled: {exc}") from exc
+
+
+def _next(answer: Answer, tail: bytes) -> bytes:
+    """Return the next bytes; a connection that breaks behind an error has said why already."""
+    try:
+        return answer.read()
+    except BackendBroke:
+        if _SAID_ERROR.search(tail):
+            return b""
+        raise
 
 
 def error_event(path: str) -> Callable[[str], bytes]:

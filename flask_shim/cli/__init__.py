@@ -5,6 +5,7 @@ A new command is a module of this package with a click command in it, and a line
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -67,8 +68,18 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; ends the process."""
+    _fill_standard_descriptors()
     _never_fail_to_print()
     cli(prog_name="flask-shim")
+
+
+def _fill_standard_descriptors() -> None:
+    # Where one was closed, the first socket would get its number, and a process we start would have it replaced.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 def _never_fail_to_print() -> None:

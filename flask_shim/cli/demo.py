@@ -52,6 +52,7 @@ def demo(*, port: int, backend_port: int, models: Path | None, generation: Gener
         run(create_app(config), config, listeners)
     log.flush()
     click.echo("The demo has ended; nothing is left running.")
+    log.end()
 
 
 def _config(*, port: int, debug: bool, home: str, backend: str = "") -> Config:

@@ -44,6 +44,7 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
     say_start(config, urls_of(listeners))
     say_backend_soon(link_of(config))
     run(app, config, listeners)
+    log.end()
 
 
 def listeners_of(config: Config) -> list[socket.socket]:

@@ -41,6 +41,7 @@ class _Reachable:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
+        self.sock.settimeout(None)  # the time to connect is no limit for sending; the call has its own
         self._attach()
 
     def request(self, *args: Any, **kwargs: Any) -> None:

@@ -80,11 +80,13 @@ class EventCutter:
     A stream that is passed on as it is may break at any moment: only between two events can that still be said.
     """
 
-    __slots__ = ("_held", "_last")
+    __slots__ = ("_held", "_last", "_limit", "_size")
 
-    def __init__(self) -> None:
-        """Hold nothing."""
+    def __init__(self, limit: int = 1 << 20) -> None:
+        """Refuse an event of more than ``limit`` bytes."""
+        self._limit = limit
         self._held: list[bytes] = []
+        self._size = 0
         self._last = b""  # an end may fall between two chunks
 
     def feed(self, chunk: bytes) -> bytes:
@@ -92,16 +94,25 @@ class EventCutter:
         cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
         self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
         if not cut:
-            self._held.append(chunk)
+            self._hold(chunk)
             return b""
         complete = b"".join((*self._held, memoryview(chunk)[:cut]))
-        self._held = [chunk[cut:]] if cut < len(chunk) else []
+        self._held.clear()
+        self._size = 0
+        if cut < len(chunk):
+            self._hold(chunk[cut:])
         return complete
 
     def flush(self) -> bytes:
         """Return what is kept; it has no end."""
         held, self._held = self._held, []
         return b"".join(held)
+
+    def _hold(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise LineTooLong(f"no event ended within {self._limit} bytes")
+        self._held.append(part)
 
 
 def _end_of_events(data: bytes) -> int:

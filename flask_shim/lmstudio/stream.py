@@ -92,6 +92,8 @@ class EventStream:
         if answer.status == 200 and answer.content_type == "text/event-stream":
             answer.check_encoding()
             return
+        if answer.status in (204, 205):
+            raise BackendBroke(f"LM Studio answered with status {answer.status} and nothing else")
         if answer.status != 200:
             body = answer.read_all(self._link.max_answer_bytes)
             raise refusal(answer.status, body, answer.headers, token=self._link.token)

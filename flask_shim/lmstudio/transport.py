@@ -56,9 +56,20 @@ class Transport:
             raise Busy(f"all {self.link.max_connections} connections to LM Studio are in use", retry_after=1)
         with ExitStack() as unless_answered:
             unless_answered.callback(self.room.leave)
-            response = self._send(adapter, request, call)
+            response = self._send_again_if_harmless(adapter, request, call)
             unless_answered.pop_all()
         return Answer(response, call, self.link.chunk_size, self.room.leave)
+
+    def _send_again_if_harmless(
+        self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: Call
+    ) -> requests.Response:
+        """Send a request, and a GET once more if its connection broke: a kept one may have been closed meanwhile."""
+        try:
+            return self._send(adapter, request, call)
+        except BackendBroke:
+            if request.method != "GET" or call.failure is not None:
+                raise
+        return self._send(adapter, request, call)
 
     def _send(
         self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: Call

@@ -7,12 +7,13 @@ changes of thread too many.
 
 from __future__ import annotations
 
+import socket
 import time
 from threading import get_ident
 from typing import Any
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 
 from flask_shim.serving.refused import refusing
@@ -48,6 +49,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     _held: list[bytes] | None = None
     _reader: int | None = None
     _is_claimed = False
+    _has_more = False  # bytes that are not read before a request is answered
+
+    def readable(self) -> bool:
+        """Tell whether to watch for bytes, and for the end: also while as many requests wait as are read ahead."""
+        return bool(super().readable()) or (self._is_full() and not self._has_more)
+
+    def handle_read(self) -> None:
+        """Read; where no more is taken now, only look whether the client is still there."""
+        if not self._is_full():
+            self._has_more = False
+            super().handle_read()
+            return
+        try:
+            self._has_more = bool(self.socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            self.logger.debug("a client broke off: %s", exc)
+        if not self._has_more:
+            self.handle_close()
+
+    def _is_full(self) -> bool:
+        is_ending = self.will_close or self.close_when_flushed or self.total_outbufs_len
+        return not is_ending and len(self.requests) > self.adj.channel_request_lookahead
 
     def received(self, data: bytes) -> bool:
         """Take what was read. A request that :meth:`claim` was called for is answered before this returns."""
@@ -79,8 +104,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         with self.outbuf_lock:
             sent = self._send_now(data)
             if sent < len(data):
-                super().write_soon(data[sent:])
+                self._keep(data[sent:])
         return len(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Leave ``data`` to waitress; end the connection if that has no room for it."""
+        try:
+            super().write_soon(data)
+        except OSError as exc:
+            self.logger.error("no room to keep an answer that its client does not read: %s", exc)
+            self.total_outbufs_len = 0  # waitress counts before it writes, and would wait for what is not there
+            self.will_close = True
+            self.server.pull_trigger()
+            raise ClientDisconnected from exc
 
     def _send_now(self, data: bytes) -> int:
         """Send what goes without overtaking anything; nothing is lost by a failure, waitress will meet it again."""

@@ -16,7 +16,7 @@ CUT_SECONDS = 2.0
 """How long an answer may take to say that it was cut."""
 
 FLUSH_SECONDS = 1.0
-"""How long the last bytes may take on their way out."""
+"""How long the last bytes may take on their way out where no other time is left."""
 
 POLL_SECONDS = 0.02
 
@@ -30,13 +30,16 @@ def drain(services: Services, server: Server) -> None:
 
 
 def _drain(services: Services, server: Server) -> None:
+    seconds = services.config.drain_seconds
+    deadline = time.monotonic() + seconds
     services.slots.drain()
-    log.info("draining n=%d seconds=%g", services.slots.in_use, services.config.drain_seconds)
+    log.info("draining n=%d seconds=%g", services.slots.in_use, seconds)
     cut = 0
-    if not _wait(lambda: not _running(services), services.config.drain_seconds):
+    if not _wait(lambda: not _running(services), seconds):
         cut = _running(services)
         _cut(services)
-    _wait(server.is_idle, FLUSH_SECONDS)
+    if not _wait(server.is_idle, max(FLUSH_SECONDS, deadline - time.monotonic())):
+        cut = max(cut, server.unsent())
     log.info("drained cut=%d", cut)
 
 

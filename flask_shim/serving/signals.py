@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
+from flask_shim.log import flush
+
 log = logging.getLogger(__name__)
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
@@ -57,6 +59,6 @@ def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[]
     if number:
         log.warning("forced signal=%s", signal.Signals(number).name)
         force()
-        logging.shutdown()
+        flush()
         # Without the interpreter's end, which would wait for threads that are busy with what nobody wants any more.
         os._exit(0)

@@ -37,6 +37,7 @@ def main() -> None:
     with preloading(services) if errand.number == 1 else nullcontext():  # one is enough for all of them
         server.run()
     services.close()
+    log.end()
 
 
 def _wait_for_the_end(stop: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from support.gauges import gauges_of
 from support.scripts import END, endless, event, silent, streams
 from support.studio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
 from support.watched import PROMPT, chat
-from support.wire import Wire
+from support.wire import Wire, request
 
 PROMISED_SECONDS = 1.0
 
@@ -41,6 +41,17 @@ def test_client_that_leaves_in_a_stream_hangs_lm_studio_up(patient, studio, leav
         leave(wire)
         hung_up(studio, CHAT, time.monotonic())
     assert patient.end_of(path).items() >= {"level": "INFO", "how": "client_gone"}.items()
+
+
+@pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_client_that_leaves_with_more_requests_under_way_hangs_lm_studio_up(patient, studio, leave, ahead):
+    studio.answers[CHAT] = silent
+    with Wire(patient.port) as wire:
+        wire.send(request("/api/chat", chat(stream=False)) + request("/health") * ahead)
+        studio.until(lambda: studio.open_at(CHAT))
+        leave(wire)
+        hung_up(studio, CHAT, time.monotonic())
 
 
 SILENCES = {

@@ -116,6 +116,40 @@ def test_passed_on_stream_without_end_is_cut_at_the_limit(impatient, studio):
     assert len(answer.body) < 2_100_000
 
 
+def test_passed_on_event_without_end_is_no_burden(impatient, studio):
+    studio.answers[CHAT] = streams("one", *[b"x" * 100_000] * 15)
+    assert impatient.asked("/v1/chat/completions", chat(stream=True)).status == 200
+    studio.answers[CHAT] = streams("one", *[b"x" * 100_000] * 100)
+    events = events_of(impatient.asked("/v1/chat/completions", chat(stream=True)).body)
+    assert "choices" in events[0]
+    assert "too long" in events[-1]["error"]["message"]
+
+
+ERROR = b'data: {"error":{"message":"boom"}}\n\n'
+
+
+@pytest.mark.parametrize("error", [ERROR, b"event: error\n" + ERROR])
+def test_passed_on_error_is_the_only_one_though_the_connection_breaks_behind_it(impatient, studio, error):
+    studio.answers[CHAT] = streams("one", error, ends=False)
+    body = impatient.asked("/v1/chat/completions", chat(stream=True)).body
+    assert body == event("one") + error
+
+
+@pytest.mark.parametrize("text", ["so [DONE] is", 'the "error" is'])
+def test_passed_on_text_that_speaks_of_ends_is_none(impatient, studio, text):
+    studio.answers[CHAT] = streams(text, ends=False, chunked=False)
+    events = events_of(impatient.asked("/v1/chat/completions", chat(stream=True)).body)
+    assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+def test_answer_without_content_is_a_failure(impatient, studio, path):
+    studio.answers[CHAT] = replies(b"", "204 No Content")
+    answer = impatient.asked(path, chat(stream=True))
+    assert answer.status == 502
+    assert "status 204 and nothing else" in answer.body.decode()
+
+
 def test_passed_on_object_beyond_the_limit_is_an_error(impatient, studio):
     studio.answers[CHAT] = replies({"choices": [{"message": {"content": "x" * 2_100_000}}]})
     assert impatient.asked("/v1/chat/completions", chat()).status == 502

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut
 
-from flask_shim.lmstudio.sse import EventCutter
+from flask_shim.lmstudio.sse import EventCutter, LineTooLong
 
 EVENTS = [b"data: {}", b": a comment", b"event: x\ndata: 1\ndata: 2", b"data: \xc3\xa9", b"id: 7"]
 ENDS = [b"\n\n", b"\r\n\r\n", b"\r\r"]
@@ -41,7 +41,14 @@ def test_event_that_is_complete_leaves_at_once(end):
 
 
 def test_long_event_takes_linear_time():
-    cutter = EventCutter()
+    cutter = EventCutter(limit=1 << 30)
     for _ in range(20_000):
         assert cutter.feed(b"x" * 1000) == b""
     assert len(cutter.feed(b"\n\n")) == 20_000_002
+
+
+def test_event_that_never_ends_is_not_kept_for_ever():
+    cutter = EventCutter(limit=1000)
+    assert cutter.feed(b"data: 1\n\n" + b"x" * 600) == b"data: 1\n\n"
+    with pytest.raises(LineTooLong):
+        cutter.feed(b"x" * 600)

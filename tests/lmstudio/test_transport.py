@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import urllib3.util.connection
 from support.ports import unused_port
@@ -52,6 +54,30 @@ def refused(monkeypatch):
         return attempts
 
     return refusing
+
+
+def test_the_time_to_connect_is_no_limit_for_sending(client_of, rude):
+    body = b"x" * 30_000_000  # more than sockets hold
+
+    def slow(peer):
+        time.sleep(0.5)  # several times what connecting may take
+        peer.read()
+        replies({"ok": True})(peer)
+
+    with post(client_of(rude(slow).url, connect_timeout=0.1), body=body) as answer:
+        assert answer.read_all(1 << 20) == b'{"ok": true}'
+
+
+def test_a_list_is_asked_for_again_where_a_kept_connection_has_been_closed(client_of, rude):
+    def closes_on_the_second(peer):
+        peer.read()
+        replies({"data": []})(peer)
+        peer.read()
+
+    server = rude(closes_on_the_second)
+    client = client_of(server.url)
+    assert [exchanged(client) for _ in range(3)] == [{"data": []}] * 3
+    assert server.connections == 3
 
 
 def test_a_connection_is_tried_again_and_the_request_sent_once(client_of, rude, refused):

@@ -49,7 +49,7 @@ def console():
 @pytest.fixture
 def logger(console):
     """Return a logger of its own whose lines a thread writes to ``console``."""
-    made, handler = logging.getLogger("test of the log's thread"), LogThread([console])
+    made, handler = logging.getLogger("test of the log's thread"), LogThread(console)
     made.setLevel(logging.INFO)
     made.propagate = False
     made.addHandler(handler)
@@ -141,6 +141,50 @@ def test_a_record_that_cannot_be_told_costs_only_itself(logger, console, capsys)
     assert "TypeError" in capsys.readouterr().err
 
 
+class FullDisk(Console):
+    """A place that takes nothing while it is full."""
+
+    is_full = True
+
+    def emit(self, record):
+        try:
+            if self.is_full:
+                raise OSError(28, "No space left on device")
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+
+def test_a_full_disk_is_told_once_and_costs_only_lines(capsys, caplog, until):
+    disk = FullDisk()
+    handler = LogThread(disk)
+    for number in range(3):
+        handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
+        handler.flush()
+    assert [message for message in caplog.messages if "can't be written" in message] == [
+        f"the log can't be written to {disk}"
+    ]
+    disk.is_full = False
+    handler.handle(logging.makeLogRecord({"msg": "after"}))
+    until(lambda: "lines lost n=3" in caplog.messages)
+    handler.close()
+    assert disk.lines == ["after"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_place_that_stands_still_keeps_no_line_from_another(console, until):
+    file = Console()
+    handlers = [LogThread(console), LogThread(file)]
+    console.unmarked.clear()
+    for number in range(3):
+        for handler in handlers:
+            handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
+    until(lambda: file.lines == ["line 0", "line 1", "line 2"])
+    console.unmarked.set()
+    for handler in handlers:
+        handler.close()
+
+
 SCRIPT = """
 import logging, sys
 from flask_shim import log
@@ -163,7 +207,7 @@ def test_a_process_that_ends_has_written_its_log(end):
 
 def test_a_shim_whose_console_stands_still_goes_on_answering(tmp_path, console):
     root = logging.getLogger()
-    handler = LogThread([console])
+    handler = LogThread(console)
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from waitress.adjustments import Adjustments
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import ClientDisconnected
 
 from flask_shim.serving.channel import Channel, Task
@@ -93,6 +94,21 @@ def test_a_connection_that_broke_is_closed_by_the_loop(sockets):
     assert sockets.pulls
     sockets.channel.handle_write()
     assert not sockets.channel.connected
+
+
+def test_an_answer_for_which_there_is_no_room_ends_the_connection(sockets, monkeypatch, caplog):
+    sockets.fill()
+
+    def full(_, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(OverflowableBuffer, "append", full)
+    with pytest.raises(ClientDisconnected):
+        sockets.channel.write_soon(b"x" * 100_000)
+    assert sockets.pulls
+    sockets.channel.handle_write()
+    assert not sockets.channel.connected
+    assert "no room to keep an answer" in caplog.text
 
 
 @pytest.fixture

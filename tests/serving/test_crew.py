@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
+import subprocess
 import sys
 
 import pytest
-from support.processes import ShimProcess
+from support.ports import accepts, unused_port
+from support.processes import ShimProcess, clean_environment
 from support.scripts import endless, lm_studio
+from support.wire import asked
 
 from flask_shim.serving.crew import pause_before_restart, share_of
 
@@ -32,6 +36,28 @@ def test_workers_write_log_files_of_their_own(config, tmp_path):
     whole = config(SHIM_WORKERS="2", SHIM_LOG_FILE=str(tmp_path / "shim.log"))
     assert [share_of(whole, number).log_file for number in (1, 2)] == [tmp_path / "shim-1.log", tmp_path / "shim-2.log"]
     assert share_of(config(SHIM_WORKERS="2"), 1).log_file is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="standard streams have no numbers there")
+def test_workers_serve_though_standard_input_is_closed(rude, tmp_path, until):
+    port = unused_port()
+    settings = {
+        "SHIM_HOST": "127.0.0.1",
+        "SHIM_PORT": str(port),
+        "SHIM_LMSTUDIO_BASE": rude(lm_studio(endless())).url,
+        "SHIM_DATA_DIR": str(tmp_path),
+        "SHIM_WORKERS": "2",
+    }
+    command = ["sh", "-c", f"exec {shlex.quote(sys.executable)} -m flask_shim serve <&-"]
+    with subprocess.Popen(
+        command, env=clean_environment() | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            until(lambda: accepts(port))
+            for _ in range(4):
+                assert asked(port, "/health").status == 200
+        finally:
+            process.terminate()
 
 
 def pids(shim, count):
