@@ -150,7 +150,7 @@ class Doctor:
         yield from models.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
         if not has_failed(shaken):
             yield from self._chat(patient, client.chat, dict(client.headers), tools=client.tools)
-        key = "YOUR-KEY" if patient.has_key else "ollama"  # any text does where none is asked for
+        key = "YOUR-KEY" if patient.wants_key else "ollama"  # any text does where none is asked for
         yield note("setup", f"to point it here: {client.setup.format(url=self._address, key=key)}")
 
     def _chat(

@@ -19,7 +19,7 @@ from flask_shim.services import services
 from flask_shim.streams import NDJSON
 from flask_shim.translate.aliases import Alias, alias_key, copied, created, is_alias_name, plain, progress
 from flask_shim.translate.asks import CreateAsk
-from flask_shim.translate.finding import find
+from flask_shim.translate.finding import locate
 from flask_shim.translate.names import Source, is_valid, split_source
 from flask_shim.translate.prompts import check_template, template_fault
 from flask_shim.translate.quoting import go_quote
@@ -143,9 +143,9 @@ def _source(name: str) -> Target:
 
 def _check_hides_nothing(name: str, target: Target) -> None:
     """Refuse a name by which LM Studio has another model than that of ``target``: nobody would get it any more."""
-    owner = find(name, target.listing.models)
-    if owner is not None and owner.key != target.model.key:
-        raise BadRequest(f"{go_quote(name)} is LM Studio's name for {owner.key}: choose another name")
+    owner = locate(name, target.listing.models)
+    if owner is not None and owner.model.key != target.model.key:
+        raise BadRequest(f"{go_quote(name)} is LM Studio's name for {owner.model.key}: choose another name")
 
 
 def _alias_of(target: Target) -> Alias:
