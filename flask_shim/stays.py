@@ -67,7 +67,8 @@ def stay(services: Services, need: Need, call: Call, owned: ExitStack) -> Iterat
             return
         resident.is_ours = False  # whatever was loaded before has gone
         yield True
-        if not resident.is_ours:  # told to load it, LM Studio keeps it until it is told to go
+        # Told to load it, LM Studio keeps it until it is told to go; where we may not tell, it goes by its own clock.
+        if not resident.is_ours and not services.config.read_only:
             resident.loaded(to_ttl(need.keep_alive, services.defaults) or JIT_TTL_SECONDS)
         services.backend.catalogue.expire()
 

@@ -6,6 +6,8 @@ import pytest
 from support.apps import several_apps
 from support.remembering import NONE_LOADED, Remembering
 
+from flask_shim.services import services_of
+
 LOAD, UNLOAD = "/api/v1/models/load", "/api/v1/models/unload"
 TURNS = [{"role": "user", "content": "Hello"}]
 
@@ -66,3 +68,13 @@ def test_empty_responses_request_loads_nothing_on_a_read_only_shim(client, studi
     studio.models["tiny"] = None
     answer = client(read_only=True).post("/v1/responses", json={"model": "tiny", "input": []})
     assert (answer.status_code, studio.posted(LOAD)) == (403, [])
+
+
+@pytest.mark.parametrize("is_read_only", [True, False])
+def test_model_that_lm_studio_loaded_by_itself_is_left_to_it_by_a_read_only_shim(client, studio, is_read_only):
+    studio.models["tiny"] = None
+    shim = client(read_only=is_read_only, default_context=0, default_ttl=60.0)
+    assert shim.post("/api/chat", json={"model": "tiny", "messages": TURNS}, buffered=True).status_code == 200
+    assert studio.models["tiny"]
+    leaves_at = services_of(shim.application).residents.of("tiny").leaves_at
+    assert (leaves_at is None) is is_read_only
