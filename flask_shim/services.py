@@ -32,6 +32,9 @@ PULLS = 3
 RELAYS = 2
 """Eighths for lists that are passed on."""
 
+UNLOAD_SECONDS = 15.0
+"""How long LM Studio may take to unload a model whose time is up: whoever asks for that model meanwhile has to wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -57,7 +60,7 @@ class Services:
             backend=backend,
             aliases=aliases,
             directory=Directory(backend, config.model_selector_cache_size, aliases.aliases),
-            residents=Residents(lambda key: _unload(backend, key)),
+            residents=Residents(lambda key, gone: _unload(backend, key, gone)),
             slots=Slots(config.max_streams),
             pulls=Slots(config.spare_threads(PULLS)),
             relays=Queue(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
@@ -106,14 +109,14 @@ def services_of(app: Flask) -> Services:
     return found
 
 
-def _unload(backend: LMStudio, key: str) -> None:
+def _unload(backend: LMStudio, key: str, gone: Callable[[], bool]) -> None:
     """Unload a model whose time is up; a failure is told in the log, for nobody is waiting for it."""
     try:
         listing = backend.listing(max_age=0)
         if backend.can_manage():
             for model in listing.models:
                 if model.key == key:
-                    backend.unload(model)
+                    backend.unload(model, call=Call(gone, total_timeout=UNLOAD_SECONDS))
                     log.info("unloaded model=%s", key)
     except ShimError as exc:
         log.warning("unload failed model=%s: %s", key, exc.text)

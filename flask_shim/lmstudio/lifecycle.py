@@ -18,6 +18,12 @@ from flask_shim.lmstudio.calls import Call
 
 _WAIT_SECONDS = 0.1
 
+CLOSE_SECONDS = 2.0
+"""How long to wait for the thread: it ends with the process if a list keeps it."""
+
+Unload = Callable[[str, Callable[[], bool]], None]
+"""Gets the key of a model whose time is up, and what tells, from any thread, whether to give it up."""
+
 
 @dataclass(slots=True, eq=False)
 class Resident:
@@ -51,8 +57,8 @@ class Resident:
 class Residents:
     """All models that were asked for through this process."""
 
-    def __init__(self, unload: Callable[[str], None]) -> None:
-        """``unload`` is called, on a thread of ours, with the key of a model whose time is up."""
+    def __init__(self, unload: Unload) -> None:
+        """``unload`` is called on a thread of ours."""
         self._unload = unload
         self._by_key: dict[str, Resident] = {}
         self._lock = threading.Condition()
@@ -80,13 +86,16 @@ class Residents:
         self._wake()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; what it is unloading is given up."""
         with self._lock:
             self._closed = True
             self._lock.notify()
             thread, self._thread = self._thread, None
         if thread is not None:
-            thread.join()
+            thread.join(CLOSE_SECONDS)
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _wake(self) -> None:
         with self._lock:
@@ -123,7 +132,7 @@ class Residents:
             resident.has_turn = True
         try:
             with leaving(resident):
-                self._unload(resident.key)
+                self._unload(resident.key, self._is_closed)
         finally:
             give_turn(resident)
 

@@ -21,9 +21,10 @@ class Unloading:
         self.may_end = threading.Event()
         self.may_end.set()
 
-    def __call__(self, key):
+    def __call__(self, key, is_given_up):
         self.keys.append(key)
-        self.may_end.wait(5)
+        while not self.may_end.wait(0.01) and not is_given_up():
+            pass
 
 
 @pytest.fixture
@@ -56,6 +57,16 @@ class Waiting:
     def ends(self):
         self._thread.join(5)
         return not self._thread.is_alive()
+
+
+def test_closing_gives_up_what_is_being_unloaded(residents, unloading, until):
+    unloading.may_end.clear()
+    resident = residents.of("m")
+    residents.enter(resident, 0)
+    residents.leave(resident)
+    until(lambda: unloading.keys)
+    residents.close()
+    assert not resident.has_turn
 
 
 def test_a_model_has_one_resident(residents):
