@@ -24,7 +24,10 @@ SCHEMA = 1
 """Kept in the file as its user_version."""
 
 BUSY_SECONDS = 10.0
-"""How long to wait for somebody else's change."""
+"""How long a change waits for somebody else's."""
+
+READ_SECONDS = 1.0
+"""How long reading does: whoever asks for a model would wait, and what was read before is nearly always true."""
 
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
     stamp = stamp_of(path)
     if stamp is None:
         return None, {}
-    with _opened(path) as db:
+    with _opened(path, READ_SECONDS) as db:
         db.execute("BEGIN")
         if _is_new(db, stamp):
             return stamp, {}
@@ -98,7 +101,7 @@ def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a file made for it if there is none; raises like :func:`read`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stamp = stamp_of(path)
-    with _opened(path) as db:
+    with _opened(path, BUSY_SECONDS) as db:
         db.execute("BEGIN IMMEDIATE")
         if _is_new(db, stamp):
             db.execute(_CREATE)
@@ -129,11 +132,11 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file for one operation, which is undone if it raises."""
+def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open the file for one operation, which is undone if it raises. A lock is waited for."""
     try:
         # isolation_level None: Python opens no transactions of its own.
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        with closing(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)) as db:
             db.text_factory = bytes.decode
             yield db
     except sqlite3.OperationalError:
