@@ -60,7 +60,7 @@ def render(template: Template, config: Config, root: Path | str | None = None) -
 
 def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, str]:
     """Return the folder of the installation and its Python, in the form of the system that the file is for."""
-    if root is None and is_windows == (sys.platform == "win32"):
+    if root is None and is_windows == addresses.IS_WINDOWS:
         # Not resolved: the link in the virtual environment is what makes it that.
         return str(Path(sys.prefix).parent), sys.executable
     place = str(root or SHIPPED_ROOT[is_windows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sys
 from itertools import chain
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +13,7 @@ from environs import ValidationError
 from flask_shim.settings.forms import json_texts, parsed, split
 from flask_shim.settings.setting import Form
 
+IS_WINDOWS = sys.platform == "win32"
 LOOPBACKS = ("127.0.0.1", "::1")
 EVERYWHERE = "*"
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from flask_shim.settings import addresses
 from flask_shim.settings.reading import Choice, Values
-
-IS_WINDOWS = sys.platform == "win32"
 
 WINDOWS_CONNECTIONS = 500
 """select() takes 512 sockets on Windows; the listening ones are among them."""
@@ -68,7 +65,7 @@ def _keep_alive(values: Values) -> None:
 
 
 def _windows_connections(values: Values) -> None:
-    if IS_WINDOWS and values.found.get("SHIM_CONNECTION_LIMIT", 0) > WINDOWS_CONNECTIONS:
+    if addresses.IS_WINDOWS and values.found.get("SHIM_CONNECTION_LIMIT", 0) > WINDOWS_CONNECTIONS:
         values.found["SHIM_CONNECTION_LIMIT"] = WINDOWS_CONNECTIONS
         if values.is_set("SHIM_CONNECTION_LIMIT"):
             values.notes.append(f"SHIM_CONNECTION_LIMIT lowered to {WINDOWS_CONNECTIONS}, the most Windows can watch")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.config import Config, ConfigError
-from flask_shim.settings import rules
+from flask_shim.settings import addresses
 
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     """Run where no .env of a developer lies, and as on a system that is not Windows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(rules, "IS_WINDOWS", False)
+    monkeypatch.setattr(addresses, "IS_WINDOWS", False)
 
 
 @pytest.fixture

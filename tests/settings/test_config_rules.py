@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.config import SETTINGS, Config
-from flask_shim.settings import rules
+from flask_shim.settings import addresses
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_ollamas_origins_are_added_to_none(read):
 
 
 def test_windows_gets_no_more_connections_than_it_can_watch(read, monkeypatch):
-    monkeypatch.setattr(rules, "IS_WINDOWS", True)
+    monkeypatch.setattr(addresses, "IS_WINDOWS", True)
     assert (read().connection_limit, read().notes) == (500, ())
     asked_for = read(SHIM_CONNECTION_LIMIT="2000")
     assert asked_for.connection_limit == 500
