@@ -24,6 +24,8 @@ so that :mod:`flask_shim.lmstudio` can be used without one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class ShimError(Exception):
     """A failure with a text for the client and the HTTP status it deserves."""
@@ -49,16 +51,22 @@ class ShimError(Exception):
         """The text without the words of others, which may hold a prompt; also where it repeats what caused it."""
         if self.own_words:
             return self.own_words
-        cause = _cause(self)
-        return self.text.replace(cause.text, cause.loggable) if cause is not None and cause.text else self.text
+        told = self.text
+        for cause in _causes(self):
+            if cause.text and cause.own_words:
+                told = told.replace(cause.text, cause.own_words)
+        return told
 
 
-def _cause(exc: BaseException) -> ShimError | None:
-    """Return the failure of ours that led to this one, if any."""
+def _causes(exc: BaseException) -> Iterator[ShimError]:
+    """Yield the failures of ours that led to this one, the latest first."""
+    seen = {id(exc)}  # an exception that is raised from itself is its own cause
     cause = exc.__cause__ or exc.__context__
-    while cause is not None and not isinstance(cause, ShimError):
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, ShimError):
+            yield cause
         cause = cause.__cause__ or cause.__context__
-    return cause
 
 
 class BadRequest(ShimError):

@@ -96,7 +96,9 @@ def _load(schema: GoSchema, raw: bytes) -> dict[str, Any]:
         return schema.read(read_object(raw, _go_type(schema)))
     except NumberOutOfRange as error:
         fault = _exact_fault(schema, raw)
-        raise (bad_request(fault) if fault else error) from error
+        if fault is None:
+            raise
+        raise bad_request(fault) from error
     except ValidationError as error:
         fault = fault_in(error)
         # Go repeats a number as it was written, which the first reading has forgotten.

@@ -99,6 +99,12 @@ def failing(text, cause):
     return failure
 
 
+def its_own_cause():
+    failure = errors.ShimError("odd")
+    failure.__cause__ = failure
+    return failure
+
+
 @pytest.mark.parametrize(
     ("failure", "loggable"),
     [
@@ -108,6 +114,7 @@ def failing(text, cause):
         (failing(f"pull: {QUOTING}", failing(QUOTING, errors.BackendRefused(QUOTING, own_words="no"))), "pull: no"),
         (failing("not there", errors.BackendRefused(QUOTING, own_words="refused")), "not there"),
         (failing("not there", OSError(QUOTING)), "not there"),
+        (its_own_cause(), "odd"),
     ],
 )
 def test_a_log_gets_the_text_without_the_words_of_others(failure, loggable):
