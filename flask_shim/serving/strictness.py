@@ -40,6 +40,8 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
             return self._refuse("Invalid target or length", data)
         if _is_endless(self.body_rcv):
             return self._refuse("Chunk line or trailer too long", data)
+        if self.error is not None:
+            self.expect_continue = False  # who asks whether to send the body is refused, and not told to go on
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:

@@ -81,6 +81,13 @@ def test_body_that_announces_too_much_is_refused_in_the_words_of_its_route(impat
     assert answer.headers["x-request-id"]
 
 
+def test_client_that_asks_before_it_sends_too_much_is_told_no(impatient):
+    with Wire(impatient.port) as wire:
+        wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n")
+        wire.send(b"Content-Length: 20000000\r\n\r\n")
+        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+
+
 def test_large_body_of_a_stranger_is_refused_for_another_reason(impatient):
     with Wire(impatient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 20000000\r\n\r\n")
