@@ -113,7 +113,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             super().write_soon(data)
         except OSError as exc:
             self.logger.error("no room to keep an answer that its client does not read: %s", exc)
-            self.total_outbufs_len = 0  # waitress counts before it writes, and would wait for what is not there
+            self.total_outbufs_len = 0  # not all that waitress counted is there: it would try for ever
             self.will_close = True
             self.server.pull_trigger()
             raise ClientDisconnected from exc

@@ -22,7 +22,6 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": 
 
 _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 
-
 SHOWN_BELOW = "(the picture is in the next message)"
 """Stands for a tool's result that is nothing but a picture."""
 
