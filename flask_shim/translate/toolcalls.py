@@ -69,7 +69,10 @@ def _values(text: str) -> list[Any]:
     try:
         return [_unwrapped(orjson.loads(text))]
     except orjson.JSONDecodeError:
-        pass
+        return _read_leniently(text)
+
+
+def _read_leniently(text: str) -> list[Any]:
     try:
         return [_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))) for value in _lenient(text)]
     except (ValueError, RecursionError):
