@@ -82,10 +82,18 @@ def _read_leniently(text: str) -> list[Any]:
 def _lenient(text: str) -> Iterator[Any]:
     """Yield values that follow each other; line ends in strings and half surrogate pairs are let pass."""
     decode = json.JSONDecoder(strict=False).raw_decode
-    while text := text.lstrip():
-        value, end = decode(text)
+    text = text.strip()
+    at = 0
+    while at < len(text):
+        value, end = decode(text, at)
         yield value
-        text = text[end:]
+        at = _after_space(text, end)
+
+
+def _after_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _unwrapped(value: Any) -> Any:
