@@ -44,7 +44,10 @@ def require_engine() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What an engine is started with. ``context_length`` is in tokens and belongs to each slot."""
+    """What an engine is started with. ``context_length`` is in tokens and belongs to each slot.
+
+    ``min_p`` counts where a request says nothing; None leaves it to the engine.
+    """
 
     model: str
     alias: str
@@ -57,6 +60,7 @@ class EngineSpec:
     flash_attention: bool = True
     offload_kv_cache_to_gpu: bool = True
     endless: bool = False
+    min_p: float | None = None
     # Browsers may reach any loopback port; the engine answers only to who started it.
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 

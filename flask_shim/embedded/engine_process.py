@@ -36,6 +36,8 @@ def to_params(spec: dict[str, Any]) -> Any:
     params.n_batch, params.no_kv_offload = spec["eval_batch_size"], not spec["offload_kv_cache_to_gpu"]
     if not spec["flash_attention"]:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    if spec["min_p"] is not None:
+        params.sampling.min_p = spec["min_p"]
     if spec["endless"]:
         params.sampling.ignore_eos = params.ctx_shift = True
     if spec["is_embedding"]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flask_shim.embedded.engine import Engine, EngineSpec, Gone, start_engine
-from flask_shim.embedded.library import Entry
+from flask_shim.embedded.library import TINY, Entry
 from flask_shim.embedded.settings import Settings
 from flask_shim.errors import ClientGone, ModelFailed
 
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 0.1
 SWEEP_SECONDS = 0.2
+
+TINY_MIN_P = 0.2
+"""The tiny models are sure of what they know: less likely words only lead them astray, in a schema to no end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,7 @@ class Residents:
             slots=self.settings.slots,
             threads=self.settings.threads,
             endless=self.settings.endless,
+            min_p=TINY_MIN_P if entry.path.parent == TINY else None,
             projector=str(entry.projector) if entry.projector else None,
             is_embedding=entry.is_embedding,
             eval_batch_size=config.eval_batch_size,

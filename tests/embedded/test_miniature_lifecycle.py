@@ -2,6 +2,8 @@
 
 import pytest
 
+from flask_shim.embedded.residents import TINY_MIN_P
+
 
 def test_load_answers_with_the_config_when_asked(api):
     told = api.load("tiny-chat", context_length=2048, echo_load_config=True).json()
@@ -180,3 +182,11 @@ def test_crashed_engine_is_replaced_at_the_next_request(api, miniature):
     resident.engine.stop()
     assert api.chat("Hello").json()["model"] == "tiny-chat"
     assert miniature.studio.residents.all() != (resident,)
+
+
+def test_only_the_tiny_models_are_kept_to_likely_words(start, tmp_path, tiny_models):
+    (tmp_path / "mine.gguf").write_bytes((tiny_models / "tiny-chat.gguf").read_bytes())
+    for api, name, min_p in ((start(), "tiny-chat", TINY_MIN_P), (start(models=tmp_path), "mine", None)):
+        api.load(name)
+        (resident,) = api.miniature.studio.residents.all()
+        assert resident.engine.spec.min_p == min_p
