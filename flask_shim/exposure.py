@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
+from functools import lru_cache
 
 from flask import Flask, request
 
@@ -34,7 +35,7 @@ class Watch:
     def look(self) -> None:
         """Warn, once, of a request from another machine; what is no address (a Unix socket) is none."""
         client = request.environ.get("REMOTE_ADDR") or ""
-        if is_address(client) and not _is_this_machine(client) and self._first.acquire(blocking=False):
+        if _is_another_machine(client) and self._first.acquire(blocking=False):
             log.warning(
                 "client=%s is another machine, and is served without a key: set SHIM_API_KEY, "
                 "or SHIM_ALLOW_OPEN=1 to serve them all on purpose",
@@ -42,7 +43,10 @@ class Watch:
             )
 
 
-def _is_this_machine(client: str) -> bool:
+@lru_cache(maxsize=256)  # looked at with every request, and nearly always the same
+def _is_another_machine(client: str) -> bool:
+    if not is_address(client):
+        return False
     address = ipaddress.ip_address(client)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return is_loopback(str(mapped or address))
+    return not is_loopback(str(mapped or address))
