@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import data_folder, exposure, faces, foreign_server, guards, log, metrics, prepared, recording, routes
-from flask_shim.config import CannotStart, Config, ConfigError
+from flask_shim import error_responses, routes
+from flask_shim.config import CannotStart, Config, ConfigError, data_folder
 from flask_shim.lmstudio import LMStudio
+from flask_shim.middleware import access, open_access_warning, server_check, static_responses
+from flask_shim.observability import access_log, logs, metrics
 from flask_shim.services import Services
 
 
@@ -21,21 +23,21 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
     services.install(app)
-    prepared.install(app, config)
-    recorder = recording.install(app)
-    foreign_server.install(app, services.slots)
-    exposure.install(app, config)
-    guards.install(app, config)
-    metrics.install(app, config, recorder, services.slots, services.backend)
-    faces.install(app)
-    routes.install(app)
+    static_responses.init_app(app, config)
+    recorder = access_log.init_app(app)
+    server_check.init_app(app, services.slots)
+    open_access_warning.init_app(app, config)
+    access.init_app(app, config)
+    metrics.init_app(app, config, recorder, services.slots, services.backend)
+    error_responses.init_app(app)
+    routes.init_app(app)
     return app
 
 
 def _from_env() -> Config:
     try:
         config = Config.from_env()
-        log.configure(config)  # the settings are ours to read, so are those of the log
+        logs.configure(config)  # the settings are ours to read, so are those of the log
         data_folder.check(config)
     except ConfigError as exc:
         raise CannotStart(exc.problems) from None

@@ -18,7 +18,7 @@
         │   └── NoModelLoaded        nothing is loaded: cured by loading the model and asking again
         └── ModelFailed         500  the model crashed or could not be loaded
 
-How an error looks over HTTP is decided in :mod:`flask_shim.faces`; this module knows no web framework,
+How an error looks over HTTP is decided in :mod:`flask_shim.error_responses`; this module knows no web framework,
 so that :mod:`flask_shim.lmstudio` can be used without one.
 """
 
@@ -33,7 +33,7 @@ class ShimError(Exception):
     status = 500
 
     def __init__(
-        self, text: str, *, status: int | None = None, retry_after: int | None = None, own_words: str = ""
+        self, text: str, *, status: int | None = None, retry_after: int | None = None, log_text: str = ""
     ) -> None:
         """Keep ``text`` for the client; ``retry_after`` is in seconds.
 
@@ -42,19 +42,19 @@ class ShimError(Exception):
         super().__init__(text)
         self.text = text
         self.retry_after = retry_after
-        self.own_words = own_words
+        self.log_text = log_text
         if status is not None:
             self.status = status
 
     @property
-    def loggable(self) -> str:
+    def safe_text(self) -> str:
         """The text without the words of others, which may hold a prompt; also where it repeats what caused it."""
-        if self.own_words:
-            return self.own_words
+        if self.log_text:
+            return self.log_text
         told = self.text
         for cause in _causes(self):
-            if cause.text and cause.own_words:
-                told = told.replace(cause.text, cause.own_words)
+            if cause.text and cause.log_text:
+                told = told.replace(cause.text, cause.log_text)
         return told
 
 
@@ -99,7 +99,7 @@ class BodyTooLarge(ShimError):
     status = 413
 
 
-class ClientGone(ShimError):
+class ClientDisconnected(ShimError):
     """The client hung up, so nobody will read the answer."""
 
     status = 499
@@ -119,7 +119,7 @@ class NoSuchEndpoint(NotSupported):
     """The backend's version lacks the route that would be needed."""
 
 
-class Busy(ShimError):
+class ServerBusy(ShimError):
     """No free slot, or the shim is draining; the same request may succeed later."""
 
     status = 503
@@ -148,21 +148,21 @@ class BackendTimeout(BackendError):
     status = 504
 
 
-class BackendBroke(BackendError):
+class BackendProtocolError(BackendError):
     """The answer was cut, garbled, or not what was asked for."""
 
 
-class BackendRefused(BackendError):
+class BackendRequestError(BackendError):
     """LM Studio answered with an error of its own; ``text`` is what it said."""
 
     status = 400
 
 
-class NoModelLoaded(BackendRefused):
+class NoModelLoaded(BackendRequestError):
     """Nothing is loaded and the backend does not load on demand: cured by loading the model and asking again."""
 
 
-class ModelFailed(BackendError):
+class ModelLoadError(BackendError):
     """The model crashed, was unloaded under us, or could not be loaded."""
 
     status = 500

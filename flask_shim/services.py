@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from flask_shim.config import Config
-from flask_shim.directory import Directory
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import Call, LMStudio
+from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
-from flask_shim.lmstudio.lifecycle import Residents
-from flask_shim.lmstudio.link import link_of
-from flask_shim.lmstudio.queueing import Queue
-from flask_shim.request_record import current_id
-from flask_shim.slots import Slots
-from flask_shim.store import FILE_NAME, AliasStore
-from flask_shim.translate.requests import Defaults
+from flask_shim.lmstudio.http.options import client_options
+from flask_shim.lmstudio.http.waiters import BoundedWaiters
+from flask_shim.models.alias_store import FILE_NAME, AliasStore
+from flask_shim.models.keep_alive import KeepAliveTracker
+from flask_shim.models.registry import ModelRegistry
+from flask_shim.models.slots import Slots
+from flask_shim.observability.request_context import current_id
+from flask_shim.translate.ollama.payloads import Defaults
 
 log = logging.getLogger(__name__)
 
@@ -43,27 +43,27 @@ class Services:
     config: Config
     backend: LMStudio
     aliases: AliasStore
-    directory: Directory
-    residents: Residents
+    directory: ModelRegistry
+    residents: KeepAliveTracker
     slots: Slots
     pulls: Slots
-    relays: Queue
+    relays: BoundedWaiters
     defaults: Defaults
 
     @classmethod
     def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
         """Put the parts together; nothing is sent yet."""
-        backend = backend or LMStudio(link_of(config))
+        backend = backend or LMStudio(client_options(config))
         aliases = AliasStore(config.data_dir / FILE_NAME)
         return cls(
             config=config,
             backend=backend,
             aliases=aliases,
-            directory=Directory(backend, config.model_selector_cache_size, aliases.aliases),
-            residents=Residents(lambda key, gone: _unload(backend, key, gone)),
+            directory=ModelRegistry(backend, config.model_selector_cache_size, aliases.aliases),
+            residents=KeepAliveTracker(lambda key, is_disconnected: _unload(backend, key, is_disconnected)),
             slots=Slots(config.max_streams),
             pulls=Slots(config.spare_threads(PULLS)),
-            relays=Queue(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
+            relays=BoundedWaiters(config.spare_threads(RELAYS), patience=PATIENCE_SECONDS),
             defaults=Defaults(
                 temperature=config.default_temperature,
                 system_prompt=config.default_system_prompt,
@@ -77,18 +77,18 @@ class Services:
         """Attach the parts to ``app``."""
         app.extensions[_KEY] = self
 
-    def call(self, gone: Callable[[], bool]) -> Call:
+    def call(self, is_disconnected: Callable[[], bool]) -> BackendCall:
         """Return a call for the present request: hung up when its client has ``gone``, known by its id."""
-        return Call(
-            gone,
-            total_timeout=self.backend.link.total_timeout,
+        return BackendCall(
+            is_disconnected,
+            total_timeout=self.backend.options.total_timeout,
             headers={"X-Request-ID": current_id()},
         )
 
     @contextmanager
-    def work(self, gone: Callable[[], bool]) -> Iterator[Call]:
+    def work(self, is_disconnected: Callable[[], bool]) -> Iterator[BackendCall]:
         """Hold a slot and a watched call for a block: for whatever may take longer than a list does."""
-        call = self.call(gone)
+        call = self.call(is_disconnected)
         with self.slots.take(), self.backend.watchdog.watch(call):
             yield call
 
@@ -109,14 +109,14 @@ def services_of(app: Flask) -> Services:
     return found
 
 
-def _unload(backend: LMStudio, key: str, gone: Callable[[], bool]) -> None:
+def _unload(backend: LMStudio, key: str, is_disconnected: Callable[[], bool]) -> None:
     """Unload a model whose time is up; a failure is told in the log, for nobody is waiting for it."""
     try:
         listing = backend.listing(max_age=0)
         if backend.can_manage():
             for model in listing.models:
                 if model.key == key:
-                    backend.unload(model, call=Call(gone, total_timeout=UNLOAD_SECONDS))
+                    backend.unload(model, call=BackendCall(is_disconnected, total_timeout=UNLOAD_SECONDS))
                     log.info("unloaded model=%s", key)
     except ShimError as exc:
         log.warning("unload failed model=%s: %s", key, exc.text)

@@ -14,19 +14,19 @@ import click
 from flask_shim import __version__
 
 COMMANDS = {
-    "serve": "flask_shim.cli.serve:serve",
-    "demo": "flask_shim.cli.demo:demo",
-    "models": "flask_shim.cli.lists:models",
-    "ps": "flask_shim.cli.lists:ps",
-    "show": "flask_shim.cli.lists:show",
-    "load": "flask_shim.cli.loading:load",
-    "unload": "flask_shim.cli.loading:unload",
-    "preload": "flask_shim.cli.loading:preload",
-    "pull": "flask_shim.cli.pull:pull",
-    "ensure": "flask_shim.cli.pull:ensure",
-    "rm": "flask_shim.cli.names:rm",
-    "doctor": "flask_shim.cli.doctor:doctor",
-    "config": "flask_shim.cli.config_files:config_file",
+    "serve": "flask_shim.cli.serve_command:serve",
+    "demo": "flask_shim.cli.demo_command:demo",
+    "models": "flask_shim.cli.list_commands:models",
+    "ps": "flask_shim.cli.list_commands:ps",
+    "show": "flask_shim.cli.list_commands:show",
+    "load": "flask_shim.cli.load_commands:load",
+    "unload": "flask_shim.cli.load_commands:unload",
+    "preload": "flask_shim.cli.load_commands:preload",
+    "pull": "flask_shim.cli.pull_command:pull",
+    "ensure": "flask_shim.cli.pull_command:ensure",
+    "rm": "flask_shim.cli.alias_commands:rm",
+    "doctor": "flask_shim.cli.doctor_command:doctor",
+    "config": "flask_shim.cli.config_command:config_file",
 }
 """Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""
 

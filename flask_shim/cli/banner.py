@@ -9,10 +9,10 @@ import click
 
 from flask_shim import __version__
 from flask_shim.config import Config
+from flask_shim.config.addresses import EVERYWHERE, is_loopback
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import Link, LMStudio
+from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.serving.listeners import REACHED_AS
-from flask_shim.settings.addresses import EVERYWHERE, is_loopback
 
 
 def say_start(config: Config, urls: Iterable[str]) -> None:
@@ -29,14 +29,14 @@ def _is_everywhere(config: Config) -> bool:
     return not {EVERYWHERE, *REACHED_AS}.isdisjoint(config.hosts)
 
 
-def say_backend_soon(link: Link) -> threading.Thread:
+def say_backend_soon(link: ClientOptions) -> threading.Thread:
     """Look for LM Studio and say what was found, without anybody waiting for it."""
     thread = threading.Thread(target=_say_backend, args=(link,), name="shim-banner", daemon=True)
     thread.start()
     return thread
 
 
-def _say_backend(link: Link) -> None:
+def _say_backend(link: ClientOptions) -> None:
     with LMStudio(link) as backend:
         _say("backend", describe(backend))
 
@@ -48,8 +48,8 @@ def describe(backend: LMStudio) -> str:
     except ShimError as exc:
         return f"{exc.text.rstrip('.')}. The shim serves all the same."
     count = "1 model" if len(listing.models) == 1 else f"{len(listing.models)} models"
-    lacks = "" if listing.generation.tells_state else ": its model list says names only"
-    return f"{backend.link.base_url}, {listing.generation.title}{lacks}, {count}"
+    lacks = "" if listing.generation.reports_state else ": its model list says names only"
+    return f"{backend.options.base_url}, {listing.generation.title}{lacks}, {count}"
 
 
 def _say(label: str, text: str) -> None:

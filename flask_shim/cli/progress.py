@@ -19,8 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from flask_shim.cli.desk import console
-from flask_shim.cli.printing import size_text
+from flask_shim.cli.cli_context import console
+from flask_shim.cli.tables import size_text
 
 LINE_SECONDS = 5.0
 """How often a line is written where there is no bar."""

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from flask_shim.config import Config
-from flask_shim.settings import addresses
+from flask_shim.config import Config, addresses
 
 
 @dataclass(frozen=True, slots=True)

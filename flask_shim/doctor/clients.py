@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flask_shim.doctor import chats
-from flask_shim.doctor.models import AGENT_TOKENS
-from flask_shim.doctor.steps import (
+from flask_shim.doctor import chat_requests
+from flask_shim.doctor.handshake_steps import (
     DIGESTS,
     ENTRIES,
     INTEGERS,
@@ -26,6 +25,7 @@ from flask_shim.doctor.steps import (
     show,
     welcome,
 )
+from flask_shim.doctor.model_checks import AGENT_TOKENS
 
 CODING_TOKENS = 65_536
 """Ollama's extension for VS Code warns below that, and terminal agents fill as much."""
@@ -76,7 +76,7 @@ CLIENTS: dict[str, Client] = {
         title="VS Code, the Ollama provider that is built in",
         headers=_COPILOT,
         steps=(_get(_VERSION, from_version("0.6.4")), _get(_TAGS, listed("model")), show()),
-        chat=chats.openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
+        chat=chat_requests.openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
         setup="Models > Add Models > Ollama, with the address {url}",
         context=AGENT_TOKENS,
         tools=True,
@@ -91,7 +91,7 @@ CLIENTS: dict[str, Client] = {
             show(verbose=False),
             _get(_PS),
         ),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="its setting url: {url}",
         key="its setting headers",
         context=CODING_TOKENS,
@@ -105,7 +105,7 @@ CLIENTS: dict[str, Client] = {
             _get(_TAGS, JSON_TYPE, listed("name", "model"), TAGGED),
             _get(_PS, JSON_TYPE, RUNNING),
         ),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="Admin Settings > Connections > Ollama: {url}",
         key="the key of the connection",
     ),
@@ -113,7 +113,7 @@ CLIENTS: dict[str, Client] = {
         title="the ollama command line",
         headers={"User-Agent": "ollama/0.32.15", "Accept": JSON},
         steps=(_head(_ROOT), _get(_VERSION), _get(_TAGS, ENTRIES, DIGESTS), _get(_PS, RUNNING), show(name="")),
-        chat=chats.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
+        chat=chat_requests.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
         setup="OLLAMA_HOST={url}",
         key=None,
     ),
@@ -121,7 +121,7 @@ CLIENTS: dict[str, Client] = {
         title="Claude Code",
         headers={"User-Agent": "claude-cli/2.1.197", "Authorization": "Bearer ollama"},
         steps=(_head(_ROOT),),
-        chat=chats.CLAUDE,
+        chat=chat_requests.CLAUDE,
         setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} claude --model NAME",
         key="ANTHROPIC_AUTH_TOKEN",
         context=CODING_TOKENS,
@@ -135,7 +135,7 @@ CLIENTS: dict[str, Client] = {
             _get(_VERSION, from_version("0.13.4", passes_text=True)),
             _get(_TAGS, listed("name")),
         ),
-        chat=chats.CODEX,
+        chat=chat_requests.CODEX,
         setup="CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m NAME",
         context=CODING_TOKENS,
         tools=True,
@@ -144,7 +144,7 @@ CLIENTS: dict[str, Client] = {
         title="Continue",
         headers={"Content-Type": JSON},
         steps=(_get(_TAGS, listed("name")), show("name", is_strict=False)),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="provider: ollama, apiBase: {url}",
         key="apiKey",
         context=8192,
@@ -153,7 +153,7 @@ CLIENTS: dict[str, Client] = {
     "cline": Client(
         title="Cline",
         steps=(_get(_TAGS, listed("name")),),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="API Provider Ollama, Base URL {url}",
         key="its Ollama API key",
         context=32_768,
@@ -163,7 +163,7 @@ CLIENTS: dict[str, Client] = {
         title="Roo Code",
         headers=_JS,
         steps=(_get(_TAGS, ENTRIES), show()),
-        chat=chats.ollama(options={"temperature": 0}),
+        chat=chat_requests.ollama(options={"temperature": 0}),
         setup="API Provider Ollama, Base URL {url}",
         key="its Ollama API key",
         tools=True,
@@ -172,7 +172,7 @@ CLIENTS: dict[str, Client] = {
         title="Zed",
         headers={"Accept": JSON},
         steps=(_get(_TAGS, ENTRIES), show(skips="-embed")),
-        chat=chats.ollama(tools=[], think=None),
+        chat=chat_requests.ollama(tools=[], think=None),
         setup="language_models.ollama.api_url: {url}",
         key="OLLAMA_API_KEY",
         context=AGENT_TOKENS,
@@ -181,7 +181,7 @@ CLIENTS: dict[str, Client] = {
     "jetbrains": Client(
         title="JetBrains AI Assistant",
         steps=(_get(_ROOT), _get(_TAGS, JSON_TYPE, ENTRIES), show()),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="Settings > AI Assistant > Models > Ollama: {url}",
         key=None,
     ),
@@ -189,7 +189,7 @@ CLIENTS: dict[str, Client] = {
         title="Home Assistant",
         headers=_PYTHON,
         steps=(_get(_TAGS, listed("model")), _get(_PS, is_strict=False)),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="the Ollama integration, with the address {url}",
         key="its API key",
         context=8192,
@@ -200,7 +200,7 @@ CLIENTS: dict[str, Client] = {
         title="Copilot for Obsidian",
         headers={"Origin": _OBSIDIAN},
         steps=(_preflight(_OBSIDIAN), _get("/v1/models", listed("id", rows="data"))),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="provider Ollama, Base URL {url}",
         key="the model's API key",
         context=131_072,
@@ -210,14 +210,14 @@ CLIENTS: dict[str, Client] = {
         title="Page Assist",
         headers={"Origin": _EXTENSION},
         steps=(_preflight(_EXTENSION), _get(_ROOT), _get(_TAGS, listed("name"))),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup="Ollama URL {url}",
         key=None,
     ),
     "litellm": Client(
         title="LiteLLM, and what is built on it: aider, OpenHands, smolagents",
         steps=(show("name"),),
-        chat=chats.ollama({}),
+        chat=chat_requests.ollama({}),
         setup="model ollama_chat/NAME, api_base {url}",
         key="api_key",
     ),
@@ -225,7 +225,7 @@ CLIENTS: dict[str, Client] = {
         title="LlamaIndex",
         headers=_PYTHON,
         steps=(show(), _get(_TAGS, listed("model"))),
-        chat=chats.ollama(),
+        chat=chat_requests.ollama(),
         setup='Ollama(base_url="{url}")',
         key="OLLAMA_API_KEY",
     ),
@@ -233,7 +233,7 @@ CLIENTS: dict[str, Client] = {
         title="ollama for Python, and what is built on it: LangChain, Haystack, AutoGen",
         headers=_PYTHON,
         steps=(_get(_TAGS, ENTRIES), _get(_PS, RUNNING), show()),
-        chat=chats.ollama(tools=[]),
+        chat=chat_requests.ollama(tools=[]),
         setup="OLLAMA_HOST={url}",
         key="OLLAMA_API_KEY",
     ),

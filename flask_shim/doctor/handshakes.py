@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from flask_shim.doctor.asking import ANSWER_SECONDS, Asker, Heard
 from flask_shim.doctor.clients import Client
 from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, ok
-from flask_shim.doctor.shim import barrier_in
-from flask_shim.doctor.steps import Rule, Step
+from flask_shim.doctor.handshake_steps import Rule, Step
+from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
+from flask_shim.doctor.shim_checks import barrier_in
 
 AT_ONCE = 8
 """How many models are asked about at a time; some clients ask about all of them at once."""
@@ -23,10 +23,10 @@ class Answer(NamedTuple):
     """What came back for one request, and which model it was about, if it was about one."""
 
     model: str
-    heard: Heard
+    heard: ProbeResponse
 
 
-def shake(client: Client, asker: Asker, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
+def shake(client: Client, asker: Prober, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
     """Play the handshake up to where the client would give up; ``names`` are the models listed."""
     yield from judge_key(client, wants_key=wants_key)
     if wants_key and client.key == "":
@@ -55,7 +55,7 @@ def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
 def ask_step(
     step: Step,
     headers: Mapping[str, str],
-    asker: Asker,
+    asker: Prober,
     names: Sequence[str],
     *,
     wants_key: bool,

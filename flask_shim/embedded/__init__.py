@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flask_shim.embedded.run import Miniature
-from flask_shim.embedded.server import create_miniature
-from flask_shim.embedded.settings import Settings
+from flask_shim.embedded.mini_app import create_miniature
+from flask_shim.embedded.mini_settings import MiniSettings
+from flask_shim.embedded.run_server import MiniLMStudio
 
-__all__ = ["Miniature", "Settings", "create_miniature"]
+__all__ = ["MiniLMStudio", "MiniSettings", "create_miniature"]

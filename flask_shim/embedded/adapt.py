@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask_shim.embedded.refusals import Refusal, plain
-from flask_shim.embedded.settings import Generation
+from flask_shim.embedded.error_bodies import Refusal, plain
+from flask_shim.embedded.mini_settings import Generation
 
 Body = dict[str, Any]
 

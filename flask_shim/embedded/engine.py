@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from flask_shim.embedded import engine_process
-from flask_shim.errors import ClientGone, ModelFailed, NotSupported
+from flask_shim.errors import ClientDisconnected, ModelLoadError, NotSupported
 
 Gone = Callable[[], bool]
 """Says whether the client has hung up."""
@@ -135,7 +135,7 @@ class Engine:
         self.settled.set()
 
 
-def start_engine(spec: EngineSpec, gone: Gone) -> Engine:
+def start_engine(spec: EngineSpec, is_disconnected: Gone) -> Engine:
     """Return an engine that answers.
 
     :class:`ModelFailed` with its last words if it can't, :class:`ClientGone` if ``gone`` says so meanwhile; in both
@@ -145,10 +145,10 @@ def start_engine(spec: EngineSpec, gone: Gone) -> Engine:
     engine = Engine(spec)
     try:
         while not engine.settled.wait(POLL_SECONDS):
-            if gone():
-                raise ClientGone
+            if is_disconnected():
+                raise ClientDisconnected
         if not engine.address[1]:
-            raise ModelFailed(f"the engine ended at once: {engine.last_words()}")
+            raise ModelLoadError(f"the engine ended at once: {engine.last_words()}")
     except BaseException:
         engine.stop()
         raise

@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from flask_shim.embedded import adapt, relay
-from flask_shim.embedded.answers import json_answer
-from flask_shim.embedded.residents import Resident
-from flask_shim.embedded.studio import studio
+from flask_shim.embedded.json_response import json_answer
+from flask_shim.embedded.loaded_models import MiniLoadedModel
+from flask_shim.embedded.mini_services import mini_services
 
 routes = Blueprint("inference", __name__)
 
@@ -22,7 +22,7 @@ STOP_REASONS = {"stop": "eosFound", "length": "maxPredictedTokensReached", "tool
 @routes.post("/api/v0/chat/completions")
 def chat() -> Response:
     """Chat with the named model, or whichever LM Studio's rules choose."""
-    here = studio()
+    here = mini_services()
     payload = adapt.chat_payload(g.body, here.settings.generation)
     target = here.resolve(g.body.get("model"))
     adapt.check_vision(payload, has_vision=target.entry.has_vision)
@@ -34,14 +34,14 @@ def chat() -> Response:
 def completions() -> Response:
     """Go on with a text; no template is applied."""
     payload = adapt.completion_payload(g.body)
-    return _generated(payload, studio().resolve(g.body.get("model")), "/v1/completions")
+    return _generated(payload, mini_services().resolve(g.body.get("model")), "/v1/completions")
 
 
 @routes.post("/v1/embeddings")
 @routes.post("/api/v0/embeddings")
 def embeddings() -> Response:
     """Turn texts into vectors; what is too long for the model is cut without a word."""
-    here, payload = studio(), adapt.embedding_payload(g.body)
+    here, payload = mini_services(), adapt.embedding_payload(g.body)
     target, ttl = here.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
     try:
         told, _ = relay.ask(here, target, "/v1/embeddings", payload, ttl)
@@ -57,7 +57,7 @@ def embeddings() -> Response:
 @routes.post("/v1/messages")
 def passed_on() -> Response:
     """Hand over to the engine's own Responses and Messages routes."""
-    here = studio()
+    here = mini_services()
     return relay.relay(
         here, here.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
     )
@@ -65,14 +65,14 @@ def passed_on() -> Response:
 
 def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
     """Stream, or answer whole; ``/api/v0`` adds its measurements to a whole answer only."""
-    here, ttl = studio(), g.body.get("ttl")
+    here, ttl = mini_services(), g.body.get("ttl")
     if payload.get("stream") or not request.path.startswith("/api/v0/"):
         return relay.relay(here, target, path, payload, ttl)
     told, resident = relay.ask(here, target, path, payload, ttl)
     return json_answer(told | _measured(told, resident))
 
 
-def _measured(told: adapt.Body, resident: Resident) -> adapt.Body:
+def _measured(told: adapt.Body, resident: MiniLoadedModel) -> adapt.Body:
     """Return what ``/api/v0`` tells about an answer; seconds, not milliseconds."""
     timings, finish = told.get("timings", {}), told["choices"][0].get("finish_reason")
     return {
@@ -96,6 +96,6 @@ def _cut(texts: str | list[str], target: Any, ttl: Any) -> list[list[int]]:
     """Return the token ids of each text, as many as the model's context holds."""
     cut = []
     for text in [texts] if isinstance(texts, str) else texts:
-        told, resident = relay.ask(studio(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
+        told, resident = relay.ask(mini_services(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
         cut.append(told["tokens"][: resident.config.context_length])
     return cut

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_shim.embedded.gguf_header import Header, NotGguf, read_header
-from flask_shim.embedded.gguf_words import bits_per_weight, params_string, quantization
-from flask_shim.embedded.settings import DEFAULT_CONTEXT_LENGTH
+from flask_shim.embedded.gguf_labels import bits_per_weight, params_string, quantization
+from flask_shim.embedded.mini_settings import DEFAULT_CONTEXT_LENGTH
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 from flask import Blueprint, Response, g
 
-from flask_shim.embedded import lists, refusals
-from flask_shim.embedded.answers import json_answer
+from flask_shim.embedded import error_bodies, model_lists
+from flask_shim.embedded.json_response import json_answer
 from flask_shim.embedded.library import Entry
-from flask_shim.embedded.residents import LoadConfig
-from flask_shim.embedded.studio import client_gone, studio
-from flask_shim.errors import ModelFailed
+from flask_shim.embedded.loaded_models import LoadConfig
+from flask_shim.embedded.mini_services import client_gone, mini_services
+from flask_shim.errors import ModelLoadError
 
 routes = Blueprint("models", __name__)
 
@@ -41,61 +41,61 @@ def greeting() -> Response:
 @routes.get("/v1/models")
 def openai_models() -> Response:
     """List the names of the models."""
-    return json_answer({"data": [lists.openai_item(id_) for id_ in _openai_ids()], "object": "list"})
+    return json_answer({"data": [model_lists.openai_item(id_) for id_ in _openai_ids()], "object": "list"})
 
 
 @routes.get("/v1/models/<path:id_>")
 def openai_model(id_: str) -> Response:
     """Show one model's entry."""
     if unquote(id_) not in _openai_ids():
-        raise refusals.unknown_model(id_, _openai_ids())
-    return json_answer(lists.openai_item(unquote(id_)))
+        raise error_bodies.unknown_model(id_, _openai_ids())
+    return json_answer(model_lists.openai_item(unquote(id_)))
 
 
 @routes.get("/api/v0/models")
 def v0_models() -> Response:
     """List what is on disk, with type and state."""
-    items = [_v0_item(entry) for entry in studio().library.entries()]
+    items = [_v0_item(entry) for entry in mini_services().library.entries()]
     return json_answer({"object": "list", "data": items})
 
 
 @routes.get("/api/v0/models/<path:id_>")
 def v0_model(id_: str) -> Response:
     """Show one model."""
-    entry = studio().library.find(unquote(id_))
+    entry = mini_services().library.find(unquote(id_))
     if entry is None:
-        raise refusals.unknown_native_model(id_, _openai_ids())
+        raise error_bodies.unknown_native_model(id_, _openai_ids())
     return json_answer(_v0_item(entry))
 
 
 @routes.get("/api/v1/models")
 def v1_models() -> Response:
     """List what is on disk, with its loaded copies."""
-    here = studio()
+    here = mini_services()
     slots = here.settings.slots
-    items = [lists.v1_item(entry, here.residents.of(entry.key), slots) for entry in here.library.entries()]
+    items = [model_lists.v1_item(entry, here.residents.of(entry.key), slots) for entry in here.library.entries()]
     return json_answer({"models": items})
 
 
 @routes.post("/api/v1/models/load")
 def load() -> Response:
     """Load one more copy of a model and answer when it is there."""
-    here, asked = studio(), _checked(g.body, LOAD_FIELDS, required="model")
+    here, asked = mini_services(), _checked(g.body, LOAD_FIELDS, required="model")
     entry = here.library.find(asked["model"])
     if entry is None:
-        raise refusals.unknown_native_model(asked["model"], _openai_ids())
+        raise error_bodies.unknown_native_model(asked["model"], _openai_ids())
     try:
         resident = here.residents.load(entry, _load_config(entry, asked), client_gone())
-    except ModelFailed as exc:
-        text = refusals.load_failed(entry.key, exc.text)
-        raise refusals.native(text, "model_load_failed", kind="model_load_failed", status=500) from exc
+    except ModelLoadError as exc:
+        text = error_bodies.load_failed(entry.key, exc.text)
+        raise error_bodies.native(text, "model_load_failed", kind="model_load_failed", status=500) from exc
     told = {
         "type": "embedding" if entry.is_embedding else "llm",
         "instance_id": resident.id,
         "load_time_seconds": round(resident.load_seconds, 3),
         "status": "loaded",
     }
-    echo = {"load_config": lists.load_config(entry, resident.config)} if asked.get("echo_load_config") else {}
+    echo = {"load_config": model_lists.load_config(entry, resident.config)} if asked.get("echo_load_config") else {}
     return json_answer(told | echo)
 
 
@@ -103,63 +103,63 @@ def load() -> Response:
 def unload() -> Response:
     """Unload one copy, named by its instance id."""
     instance_id = _checked(g.body, UNLOAD_FIELDS, required="instance_id")["instance_id"]
-    if not studio().residents.unload(instance_id):
+    if not mini_services().residents.unload(instance_id):
         text = f'Cannot find a loaded model instance with id "{instance_id}".'
-        raise refusals.native(text, "model_not_found", "instance_id", "model_not_found", 404)
+        raise error_bodies.native(text, "model_not_found", "instance_id", "model_not_found", 404)
     return json_answer({"instance_id": instance_id})
 
 
 @routes.post("/api/v1/models/download")
 def download() -> Response:
     """Start to copy a model from the catalogue folder."""
-    asked, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), studio().downloads
+    asked, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), mini_services().downloads
     told = downloads.start(asked["model"], asked.get("quantization")) if downloads else None
     if told is None:
         reason = "was not found" if downloads else "can't be downloaded: this server has no model catalogue"
         text = f'Model "{asked["model"]}" {reason}.'
-        raise refusals.native(text, "model_not_found", "model", "model_not_found", 404)
+        raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
     return json_answer(told)
 
 
 @routes.get("/api/v1/models/download/status/<job_id>")
 def download_status(job_id: str) -> Response:
     """Tell how far a download is."""
-    downloads = studio().downloads
+    downloads = mini_services().downloads
     told = downloads.status(job_id) if downloads else None
     if told is None:
-        raise refusals.native(f'Job "{job_id}" not found.', "job_not_found", "job_id", "job_not_found", 404)
+        raise error_bodies.native(f'Job "{job_id}" not found.', "job_not_found", "job_id", "job_not_found", 404)
     return json_answer(told)
 
 
 def _openai_ids() -> list[str]:
-    here = studio()
-    return lists.openai_ids(here.library.entries(), here.residents.all(), jit=here.settings.jit)
+    here = mini_services()
+    return model_lists.openai_ids(here.library.entries(), here.residents.all(), jit=here.settings.jit)
 
 
-def _v0_item(entry: Entry) -> lists.Payload:
-    return lists.v0_item(entry, studio().residents.of(entry.key))
+def _v0_item(entry: Entry) -> model_lists.Payload:
+    return model_lists.v0_item(entry, mini_services().residents.of(entry.key))
 
 
 def _checked(body: dict[str, Any], fields: dict[str, type], *, required: str) -> dict[str, Any]:
     """Return ``body`` if it has only known fields of the right type; ``/api/v1`` is strict."""
     unknown = [f"'{name}'" for name in body if name not in fields]
     if unknown:
-        raise refusals.native(f"Unrecognized key(s) in object: {', '.join(unknown)}", "unrecognized_keys")
+        raise error_bodies.native(f"Unrecognized key(s) in object: {', '.join(unknown)}", "unrecognized_keys")
     if required not in body:
-        raise refusals.native(f'"{required}" is required', "missing_required_parameter", required)
+        raise error_bodies.native(f'"{required}" is required', "missing_required_parameter", required)
     for name, value in body.items():
         # A bool is an int to Python, but not to JSON.
         if type(value) is not fields[name]:
-            raise refusals.native(f"Expected {TYPE_WORDS[fields[name]]}", "invalid_type", name)
+            raise error_bodies.native(f"Expected {TYPE_WORDS[fields[name]]}", "invalid_type", name)
     return body
 
 
 def _load_config(entry: Entry, asked: dict[str, Any]) -> LoadConfig:
     """Return the defaults with what was asked for. :class:`ModelFailed` for a context the model can't have."""
     wanted = {name: asked[name] for name in LoadConfig.__dataclass_fields__ if name in asked}
-    default = LoadConfig(context_length=min(studio().settings.context_length, entry.max_context_length))
+    default = LoadConfig(context_length=min(mini_services().settings.context_length, entry.max_context_length))
     config = replace(default, **wanted)
     if not 0 < config.context_length <= entry.max_context_length:
         limit = f"between 1 and {entry.max_context_length}"
-        raise refusals.native(f"context_length must be {limit} for this model", "invalid_value", "context_length")
+        raise error_bodies.native(f"context_length must be {limit} for this model", "invalid_value", "context_length")
     return config

@@ -10,13 +10,13 @@ from typing import Any
 
 from flask import Response
 
-from flask_shim.embedded import refusals
-from flask_shim.embedded.answers import JSON_TYPE
-from flask_shim.embedded.link import EngineReply, open_reply
-from flask_shim.embedded.residents import Resident
-from flask_shim.embedded.resolution import Target
-from flask_shim.embedded.studio import Studio, client_gone
-from flask_shim.errors import BackendBroke, ClientGone
+from flask_shim.embedded import error_bodies
+from flask_shim.embedded.engine_connection import EngineReply, open_reply
+from flask_shim.embedded.json_response import JSON_TYPE
+from flask_shim.embedded.loaded_models import MiniLoadedModel
+from flask_shim.embedded.mini_services import MiniServices, client_gone
+from flask_shim.embedded.name_resolution import MiniTarget
+from flask_shim.errors import BackendProtocolError, ClientDisconnected
 
 Payload = dict[str, Any]
 
@@ -47,7 +47,7 @@ class EngineRefused(Exception):
         return f"Engine protocol predict request returned {self.status}: {raw}"
 
 
-def relay(studio: Studio, target: Target, path: str, payload: Payload, ttl: Any) -> Response:
+def relay(studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any) -> Response:
     """Answer with what the engine says, byte for byte; closing the response stops the generation.
 
     Before the first byte: :class:`EngineRefused`, or :class:`refusals.Refusal` for a model that can't be loaded.
@@ -62,7 +62,9 @@ def relay(studio: Studio, target: Target, path: str, payload: Payload, ttl: Any)
         return response
 
 
-def ask(studio: Studio, target: Target, path: str, payload: Payload, ttl: Any) -> tuple[Payload, Resident]:
+def ask(
+    studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any
+) -> tuple[Payload, MiniLoadedModel]:
     """Return the engine's whole answer, and who gave it. Raises what :func:`relay` raises."""
     with ExitStack() as stack:
         resident, reply = _open(studio, target, path, payload, ttl, stack)
@@ -76,46 +78,46 @@ def error_stream(text: str) -> Response:
 
 
 def _open(
-    studio: Studio, target: Target, path: str, payload: Payload, ttl: Any, stack: ExitStack
-) -> tuple[Resident, EngineReply]:
+    studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any, stack: ExitStack
+) -> tuple[MiniLoadedModel, EngineReply]:
     """Ask a loaded copy of the model; ``stack`` hangs up and gives it back."""
-    gone = client_gone()
-    resident = studio.borrow(target, ttl, gone)
+    is_disconnected = client_gone()
+    resident = studio.borrow(target, ttl, is_disconnected)
     stack.callback(studio.residents.give_back, resident)
     with _end_is_said(resident):
-        reply = open_reply(resident.engine, path, payload | {"model": resident.id}, gone)
+        reply = open_reply(resident.engine, path, payload | {"model": resident.id}, is_disconnected)
     stack.callback(reply.close)
     if reply.status != HTTPStatus.OK:
         raise EngineRefused(reply.status, _whole(reply, resident))
     return resident, reply
 
 
-def _whole(reply: EngineReply, resident: Resident) -> bytes:
+def _whole(reply: EngineReply, resident: MiniLoadedModel) -> bytes:
     with _end_is_said(resident):
         return reply.read()
 
 
-def _chunks(reply: EngineReply, resident: Resident) -> Iterator[bytes]:
+def _chunks(reply: EngineReply, resident: MiniLoadedModel) -> Iterator[bytes]:
     try:
         yield from reply.chunks()
-    except BackendBroke:
+    except BackendProtocolError:
         yield _error_event(_how_it_ended(resident))
-    except ClientGone:
+    except ClientDisconnected:
         # Nobody reads any more, and the response that owns us closes the connection.
         return
 
 
 @contextmanager
-def _end_is_said(resident: Resident) -> Iterator[None]:
+def _end_is_said(resident: MiniLoadedModel) -> Iterator[None]:
     """Say in LM Studio's words that an engine ended before it had answered."""
     try:
         yield
-    except BackendBroke as exc:
-        raise refusals.plain(_how_it_ended(resident)) from exc
+    except BackendProtocolError as exc:
+        raise error_bodies.plain(_how_it_ended(resident)) from exc
 
 
-def _how_it_ended(resident: Resident) -> str:
-    return refusals.MODEL_UNLOADED if resident.is_unloaded else refusals.crashed(resident.engine.exit_code)
+def _how_it_ended(resident: MiniLoadedModel) -> str:
+    return error_bodies.MODEL_UNLOADED if resident.is_unloaded else error_bodies.crashed(resident.engine.exit_code)
 
 
 def _error_event(text: str) -> bytes:

@@ -10,11 +10,18 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from flask_shim.errors import BackendBroke, BackendRefused, BackendTimeout, NoSuchEndpoint, NotSupported, ShimError
-from flask_shim.lmstudio.generations import Generation, is_list, read_list
+from flask_shim.errors import (
+    BackendProtocolError,
+    BackendRequestError,
+    BackendTimeout,
+    NoSuchEndpoint,
+    NotSupported,
+    ShimError,
+)
+from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
+from flask_shim.lmstudio.http.transport import Transport
+from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.lmstudio.model import Model
-from flask_shim.lmstudio.queueing import Queue
-from flask_shim.lmstudio.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -32,32 +39,32 @@ PROBE_SECONDS = 300.0
 class Listing:
     """The models at one moment. ``fetched_at`` is on the :func:`time.monotonic` clock."""
 
-    generation: Generation
+    generation: ApiVersion
     models: tuple[Model, ...]
     fetched_at: float
 
     def loaded(self) -> list[Model]:
         """Return the models that are loaded; NotSupported where the backend does not tell."""
-        if not self.generation.tells_state:
+        if not self.generation.reports_state:
             raise NotSupported(
                 "this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later"
             )
         return [model for model in self.models if model.is_loaded]
 
 
-class Catalogue:
+class ModelListCache:
     """The backend's model list, cached."""
 
     def __init__(self, transport: Transport, ttl: float) -> None:
         """Believe a list for ``ttl`` seconds; 0 asks every time."""
         self._transport = transport
-        self._queue = Queue(most_patient=transport.link.most_waiting, patience=PATIENCE_SECONDS)
+        self._queue = BoundedWaiters(most_patient=transport.options.max_waiting, patience=PATIENCE_SECONDS)
         self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
         self._missing: TTLCache[str, bool] = TTLCache(maxsize=16, ttl=PROBE_SECONDS, timer=time.monotonic)
         self._last: Listing | None = None
         self._epoch = 0
-        self._generation: Generation | None = None
+        self._generation: ApiVersion | None = None
         self._probed_at = 0.0
         self._contact_at = 0.0
         self._failure: ShimError | None = None
@@ -144,32 +151,34 @@ class Catalogue:
             value = self._ask(known)
             if value is not None:
                 return Listing(known, read_list(known, value), time.monotonic())
-        for generation in Generation:
+        for generation in ApiVersion:
             value = self._ask(generation)
             if value is not None:
                 self._generation, self._probed_at = generation, time.monotonic()
                 return Listing(generation, read_list(generation, value), time.monotonic())
-        raise BackendBroke(f"what answers at {self._transport.link.base_url} has no model list: it is not LM Studio")
+        raise BackendProtocolError(
+            f"what answers at {self._transport.options.base_url} has no model list: it is not LM Studio"
+        )
 
-    def _ask(self, generation: Generation) -> Any | None:
+    def _ask(self, generation: ApiVersion) -> Any | None:
         """Return the list of that generation, None when the backend has none; lists may be asked for twice."""
-        is_oldest = generation is Generation.OPENAI
+        is_oldest = generation is ApiVersion.OPENAI
         try:
             return self._asked(generation)
-        except (NoSuchEndpoint, BackendRefused):
+        except (NoSuchEndpoint, BackendRequestError):
             if not is_oldest:  # seen on /v1/models, once in a while, though it exists
                 return None
-        except BackendBroke as exc:
+        except BackendProtocolError as exc:
             log.debug("asking for %s again: %s", generation.value, exc.text)
         try:
             return self._asked(generation)
-        except (NoSuchEndpoint, BackendRefused):
+        except (NoSuchEndpoint, BackendRequestError):
             return None
-        except BackendBroke:
+        except BackendProtocolError:
             if is_oldest:
                 raise
             return None
 
-    def _asked(self, generation: Generation) -> Any | None:
-        value = self._transport.exchange("GET", generation.value, timeout=self._transport.link.list_timeout)
+    def _asked(self, generation: ApiVersion) -> Any | None:
+        value = self._transport.exchange("GET", generation.value, timeout=self._transport.options.list_timeout)
         return value if is_list(generation, value) else None

@@ -8,19 +8,19 @@ from typing import Any
 
 import orjson
 
-from flask_shim.errors import BackendBroke, BackendRefused, NotSupported
-from flask_shim.lmstudio.calls import Call
-from flask_shim.lmstudio.chats import Chat, Messages, chat_payload
-from flask_shim.lmstudio.cli_places import find_tool, is_this_machine
-from flask_shim.lmstudio.cli_tool import CliTool
+from flask_shim.errors import BackendProtocolError, BackendRequestError, NotSupported
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.chat import Chat, Messages, chat_payload
 from flask_shim.lmstudio.connection import CHAT, COMPLETIONS, EMBEDDINGS, Connection, as_object
-from flask_shim.lmstudio.downloads import Download, Downloads, followed
-from flask_shim.lmstudio.generations import Generation
-from flask_shim.lmstudio.link import Link, link_of
+from flask_shim.lmstudio.downloads import Download, Downloads, follow_with_tool
+from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.http.options import ClientOptions, client_options
+from flask_shim.lmstudio.http.session import build_session
+from flask_shim.lmstudio.http.transport import SessionFactory
+from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
+from flask_shim.lmstudio.lms.tool import CliTool
 from flask_shim.lmstudio.model import Model
 from flask_shim.lmstudio.readiness import DEFAULT_MODEL, OnProgress, Readiness, ensure_ready, preload
-from flask_shim.lmstudio.session import build_session
-from flask_shim.lmstudio.transport import SessionFactory
 
 __all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "LMStudio"]
 
@@ -32,7 +32,7 @@ class LMStudio(Connection):
 
     def __init__(
         self,
-        link: Link | None = None,
+        options: ClientOptions | None = None,
         session_factory: SessionFactory = build_session,
         tool: CliTool | None = None,
         *,
@@ -43,7 +43,7 @@ class LMStudio(Connection):
         ``tool`` is what does the work of versions before 0.4; without one it is looked for when it is needed, and
         used if the backend is this machine's LM Studio. ``default_model`` is the one :meth:`ensure_ready` takes.
         """
-        super().__init__(link, session_factory)
+        super().__init__(options, session_factory)
         self.default_model = default_model
         self._downloads = Downloads(self._transport)
         self._tool = tool
@@ -55,34 +55,34 @@ class LMStudio(Connection):
         They come from ``environ`` (default: the environment) and from the file ``.env``, or ``env_file``; an empty
         one means no file. Raises :class:`flask_shim.config.ConfigError` with every mistake in them.
         """
-        from flask_shim.config import Config  # late: with a Link of one's own, what reads settings is not needed
+        from flask_shim.config import Config
 
         config = Config.for_client(environ, env_file=env_file)
-        return cls(link_of(config), default_model=config.ensure_model)
+        return cls(client_options(config), default_model=config.ensure_model)
 
-    def chat(self, model: str, messages: Messages, *, call: Call | None = None, **settings: Any) -> Chat:
+    def chat(self, model: str, messages: Messages, *, call: BackendCall | None = None, **settings: Any) -> Chat:
         """Chat with a model; return the answer while it is made, as an iterator over its pieces.
 
         ``settings`` are LM Studio's: temperature, max_tokens, tools, response_format, reasoning_effort, ttl and so on.
         The answer belongs to the caller, who reads it to the end or closes it; failures up to its first event are
         raised here. A model that is not loaded is loaded by LM Studio, unless that is switched off there.
         """
-        call = call or Call(total_timeout=self.link.total_timeout)
+        call = call or BackendCall(total_timeout=self.options.total_timeout)
         found = self.find(model)
-        with ExitStack() as owned:
-            owned.enter_context(self.watchdog.watch(call))
+        with ExitStack() as stack:
+            stack.enter_context(self.watchdog.watch(call))
             stream = self.open_completion(CHAT, chat_payload(model, messages, settings), call)
-            owned.callback(stream.close)
+            stack.callback(stream.close)
             if not found.is_loaded:
                 self.catalogue.expire()
-            return Chat(stream, owned.pop_all())
+            return Chat(stream, stack.pop_all())
 
     def can_manage(self) -> bool:
         """Tell whether models can be loaded, unloaded and downloaded at will: over HTTP, or with the lms tool."""
-        return self.listing().generation is Generation.V1 or self.find_tool() is not None
+        return self.listing().generation is ApiVersion.V1 or self.find_tool() is not None
 
     def load(
-        self, key: str, *, context_length: int | None = None, call: Call | None = None, **settings: Any
+        self, key: str, *, context_length: int | None = None, call: BackendCall | None = None, **settings: Any
     ) -> dict[str, Any]:
         """Load a model and wait until it is ready; return what the backend says (instance, time, config).
 
@@ -97,7 +97,7 @@ class LMStudio(Connection):
         finally:
             self.catalogue.expire()
 
-    def unload(self, model: Model | str, *, call: Call | None = None) -> tuple[str, ...]:
+    def unload(self, model: Model | str, *, call: BackendCall | None = None) -> tuple[str, ...]:
         """Unload all copies of a model, or the one copy of that name; return the names of those that were loaded.
 
         ModelNotFound if a name is neither a key nor a loaded copy.
@@ -108,40 +108,42 @@ class LMStudio(Connection):
                 return tool.unload(model if isinstance(model, str) else model.key, call=call)
             names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
             for name in names:
-                body, timeout = orjson.dumps({"instance_id": name}), self.link.load_timeout
+                body, timeout = orjson.dumps({"instance_id": name}), self.options.load_timeout
                 self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=timeout, call=call)
             return names
         finally:
             self.catalogue.expire()
 
-    def preload(self, name: str, *, call: Call | None = None) -> None:
+    def preload(self, name: str, *, call: BackendCall | None = None) -> None:
         """Have a model in memory, whatever this LM Studio needs for that; nothing happens if it is loaded."""
-        preload(self, name, call or Call())
+        preload(self, name, call or BackendCall())
 
     def download(
-        self, name: str, quantization: str | None = None, *, call: Call | None = None
+        self, name: str, quantization: str | None = None, *, call: BackendCall | None = None
     ) -> Generator[Download, None, None]:
         """Download a model, or join its running download; yield how far it is until it is complete, or raise.
 
         ``quantization`` only goes with an address at Hugging Face. A call that is cancelled ends the watching at
         once, but not the download: LM Studio cannot be told to.
         """
-        call = call or Call()
+        call = call or BackendCall()
         try:
             if (tool := self._instead_of_http("download a model")) is not None:
-                yield from followed(tool, name, quantization, call)
+                yield from follow_with_tool(tool, name, quantization, call)
             else:
                 yield from self._downloads.follow(name, quantization, call)
         finally:
             self.catalogue.expire()
 
-    def start_download(self, name: str, quantization: str | None = None, *, call: Call | None = None) -> Download:
+    def start_download(
+        self, name: str, quantization: str | None = None, *, call: BackendCall | None = None
+    ) -> Download:
         """Start to download a model over HTTP without following it."""
-        return self._downloads.start(name, quantization, call or Call())
+        return self._downloads.start(name, quantization, call or BackendCall())
 
-    def download_status(self, job_id: str, *, call: Call | None = None) -> Download:
+    def download_status(self, job_id: str, *, call: BackendCall | None = None) -> Download:
         """Return how far a download over HTTP is."""
-        return self._downloads.status(job_id, call or Call())
+        return self._downloads.status(job_id, call or BackendCall())
 
     def ensure_ready(
         self,
@@ -150,7 +152,7 @@ class LMStudio(Connection):
         quantization: str | None = None,
         preload: bool = True,
         on_progress: OnProgress = lambda _: None,
-        call: Call | None = None,
+        call: BackendCall | None = None,
     ) -> Readiness:
         """Have a model ready to be asked: look whether LM Studio answers, download the model if it is not there.
 
@@ -159,19 +161,21 @@ class LMStudio(Connection):
         a warning, in the log and in the result.
         """
         name = model or self.default_model
-        return ensure_ready(self, name, quantization, on_progress, call or Call(), wants_preload=preload)
+        return ensure_ready(self, name, quantization, on_progress, call or BackendCall(), wants_preload=preload)
 
     def find_tool(self) -> CliTool | None:
         """Return the lms tool; None if there is none, or if what answers is not this machine's LM Studio."""
         if self._tool is not None:
             return self._tool
-        program = find_tool() if is_this_machine(self.link.base_url) else None
+        program = find_tool() if is_this_machine(self.options.base_url) else None
         if program is None:
             return None
-        with suppress(BackendBroke, BackendRefused, NotSupported):  # another program that speaks OpenAI's API
-            greeting = self._transport.exchange("GET", GREETING, timeout=self.link.list_timeout)
+        with suppress(
+            BackendProtocolError, BackendRequestError, NotSupported
+        ):  # another program that speaks OpenAI's API
+            greeting = self._transport.exchange("GET", GREETING, timeout=self.options.list_timeout)
             if isinstance(greeting, dict) and greeting.get("lmstudio") is True:
-                return CliTool(program, load_timeout=self.link.load_timeout)
+                return CliTool(program, load_timeout=self.options.load_timeout)
         return None
 
     def _copies(self, name: str) -> tuple[str, ...]:
@@ -181,20 +185,20 @@ class LMStudio(Connection):
         return (name,) if name != model.key and name in loaded else loaded
 
     def _load(
-        self, key: str, context_length: int | None, call: Call | None, settings: Mapping[str, Any]
+        self, key: str, context_length: int | None, call: BackendCall | None, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
         payload: dict[str, Any] = {"model": key, "echo_load_config": True, **settings}
         if context_length:
             payload["context_length"] = context_length
         return as_object(
             self._transport.exchange(
-                "POST", "/api/v1/models/load", orjson.dumps(payload), timeout=self.link.load_timeout, call=call
+                "POST", "/api/v1/models/load", orjson.dumps(payload), timeout=self.options.load_timeout, call=call
             )
         )
 
     def _instead_of_http(self, what: str, settings: Mapping[str, Any] | None = None) -> CliTool | None:
         """Return the tool where HTTP will not do, None where it will; NotSupported where nothing does."""
-        if self.listing().generation is Generation.V1:
+        if self.listing().generation is ApiVersion.V1:
             return None
         tool = None if settings else self.find_tool()
         if tool is None:

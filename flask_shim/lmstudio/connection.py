@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 
 import orjson
 
-from flask_shim.errors import BackendBroke, BackendUnavailable, ModelNotFound
-from flask_shim.lmstudio.answers import Answer
-from flask_shim.lmstudio.calls import Call, Watchdog
-from flask_shim.lmstudio.catalogue import Catalogue, Listing
-from flask_shim.lmstudio.link import Link
+from flask_shim.errors import BackendProtocolError, BackendUnavailable, ModelNotFound
+from flask_shim.lmstudio.catalogue import Listing, ModelListCache
+from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
+from flask_shim.lmstudio.http.event_stream import EventStream
+from flask_shim.lmstudio.http.options import ClientOptions
+from flask_shim.lmstudio.http.response import BackendResponse
+from flask_shim.lmstudio.http.session import build_session
+from flask_shim.lmstudio.http.transport import SessionFactory, Transport
 from flask_shim.lmstudio.model import Model
-from flask_shim.lmstudio.session import build_session
-from flask_shim.lmstudio.stream import EventStream
-from flask_shim.lmstudio.transport import SessionFactory, Transport
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -32,11 +32,11 @@ Me = TypeVar("Me", bound="Connection")
 class Connection:
     """How to ask one LM Studio. Methods may be called from any thread and raise :mod:`flask_shim.errors`."""
 
-    def __init__(self, link: Link | None = None, session_factory: SessionFactory = build_session) -> None:
+    def __init__(self, options: ClientOptions | None = None, session_factory: SessionFactory = build_session) -> None:
         """Connect to nothing yet; ``session_factory`` is the seam for proxies and TLS set-ups of your own."""
-        self.link = link or Link()
-        self._transport = Transport(self.link, session_factory)
-        self.catalogue = Catalogue(self._transport, self.link.catalogue_ttl)
+        self.options = options or ClientOptions()
+        self._transport = Transport(self.options, session_factory)
+        self.catalogue = ModelListCache(self._transport, self.options.catalogue_ttl)
 
     @property
     def watchdog(self) -> Watchdog:
@@ -80,17 +80,17 @@ class Connection:
                 if name in model.identifiers:
                     return model
         known = ", ".join(model.key for model in models[:_MOST_NAMED]) or "none at all"
-        raise ModelNotFound(f"LM Studio at {self.link.base_url} has no model {name!r}; among those it has: {known}")
+        raise ModelNotFound(f"LM Studio at {self.options.base_url} has no model {name!r}; among those it has: {known}")
 
-    def open_completion(self, path: str, payload: Mapping[str, Any], call: Call) -> EventStream:
+    def open_completion(self, path: str, payload: Mapping[str, Any], call: BackendCall) -> EventStream:
         """Ask for a streamed completion and return it with its first events read.
 
         ``payload`` must say ``"stream": true``. Every failure up to the first event is raised here.
         """
-        seconds = self.link.first_byte_timeout
+        seconds = self.options.first_byte_timeout
         call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
         answer = self.open("POST", path, call, orjson.dumps(payload), {"Accept": "text/event-stream"})
-        stream = EventStream(answer, self.link)
+        stream = EventStream(answer, self.options)
         try:
             stream.prime()
         except BaseException:
@@ -98,16 +98,21 @@ class Connection:
             raise
         return stream
 
-    def embed(self, payload: Mapping[str, Any], call: Call | None = None) -> dict[str, Any]:
+    def embed(self, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
         """Ask for embeddings; return the whole answer."""
         value = self._transport.exchange(
-            "POST", EMBEDDINGS, orjson.dumps(payload), timeout=self.link.first_byte_timeout, call=call
+            "POST", EMBEDDINGS, orjson.dumps(payload), timeout=self.options.first_byte_timeout, call=call
         )
         return as_object(value)
 
     def open(
-        self, method: str, path: str, call: Call, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+        self,
+        method: str,
+        path: str,
+        call: BackendCall,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> BackendResponse:
         """Send any request and return its answer with whatever status; the answer belongs to the caller."""
         try:
             return self._transport.open(method, path, call, body, headers)
@@ -119,5 +124,5 @@ class Connection:
 def as_object(value: Any) -> dict[str, Any]:
     """Return the value if it is a JSON object; raise BackendBroke if it is anything else."""
     if not isinstance(value, dict):
-        raise BackendBroke("LM Studio's answer is not a JSON object")
+        raise BackendProtocolError("LM Studio's answer is not a JSON object")
     return value

@@ -11,12 +11,18 @@ from urllib.parse import quote
 
 import orjson
 
-from flask_shim.errors import BackendBroke, BackendError, BackendRefused, BackendTimeout, BackendUnavailable
-from flask_shim.lmstudio.calls import Call
-from flask_shim.lmstudio.cli_tool import CliTool
-from flask_shim.lmstudio.generations import whole_number
-from flask_shim.lmstudio.refusals import text_of
-from flask_shim.lmstudio.transport import Transport
+from flask_shim.errors import (
+    BackendError,
+    BackendProtocolError,
+    BackendRequestError,
+    BackendTimeout,
+    BackendUnavailable,
+)
+from flask_shim.lmstudio.api_versions import whole_number
+from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.http.error_parsing import error_text
+from flask_shim.lmstudio.http.transport import Transport
+from flask_shim.lmstudio.lms.tool import CliTool
 
 DOWNLOAD = "/api/v1/models/download"
 
@@ -28,7 +34,7 @@ PATIENCE_SECONDS = 30.0
 
 _LOOK_SECONDS = 0.1
 
-Wait = Callable[[Call, float], None]
+Wait = Callable[[BackendCall, float], None]
 """Waits for so many seconds; raises at once when the call is cancelled."""
 
 
@@ -54,18 +60,18 @@ class Download:
 def read_download(value: Any) -> Download:
     """Read LM Studio's answer about a download; BackendBroke if it is none."""
     if not isinstance(value, Mapping) or not isinstance(value.get("status"), str):
-        raise BackendBroke("LM Studio's answer says nothing about the download")
+        raise BackendProtocolError("LM Studio's answer says nothing about the download")
     job_id = value.get("job_id")
     return Download(
         status=value["status"],
         job_id=job_id if isinstance(job_id, str) else "",
         done_bytes=whole_number(value.get("downloaded_bytes")),
         total_bytes=whole_number(value.get("total_size_bytes")),
-        error=text_of(orjson.dumps(value.get("error_message") or value.get("error") or "")),
+        error=error_text(orjson.dumps(value.get("error_message") or value.get("error") or "")),
     )
 
 
-def pause(call: Call, seconds: float) -> None:
+def pause(call: BackendCall, seconds: float) -> None:
     """Wait, and raise what the call is cancelled with meanwhile."""
     ends_at = time.monotonic() + seconds
     while (left := ends_at - time.monotonic()) > 0:
@@ -83,23 +89,23 @@ class Downloads:
         self._wait = wait
         self._jobs: dict[tuple[str, str | None], str] = {}
 
-    def start(self, name: str, quantization: str | None, call: Call) -> Download:
+    def start(self, name: str, quantization: str | None, call: BackendCall) -> Download:
         """Start to download; what is there already is complete at once."""
         payload = {"model": name} | ({"quantization": quantization} if quantization else {})
         return read_download(
             self._transport.exchange(
-                "POST", DOWNLOAD, orjson.dumps(payload), timeout=self._transport.link.first_byte_timeout, call=call
+                "POST", DOWNLOAD, orjson.dumps(payload), timeout=self._transport.options.first_byte_timeout, call=call
             )
         )
 
-    def status(self, job_id: str, call: Call) -> Download:
+    def status(self, job_id: str, call: BackendCall) -> Download:
         """Return how far it is."""
         path = f"{DOWNLOAD}/status/{quote(job_id, safe='')}"
         return read_download(
-            self._transport.exchange("GET", path, timeout=self._transport.link.list_timeout, call=call)
+            self._transport.exchange("GET", path, timeout=self._transport.options.list_timeout, call=call)
         )
 
-    def follow(self, name: str, quantization: str | None, call: Call) -> Iterator[Download]:
+    def follow(self, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
         """Yield one moment after the other until the model is there; raise if it will not come.
 
         A download that already runs is joined. It does not end when this does: LM Studio has no way to cancel one.
@@ -107,7 +113,7 @@ class Downloads:
         state = self._joined(name, quantization, call) or self.start(name, quantization, call)
         job_id, answered_at = state.job_id, time.monotonic()
         if not job_id and not state.is_complete:
-            raise BackendBroke(state.error or "LM Studio does not say how to ask for the download's progress")
+            raise BackendProtocolError(state.error or "LM Studio does not say how to ask for the download's progress")
         self._jobs[name, quantization] = job_id
         while True:
             if state.status == "failed" or state.is_complete:
@@ -120,23 +126,23 @@ class Downloads:
             self._wait(call, POLL_SECONDS)
             try:
                 state, answered_at = self.status(job_id, call), time.monotonic()
-            except (BackendBroke, BackendTimeout, BackendUnavailable):
+            except (BackendProtocolError, BackendTimeout, BackendUnavailable):
                 if time.monotonic() - answered_at > PATIENCE_SECONDS:
                     raise
 
-    def _joined(self, name: str, quantization: str | None, call: Call) -> Download | None:
+    def _joined(self, name: str, quantization: str | None, call: BackendCall) -> Download | None:
         """Return the state of the download of it that runs, as far as we know of one."""
         job_id = self._jobs.get((name, quantization))
         if job_id is None:
             return None
         try:
             state = self.status(job_id, call)
-        except BackendRefused:
+        except BackendRequestError:
             return None  # LM Studio was started anew and has forgotten it
         return state if state.status in ("downloading", "paused") else None
 
 
-def followed(tool: CliTool, name: str, quantization: str | None, call: Call) -> Iterator[Download]:
+def follow_with_tool(tool: CliTool, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
     """Download with the ``lms`` tool; yield one moment after the other as :meth:`Downloads.follow` does."""
     state = Download(status="downloading")
     yield state

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask_shim.errors import (
-    BackendBroke,
-    BackendRefused,
+    BackendProtocolError,
+    BackendRequestError,
     BackendTimeout,
-    Busy,
     ModelNotFound,
     NoModelLoaded,
     NotSupported,
+    ServerBusy,
     ShimError,
 )
-from flask_shim.lmstudio.calls import Call
+from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.downloads import Download, pause
-from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.model import Kind, Model
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SETTLE_SECONDS = 5.0
 """How long LM Studio may take to list what it has downloaded."""
 
 _LOOK_SECONDS = 0.25
-_PASSING = (BackendTimeout, BackendBroke, Busy)
+_PASSING = (BackendTimeout, BackendProtocolError, ServerBusy)
 """LM Studio is there, but had no list for us: that says nothing against its models."""
 
 OnProgress = Callable[[Download], object]
@@ -45,7 +45,7 @@ OnProgress = Callable[[Download], object]
 class Preload:
     """A model on its way into memory, on a thread of its own, which ends with the program."""
 
-    def __init__(self, studio: LMStudio, key: str, call: Call) -> None:
+    def __init__(self, studio: LMStudio, key: str, call: BackendCall) -> None:
         """Begin at once."""
         self.key = key
         self.failure: ShimError | None = None
@@ -57,7 +57,7 @@ class Preload:
         self._thread.join(seconds)
         return not self._thread.is_alive() and self.failure is None
 
-    def _run(self, studio: LMStudio, call: Call) -> None:
+    def _run(self, studio: LMStudio, call: BackendCall) -> None:
         try:
             preload(studio, self.key, call)
         except ShimError as exc:
@@ -80,21 +80,21 @@ class Readiness:
     warnings: tuple[str, ...] = ()
 
 
-def preload(studio: LMStudio, name: str, call: Call) -> None:
+def preload(studio: LMStudio, name: str, call: BackendCall) -> None:
     """Have a model in memory, by whichever way this LM Studio has; nothing happens if it is loaded."""
     model = studio.find(name, max_age=0)
     if model.is_loaded:
         return
-    if studio.listing().generation is Generation.V1:
+    if studio.listing().generation is ApiVersion.V1:
         studio.load(model.key, call=call)
         return
     try:
-        ask_for_little(studio, model, call)
+        trigger_jit_load(studio, model, call)
     except NoModelLoaded:  # it does not load on demand
         studio.load(model.key, call=call)
 
 
-def ask_for_little(studio: LMStudio, model: Model, call: Call, *, ttl: int | None = None) -> None:
+def trigger_jit_load(studio: LMStudio, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
     """Have an old LM Studio load the model just in time: it has no other way over HTTP than to be asked for something.
 
     It may unload the model after ``ttl`` idle seconds. NoModelLoaded if it does not load on demand.
@@ -106,7 +106,13 @@ def ask_for_little(studio: LMStudio, model: Model, call: Call, *, ttl: int | Non
 
 
 def ensure_ready(
-    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: Call, *, wants_preload: bool
+    studio: LMStudio,
+    name: str,
+    quantization: str | None,
+    on_progress: OnProgress,
+    call: BackendCall,
+    *,
+    wants_preload: bool,
 ) -> Readiness:
     """Do what :meth:`LMStudio.ensure_ready` promises."""
     try:
@@ -127,7 +133,7 @@ def ensure_ready(
 
 
 def _downloaded(
-    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: Call
+    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: BackendCall
 ) -> Model | None:
     """Download the model and return it; None if it can't be told from the others."""
     before = {model.key for model in studio.models()}
@@ -137,9 +143,9 @@ def _downloaded(
                 on_progress(moment)
     except NotSupported as exc:
         raise NotSupported(f"LM Studio has no model {name!r}, and {exc.text}") from exc
-    except BackendRefused as exc:
+    except BackendRequestError as exc:
         text = f"LM Studio has no model {name!r}, and does not download it: {exc.text}"
-        raise BackendRefused(text, status=exc.status) from exc
+        raise BackendRequestError(text, status=exc.status) from exc
     ends_at = time.monotonic() + SETTLE_SECONDS
     while (model := _lookup(studio, name, before)) is None and time.monotonic() < ends_at:
         pause(call, _LOOK_SECONDS)

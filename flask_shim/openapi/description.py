@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -12,14 +12,13 @@ from flask import Flask
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
-from flask_shim import faces
+from flask_shim import error_responses
 from flask_shim._version import __version__
 from flask_shim.config import Config
-from flask_shim.guards import is_open
 from flask_shim.openapi.examples import Example, Models, examples_of
-from flask_shim.openapi.fields import Plugin
+from flask_shim.openapi.field_schemas import Plugin
 from flask_shim.openapi.operations import JSON, OPERATIONS, STATE, TAGS, Operation
-from flask_shim.openapi.replies import REPLIES, Shape, ref
+from flask_shim.openapi.response_schemas import REPLIES, Shape, ref
 
 VERSION = "3.1.0"
 
@@ -42,11 +41,11 @@ _PARAMETERS = {
     "key": "A public key.",
 }
 
-_ERRORS: dict[faces.Envelope, str] = {
-    faces.ollama_error: "OllamaError",
-    faces.openai_error: "OpenAIError",
-    faces.anthropic_error: "AnthropicError",
-    faces.service_error: "ServiceError",
+_ERRORS: dict[error_responses.Envelope, str] = {
+    error_responses.ollama_error: "OllamaError",
+    error_responses.openai_error: "OpenAIError",
+    error_responses.anthropic_error: "AnthropicError",
+    error_responses.service_error: "ServiceError",
 }
 
 
@@ -63,8 +62,11 @@ class Described(NamedTuple):
         return f"{self.method} {self.path}"
 
 
-def describe(app: Flask, config: Config) -> dict[str, Any]:
-    """Return the document for ``app``; only versions, the key and the names of default models are of ``config``."""
+def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the OpenAPI document of ``app``.
+
+    ``config`` provides version, keys and default models; ``is_open`` tells which paths need no key.
+    """
     spec = APISpec(
         title="flask-shim",
         version=__version__,
@@ -84,6 +86,8 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
     examples = examples_of(models)
     for described in _in_order(list(_all(app))):
         operation = _operation(described, examples.get(described.name, {}))
+        if is_open(described.path):
+            operation["security"] = []
         path = _PARAMETER.sub(r"{\1}", described.path)
         spec.path(path, operations={described.method.lower(): operation})
     return {**spec.to_dict(), "x-example-models": models._asdict()}
@@ -125,8 +129,6 @@ def _operation(described: Described, examples: dict[str, Example]) -> dict[str, 
         told["parameters"] = parameters
     if known.body is not None:
         told["requestBody"] = {"required": True, "content": _body(known.body, examples)}
-    if is_open(described.path):
-        told["security"] = []
     return told
 
 
@@ -164,7 +166,7 @@ def _responses(path: str, known: Operation) -> dict[str, Any]:
     if known.stream is not None:
         media, piece = known.stream
         content[media] = {"schema": _shape(piece)}
-    error = {"description": "Why not.", "content": {JSON: {"schema": ref(_ERRORS[faces.envelope_of(path)])}}}
+    error = {"description": "Why not.", "content": {JSON: {"schema": ref(_ERRORS[error_responses.envelope_of(path)])}}}
     if known.status >= HTTPStatus.BAD_REQUEST:
         return {str(known.status): error | {"description": HTTPStatus(known.status).phrase}}
     good: dict[str, Any] = {"description": HTTPStatus(known.status).phrase}

@@ -7,8 +7,8 @@ from functools import partial
 
 from marshmallow import Schema
 
-from flask_shim.openapi.replies import COUNT, OBJECT, TEXT, Shape, every, holding
-from flask_shim.schemas import dialects, native, openai, service
+from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding
+from flask_shim.schemas import ollama_schemas, openai_embeddings, responses_and_messages, service_schemas
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "application/json",
@@ -75,7 +75,7 @@ def _service_chat(which: str) -> dict[str, Operation]:
     path = f"/chat/{which}".rstrip("/")
     what = f"Chat with the default model for {'pictures' if which == 'vision' else 'text'}"
     what = what if which else "Chat with the model named, or with the default one"
-    chat = partial(Operation, tag=SERVICE, body=service.ChatSchema)
+    chat = partial(Operation, tag=SERVICE, body=service_schemas.ChatSchema)
     return {
         f"POST {path}": chat(reply="ServiceAnswer", summary=f"{what}."),
         f"POST {path}/stream": chat(stream=_PIECES, summary=f"{what}, in a stream."),
@@ -83,21 +83,25 @@ def _service_chat(which: str) -> dict[str, Operation]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "POST /api/chat": Operation(tag=CHAT, body=native.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")),
-    "POST /api/generate": Operation(
-        tag=CHAT, body=native.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
+    "POST /api/chat": Operation(
+        tag=CHAT, body=ollama_schemas.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")
     ),
-    "POST /api/embed": Operation(tag=CHAT, body=native.EmbedSchema, reply="Vectors"),
-    "POST /api/embeddings": Operation(tag=CHAT, body=native.EmbeddingsSchema, reply="Vector"),
+    "POST /api/generate": Operation(
+        tag=CHAT, body=ollama_schemas.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
+    ),
+    "POST /api/embed": Operation(tag=CHAT, body=ollama_schemas.EmbedSchema, reply="Vectors"),
+    "POST /api/embeddings": Operation(tag=CHAT, body=ollama_schemas.EmbeddingsSchema, reply="Vector"),
     "GET /api/tags": Operation(tag=MODELS, reply="Tags"),
-    "POST /api/show": Operation(tag=MODELS, body=native.ShowSchema, reply="Shown"),
+    "POST /api/show": Operation(tag=MODELS, body=ollama_schemas.ShowSchema, reply="Shown"),
     "GET /api/ps": Operation(tag=MODELS, reply="Running"),
-    "POST /api/pull": Operation(tag=MODELS, body=native.PullSchema, reply="Progress", stream=_PROGRESS),
-    "POST /api/push": Operation(tag=MODELS, body=native.PushSchema, status=501, summary="Push a model (refused)."),
+    "POST /api/pull": Operation(tag=MODELS, body=ollama_schemas.PullSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/push": Operation(
+        tag=MODELS, body=ollama_schemas.PushSchema, status=501, summary="Push a model (refused)."
+    ),
     "GET /api/experimental/model-recommendations": Operation(tag=MODELS, reply="Recommendations"),
-    "POST /api/create": Operation(tag=NAMES, body=native.CreateSchema, reply="Progress", stream=_PROGRESS),
-    "POST /api/copy": Operation(tag=NAMES, body=native.CopySchema),
-    "DELETE /api/delete": Operation(tag=NAMES, body=native.DeleteSchema),
+    "POST /api/create": Operation(tag=NAMES, body=ollama_schemas.CreateSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/copy": Operation(tag=NAMES, body=ollama_schemas.CopySchema),
+    "DELETE /api/delete": Operation(tag=NAMES, body=ollama_schemas.DeleteSchema),
     "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file (there is none)."),
     "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
     "POST /v1/chat/completions": Operation(
@@ -106,12 +110,18 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/completions": Operation(
         tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
     ),
-    "POST /v1/embeddings": Operation(tag=OTHERS, body=openai.EmbeddingsSchema, reply=OBJECT),
+    "POST /v1/embeddings": Operation(tag=OTHERS, body=openai_embeddings.EmbeddingsSchema, reply=OBJECT),
     "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
     "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
-    "POST /v1/responses": Operation(tag=OTHERS, body=dialects.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages": Operation(tag=OTHERS, body=dialects.MessagesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=dialects.MessagesSchema, reply="TokenCount"),
+    "POST /v1/responses": Operation(
+        tag=OTHERS, body=responses_and_messages.ResponsesSchema, reply=OBJECT, stream=_STREAMED
+    ),
+    "POST /v1/messages": Operation(
+        tag=OTHERS, body=responses_and_messages.MessagesSchema, reply=OBJECT, stream=_STREAMED
+    ),
+    "POST /v1/messages/count_tokens": Operation(
+        tag=OTHERS, body=responses_and_messages.MessagesSchema, reply="TokenCount"
+    ),
     "POST /v1/audio/transcriptions": Operation(
         tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
     ),
@@ -122,8 +132,8 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/v0/<path:rest>": Operation(tag=STUDIO, reply=OBJECT),
     "POST /api/v0/<path:rest>": Operation(tag=STUDIO, body=OBJECT, reply=OBJECT),
     "GET /models": Operation(tag=SERVICE, reply="ServiceModels"),
-    "POST /models/load": Operation(tag=SERVICE, body=service.LoadSchema, reply="Loaded"),
-    "POST /models/unload": Operation(tag=SERVICE, body=service.UnloadSchema, reply="Unloaded"),
+    "POST /models/load": Operation(tag=SERVICE, body=service_schemas.LoadSchema, reply="Loaded"),
+    "POST /models/unload": Operation(tag=SERVICE, body=service_schemas.UnloadSchema, reply="Unloaded"),
     **_service_chat(""),
     **_service_chat("regular"),
     **_service_chat("vision"),

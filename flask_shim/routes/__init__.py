@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
+from flask_shim.middleware import paths
 from flask_shim.routes import (
     account,
-    aliases,
+    alias_routes,
+    api_docs,
     audio,
-    dialects,
-    docs,
     embeddings,
     health,
     models,
     ollama,
     passthrough,
-    paths,
     pull,
+    responses_and_messages_routes,
     service,
 )
 
@@ -24,26 +24,26 @@ BLUEPRINTS = (
     health.bp,
     models.bp,
     ollama.bp,
-    aliases.bp,
+    alias_routes.bp,
     embeddings.bp,
     pull.bp,
-    dialects.bp,
+    responses_and_messages_routes.bp,
     audio.bp,
     account.bp,
     service.bp,
-    docs.bp,
+    api_docs.bp,
     passthrough.bp,
 )
 
 _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health", "/healthz", "/ping", "/ready")
 
 
-def install(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Give ``app`` the routes, each with the methods it has at Ollama, and paths in order."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     _tidy(app)
-    paths.install(app)
+    paths.init_app(app)
 
 
 def _tidy(app: Flask) -> None:

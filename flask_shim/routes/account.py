@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from flask_shim.error_responses import json_response
 from flask_shim.errors import Forbidden
-from flask_shim.faces import json_response
 from flask_shim.services import services
-from flask_shim.translate.recommendations import to_recommendations
+from flask_shim.translate.ollama.recommendations import to_recommendations
 
 bp = Blueprint("account", __name__)
 

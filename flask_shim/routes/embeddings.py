@@ -5,23 +5,28 @@ from __future__ import annotations
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Target
-from flask_shim.errors import BackendRefused, BadRequest, ShimError
-from flask_shim.faces import json_response
+from flask_shim.error_responses import json_response
+from flask_shim.errors import BackendRequestError, BadRequest, ShimError
+from flask_shim.inference.embed import EmbeddingResult, is_listed_as_llm, request_embeddings
+from flask_shim.inference.forwarding import ForwardRequest, forward
+from flask_shim.inference.model_use import requirements_for
+from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import EMBEDDINGS
-from flask_shim.relays import Request, relayed
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
-from flask_shim.routes.generation import load_only, need_of_ask, unload_only, with_checked_options
+from flask_shim.routes.ollama_common import (
+    load_for_request,
+    requirements_of_request,
+    unload_for_request,
+    with_checked_options,
+)
 from flask_shim.schemas import load_embed, load_embeddings
-from flask_shim.schemas.openai import load_openai_embeddings
+from flask_shim.schemas.openai_embeddings import load_openai_embeddings
 from flask_shim.services import services
-from flask_shim.stays import need_of
-from flask_shim.streams import client_gone
-from flask_shim.translate.asks import EmbedAsk, EmbeddingsAsk, OpenAIEmbedAsk
-from flask_shim.translate.embeddings import embed_payload, normalised, shortened, to_embed, to_openai
-from flask_shim.translate.inheriting import context_of, with_options_of
-from flask_shim.translate.requests import to_ttl
-from flask_shim.vectors import Embedded, embedded, is_told_to_be_llm
+from flask_shim.translate.ollama.alias_defaults import context_of, with_alias_options
+from flask_shim.translate.ollama.payloads import to_ttl
+from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, OpenAIEmbeddingsRequest
+from flask_shim.translate.ollama.vectors import embed_payload, normalize, shorten, to_embed, to_openai
 
 bp = Blueprint("embeddings", __name__)
 
@@ -29,32 +34,34 @@ bp = Blueprint("embeddings", __name__)
 @bp.post("/api/embed")
 def embed() -> Response:
     """Give the vector of every text, each of length one."""
-    ask = load_embed(request.get_data(cache=False))
-    naming.checked(ask.model, naming.EMBED)
-    if ask.input_complaint:
-        raise BadRequest(ask.input_complaint)
-    target = naming.resolve(ask.model, naming.EMBED)
-    ask = with_checked_options(with_options_of(target.entry, ask))
-    if not ask.inputs:
-        _load_or_unload(target, ask)
-        return json_response({"model": ask.model, "embeddings": []})
-    done = _embedded(target, ask, ask.inputs, truncate=ask.truncate)
-    vectors = [normalised(shortened(vector, ask.dimensions)) for vector in done.vectors]
-    return json_response(to_embed(ask.model, vectors, total_ns=done.total_ns, load_ns=done.load_ns, tokens=done.tokens))
+    api_request = load_embed(request.get_data(cache=False))
+    naming.checked(api_request.model, naming.EMBED)
+    if api_request.input_complaint:
+        raise BadRequest(api_request.input_complaint)
+    target = naming.resolve(api_request.model, naming.EMBED)
+    api_request = with_checked_options(with_alias_options(target.entry, api_request))
+    if not api_request.inputs:
+        _load_or_unload(target, api_request)
+        return json_response({"model": api_request.model, "embeddings": []})
+    done = _embedded(target, api_request, api_request.inputs, truncate=api_request.truncate)
+    vectors = [normalize(shorten(vector, api_request.dimensions)) for vector in done.vectors]
+    return json_response(
+        to_embed(api_request.model, vectors, total_ns=done.total_ns, load_ns=done.load_ns, tokens=done.tokens)
+    )
 
 
 @bp.post("/api/embeddings")
 def embeddings() -> Response:
     """Give the vector of one text as the model makes it; the route of old clients."""
-    ask = load_embeddings(request.get_data(cache=False))
-    target = naming.resolve(ask.model, naming.EMBEDDINGS)
-    ask = with_checked_options(with_options_of(target.entry, ask))
-    if not ask.prompt:
-        _load_or_unload(target, ask)
+    api_request = load_embeddings(request.get_data(cache=False))
+    target = naming.resolve(api_request.model, naming.EMBEDDINGS)
+    api_request = with_checked_options(with_alias_options(target.entry, api_request))
+    if not api_request.prompt:
+        _load_or_unload(target, api_request)
         return json_response({"embedding": []})
     try:
-        done = _embedded(target, ask, (ask.prompt,))
-    except BackendRefused as exc:
+        done = _embedded(target, api_request, (api_request.prompt,))
+    except BackendRequestError as exc:
         raise ShimError(exc.text, status=500) from exc  # as Ollama's, whatever the engine's own status was
     return json_response({"embedding": done.vectors[0]})
 
@@ -62,33 +69,52 @@ def embeddings() -> Response:
 @bp.post("/v1/embeddings")
 def openai_embeddings() -> Response:
     """Pass the answer through; LM Studio ignores base64 and dimensions, so those are done here."""
-    ask = load_openai_embeddings(request.get_data(cache=False))
-    naming.checked(ask.model, naming.EMBED)
-    if ask.input_complaint:
-        raise BadRequest(ask.input_complaint)
-    target = naming.resolve(ask.model, naming.EMBED)
-    payload = {**ask.rest, "model": target.identifier}
-    need, gone = need_of(services(), target, context=context_of(target.entry)), client_gone(request.environ)
-    if _can_pass_through(ask, target):
+    api_request = load_openai_embeddings(request.get_data(cache=False))
+    naming.checked(api_request.model, naming.EMBED)
+    if api_request.input_complaint:
+        raise BadRequest(api_request.input_complaint)
+    target = naming.resolve(api_request.model, naming.EMBED)
+    payload = {**api_request.rest, "model": target.identifier}
+    requirements, is_disconnected = (
+        requirements_for(services(), target, context=context_of(target.entry)),
+        disconnect_check(request.environ),
+    )
+    if _can_pass_through(api_request, target):
         body = orjson.dumps(payload)
-        return relayed(services(), Request(method="POST", path=EMBEDDINGS, body=body, need=need), gone)
-    done = embedded(services(), need, payload, gone)
-    return json_response(to_openai(done.answer, done.vectors, dimensions=ask.dimensions, as_base64=ask.as_base64))
+        return forward(
+            services(),
+            ForwardRequest(method="POST", path=EMBEDDINGS, body=body, requirements=requirements),
+            is_disconnected,
+        )
+    done = request_embeddings(services(), requirements, payload, is_disconnected)
+    return json_response(
+        to_openai(done.answer, done.vectors, dimensions=api_request.dimensions, as_base64=api_request.as_base64)
+    )
 
 
-def _can_pass_through(ask: OpenAIEmbedAsk, target: Target) -> bool:
-    return not ask.as_base64 and ask.dimensions <= 0 and not is_told_to_be_llm(target)
+def _can_pass_through(api_request: OpenAIEmbeddingsRequest, target: ResolvedModel) -> bool:
+    return not api_request.as_base64 and api_request.dimensions <= 0 and not is_listed_as_llm(target)
 
 
 def _embedded(
-    target: Target, ask: EmbedAsk | EmbeddingsAsk, texts: tuple[str, ...], *, truncate: bool = True
-) -> Embedded:
-    payload = embed_payload(target.identifier, texts, to_ttl(ask.keep_alive, services().defaults))
-    return embedded(services(), need_of_ask(target, ask), payload, client_gone(request.environ), truncate=truncate)
+    target: ResolvedModel,
+    api_request: EmbedRequest | EmbeddingsRequest,
+    texts: tuple[str, ...],
+    *,
+    truncate: bool = True,
+) -> EmbeddingResult:
+    payload = embed_payload(target.identifier, texts, to_ttl(api_request.keep_alive, services().defaults))
+    return request_embeddings(
+        services(),
+        requirements_of_request(target, api_request),
+        payload,
+        disconnect_check(request.environ),
+        truncate=truncate,
+    )
 
 
-def _load_or_unload(target: Target, ask: EmbedAsk | EmbeddingsAsk) -> None:
-    if ask.keep_alive == 0:
-        unload_only(target)  # loading it first, as Ollama does, would only cost time
+def _load_or_unload(target: ResolvedModel, api_request: EmbedRequest | EmbeddingsRequest) -> None:
+    if api_request.keep_alive == 0:
+        unload_for_request(target)  # loading it first, as Ollama does, would only cost time
     else:
-        load_only(target, ask)
+        load_for_request(target, api_request)

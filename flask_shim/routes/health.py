@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
-from flask_shim.faces import json_response
 from flask_shim.services import services
 
 bp = Blueprint("health", __name__)

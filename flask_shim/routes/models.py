@@ -10,16 +10,16 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Names, Target
-from flask_shim.faces import JSON_UTF8, json_response
-from flask_shim.relays import Request, relayed
+from flask_shim.error_responses import JSON_UTF8, json_response
+from flask_shim.inference.forwarding import ForwardRequest, forward
+from flask_shim.inference.model_use import seconds_left
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_show
 from flask_shim.services import services
-from flask_shim.stays import seconds_left
-from flask_shim.streams import client_gone
-from flask_shim.translate.aliases import with_models
-from flask_shim.translate.listing import Entry, to_ps, to_show, to_tags
+from flask_shim.translate.ollama.alias import with_models
+from flask_shim.translate.ollama.listing import Entry, to_ps, to_show, to_tags
 
 PS_SECONDS = 1.0
 """How old a list may be that says what is loaded: VS Code polls it many times a second while it waits."""
@@ -41,23 +41,23 @@ def tags() -> Response:
 
 
 @lru_cache(maxsize=4)
-def _tags_body(names: Names) -> bytes:
+def _tags_body(names: ModelNames) -> bytes:
     return orjson.dumps(to_tags(names.entries))
 
 
 @bp.post("/api/show")
 def show() -> Response:
     """Describe one model."""
-    ask = load_show(request.get_data(cache=False))
+    api_request = load_show(request.get_data(cache=False))
     services().backend.listing(must_answer=True)
-    target = naming.resolve(ask.model, naming.SHOW)
-    if ask.system or ask.options:
-        return json_response(to_show(target.entry, system=ask.system, options=ask.options))
+    target = naming.resolve(api_request.model, naming.SHOW)
+    if api_request.system or api_request.options:
+        return json_response(to_show(target.entry, system=api_request.system, options=api_request.options))
     return Response(_show_body(target), content_type=JSON_UTF8)
 
 
 @lru_cache(maxsize=64)
-def _show_body(target: Target) -> bytes:
+def _show_body(target: ResolvedModel) -> bytes:
     return orjson.dumps(to_show(target.entry))
 
 
@@ -77,7 +77,7 @@ def ps() -> Response:
 @bp.get("/v1/models")
 def openai_models() -> Response:
     """Pass LM Studio's list on as it is, with the aliases at its end if there are any."""
-    own = relayed(services(), Request(method="GET", path="/v1/models"), client_gone(request.environ))
+    own = forward(services(), ForwardRequest(method="GET", path="/v1/models"), disconnect_check(request.environ))
     if not services().aliases.aliases():
         return own
     with closing(own):

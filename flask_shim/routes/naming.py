@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask_shim.directory import Target
 from flask_shim.errors import BadRequest, Forbidden, ModelNotFound, ShimError
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import services
-from flask_shim.translate.names import Source, is_valid, normalised, split_source
-from flask_shim.translate.quoting import go_quote
+from flask_shim.translate.ollama.names import Source, is_valid, normalize_name, split_source
+from flask_shim.translate.ollama.quoting import go_quote
 
 
 def _single(name: str) -> str:
@@ -21,7 +21,7 @@ def _double(name: str) -> str:
 
 
 def _tagged(name: str) -> str:
-    return f"model '{normalised(name)}' not found"
+    return f"model '{normalize_name(name)}' not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ EMBED = Naming(empty_is_missing=True, not_found=_double)
 EMBEDDINGS = Naming(not_found=_double)
 
 
-def resolve(name: str, naming: Naming) -> Target:
+def resolve(name: str, naming: Naming) -> ResolvedModel:
     """Return what a client's name stands for; nothing is sent to the backend for a name that is not listed."""
     target = services().directory.find(checked(name, naming))
     if target is None:

@@ -7,27 +7,27 @@ import time
 
 from flask import Blueprint, Response, request
 
-from flask_shim.answering import answered
+from flask_shim.inference.ollama_response import ollama_response
 from flask_shim.lmstudio.client import CHAT, COMPLETIONS
 from flask_shim.routes import naming
-from flask_shim.routes.generation import (
+from flask_shim.routes.ollama_common import (
     check_format,
-    completion,
-    loaded,
-    reading_of,
-    unloaded,
+    load_response,
+    open_completion,
+    reader_options,
+    unload_response,
     with_checked_options,
 )
 from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services
-from flask_shim.translate.asks import GenerateAsk, Message
-from flask_shim.translate.capabilities import check_chat, check_generate, check_thinking
-from flask_shim.translate.context import from_context, to_context, turns_before
-from flask_shim.translate.inheriting import inherited_chat, inherited_generate
-from flask_shim.translate.offered import to_schemas
-from flask_shim.translate.prompts import chat_prompt, check_raw, completion_prompt
-from flask_shim.translate.records import ChatRecords, GenerateRecords
-from flask_shim.translate.requests import chat_payload, completion_payload, generate_payload
+from flask_shim.translate.answer.tool_schemas import to_schemas
+from flask_shim.translate.ollama.alias_defaults import chat_with_alias_defaults, generate_with_alias_defaults
+from flask_shim.translate.ollama.capabilities import check_chat, check_generate, check_thinking
+from flask_shim.translate.ollama.context import from_context, to_context, turns_before
+from flask_shim.translate.ollama.payloads import chat_payload, completion_payload, generate_payload
+from flask_shim.translate.ollama.prompts import chat_prompt, check_raw, completion_prompt
+from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder
+from flask_shim.translate.ollama.requests import GenerateRequest, Message
 
 log = logging.getLogger(__name__)
 
@@ -38,63 +38,65 @@ bp = Blueprint("ollama", __name__)
 def chat() -> Response:
     """Chat with a model."""
     started_ns = time.perf_counter_ns()
-    ask = load_chat(request.get_data(cache=False))
-    target = naming.resolve(ask.model, naming.CHAT)
-    ask = inherited_chat(ask, target.entry)
-    records = ChatRecords(ask.model)
-    if not ask.messages and ask.keep_alive == 0:
-        return unloaded(target, records)
-    check_thinking(ask.model, ask.think, target.model)
-    check_chat(ask.model, ask.tools, target.model)
-    ask = with_checked_options(ask)
-    if not ask.messages:
-        return loaded(target, ask, records)
-    check_format(ask)
-    prompt = chat_prompt(ask, target.entry.template)
+    api_request = load_chat(request.get_data(cache=False))
+    target = naming.resolve(api_request.model, naming.CHAT)
+    api_request = chat_with_alias_defaults(api_request, target.entry)
+    records = ChatEncoder(api_request.model)
+    if not api_request.messages and api_request.keep_alive == 0:
+        return unload_response(target, records)
+    check_thinking(api_request.model, api_request.think, target.model)
+    check_chat(api_request.model, api_request.tools, target.model)
+    api_request = with_checked_options(api_request)
+    if not api_request.messages:
+        return load_response(target, api_request, records)
+    check_format(api_request)
+    prompt = chat_prompt(api_request, target.entry.template)
     if prompt is None:
-        path, payload = CHAT, chat_payload(ask, target.model, services().defaults)
+        path, payload = CHAT, chat_payload(api_request, target.model, services().defaults)
     else:
-        path, payload = COMPLETIONS, completion_payload(ask, prompt, target.model, services().defaults)
-    offered = to_schemas(tool["function"] for tool in ask.tools)
-    opened = completion(path, payload, target, ask, started_ns)
-    return answered(opened, records, reading_of(target, ask, offered), stream=ask.stream)
+        path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
+    offered = to_schemas(tool["function"] for tool in api_request.tools)
+    opened = open_completion(path, payload, target, api_request, started_ns)
+    return ollama_response(opened, records, reader_options(target, api_request, offered), stream=api_request.stream)
 
 
 @bp.post("/api/generate")
 def generate() -> Response:
     """Continue a prompt."""
     started_ns = time.perf_counter_ns()
-    ask = load_generate(request.get_data(cache=False))
-    target = naming.resolve(ask.model, naming.GENERATE)
-    records = GenerateRecords(ask.model)
-    if not ask.prompt and ask.keep_alive == 0:
-        return unloaded(target, records)
-    check_raw(ask)
-    ask = inherited_generate(ask, target.entry)
-    check_thinking(ask.model, ask.think, target.model)
-    check_generate(ask.model, ask.suffix, target.model)
-    ask = with_checked_options(ask)
-    if not ask.prompt:
-        return loaded(target, ask, records)
-    check_format(ask)
-    history = _history(ask) or target.entry.messages
+    api_request = load_generate(request.get_data(cache=False))
+    target = naming.resolve(api_request.model, naming.GENERATE)
+    records = GenerateEncoder(api_request.model)
+    if not api_request.prompt and api_request.keep_alive == 0:
+        return unload_response(target, records)
+    check_raw(api_request)
+    api_request = generate_with_alias_defaults(api_request, target.entry)
+    check_thinking(api_request.model, api_request.think, target.model)
+    check_generate(api_request.model, api_request.suffix, target.model)
+    api_request = with_checked_options(api_request)
+    if not api_request.prompt:
+        return load_response(target, api_request, records)
+    check_format(api_request)
+    history = _history(api_request) or target.entry.messages
     via_completions = services().config.generate_via == "completions"
-    prompt = completion_prompt(ask, history, target.model, always=via_completions)
+    prompt = completion_prompt(api_request, history, target.model, always=via_completions)
     if prompt is None:
-        path, payload = CHAT, generate_payload(ask, history, target.model, services().defaults)
+        path, payload = CHAT, generate_payload(api_request, history, target.model, services().defaults)
     else:
-        path, payload = COMPLETIONS, completion_payload(ask, prompt, target.model, services().defaults)
+        path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
 
     def remember(text: str) -> tuple[int, ...]:
-        turns = (*turns_before(ask, history), Message("user", ask.prompt), Message("assistant", text))
-        return () if ask.raw else to_context(turns)
+        turns = (*turns_before(api_request, history), Message("user", api_request.prompt), Message("assistant", text))
+        return () if api_request.raw else to_context(turns)
 
-    opened = completion(path, payload, target, ask, started_ns)
-    return answered(opened, records, reading_of(target, ask), stream=ask.stream, to_context=remember)
+    opened = open_completion(path, payload, target, api_request, started_ns)
+    return ollama_response(
+        opened, records, reader_options(target, api_request), stream=api_request.stream, to_context=remember
+    )
 
 
-def _history(ask: GenerateAsk) -> tuple[Message, ...]:
-    turns = from_context(ask.context)
+def _history(api_request: GenerateRequest) -> tuple[Message, ...]:
+    turns = from_context(api_request.context)
     if turns is None:
         log.warning("the context in the request was not made by this server: left out")
         return ()

@@ -10,22 +10,22 @@ from urllib.parse import quote
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Target
 from flask_shim.errors import BadRequest, NoSuchEndpoint
-from flask_shim.guards import check_may_change
-from flask_shim.relays import Request, relayed
+from flask_shim.inference.forwarding import ForwardRequest, forward
+from flask_shim.inference.model_use import ModelRequirements, requirements_for
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.middleware.access import check_may_change
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
-from flask_shim.schemas.body import kind, read_object
+from flask_shim.schemas.json_body import kind, read_object
 from flask_shim.services import services
-from flask_shim.stays import Need, need_of
-from flask_shim.streams import client_gone
-from flask_shim.translate import capabilities
-from flask_shim.translate.efforts import adapt_chat
-from flask_shim.translate.inheriting import context_of, inherited_payload
-from flask_shim.translate.openai import adapt, check_mcp
-from flask_shim.translate.openai_checks import check_chat, check_completion
-from flask_shim.translate.prompts import insertion
-from flask_shim.translate.requests import Payload
+from flask_shim.translate.ollama import capabilities
+from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.prompts import insertion
+from flask_shim.translate.openai.chat_completions import adapt, check_mcp
+from flask_shim.translate.openai.reasoning_effort import adapt_chat
+from flask_shim.translate.openai.request_checks import check_chat, check_completion
 
 bp = Blueprint("passthrough", __name__)
 
@@ -36,18 +36,18 @@ def _unchecked(_: Body) -> None:
     """Leave all checks to LM Studio."""
 
 
-def _fitted(_: Target, payload: Payload) -> Payload:
+def _fitted(_: ResolvedModel, payload: Payload) -> Payload:
     """Leave it to LM Studio which models it is for."""
     return payload
 
 
-def _chat(target: Target, payload: Payload) -> Payload:
+def _chat(target: ResolvedModel, payload: Payload) -> Payload:
     """Refuse embedding models. Tools are left to LM Studio, which offers them to every model."""
     capabilities.check_chat(target.name, (), target.model)
     return payload
 
 
-def _completion(target: Target, payload: Payload) -> Payload:
+def _completion(target: ResolvedModel, payload: Payload) -> Payload:
     """Refuse embedding models, and write a suffix into the prompt: LM Studio would leave it out."""
     capabilities.check_generate(target.name, "", target.model)
     prompt, suffix = payload.get("prompt"), payload.get("suffix")
@@ -58,7 +58,7 @@ def _completion(target: Target, payload: Payload) -> Payload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class RoutePolicy:
     """What is special about one route.
 
     What Ollama calls its body, what it refuses, how names fail, what is changed, and what is refused or changed for
@@ -69,18 +69,18 @@ class Manners:
     check: Callable[[Body], None] = _unchecked
     naming: naming.Naming = naming.CHAT
     adapt: Callable[[Body], Payload] = adapt
-    fitted: Callable[[Target, Payload], Payload] = _fitted
+    fitted: Callable[[ResolvedModel, Payload], Payload] = _fitted
 
 
 _MANNERS = {
-    "/v1/chat/completions": Manners(
+    "/v1/chat/completions": RoutePolicy(
         go_type="openai.ChatCompletionRequest", check=check_chat, adapt=adapt_chat, fitted=_chat
     ),
-    "/v1/completions": Manners(
+    "/v1/completions": RoutePolicy(
         go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, fitted=_completion
     ),
 }
-_PLAIN = Manners()
+_PLAIN = RoutePolicy()
 
 _NO_MODEL = ("/api/v1/models/unload", "/api/v1/models/download")
 """Their bodies name instances or models that are not here yet."""
@@ -93,9 +93,9 @@ _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/mode
 @bp.route("/api/v1/<path:rest>", methods=["GET", "POST"])
 def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passed on
     """Pass any other request through."""
-    asked = _get() if request.method == "GET" else _post()
+    forward_request = _get() if request.method == "GET" else _post()
     try:
-        return relayed(services(), asked, client_gone(request.environ))
+        return forward(services(), forward_request, disconnect_check(request.environ))
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
@@ -103,20 +103,20 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passe
             services().backend.catalogue.expire()
 
 
-def _get() -> Request:
-    return Request(method="GET", path=_path(), query=request.query_string.decode("ascii", "replace"))
+def _get() -> ForwardRequest:
+    return ForwardRequest(method="GET", path=_path(), query=request.query_string.decode("ascii", "replace"))
 
 
-def _post() -> Request:
+def _post() -> ForwardRequest:
     if changes_models(request.path):
         check_may_change(services().config)
     manners = _MANNERS.get(request.path, _PLAIN)
     raw, body = read_body(manners.go_type)
     manners.check(body)
     if request.path.lower() in _NO_MODEL:
-        return posted(raw, body, manners.adapt(body), None)
+        return build_forward_request(raw, body, manners.adapt(body), None)
     target = naming.resolve(_name(body, manners), manners.naming)
-    return posted(raw, body, manners.fitted(target, manners.adapt(body)), target)
+    return build_forward_request(raw, body, manners.fitted(target, manners.adapt(body)), target)
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
@@ -127,21 +127,21 @@ def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
     return raw, body
 
 
-def posted(raw: bytes, body: Body, payload: Payload, target: Target | None) -> Request:
+def build_forward_request(raw: bytes, body: Body, payload: Payload, target: ResolvedModel | None) -> ForwardRequest:
     """Return the request to pass on for ``target``: byte for byte, unless ``payload`` is another than ``body``."""
     is_change = changes_models(request.path)
-    need = None
+    requirements = None
     if target is not None:
         payload["model"] = target.model.key if is_change else target.identifier
-        payload = inherited_payload(request.path, payload, target.entry)
-        need = need_unsaid(target)
-    return Request(
+        payload = payload_with_alias_defaults(request.path, payload, target.entry)
+        requirements = default_requirements(target)
+    return ForwardRequest(
         method="POST",
         path=_path(),
         query=request.query_string.decode("ascii", "replace"),
         body=raw if payload == body else orjson.dumps(payload),
         accept=request.headers.get("Accept", "*/*"),
-        need=None if is_change else need,
+        requirements=None if is_change else requirements,
     )
 
 
@@ -155,12 +155,12 @@ def _path() -> str:
     return quote(request.path, safe="/:@!$&'()*+,;=~")
 
 
-def need_unsaid(target: Target) -> Need:
+def default_requirements(target: ResolvedModel) -> ModelRequirements:
     """Return what a request needs of its model that has no way to say so."""
-    return need_of(services(), target, context=context_of(target.entry) or services().config.default_context)
+    return requirements_for(services(), target, context=context_of(target.entry) or services().config.default_context)
 
 
-def _name(body: Body, manners: Manners) -> str:
+def _name(body: Body, manners: RoutePolicy) -> str:
     name = body.get("model")
     if name is not None and not isinstance(name, str):
         struct = manners.go_type.partition(".")[2]

@@ -7,18 +7,18 @@ from contextlib import ExitStack, suppress
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Target
+from flask_shim.error_responses import ollama_error
 from flask_shim.errors import BackendError, BadRequest, ModelNotFound, NotSupported, ShimError
-from flask_shim.faces import ollama_error
-from flask_shim.guards import check_may_change
-from flask_shim.lmstudio import Call
-from flask_shim.pulling import Steps, pull
+from flask_shim.inference.pull_progress import Steps, pull
+from flask_shim.inference.streaming import NDJSON, disconnect_check, stream_response
+from flask_shim.lmstudio import BackendCall
+from flask_shim.middleware.access import check_may_change
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_pull
 from flask_shim.services import services
-from flask_shim.streams import NDJSON, client_gone, streamed
-from flask_shim.translate.names import is_valid
-from flask_shim.translate.pulls import to_wanted
+from flask_shim.translate.ollama.names import is_valid
+from flask_shim.translate.ollama.pull_records import to_wanted
 
 bp = Blueprint("pull", __name__)
 
@@ -30,25 +30,25 @@ CANNOT_DOWNLOAD = (
 @bp.post("/api/pull")
 def pull_model() -> Response:
     """Download a model, unless it is there."""
-    ask = load_pull(request.get_data(cache=False))
-    if not is_valid(ask.model.strip()):
+    api_request = load_pull(request.get_data(cache=False))
+    if not is_valid(api_request.model.strip()):
         raise BadRequest("invalid model name")
-    name = naming.checked(ask.model, naming.CHAT)
+    name = naming.checked(api_request.model, naming.CHAT)
     wanted = to_wanted(name)
     target = _target(name)
     if target is None:
         check_may_change(services().config)
-    call = Call(client_gone(request.environ))
-    with ExitStack() as owned:
-        owned.callback(services().pulls.take().release)
+    call = BackendCall(disconnect_check(request.environ))
+    with ExitStack() as stack:
+        stack.callback(services().pulls.take().release)
         steps = pull(services(), name, wanted, target, call)
-        owned.callback(steps.close)
-        if ask.stream:
-            return streamed(map(_line, steps), owned.pop_all(), mimetype=NDJSON, to_error=_error_line)
+        stack.callback(steps.close)
+        if api_request.stream:
+            return stream_response(map(_line, steps), stack.pop_all(), mimetype=NDJSON, to_error=_error_line)
         return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
 
 
-def _target(name: str) -> Target | None:
+def _target(name: str) -> ResolvedModel | None:
     """Return the model if it is there; refuse what cannot be brought here in any way."""
     with suppress(BackendError):  # that LM Studio is away, Ollama's clients expect to be told in the stream
         with suppress(ModelNotFound):  # an alias whose model has been deleted: bring it back

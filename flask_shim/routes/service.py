@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app, request
 
 from flask_shim._version import __version__
+from flask_shim.error_responses import error_response, json_response
 from flask_shim.errors import BackendUnavailable, NoModelLoaded, ShimError
-from flask_shim.faces import error_response, json_response
-from flask_shim.request_record import current
+from flask_shim.observability.request_context import current
 from flask_shim.routes import service_chats, service_models
 
 bp = Blueprint("service", __name__)

@@ -7,21 +7,27 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from flask_shim.answering import pieces_of, whole_of
-from flask_shim.completions import Completion
-from flask_shim.directory import Target
+from flask_shim.error_responses import json_response
 from flask_shim.errors import ModelNotFound, NoModelLoaded
-from flask_shim.faces import json_response
+from flask_shim.inference.completion import Completion
+from flask_shim.inference.ollama_response import iter_pieces, read_whole
+from flask_shim.inference.streaming import NDJSON, disconnect_check, stream_response
 from flask_shim.lmstudio.client import CHAT
-from flask_shim.routes.passthrough import need_unsaid
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.routes.passthrough import default_requirements
 from flask_shim.routes.service_models import find
-from flask_shim.schemas.service import ChatSchema, read
+from flask_shim.schemas.service_schemas import ChatSchema, read
 from flask_shim.services import services
-from flask_shim.streams import NDJSON, client_gone, streamed
-from flask_shim.translate.capabilities import check_chat, has_thinking
-from flask_shim.translate.inheriting import inherited_payload
-from flask_shim.translate.replies import AnswerReader, Reading
-from flask_shim.translate.service import broke, chat_payload, done, fragment, whole
+from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
+from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
+from flask_shim.translate.ollama.capabilities import check_chat, has_thinking
+from flask_shim.translate.service_records import (
+    chat_payload,
+    done_record,
+    error_record,
+    fragment_record,
+    full_record,
+)
 
 bp = Blueprint("chats", __name__)
 
@@ -67,24 +73,24 @@ def vision_stream() -> Response:
 def _answered(model: str = "", *, stream: bool) -> Response:
     """Answer with ``model``, or with the one the request names."""
     started_ns = time.perf_counter_ns()
-    ask = read(_CHAT, request.get_data(cache=False))
-    target = _target(model or ask["model_key"])
+    api_request = read(_CHAT, request.get_data(cache=False))
+    target = _target(model or api_request["model_key"])
     check_chat(target.name, (), target.model)
-    payload = chat_payload(ask["messages"], ask["config"] or {}, services().defaults)
-    payload = inherited_payload(CHAT, {**payload, "model": target.identifier}, target.entry)
-    need, gone = need_unsaid(target), client_gone(request.environ)
-    completion = Completion(services(), need, gone, started_ns).open(CHAT, payload)
+    payload = chat_payload(api_request["messages"], api_request["config"] or {}, services().defaults)
+    payload = payload_with_alias_defaults(CHAT, {**payload, "model": target.identifier}, target.entry)
+    requirements, is_disconnected = default_requirements(target), disconnect_check(request.environ)
+    completion = Completion(services(), requirements, is_disconnected, started_ns).open(CHAT, payload)
     reader = AnswerReader(_reading(target))
     if stream:
         lines = _lines(completion, reader, target.model.key)
-        return streamed(lines, completion.owned, mimetype=NDJSON, to_error=broke)
-    with completion.owned:
-        answer = whole_of(completion, reader)
+        return stream_response(lines, completion.stack, mimetype=NDJSON, to_error=error_record)
+    with completion.stack:
+        answer = read_whole(completion, reader)
         count = completion.totals(reader).eval_count
-    return json_response(whole(target.model.key, answer.text, reader.finish_reason or "stop", count))
+    return json_response(full_record(target.model.key, answer.text, reader.finish_reason or "stop", count))
 
 
-def _target(name: str) -> Target:
+def _target(name: str) -> ResolvedModel:
     """Return the model of that name, of no name the default one; that need not be there, and is asked for by nobody."""
     config = services().config
     name = name or config.default_regular_model
@@ -98,16 +104,16 @@ def _target(name: str) -> Target:
 
 def _nothing_is_loaded() -> bool:
     listing = services().backend.listing(max_age=0)
-    return listing.generation.tells_state and not any(model.is_loaded for model in listing.models)
+    return listing.generation.reports_state and not any(model.is_loaded for model in listing.models)
 
 
-def _reading(target: Target) -> Reading:
+def _reading(target: ResolvedModel) -> ReaderOptions:
     # There is no place for thinking in this protocol but the answer itself.
     is_merged = services().config.reasoning == "merge"
-    return Reading(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))
+    return ReaderOptions(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))
 
 
 def _lines(completion: Completion, reader: AnswerReader, model: str) -> Iterator[bytes]:
-    for pieces in pieces_of(completion, reader):
-        yield b"".join(map(fragment, pieces))
-    yield done(model, reader.finish_reason or "stop", completion.totals(reader).eval_count)
+    for pieces in iter_pieces(completion, reader):
+        yield b"".join(map(fragment_record, pieces))
+    yield done_record(model, reader.finish_reason or "stop", completion.totals(reader).eval_count)

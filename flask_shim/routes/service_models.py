@@ -7,22 +7,22 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from flask_shim.directory import Target
-from flask_shim.errors import BackendUnavailable, Busy, ClientGone, ModelNotFound, ShimError
-from flask_shim.faces import json_response
-from flask_shim.guards import check_may_change
-from flask_shim.lmstudio import Call, Model
-from flask_shim.schemas.service import LoadSchema, UnloadSchema, read
+from flask_shim.error_responses import json_response
+from flask_shim.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, ServerBusy, ShimError
+from flask_shim.inference.model_use import load_with_settings, pinned, unload_model
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio import BackendCall, Model
+from flask_shim.middleware.access import check_may_change
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.schemas.service_schemas import LoadSchema, UnloadSchema, read
 from flask_shim.services import services
-from flask_shim.stays import lasting, load_as, unload
-from flask_shim.streams import client_gone
-from flask_shim.translate.service import described, listed
+from flask_shim.translate.service_records import described, listed
 
 bp = Blueprint("models", __name__)
 
 _LOAD, _UNLOAD = LoadSchema(), UnloadSchema()
 
-_TOLD_BY_STATUS = (BackendUnavailable, Busy, ClientGone)
+_TOLD_BY_STATUS = (BackendUnavailable, ServerBusy, ClientDisconnected)
 """Failures that say nothing about the model; all others are part of an answer with status 200."""
 
 
@@ -36,15 +36,19 @@ def models() -> Response:
 def load_model() -> Response:
     """Load a model, alone if "exclusive"; it stays until it is unloaded."""
     check_may_change(services().config)
-    ask = read(_LOAD, request.get_data(cache=False))
-    key, is_exclusive, context = ask.pop("model_key"), ask.pop("exclusive"), ask.pop("context_length", 0)
+    api_request = read(_LOAD, request.get_data(cache=False))
+    key, is_exclusive, context = (
+        api_request.pop("model_key"),
+        api_request.pop("exclusive"),
+        api_request.pop("context_length", 0),
+    )
     try:
         services().backend.listing(max_age=0)  # somebody may have unloaded it in LM Studio
         target = find(key)
-        with services().work(client_gone(request.environ)) as call:
+        with services().work(disconnect_check(request.environ)) as call:
             if is_exclusive:
                 _unload([model for model in _loaded() if model.key != target.model.key], call)
-            load_as(services(), lasting(services(), target, context), call, ask)
+            load_with_settings(services(), pinned(services(), target, context), call, api_request)
     except _TOLD_BY_STATUS:
         raise
     except ShimError as exc:
@@ -56,13 +60,13 @@ def load_model() -> Response:
 def unload_models() -> Response:
     """Unload one model, or all; answers that are being made may end before."""
     check_may_change(services().config)
-    ask = read(_UNLOAD, request.get_data(cache=False))
-    if not ask["unload_all"] and not ask["model_key"]:
+    api_request = read(_UNLOAD, request.get_data(cache=False))
+    if not api_request["unload_all"] and not api_request["model_key"]:
         return _unloaded([], "Must specify model_key or unload_all=true")
     keys: list[str] = []
     try:
-        with services().work(client_gone(request.environ)) as call:
-            keys += _unload(_loaded() if ask["unload_all"] else _loaded_as(ask["model_key"]), call)
+        with services().work(disconnect_check(request.environ)) as call:
+            keys += _unload(_loaded() if api_request["unload_all"] else _loaded_as(api_request["model_key"]), call)
     except _TOLD_BY_STATUS:
         raise
     except ShimError as exc:
@@ -70,7 +74,7 @@ def unload_models() -> Response:
     return _unloaded(keys, None)
 
 
-def find(name: str) -> Target:
+def find(name: str) -> ResolvedModel:
     """Return the model of that name; ModelNotFound in the service's words."""
     target = services().directory.find(name)
     if target is None:
@@ -86,13 +90,13 @@ def _loaded_as(name: str) -> list[Model]:
     """Return the model of that name if it is loaded, or may be."""
     listing = services().backend.listing(max_age=0)
     model = find(name).model
-    return [model] if model.is_loaded or not listing.generation.tells_state else []
+    return [model] if model.is_loaded or not listing.generation.reports_state else []
 
 
-def _unload(loaded: Iterable[Model], call: Call) -> list[str]:
+def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
     keys = []
     for model in loaded:
-        unload(services(), model, call)
+        unload_model(services(), model, call)
         keys.append(model.key)
     return keys
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_shim.schemas.asks import (
+from flask_shim.schemas.ollama_readers import (
     load_chat,
     load_copy,
     load_create,

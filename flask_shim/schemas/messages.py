@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_shim.schemas.faults import NO_OBJECT, refusal
-from flask_shim.schemas.fields import GoField, GoInt, GoList, GoObject, GoSchema, GoString, OwnReader
-from flask_shim.schemas.values import Image
-from flask_shim.translate.asks import Message, ToolCall
+from flask_shim.schemas.go_fields import GoField, GoInt, GoList, GoObject, GoSchema, GoString, OwnReader
+from flask_shim.schemas.ollama_fields import Image
+from flask_shim.schemas.unmarshal_errors import NO_OBJECT, refusal
+from flask_shim.translate.ollama.requests import Message, ToolCall
 
 
 class Arguments(GoField[dict[str, Any]]):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_shim.schemas.body import kind
-from flask_shim.schemas.faults import NO_OBJECT, Fault, failure, refusal
-from flask_shim.schemas.fields import GoField, GoList, GoObject, GoSchema, GoString
+from flask_shim.schemas.go_fields import GoField, GoList, GoObject, GoSchema, GoString
+from flask_shim.schemas.json_body import kind
+from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, failure, refusal
 
 
 class Properties(GoField[dict[str, Any]]):

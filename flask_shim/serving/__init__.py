@@ -4,8 +4,8 @@
 to those who start ``waitress-serve`` themselves (which then stops in waitress' way: at once on SIGTERM).
 """
 
-from flask_shim.serving.listeners import CannotListen, open_listeners, urls_of
-from flask_shim.serving.running import run
-from flask_shim.serving.tuning import adjustments, waitress_arguments
+from flask_shim.serving.listeners import BindError, open_listeners, urls_of
+from flask_shim.serving.run_loop import run
+from flask_shim.serving.waitress_settings import adjustments, waitress_arguments
 
-__all__ = ["CannotListen", "adjustments", "open_listeners", "run", "urls_of", "waitress_arguments"]
+__all__ = ["BindError", "adjustments", "open_listeners", "run", "urls_of", "waitress_arguments"]

@@ -16,8 +16,8 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 
-from flask_shim.serving.refused import refusing
-from flask_shim.serving.strictness import StrictParser
+from flask_shim.serving.error_tasks import build_error_task
+from flask_shim.serving.request_parser import StrictParser
 
 
 class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
@@ -45,7 +45,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     parser_class = StrictParser
     task_class = Task
-    error_task_class = staticmethod(refusing)
+    error_task_class = staticmethod(build_error_task)
     _held: list[bytes] | None = None
     _reader: int | None = None
     _is_claimed = False
@@ -133,5 +133,5 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def release(self) -> None:
         """Send what was kept, in one."""
-        held, self._held = self._held, None
-        self.write_soon(b"".join(held or ()))
+        stack, self._held = self._held, None
+        self.write_soon(b"".join(stack or ()))

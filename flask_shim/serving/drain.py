@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
+from flask_shim.models.slots import draining_error
 from flask_shim.services import Services
 from flask_shim.serving.server import Server
-from flask_shim.slots import draining
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def _drain(services: Services, server: Server) -> None:
     seconds = services.config.drain_seconds
     deadline = time.monotonic() + seconds
     services.slots.drain()
-    log.info("draining n=%d seconds=%g", services.slots.in_use, seconds)
+    log.info("draining in_flight=%d seconds=%g", services.slots.in_use, seconds)
     cut = 0
     if not _wait(lambda: not _running(services), seconds):
         cut = _running(services)
@@ -51,7 +51,7 @@ def _running(services: Services) -> int:
 def _cut(services: Services) -> None:
     def is_over() -> bool:
         # Again and again: what had its slot but had not asked the backend yet wasn't there to be cut.
-        services.backend.watchdog.cancel_all(draining())
+        services.backend.watchdog.cancel_all(draining_error())
         return not _running(services)
 
     if not _wait(is_over, CUT_SECONDS):

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from flask_shim.config import Config
-from flask_shim.serving.neighbours import how_to_stop, who_answers
-from flask_shim.settings.addresses import EVERYWHERE, bracketed
+from flask_shim.config.addresses import EVERYWHERE, bracketed
+from flask_shim.serving.port_probe import how_to_stop, identify_server
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how we call o
 NO_IPV6 = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-class CannotListen(Exception):
+class BindError(Exception):
     """The shim can't listen as it is told to; the text says why, and what to do."""
 
 
@@ -64,7 +64,7 @@ def open_listeners(config: Config) -> list[socket.socket]:
     for _ in range(PORT_TRIES - 1):
         try:
             return _open_all(places)
-        except CannotListen as exc:
+        except BindError as exc:
             # The port was free on the first address only: another one may be free on all.
             log.debug("%s", exc)
     return _open_all(places)
@@ -84,7 +84,7 @@ def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
                 None if host == EVERYWHERE else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
         except OSError as exc:
-            raise CannotListen(f"SHIM_HOST: {host} can't be looked up: {exc.strerror}.") from exc
+            raise BindError(f"SHIM_HOST: {host} can't be looked up: {exc.strerror}.") from exc
         for family, _, _, _, address in found:
             if str(address[0]) not in seen:
                 seen.add(str(address[0]))
@@ -93,9 +93,9 @@ def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
 
 def _check_free(place: Place) -> None:
     # Windows lets two programs share a port, and then each gets a part of the requests.
-    who = who_answers(REACHED_AS.get(place.host, place.host), place.port)
+    who = identify_server(REACHED_AS.get(place.host, place.host), place.port)
     if who is not None:
-        raise CannotListen(_taken(place, who))
+        raise BindError(_taken(place, who))
 
 
 def _open_all(places: Iterable[Place]) -> list[socket.socket]:
@@ -117,7 +117,7 @@ def _open(place: Place, *, is_needed: bool) -> socket.socket | None:
         if exc.errno in NO_IPV6 and place.host in ("::1", "::") and not is_needed:
             log.debug("not listening on %s: there is no IPv6 here", place.host)
             return None
-        raise CannotListen(_refused(place, exc)) from exc
+        raise BindError(_refused(place, exc)) from exc
 
 
 def _listen(place: Place) -> socket.socket:

@@ -12,11 +12,11 @@ from flask import Flask
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.config import Config
-from flask_shim.prepared import prepared_of
+from flask_shim.middleware.static_responses import static_responses_of
 from flask_shim.serving.channel import Channel
 from flask_shim.serving.dispatcher import Dispatcher
-from flask_shim.serving.tuning import adjustments
-from flask_shim.shutdown import shut_down
+from flask_shim.serving.shutdown import shut_down
+from flask_shim.serving.waitress_settings import adjustments
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Server:
     def __init__(self, app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         """Start the worker threads; ``listeners`` belong to the server from here on."""
         sockets: dict[int, Any] = {}
-        is_ready = prepared_of(app).is_ready
+        is_ready = static_responses_of(app).is_ready
         dispatcher = Dispatcher(config.threads, lambda asked: is_ready(asked.command, asked.path, asked.headers))
         own = {"recv_bytes": RECEIVE_BYTES, "connection_limit": _connections(config)}
         settings = {**adjustments(config), **own}

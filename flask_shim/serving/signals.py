@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
-from flask_shim.log import flush
+from flask_shim.observability.logs import flush
 
 log = logging.getLogger(__name__)
 

@@ -11,22 +11,22 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from flask_shim import log
 from flask_shim.app import create_app
-from flask_shim.preloading import preloading
+from flask_shim.inference.preload import preloading
+from flask_shim.observability import logs
 from flask_shim.services import services_of
-from flask_shim.serving.crew import Errand
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
 from flask_shim.serving.signals import IGNORED, STOPPING
+from flask_shim.serving.supervisor import WorkerConfig
 
 
 def main() -> None:
     """Serve until the parent closes our standard input, or is no more."""
     for number in {*STOPPING, *IGNORED}:
         signal.signal(number, signal.SIG_IGN)
-    errand: Errand = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's, on a pipe only it can write to
-    log.configure(errand.config)
+    errand: WorkerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's, on a pipe only it can write to
+    logs.configure(errand.config)
     app = create_app(errand.config)
     services = services_of(app)
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in errand.listeners]
@@ -37,7 +37,7 @@ def main() -> None:
     with preloading(services) if errand.number == 1 else nullcontext():  # one is enough for all of them
         server.run()
     services.close()
-    log.end()
+    logs.finish()
 
 
 def _wait_for_the_end(stop: Callable[[], None]) -> None:

@@ -15,10 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from flask_shim.cli import cli
-from flask_shim.config import Config
+from flask_shim.config import Config, addresses
 from flask_shim.deploy import TEMPLATES, render
 from flask_shim.deploy.rendering import shipped
-from flask_shim.settings import addresses
 
 CONFIG = Path(__file__).parents[2] / "config"
 BY_NAME = {template.name: template for template in TEMPLATES}

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from support.pages import ROOT, rows, text_of
 
-from flask_shim.settings import SETTINGS
+from flask_shim.config.all_settings import SETTINGS
 
 PAGE = text_of(ROOT / "docs" / "PROMISES.md")
 SECTIONS = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)

@@ -10,14 +10,14 @@ import ollama
 import openai
 from support.demo import Shim
 
-from flask_shim.embedded import Miniature
+from flask_shim.embedded import MiniLMStudio
 
 GREEDY = {"temperature": 0, "num_predict": 100}
 
 
 @pytest.fixture(scope="session")
 def miniature():
-    with Miniature() as running:
+    with MiniLMStudio() as running:
         yield running
 
 

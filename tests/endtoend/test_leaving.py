@@ -7,7 +7,7 @@ import openai
 import pytest
 from support.demo import Shim
 
-from flask_shim.embedded import Miniature, Settings
+from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.services import services_of
 
 STORY = [{"role": "user", "content": "Tell me a long story."}]
@@ -16,7 +16,7 @@ STOPPED_SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 def miniature():
-    with Miniature(Settings(endless=True)) as running:
+    with MiniLMStudio(MiniSettings(endless=True)) as running:
         yield running
 
 

@@ -40,7 +40,7 @@ def test_client_that_leaves_behind_nginx_hangs_lm_studio_up(patient, nginx, stud
     (peer,) = studio.at(path)
     studio.until(lambda: peer.gone_at)
     assert peer.gone_at - left_at < PROMISED_SECONDS
-    assert patient.end_of("/api/chat")["how"] == "client_gone"
+    assert patient.end_of("/api/chat")["outcome"] == "client_disconnected"
 
 
 def test_dripping_clients_stay_with_nginx(patient, nginx):

@@ -10,11 +10,12 @@ from support.studio import CHAT
 from support.watched import PROMPT, chat
 from support.wire import asked
 
-from flask_shim import create_app, streams
+from flask_shim import create_app
 from flask_shim.config import Config
+from flask_shim.inference import streaming
 from flask_shim.services import services_of
-from flask_shim.translate.records import ChatRecords
-from flask_shim.translate.replies import AnswerReader
+from flask_shim.translate.answer.answer_reader import AnswerReader
+from flask_shim.translate.ollama.records import ChatEncoder
 
 
 class OurOwnFault(Exception):
@@ -37,17 +38,17 @@ def breaks_after(count, function):
 
 
 PLACES = {
-    "in a guard": ("flask_shim.guards", "to_host", 0),
+    "in a guard": ("flask_shim.middleware.access", "to_host", 0),
     "in a schema": ("flask_shim.routes.ollama", "load_chat", 0),
     "while the name is looked up": ("flask_shim.routes.naming", "resolve", 0),
     "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
-    "while the model is looked at": ("flask_shim.stays", "_fit", 0),
+    "while the model is looked at": ("flask_shim.inference.model_use", "_fit", 0),
     "in the first event": (AnswerReader, "feed", 0),
-    "in the first line": (ChatRecords, "lines", 0),
+    "in the first line": (ChatEncoder, "lines", 0),
 }
 LATER = {
-    "in a later line": (ChatRecords, "lines", 1),
-    "in the last line": (ChatRecords, "last_line", 0),
+    "in a later line": (ChatEncoder, "lines", 1),
+    "in the last line": (ChatEncoder, "last_line", 0),
 }
 
 
@@ -81,7 +82,7 @@ def test_bug_before_the_first_line_is_a_500_without_a_word_about_it(
     break_at(monkeypatch, place, name, count)
     answer = asked(shim, "/api/chat", chat(stream=stream))
     assert (answer.status, answer.json) == (500, {"error": "internal error"})
-    assert "how=error:internal" in caplog.text
+    assert "outcome=error:internal" in caplog.text
     assert "OurOwnFault" in caplog.text
     studio.until(lambda: not studio.open_at(CHAT))
 
@@ -92,13 +93,13 @@ def test_bug_after_the_first_line_is_one_error_line(shim, studio, monkeypatch, c
     answer = asked(shim, "/api/chat", chat())
     assert answer.is_whole
     assert [line for line in answer.lines if "error" in line] == [{"error": "internal error"}] == answer.lines[-1:]
-    assert "how=error:internal" in caplog.text
+    assert "outcome=error:internal" in caplog.text
     studio.until(lambda: not studio.open_at(CHAT))
 
 
 def test_bug_where_an_answer_begins_closes_the_backend(shim, studio, monkeypatch):
     """Not even an error can be made then; the server has one of its own."""
-    monkeypatch.setattr(streams.Response, "__init__", breaks)
+    monkeypatch.setattr(streaming.Response, "__init__", breaks)
     answer = asked(shim, "/api/chat", chat())
     assert (answer.status, answer.headers["content-type"]) == (500, "text/plain; charset=utf-8")
     assert PROMPT.encode() not in answer.body

@@ -40,7 +40,7 @@ def test_client_that_leaves_in_a_stream_hangs_lm_studio_up(patient, studio, leav
         wire.until(b"tok ")
         leave(wire)
         hung_up(studio, CHAT, time.monotonic())
-    assert patient.end_of(path).items() >= {"level": "INFO", "how": "client_gone"}.items()
+    assert patient.end_of(path).items() >= {"level": "INFO", "outcome": "client_disconnected"}.items()
 
 
 @pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
@@ -87,7 +87,7 @@ def test_client_that_leaves_in_a_silence_hangs_lm_studio_up(patient, studio, pat
     with patient.wire(path, body):
         studio.until(lambda: studio.open_at(backend_path))
     hung_up(studio, backend_path, time.monotonic())
-    assert patient.end_of(path)["how"] == "client_gone"
+    assert patient.end_of(path)["outcome"] == "client_disconnected"
 
 
 def test_client_that_leaves_with_words_unread_hangs_lm_studio_up(patient, studio):
@@ -106,7 +106,7 @@ def test_client_that_leaves_while_another_loads_the_model_never_reaches_lm_studi
         studio.until(lambda: studio.open_at(LOAD))
         with patient.wire("/api/generate", {"model": COLD, "prompt": PROMPT}):
             until(lambda: gauges_of(patient.shim).slots == 2)
-        assert patient.end_of("/api/generate")["how"] == "client_gone"
+        assert patient.end_of("/api/generate")["outcome"] == "client_disconnected"
     assert studio.asked_for(CHAT) == []
 
 

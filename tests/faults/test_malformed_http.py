@@ -13,7 +13,7 @@ from support.processes import ShimProcess
 from support.watched import chat
 from support.wire import Wire, answer_in, asked
 
-FOLDER = Path(__file__).parents[1] / "requests"
+FOLDER = Path(__file__).parents[1] / "data" / "requests"
 CORPUS = sorted(FOLDER.glob("*.http"))
 
 CLOSED = "closed"

@@ -30,7 +30,7 @@ def test_answer_that_nobody_reads_holds_nothing_once_it_is_made(patient, studio,
     studio.answers[CHAT] = streams(*["x" * 100_000] * 10 * megabytes)
     with unread(patient) as wire:
         until(lambda: studio.at(CHAT))
-        assert patient.end_of("/api/chat")["how"] == "done"
+        assert patient.end_of("/api/chat")["outcome"] == "done"
         until(lambda: gauges_of(patient.shim)[:3] == (0, 0, 0))
         if megabytes == 1:  # more would take its time through so small a buffer
             assert wire.answer().lines[-1]["done"] is True
@@ -42,7 +42,7 @@ def test_endless_answer_that_nobody_reads_is_cut_at_the_limit(impatient, studio,
     studio.answers[CHAT] = endless(0.0005, "x" * 20_000)
     with unread(impatient, path, chat(stream=True)) as wire:
         facts = impatient.end_of(path)
-        assert (facts["how"], facts["level"]) == ("error:backend_broke", "WARNING")
+        assert (facts["outcome"], facts["level"]) == ("error:backend_protocol_error", "WARNING")
         until(lambda: gauges_of(impatient.shim)[:3] == (0, 0, 0))
         assert b"the answer is too long" in wire.answer().body
 

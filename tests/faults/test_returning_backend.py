@@ -10,7 +10,7 @@ from support.scripts import endless, event, sse, streams
 from support.studio import CHAT, COLD, EMBEDDER
 from support.watched import PROMPT, chat
 
-from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.api_versions import ApiVersion
 
 CUT = "LM Studio closed the connection before its answer was complete"
 WHOLE_STREAM = b"".join(map(event, ["one ", "two ", "three "])) + sse(
@@ -83,8 +83,8 @@ ASKS = {
 }
 
 
-@pytest.mark.parametrize("after", Generation, ids=lambda generation: generation.name)
-@pytest.mark.parametrize("before", Generation, ids=lambda generation: generation.name)
+@pytest.mark.parametrize("after", ApiVersion, ids=lambda generation: generation.name)
+@pytest.mark.parametrize("before", ApiVersion, ids=lambda generation: generation.name)
 def test_backend_may_come_back_as_another_version(dying, studio, before, after):
     failed = []
     for name, (path, body) in ASKS.items():

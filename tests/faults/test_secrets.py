@@ -43,7 +43,7 @@ def test_no_log_tells_a_key_a_token_or_a_prompt(studio, settings):
     check_log(shim.log)
     assert KEY not in shim.log
     assert OTHER not in shim.log
-    assert shim.log.count(" flask_shim.recording ") > 40
+    assert shim.log.count(" flask_shim.observability.access_log ") > 40
 
 
 QUOTING = f"Only system and user roles are supported. Got '{PROMPT}' with {TOKEN}"
@@ -102,7 +102,7 @@ def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
         with Wire(patient.port) as wire:
             wire.send(raw.encode("latin-1"))
             wire.rest()
-    assert patient.end_of("/api/show")["how"] == "refused"
+    assert patient.end_of("/api/show")["outcome"] == "refused"
     check_log(patient.log)
     assert "forged" in patient.log
     assert "\nCRITICAL forged" not in patient.log

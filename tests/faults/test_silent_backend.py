@@ -13,8 +13,8 @@ from support.scripts import event, silent, streams
 from support.studio import CHAT, COLD, EMBEDDER, LOAD
 from support.watched import PROMPT, chat
 
-from flask_shim.errors import BackendTimeout, BackendUnavailable, ClientGone
-from flask_shim.lmstudio import Call, Link, LMStudio
+from flask_shim.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
+from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
 
 SOON = 3.0
 """Seconds in which a failure has to be told whose timeout is less than one."""
@@ -58,7 +58,7 @@ def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, pat
     studio.until(lambda: not studio.open_at(CHAT))
     assert len(studio.asked_for(CHAT)) == 1
     facts = impatient.end_of(path)
-    assert facts.items() >= {"level": "WARNING", "how": "error:backend_timeout", "error": f'"{FIRST_BYTE}"'}.items()
+    assert facts.items() >= {"level": "WARNING", "outcome": "error:backend_timeout", "error": f'"{FIRST_BYTE}"'}.items()
 
 
 SILENCES = {
@@ -101,7 +101,7 @@ def test_silence_between_events_ends_a_stream_with_one_error_line(impatient, stu
     assert last == {"error": "LM Studio sent no data for 0.5 s"}
     assert answer.is_whole
     studio.until(lambda: not studio.open_at(CHAT))
-    assert impatient.end_of("/api/chat").items() >= {"how": "error:backend_timeout", "tokens_out": "2"}.items()
+    assert impatient.end_of("/api/chat").items() >= {"outcome": "error:backend_timeout", "tokens_out": "2"}.items()
 
 
 def test_silence_between_events_ends_a_passed_on_stream_with_one_error_event(impatient, studio):
@@ -147,7 +147,7 @@ def test_backend_that_is_away_is_told_at_once_with_what_to_do(away, studio, path
     if not path.startswith("/chat"):
         assert f"{studio.url} (connection refused). Start LM Studio" in text_of(told)
     assert time.monotonic() - started < SOON
-    assert away.end_of(path).items() >= {"level": "WARNING", "how": "error:backend_unavailable"}.items()
+    assert away.end_of(path).items() >= {"level": "WARNING", "outcome": "error:backend_unavailable"}.items()
 
 
 def test_backend_that_takes_no_connection_is_given_up():
@@ -159,10 +159,10 @@ def test_backend_that_takes_no_connection_is_given_up():
             other.setblocking(False)
             other.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        backend = LMStudio(Link(base_url=url, connect_timeout=0.2, connect_retries=1, retry_backoff=0))
+        backend = LMStudio(ClientOptions(base_url=url, connect_timeout=0.2, connect_retries=1, retry_backoff=0))
         started = time.monotonic()
         with pytest.raises(BackendUnavailable, match="no answer to the connection attempt"):
-            backend.open("POST", CHAT, Call(), b"{}")
+            backend.open("POST", CHAT, BackendCall(), b"{}")
         assert time.monotonic() - started < SOON
         assert backend.open_connections == 0
         backend.close()
@@ -173,10 +173,10 @@ def test_backend_that_does_not_read_its_prompt_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         gone = threading.Event()
-        with LMStudio(Link(base_url=url)) as backend:
+        with LMStudio(ClientOptions(base_url=url)) as backend:
             for call, failure in (
-                (Call(gone.is_set), ClientGone),
-                (Call(total_timeout=0.2), BackendTimeout),
+                (BackendCall(gone.is_set), ClientDisconnected),
+                (BackendCall(total_timeout=0.2), BackendTimeout),
             ):
                 timer = threading.Timer(0.2, gone.set)
                 timer.start()

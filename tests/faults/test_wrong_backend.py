@@ -117,7 +117,7 @@ def test_nonsense_in_a_stream_ends_it_with_one_error_line(impatient, studio, non
     assert "".join(line["message"]["content"] for line in lines) == "one two "
     assert list(last) == ["error"]
     facts = impatient.end_of("/api/chat")
-    assert facts["how"].startswith("error:")
+    assert facts["outcome"].startswith("error:")
     assert facts["tokens_out"] == "2"
     studio.until(lambda: not studio.open_at(CHAT))
 

@@ -10,7 +10,7 @@ import gguf
 
 from flask_shim import create_app
 from flask_shim.config import Config
-from flask_shim.embedded import Miniature, Settings
+from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.library import TINY
 from flask_shim.services import services_of
 from flask_shim.serving.listeners import open_listeners
@@ -88,7 +88,7 @@ class Demo(Shim):
     def __init__(self, folder: Path, **settings: Any) -> None:
         """Start both; ``folder`` takes all files."""
         catalogue = write_plain_models(folder / "catalogue", "acme/fresh", "acme/second")
-        self.miniature = Miniature(Settings(downloads=catalogue))
+        self.miniature = MiniLMStudio(MiniSettings(downloads=catalogue))
         self.miniature.studio.library.add_folder(write_plain_models(folder / "models", "plain", "acme/visitor"))
         super().__init__(self.miniature.url, folder / "data", **settings)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from flask_shim.lmstudio.generations import Generation, read_list
+from flask_shim.lmstudio.api_versions import ApiVersion, read_list
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.listing import Entry
-from flask_shim.translate.names import display
+from flask_shim.translate.ollama.listing import Entry
+from flask_shim.translate.ollama.names import display
 from support.recorded import OPENAI, V0, V1
 
 NOW = 1_795_168_210_000_000_000
-LISTS = {Generation.V1: V1, Generation.V0: V0, Generation.OPENAI: OPENAI}
+LISTS = {ApiVersion.V1: V1, ApiVersion.V0: V0, ApiVersion.OPENAI: OPENAI}
 TAG_KEYS = ["name", "model", "modified_at", "size", "digest", "details", "capabilities"]
 DETAIL_KEYS = ["parent_model", "format", "family", "families", "parameter_size", "quantization_level"]
 PS_KEYS = ["name", "model", "size", "digest", "details", "expires_at", "size_vram", "context_length"]
@@ -34,7 +34,7 @@ def entries(generation):
     return [entry(model) for model in read_list(generation, LISTS[generation])]
 
 
-GEMMA = entries(Generation.V1)[0]
+GEMMA = entries(ApiVersion.V1)[0]
 
 
 def told(value):

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from flask_shim.lmstudio.cli_places import PROGRAM
+from flask_shim.lmstudio.lms.locate import PROGRAM
 
 CAN_RUN_SCRIPTS = sys.platform != "win32"
 WHY_NOT = "on Windows a script cannot stand in for lms.exe"

@@ -35,7 +35,7 @@ def gauges_of(shim: ShimProcess) -> Gauges:
     text = asked(shim.port, "/metrics").body.decode()
     slots, calls, connections = (
         int(float(re.findall(rf"(?m)^{name} (\S+)", text)[0]))
-        for name in ("shim_slots_in_use", "shim_watched_calls", "shim_backend_connections")
+        for name in ("shim_generations_in_flight", "shim_backend_requests_in_flight", "shim_backend_connections")
     )
     return Gauges(slots, calls, connections, threads_of(shim), files_of(shim))
 

@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask, Response, request
 from waitress.server import create_server
 
-from flask_shim.shutdown import shut_down
+from flask_shim.serving.shutdown import shut_down
 
 THREADS = 8
 STOP_SECONDS = 5.0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask_shim.lmstudio import Call
-from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.api_versions import ApiVersion
 
-LIST = Generation.V1.value
+LIST = ApiVersion.V1.value
 CHAT = "/v1/chat/completions"
 
 
 def post(client, call=None, body=b"{}"):
     """Send a generation and return its open answer."""
-    return client.open("POST", CHAT, call or Call(), body)
+    return client.open("POST", CHAT, call or BackendCall(), body)
 
 
 def exchanged(client, timeout=5.0):

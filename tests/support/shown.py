@@ -6,7 +6,7 @@ from pathlib import Path
 
 import requests
 
-from flask_shim.embedded import Miniature
+from flask_shim.embedded import MiniLMStudio
 from flask_shim.services import services_of
 from support.curl import Asked
 from support.demo import Shim
@@ -19,7 +19,7 @@ class Shown(Shim):
 
     def __init__(self, folder: Path) -> None:
         """Start both; ``folder`` takes all files."""
-        self.miniature = Miniature()
+        self.miniature = MiniLMStudio()
         super().__init__(
             self.miniature.url, folder, default_regular_model="tiny-chat", default_vision_model="tiny-vision"
         )

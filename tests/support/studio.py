@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterable
 
-from flask_shim.lmstudio.generations import Generation
+from flask_shim.lmstudio.api_versions import ApiVersion
 from support.rude import DEADLINE_SECONDS, Asked, Peer, RudeServer
 from support.scripts import Answer, replies, streams
 
@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
 LOAD = "/api/v1/models/load"
 UNLOAD = "/api/v1/models/unload"
 DOWNLOAD = "/api/v1/models/download"
-LISTS = {"/api/v1/models": Generation.V1, "/api/v0/models": Generation.V0, "/v1/models": Generation.OPENAI}
+LISTS = {"/api/v1/models": ApiVersion.V1, "/api/v0/models": ApiVersion.V0, "/v1/models": ApiVersion.OPENAI}
 JOB = {"job_id": "job-1", "status": "downloading", "total_size_bytes": 1000, "downloaded_bytes": 10}
 
 
@@ -36,7 +36,7 @@ class Studio:
 
     def calm(self) -> None:
         """Be the newest LM Studio, in good health, with everything forgotten that was asked."""
-        self.generation = Generation.V1
+        self.generation = ApiVersion.V1
         self.answers: dict[str, Answer] = {}
         self.asked: list[Asked] = []
         self.peers: list[Peer] = []
@@ -45,7 +45,7 @@ class Studio:
         """Break all connections and take no more."""
         self._server.stop()
 
-    def back(self, generation: Generation = Generation.V1) -> None:
+    def back(self, generation: ApiVersion = ApiVersion.V1) -> None:
         """Answer again, on the same port."""
         self.generation = generation
         self._server = RudeServer(self._serve, port=self.port)
@@ -89,16 +89,16 @@ class Studio:
             return self.answers[path]
         if path in LISTS:
             return _list_of(LISTS[path]) if self._has(LISTS[path]) else _unknown(asked)
-        if path.startswith("/api/v1/") and self.generation is not Generation.V1:
+        if path.startswith("/api/v1/") and self.generation is not ApiVersion.V1:
             return _unknown(asked)
         answer = _ANSWERS.get(path)
         return answer(asked) if answer else _unknown(asked)
 
-    def _has(self, generation: Generation) -> bool:
-        return generation in (self.generation, Generation.OPENAI) or self.generation is Generation.V1
+    def _has(self, generation: ApiVersion) -> bool:
+        return generation in (self.generation, ApiVersion.OPENAI) or self.generation is ApiVersion.V1
 
 
-def _list_of(generation: Generation) -> Answer:
+def _list_of(generation: ApiVersion) -> Answer:
     return replies(_LISTS[generation])
 
 
@@ -126,9 +126,9 @@ def _list(row: Callable[..., dict], name: str, **more: object) -> dict:
 _EMBEDDING = {_v1: "embedding", _v0: "embeddings"}
 _NAMES: Iterable[str] = (MODEL, COLD, EMBEDDER)
 _LISTS = {
-    Generation.V1: _list(_v1, "models"),
-    Generation.V0: _list(_v0, "data", object="list"),
-    Generation.OPENAI: {"object": "list", "data": [{"id": name, "object": "model"} for name in _NAMES]},
+    ApiVersion.V1: _list(_v1, "models"),
+    ApiVersion.V0: _list(_v0, "data", object="list"),
+    ApiVersion.OPENAI: {"object": "list", "data": [{"id": name, "object": "model"} for name in _NAMES]},
 }
 
 WHOLE = {

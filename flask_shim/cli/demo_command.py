@@ -1,0 +1,110 @@
+"""``flask-shim demo``: everything at work without LM Studio."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from flask_shim.app import create_app
+from flask_shim.cli.serve_command import listeners_of
+from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, plain_failures
+from flask_shim.config import Config
+from flask_shim.embedded import MiniLMStudio, MiniSettings
+from flask_shim.embedded.mini_settings import Generation
+from flask_shim.lmstudio import Kind, LMStudio
+from flask_shim.lmstudio.http.options import client_options
+from flask_shim.observability import logs
+from flask_shim.serving import run, urls_of
+
+_PORT = click.IntRange(0, 65_535)
+
+
+@click.command()
+@click.option("--port", type=_PORT, default=11434, show_default=True, help="Port of the shim; 0 = any free one.")
+@click.option("--backend-port", type=_PORT, default=0, help="Port of the miniature [any free one].")
+@click.option("--models", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of GGUF files.")
+@click.option("--generation", type=click.Choice(get_args(Generation)), default="v1", help="API it shows [v1].")
+@click.option("--debug", is_flag=True, help="Write a detailed log.")
+def demo(*, port: int, backend_port: int, models: Path | None, generation: Generation, debug: bool) -> None:
+    """Start the shim in front of a miniature LM Studio, until Ctrl-C.
+
+    The miniature answers with a real llama.cpp engine: with four tiny models of its own, which know a few sentences, or
+    with the GGUF files of --models. Nothing of your settings is used or changed.
+    """
+    with ExitStack() as owned:
+        home = owned.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True))
+        config = _config(port=port, debug=debug, home=home)
+        logs.configure(config)
+        listeners = listeners_of(config)
+        for listener in listeners:
+            owned.callback(listener.close)
+        miniature = owned.enter_context(
+            _start_miniature(MiniSettings(models=models, generation=generation), backend_port)
+        )
+        config = _config(port=port, debug=debug, home=home, backend=miniature.url)
+        _say(miniature.url, urls_of(listeners), _chat_model(config))
+        run(create_app(config), config, listeners)
+    logs.flush()
+    click.echo("The demo has ended; nothing is left running.")
+    logs.finish()
+
+
+def _config(*, port: int, debug: bool, home: str, backend: str = "") -> Config:
+    """Build settings that nothing of the user's environment reaches."""
+    texts = {
+        "SHIM_PORT": str(port),
+        "SHIM_LMSTUDIO_BASE": backend,
+        "SHIM_DATA_DIR": home,
+        "SHIM_DEBUG": str(int(debug)),
+        "SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat",
+        "SHIM_DEFAULT_VISION_MODEL": "tiny-vision",
+    }
+    return Config.from_env(texts, env_file="")
+
+
+def _start_miniature(settings: MiniSettings, port: int) -> MiniLMStudio:
+    with plain_failures():
+        try:
+            return MiniLMStudio(settings, port=port)
+        except OSError as exc:
+            raise Refusal(f"Port {port}: {exc.strerror}. Choose another --backend-port.", BAD_SETTINGS) from exc
+
+
+def _chat_model(config: Config) -> str:
+    with closing(LMStudio(client_options(config))) as backend:
+        found = [model.key for model in backend.models() if model.kind is Kind.LLM]
+    if not found:
+        raise Refusal("There is no GGUF file of a chat model in that folder.")
+    return found[0]
+
+
+def _say(backend: str, urls: list[str], model: str) -> None:
+    ask = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    script = (
+        f"import requests; print(requests.post('{urls[0]}/api/chat', json={ask | {'stream': False}!s})"
+        ".json()['message']['content'])"
+    )
+    doctor = [sys.executable, "-m", "flask_shim", "doctor", "--lmstudio-url", backend, "--url", urls[0]]
+    commands = [
+        f"curl {urls[0]}/api/tags",
+        f"curl {urls[0]}/api/chat -d {_quoted(json.dumps(ask))}",
+        f'{_quoted(sys.executable)} -c "{script}"',
+        " ".join(map(_quoted, doctor)),
+    ]
+    click.echo(f"A miniature LM Studio with a real llama.cpp engine answers at {backend}")
+    click.echo(f"The shim, an Ollama server for every client, answers at        {' '.join(urls)}")
+    click.echo("Try, in another window:\n\n  " + "\n  ".join(commands))
+    click.echo("\nCtrl-C ends both.")
+
+
+def _quoted(text: str) -> str:
+    # cmd.exe knows no single quotes.
+    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)

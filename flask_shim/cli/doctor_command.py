@@ -1,0 +1,66 @@
+"""``flask-shim doctor``: what is wrong between a client and LM Studio, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import click
+
+from flask_shim import __version__
+from flask_shim.cli.setting_options import FAILED, backend_options, plain_failures, read_config
+from flask_shim.doctor.clients import CLIENTS
+from flask_shim.doctor.findings import Level, count
+from flask_shim.doctor.report import to_json, to_lines, to_summary
+from flask_shim.doctor.runner import Doctor, Options
+
+WIDEST = 110
+
+_EPILOG = "\b\nClients:\n" + "\n".join(f"  {name:<14} {client.title}" for name, client in CLIENTS.items())
+_URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
+_API_PATH = re.compile(r"/(v1|api)?/*\Z")
+
+
+def _url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
+    """Take an address, with or without what clients put behind it."""
+    if not text:
+        return ""
+    text = text if "://" in text else f"http://{text}"
+    if not _URL.fullmatch(text):
+        raise click.BadParameter("not an http or https address such as http://localhost:11434")
+    return _API_PATH.sub("", text)
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--client",
+    "clients",
+    type=click.Choice(list(CLIENTS)),
+    metavar="NAME",
+    multiple=True,
+    help="Client to play; may be repeated.",
+)
+@click.option("--url", callback=_url, metavar="URL", help="Where the clients reach the shim [port of the settings].")
+@click.option("--chat/--no-chat", default=None, help="Load a model to try a chat; or try none. [chat if one is loaded]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@backend_options
+def doctor(*, clients: tuple[str, ...], url: str, chat: bool | None, as_json: bool, **options: str | None) -> None:
+    """Look at the way from a client through the shim to LM Studio.
+
+    Says what is wrong and what to do. If no shim is running, one is started for the time of the look. Ends with code 1
+    if something does not work.
+    """
+    config = read_config(**options)
+    width = min(shutil.get_terminal_size((WIDEST, 0)).columns, WIDEST)
+    found = []
+    if not as_json:
+        click.echo(f"flask-shim {__version__}\n")
+    with plain_failures():
+        for section in Doctor(config, Options(clients=clients, url=url, chat=chat)).sections():
+            found.append(section)
+            if not as_json:
+                click.echo("\n".join(to_lines(section, width)))
+    click.echo(json.dumps(to_json(found), indent=2) if as_json else to_summary(found))
+    if count(found, Level.FAIL):
+        raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,109 @@
+"""``flask-shim pull`` and ``ensure``: models brought to where LM Studio is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+import click
+
+from flask_shim.cli.cli_context import busy, open_services
+from flask_shim.cli.progress import Display, showing
+from flask_shim.cli.setting_options import backend_options
+from flask_shim.errors import ModelNotFound
+from flask_shim.inference.pull_progress import pull as pulled
+from flask_shim.lmstudio import BackendCall, Readiness
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.services import Services
+from flask_shim.translate.ollama.pull_records import Wanted, to_wanted
+
+STILL_RUNS = "LM Studio goes on downloading; the same command watches it again."
+
+quantization_option = click.option(
+    "--quantization", metavar="Q", help="Which one, such as Q4_K_M; the same as MODEL:Q."
+)
+
+
+@click.command()
+@click.argument("name", metavar="MODEL")
+@quantization_option
+@backend_options
+def pull(*, name: str, quantization: str | None, **options: str | None) -> None:
+    """Have LM Studio download a model.
+
+    MODEL is publisher/name, or hf.co/user/repository:Q4_K_M. Ctrl-C ends the watching, not the download.
+    """
+    name = f"{name}:{quantization}" if quantization else name
+    with open_services(options) as services:
+        wanted, target = to_wanted(name), _target(services, name)
+        if target is not None:
+            click.echo(f"{target.entry.name} is there already.")
+            return
+        _watch(services, name, wanted)
+        target = _target(services, name)
+        click.echo(f"Downloaded {target.entry.name if target else name}.")
+
+
+@click.command()
+@click.argument("name", metavar="[MODEL]", required=False)
+@quantization_option
+@click.option("--no-preload", is_flag=True, help="Do not load it.")
+@backend_options
+def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **options: str | None) -> None:
+    """Have a model ready: look for LM Studio, download what is missing, load it.
+
+    Without MODEL: that of SHIM_ENSURE_MODEL. What does not stand in the way of asking the model is a warning.
+    """
+    with open_services(options) as services:
+        name = name or services.config.ensure_model
+        name = f"{name}:{quantization}" if quantization else name
+        ready = _ready(services, name, wants_preload=not no_preload)
+        for warning in ready.warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        if ready.was_downloaded:
+            click.echo(f"Downloaded {name}.")
+        if ready.preload is not None:
+            with busy(f"Loading {ready.key}"):
+                ready.preload.wait()
+            if ready.preload.failure is not None:
+                click.echo(f"Warning: {ready.key} is not loaded: {ready.preload.failure.text}", err=True)
+        is_loaded = ready.is_loaded or (ready.preload is not None and ready.preload.failure is None)
+        if not ready.warnings:
+            click.echo(f"{ready.key} is there{' and loaded' if is_loaded else ''}.")
+
+
+def _target(services: Services, name: str) -> ResolvedModel | None:
+    with suppress(ModelNotFound):  # a name made from a model that has gone: bring it back
+        return services.directory.find(name)
+    return None
+
+
+def _watch(services: Services, name: str, wanted: Wanted) -> None:
+    with _showing(name) as display, closing(pulled(services, name, wanted, None, BackendCall())) as steps:
+        for step in steps:
+            if "digest" in step:
+                display.show(step.get("completed"), step.get("total"))
+
+
+def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
+    target = _target(services, name)
+    if target is not None:
+        return services.backend.ensure_ready(target.model.key, preload=wants_preload)
+    wanted = to_wanted(name)
+    with _showing(name) as display:
+        return services.backend.ensure_ready(
+            wanted.model,
+            quantization=wanted.quantization,
+            preload=wants_preload,
+            on_progress=lambda moment: display.show(moment.done_bytes, moment.total_bytes),
+        )
+
+
+@contextmanager
+def _showing(name: str) -> Iterator[Display]:
+    try:
+        with showing(name) as display:
+            yield display
+    except KeyboardInterrupt:
+        click.echo(STILL_RUNS, err=True)
+        raise

@@ -1,0 +1,137 @@
+"""LM Studio: whether it is there, what it is, and how it is set. Judgements are pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from flask_shim.doctor.findings import Finding, fail, note, ok, warn
+from flask_shim.doctor.probe import Prober, ProbeResponse
+from flask_shim.lmstudio import Model
+from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
+from flask_shim.lmstudio.client import GREETING
+from flask_shim.lmstudio.http.options import ClientOptions
+
+ROOT = "/"
+PATHS = (GREETING, *(generation.value for generation in ApiVersion))
+"""What it is asked for; none of it loads a model."""
+
+SLOW_SECONDS = 2.0
+"""A list that takes longer makes every client's start slow."""
+
+_START = "Start its server (Developer tab, or: lms server start), or set SHIM_LMSTUDIO_BASE to where it answers."
+_REMEDIES = {
+    "its certificate is not trusted": "Set SHIM_CA_FILE to the certificate to trust.",
+    "the name can't be looked up": "Correct the host in SHIM_LMSTUDIO_BASE.",
+}
+_OLLAMA_ROOT = b"Ollama is running"
+
+
+class Found(NamedTuple):
+    """What LM Studio told of itself."""
+
+    generation: ApiVersion
+    models: tuple[Model, ...]
+
+
+def ask_studio(link: ClientOptions) -> dict[str, ProbeResponse]:
+    """Ask the backend for all lists there may be, and for a word on itself if there is none.
+
+    One that is not there at all is asked once.
+    """
+    heard: dict[str, ProbeResponse] = {}
+    with Prober("", key=link.token or "", verify=link.verify) as asker:
+        for path in PATHS:
+            heard[path] = asker.ask("GET", link.url(path))
+            if not heard[path].status:
+                return heard
+        if found_in(heard) is None:
+            heard[ROOT] = asker.ask("GET", link.url(ROOT))
+    return heard
+
+
+def found_in(heard: Mapping[str, ProbeResponse]) -> Found | None:
+    """Return the generation and its models, None if no list was among the answers."""
+    for generation in ApiVersion:
+        answer = heard.get(generation.value)
+        if answer is not None and answer.is_good and is_list(generation, answer.json):
+            return Found(generation, read_list(generation, answer.json))
+    return None
+
+
+def judge_studio(link: ClientOptions, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
+    """Judge the answers; ``can_load`` tells whether the lms tool is here to load models with."""
+    silent = next((answer for answer in heard.values() if not answer.status), None)
+    if silent is not None:
+        text = f"{link.base_url} does not answer: {silent.fault}"
+        yield fail("backend", text, _REMEDIES.get(silent.fault, _START))
+        return
+    if any(answer.status in (401, 403) for answer in heard.values()):
+        yield _token_refused(link, heard)
+        return
+    found = found_in(heard)
+    if found is None:
+        yield _stranger(link, heard)
+        return
+    yield ok("backend", f"{link.base_url} answers")
+    yield ok("token", "the token is accepted" if link.token else "it asks for no token")
+    yield _generation(found, heard, can_load=can_load)
+    yield from _loading_on_demand(found, heard, can_load=can_load)
+    slowest = max(answer.seconds for answer in heard.values())
+    if slowest > SLOW_SECONDS:
+        yield warn("backend-slow", f"it takes {slowest:.1f} s for a list", "Look at the load of its machine.")
+    if not found.models:
+        yield fail("no-models", "it has no models", "Download one in LM Studio (or: lms get).")
+
+
+def _token_refused(link: ClientOptions, heard: Mapping[str, ProbeResponse]) -> Finding:
+    text = next(answer.error for answer in heard.values() if answer.status in (401, 403))
+    if link.token:
+        return fail("token", f"the token is refused: {text}", "Set SHIM_LMSTUDIO_TOKEN to a token LM Studio shows.")
+    what = "it asks for a token, and none is set"
+    return fail("token", what, "Set SHIM_LMSTUDIO_TOKEN to a token made in LM Studio's server settings.")
+
+
+def _stranger(link: ClientOptions, heard: Mapping[str, ProbeResponse]) -> Finding:
+    if heard[ROOT].body.strip() == _OLLAMA_ROOT:
+        what = f"what answers at {link.base_url} is Ollama, or this shim itself"
+    else:
+        what = f"what answers at {link.base_url} has no list of models: it is not LM Studio"
+    return fail("backend", what, "Set SHIM_LMSTUDIO_BASE to LM Studio's address, usually http://localhost:1234/v1.")
+
+
+def _generation(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
+    greeting = heard[GREETING].json
+    is_studio = isinstance(greeting, dict) and greeting.get("lmstudio") is True
+    name = found.generation.title
+    if found.generation is ApiVersion.OPENAI and is_studio:
+        name = "LM Studio before 0.3.6"
+    count = len(found.models)
+    told = f"it is {name}, with {count} {'model' if count == 1 else 'models'}"
+    if found.generation is ApiVersion.V1:
+        return ok("generation", told)
+    if can_load:
+        return ok("generation", f"{told}, and has the lms tool to load them")
+    lacks = "what a model can do is guessed from its name" if found.generation is ApiVersion.OPENAI else "less is known"
+    text = f"{told}: models cannot be loaded or unloaded at will, and {lacks}"
+    return warn("generation", text, "Update to LM Studio 0.4 or later.")
+
+
+def _loading_on_demand(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
+    """Yield what the difference of two lists says: OpenAI's has models that are not loaded only while JIT is on."""
+    if not found.generation.reports_state:
+        return
+    cold = {model.key for model in found.models if not model.is_loaded}
+    listed = heard[ApiVersion.OPENAI.value]
+    if not cold or not is_list(ApiVersion.OPENAI, listed.json):
+        return
+    missing = cold - {model.key for model in read_list(ApiVersion.OPENAI, listed.json)}
+    if not missing:
+        yield ok("jit", "just-in-time loading is on")
+    elif found.generation is ApiVersion.V1 or can_load:
+        yield note("jit", "just-in-time loading is off; the shim loads models itself when they are asked for")
+    else:
+        text = (
+            f"just-in-time loading is off: {len(missing)} of {len(found.models)} models answer only once loaded by hand"
+        )
+        yield warn("jit", text, "Switch on Just-in-Time Model Loading in LM Studio's server settings.")

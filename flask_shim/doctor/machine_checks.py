@@ -1,0 +1,114 @@
+"""This machine: what stands between a client here and a server here. Judgements are pure."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
+
+from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS
+from flask_shim.doctor.findings import Finding, fail, note, ok, warn
+from flask_shim.doctor.probe import ProbeResponse
+from flask_shim.serving.listeners import REACHED_AS
+from flask_shim.serving.port_probe import SHIM, how_to_stop, identify_server
+
+LOCALHOST = "localhost"
+WRONG_BY_SECONDS = 60.0
+"""More than clocks that are set by the network ever differ."""
+
+
+class Surroundings(NamedTuple):
+    """What was seen: the proxies in use, whether they spare this machine, and where ``localhost`` leads."""
+
+    proxies: Mapping[str, str]
+    is_spared: bool
+    localhost: tuple[str, ...]
+
+
+def look_around() -> Surroundings:
+    """Look at what the system tells every program."""
+    proxies = {scheme: url for scheme, url in getproxies().items() if scheme in ("http", "all")}
+    return Surroundings(proxies, all(bool(proxy_bypass(host)) for host in (LOCALHOST, LOOPBACKS[0])), _addresses())
+
+
+def _addresses() -> tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(LOCALHOST, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
+
+
+def judge_surroundings(seen: Surroundings) -> Iterator[Finding]:
+    """Judge proxies and the name ``localhost``."""
+    if not seen.proxies:
+        yield ok("proxy", "no proxy is set")
+    elif seen.is_spared:
+        yield ok("proxy", "a proxy is set, and requests to this machine go past it")
+    else:
+        yield warn(
+            "proxy",
+            "a proxy is set for requests to this machine, too: many clients would ask it in place of the shim",
+            f"Set NO_PROXY={LOCALHOST},{','.join(LOOPBACKS)} for the clients.",
+        )
+    if not seen.localhost:
+        yield warn("localhost", "the name localhost leads nowhere", "Use 127.0.0.1 in the clients' settings.")
+
+
+def judge_data(folder: Path, reason: str | None) -> Iterator[Finding]:
+    """Judge whether names can be kept in a folder; ``reason`` says why not."""
+    if reason is not None:
+        text = f"names made with copy and create cannot be kept in {folder}: {reason}"
+        yield warn("data", text, "Set SHIM_DATA_DIR to a folder that the shim's user may write to.")
+
+
+def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:
+    """Return who answers at each loopback address, and at the others the shim is to listen on."""
+    reached = (REACHED_AS.get(host, host) for host in hosts if host not in (EVERYWHERE, LOCALHOST))
+    return {host: identify_server(host, port) for host in dict.fromkeys((*LOOPBACKS, *reached))}
+
+
+def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:
+    """Judge who answers: the shim, and nobody else, wherever ``localhost`` leads first."""
+    ours = [host for host, who in found.items() if who == SHIM]
+    for host, who in found.items():
+        if who not in (None, SHIM):
+            yield _stranger(port, host, str(who), is_beside=bool(ours))
+    if ours:
+        yield ok("port", f"the shim answers on port {port} at {' and '.join(ours)}")
+        yield from _localhost(ours, found, localhost)
+    elif not any(found.values()):
+        text = f"nothing answers on port {port}: a shim was started for this look only"
+        yield note("port", text, "To start it: flask-shim")
+
+
+def _stranger(port: int, host: str, who: str, *, is_beside: bool) -> Finding:
+    beside = " beside the shim: clients get one or the other" if is_beside else ""
+    return fail(
+        "port", f"port {port} on {host} is taken by {who}{beside}", f"{how_to_stop(who)}, or set another SHIM_PORT."
+    )
+
+
+def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:
+    if not set(ours) & set(LOOPBACKS):
+        text = "localhost does not lead to it: programs on this machine do not find it by themselves"
+        yield warn("localhost", text, f"Set SHIM_HOST=localhost,{','.join(ours)}.")
+    elif localhost and localhost[0] in found and found[localhost[0]] is None:
+        text = f"localhost is {localhost[0]} first, where nobody answers: on Windows each connection loses 2 s by that"
+        yield warn("localhost", text, f"Set SHIM_HOST=localhost, or use {ours[0]} in the clients' settings.")
+
+
+def judge_clock(who: str, heard: ProbeResponse, now: float) -> Iterator[Finding]:
+    """Compare the Date of an answer with ``now``, in seconds since 1970; what tells none is not judged."""
+    try:
+        there = parsedate_to_datetime(heard.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return
+    wrong = there - now
+    if abs(wrong) > WRONG_BY_SECONDS:
+        direction = "ahead of" if wrong > 0 else "behind"
+        text = f"the clock of {who} is {abs(wrong):.0f} s {direction} this one"
+        yield warn("clock", text, "Set both clocks by the network: times in lists are wrong by that.")

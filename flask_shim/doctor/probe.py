@@ -1,0 +1,167 @@
+"""One request as some client sends it, and all that came back."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import requests
+import urllib3
+
+from flask_shim.lmstudio.http.error_parsing import error_text
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+"""The shortest patience that a client has for a list."""
+
+MOST_BYTES = 16 * 1024 * 1024
+_READ_BYTES = 65_536
+
+_REFUSED, _UNKNOWN_NAME, _UNTRUSTED = (
+    "connection refused",
+    "the name can't be looked up",
+    "its certificate is not trusted",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResponse:
+    """What came back; ``status`` 0 means no HTTP answer, and ``fault`` says why, as it does when an answer was cut.
+
+    Header names are lower case. ``arrivals`` are seconds since the request was sent, one for each piece of the body.
+    """
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    fault: str = ""
+    seconds: float = 0.0
+    arrivals: tuple[float, ...] = ()
+
+    @property
+    def json(self) -> Any:
+        """The body's JSON value, None if it is none."""
+        with suppress(orjson.JSONDecodeError):  # then there is none
+            return orjson.loads(self.body)
+        return None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the answer is a whole one with a status of success."""
+        return 200 <= self.status < 300 and not self.fault
+
+    @property
+    def error(self) -> str:
+        """The error text, out of whatever envelope."""
+        return error_text(self.body)
+
+
+class Prober:
+    """Asks one server; a context manager. Nothing of the environment changes what is sent."""
+
+    def __init__(self, url: str, *, key: str = "", verify: bool | str = True) -> None:
+        """Send ``key`` with every request, unless it has an Authorization of its own."""
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = verify
+        self._session.headers.clear()
+        self._session.headers["Accept-Encoding"] = "gzip, deflate"  # as clients do: a proxy in front may compress
+        if key:
+            self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def __enter__(self) -> Prober:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give up the connections."""
+        self._session.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        seconds: float | None = ANSWER_SECONDS,
+    ) -> ProbeResponse:
+        """Send one request; ``seconds`` is the longest silence, None for no limit.
+
+        ``body`` is sent as JSON, under whatever type ``headers`` say: some clients say none.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        started = time.monotonic()
+        try:
+            response = self._session.request(
+                method,
+                self.url + path,
+                headers=headers,
+                data=data,
+                timeout=(CONNECT_SECONDS, seconds),
+                stream=True,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
+            return ProbeResponse(fault=_fault(exc, seconds), seconds=time.monotonic() - started)
+        with closing(response):
+            return _read(response, started, seconds)
+
+
+def _read(response: requests.Response, started: float, seconds: float | None) -> ProbeResponse:
+    pieces: list[bytes] = []
+    arrivals: list[float] = []
+    fault, size = "", 0
+    try:
+        for piece in iter(lambda: response.raw.read1(_READ_BYTES, decode_content=True), b""):
+            pieces.append(piece)
+            arrivals.append(time.monotonic() - started)
+            size += len(piece)
+            if size > MOST_BYTES:
+                fault = "it does not end"
+                break
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
+        fault = _fault(exc, seconds)
+    return ProbeResponse(
+        status=response.status_code,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=b"".join(pieces),
+        fault=fault,
+        seconds=time.monotonic() - started,
+        arrivals=tuple(arrivals),
+    )
+
+
+def _fault(exc: BaseException, seconds: float | None) -> str:
+    """Say in a few words what went wrong."""
+    if isinstance(exc, requests.ConnectTimeout):
+        return f"no connection within {CONNECT_SECONDS:g} s"
+    if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return f"no answer within {seconds} s"
+    for cause in _causes(exc):
+        if isinstance(cause, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
+            return _UNTRUSTED
+        if isinstance(cause, socket.gaierror):
+            return _UNKNOWN_NAME
+        if isinstance(cause, ConnectionRefusedError):
+            return _REFUSED
+    return "the connection broke"
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and those it was made from; urllib3 keeps one as ``reason``, requests one in ``args``."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [exc]
+    while waiting:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and cause not in seen:
+            seen.append(cause)
+            yield cause
+            waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]

@@ -1,0 +1,122 @@
+"""What clients insist on in the stream of a chat, and whether it comes as it is made. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from flask_shim.doctor.findings import Finding, note, ok, warn
+from flask_shim.doctor.probe import ProbeResponse
+
+_NS = 1_000_000_000
+
+SHORTEST_SECONDS = 0.3
+"""What is made faster than that may well arrive at once."""
+
+HELD_BACK_PART = 0.5
+"""A stream that takes less than this part of the time it was made in has been collected on the way."""
+
+_COUNTS = ("total_duration", "prompt_eval_count", "eval_count", "eval_duration")
+
+
+def lines_of_json(heard: ProbeResponse) -> str:
+    """Want lines of JSON, none of them empty, each with a text, the last one done and with counts."""
+    if not heard.body.endswith(b"\n"):
+        return "the last line has no end"
+    lines = heard.body.split(b"\n")[:-1]
+    records = [record for record in map(_object, lines) if record is not None]
+    if len(records) < len(lines):
+        return "a line is not a JSON object"
+    if error := next((record["error"] for record in records if "error" in record), None):
+        return f"it ended with an error: {error}"
+    if not all(isinstance(_message(record).get("content"), str) for record in records):
+        return "a line without content"
+    last = records[-1] if records else {}
+    if last.get("done") is not True:
+        return "it ended before it was done"
+    wrong = [name for name in _COUNTS if type(last.get(name)) is not int]
+    return f"{wrong[0]} is {last.get(wrong[0])!r}" if wrong else ""
+
+
+def chat_events(heard: ProbeResponse) -> str:
+    """Want OpenAI's chat events, with a reason for the end, and [DONE]."""
+    events = _events(heard)
+    if error := _error_in(events):
+        return f"it ended with an error: {error}"
+    if "[DONE]" not in heard.body.decode("utf-8", "replace"):
+        return "it ended without [DONE]"
+    choices = [choice for event in events for choice in event.get("choices") or ()]
+    return "" if any(choice.get("finish_reason") for choice in choices) else "no finish_reason"
+
+
+def response_events(heard: ProbeResponse) -> str:
+    """Want the events of OpenAI's Responses that Codex waits for."""
+    return _missing(heard, "response.created", "response.output_item.done", "response.completed")
+
+
+def message_events(heard: ProbeResponse) -> str:
+    """Want the events of Anthropic's Messages."""
+    return _missing(heard, "message_start", "content_block_delta", "message_delta", "message_stop")
+
+
+def _missing(heard: ProbeResponse, *kinds: str) -> str:
+    events = _events(heard)
+    if error := _error_in(events):
+        return f"it ended with an error: {error}"
+    found = {event.get("type") for event in events}
+    missing = [kind for kind in kinds if kind not in found]
+    return f"no event {missing[0]}" if missing else ""
+
+
+def judge_pace(heard: ProbeResponse) -> Iterator[Finding]:
+    """Judge whether the lines of /api/chat came while they were made, by what the last one tells of that time."""
+    last = _object(heard.body.rstrip(b"\n").rpartition(b"\n")[2]) or {}
+    tokens, seconds = last.get("eval_count"), last.get("eval_duration")
+    if not isinstance(tokens, int) or not isinstance(seconds, int) or not heard.arrivals:
+        return
+    yield from _pace(heard.arrivals, tokens, seconds / _NS)
+
+
+def _pace(arrivals: Sequence[float], tokens: int, made_in: float) -> Iterator[Finding]:
+    began, took = arrivals[0], arrivals[-1] - arrivals[0]
+    told = f"{tokens} tokens made in {made_in:.2f} s"
+    if made_in < SHORTEST_SECONDS:
+        yield note("pace", f"{told}: too fast to tell whether something holds the stream back")
+    elif took < made_in * HELD_BACK_PART:
+        yield warn(
+            "pace",
+            f"{told} arrived within {took:.2f} s: something on the way collects them and sends all at once",
+            "Switch off buffering and compression in the proxy in front (nginx: proxy_buffering off; "
+            'IIS: responseBufferLimit="0"), or in the antivirus program that looks at web traffic.',
+        )
+    else:
+        yield ok(
+            "pace", f"the stream began after {began:.2f} s, {tokens / made_in:.0f} tokens per second, as they were made"
+        )
+
+
+def _events(heard: ProbeResponse) -> list[dict[str, Any]]:
+    data = re.findall(rb"(?m)^data:[ ]?(.*?)\r?$", heard.body)
+    return [event for event in map(_object, data) if event is not None]
+
+
+def _error_in(events: Sequence[dict[str, Any]]) -> str:
+    errors = (event.get("error") for event in events)
+    error = next((one for one in errors if one), None)
+    return str(error.get("message", error) if isinstance(error, dict) else error) if error else ""
+
+
+def _message(record: dict[str, Any]) -> dict[str, Any]:
+    message = record.get("message")
+    return message if isinstance(message, dict) else {}
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    with suppress(orjson.JSONDecodeError):  # not JSON, so no object
+        value = orjson.loads(line)
+        return value if isinstance(value, dict) else None
+    return None

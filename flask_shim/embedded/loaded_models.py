@@ -1,0 +1,229 @@
+"""The loaded models: explicit loads, loading on first use, idle time, unloading."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flask_shim.embedded.engine import Engine, EngineSpec, Gone, start_engine
+from flask_shim.embedded.library import TINY, Entry
+from flask_shim.embedded.mini_settings import MiniSettings
+from flask_shim.errors import ClientDisconnected, ModelLoadError
+
+log = logging.getLogger(__name__)
+
+
+LOCK_SECONDS = 0.1
+SWEEP_SECONDS = 0.2
+
+TINY_MIN_P = 0.2
+"""The tiny models are sure of what they know: less likely words only lead them astray, in a schema to no end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadConfig:
+    """How a model is loaded; ``context_length`` is in tokens and holds for each slot.
+
+    ``num_experts`` is kept and told again, but the engine has no switch for it.
+    """
+
+    context_length: int
+    eval_batch_size: int = 512
+    flash_attention: bool = True
+    offload_kv_cache_to_gpu: bool = True
+    num_experts: int | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class MiniLoadedModel:
+    """One loaded copy of a model. ``ttl_seconds`` is None for what was loaded on purpose: that stays."""
+
+    id: str
+    entry: Entry
+    config: LoadConfig
+    engine: Engine
+    load_seconds: float
+    ttl_seconds: float | None
+    idle_since: float
+    busy: int
+    is_unloaded: bool = False
+
+
+@dataclass(eq=False)
+class MiniLoadedModels:
+    """All loaded models of one miniature; ends their engines when it is closed."""
+
+    settings: MiniSettings
+    _residents: dict[str, MiniLoadedModel] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loading: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _closing: threading.Event = field(default_factory=threading.Event)
+    _sweeper: threading.Thread | None = None
+
+    def all(self) -> tuple[MiniLoadedModel, ...]:
+        """Return what is loaded, the longest loaded first; what has crashed is let go of."""
+        with self._lock:
+            alive = {id_: resident for id_, resident in self._residents.items() if resident.engine.exit_code is None}
+            dead = [resident for id_, resident in self._residents.items() if id_ not in alive]
+            self._residents = alive
+        self._stop(dead)
+        return tuple(alive.values())
+
+    def of(self, key: str) -> tuple[MiniLoadedModel, ...]:
+        """Return the loaded copies of the model with that key."""
+        return tuple(resident for resident in self.all() if resident.entry.key == key)
+
+    @property
+    def open_generations(self) -> int:
+        """How many requests are with an engine, or wait for one of its slots."""
+        return sum(resident.busy for resident in self.all())
+
+    def load(self, entry: Entry, config: LoadConfig, is_disconnected: Gone) -> MiniLoadedModel:
+        """Load one more copy, which stays until it is unloaded. :class:`ModelFailed` if the engine can't."""
+        with self._one_load_of(entry.key, is_disconnected):
+            return self._load(entry, config, None, is_disconnected, busy=0)
+
+    def borrow(
+        self, entry: Entry, instance_id: str | None, ttl_seconds: float | None, is_disconnected: Gone
+    ) -> MiniLoadedModel:
+        """Return a loaded copy, marked as busy until it is given back; load the model first if none is there.
+
+        ``ttl_seconds`` counts only for a model that this very call loads.
+        """
+        held = self._hold(entry.key, instance_id)
+        if held:
+            return held
+        with self._one_load_of(entry.key, is_disconnected):
+            return self._hold(entry.key, instance_id) or self._load_just_in_time(entry, ttl_seconds, is_disconnected)
+
+    def give_back(self, resident: MiniLoadedModel) -> None:
+        """End one use; idle time starts with the last one's end."""
+        with self._lock:
+            resident.busy -= 1
+            resident.idle_since = self.settings.clock()
+
+    def unload(self, instance_id: str) -> bool:
+        """End a copy, also in the middle of an answer; False if there is none of that id."""
+        with self._lock:
+            resident = self._residents.pop(instance_id, None)
+        self._stop([resident] if resident else [])
+        return resident is not None
+
+    def sweep(self) -> None:
+        """Unload what has been idle for its whole ttl."""
+        now = self.settings.clock()
+        with self._lock:
+            idle = [r for r in self._residents.values() if r.ttl_seconds is not None and not r.busy]
+            expired = [r for r in idle if now - r.idle_since >= (r.ttl_seconds or 0.0)]
+            for resident in expired:
+                del self._residents[resident.id]
+        self._stop(expired)
+
+    def close(self) -> None:
+        """End every engine, also those that are still loading, and the timer."""
+        self._closing.set()
+        with self._lock:
+            residents, self._residents = list(self._residents.values()), {}
+        self._stop(residents)
+        if self._sweeper:
+            self._sweeper.join()
+
+    def _hold(self, key: str, instance_id: str | None) -> MiniLoadedModel | None:
+        """Mark a loaded copy as busy and return it; a bare key means the first one."""
+        self.all()
+        with self._lock:
+            copies = [resident for resident in self._residents.values() if resident.entry.key == key]
+            chosen = next((copy for copy in copies if copy.id == (instance_id or key)), copies[0] if copies else None)
+            if chosen:
+                chosen.busy += 1
+            return chosen
+
+    def _load_just_in_time(self, entry: Entry, ttl_seconds: float | None, is_disconnected: Gone) -> MiniLoadedModel:
+        if self.settings.auto_evict:
+            for other in self.all():
+                if other.ttl_seconds is not None:
+                    self.unload(other.id)
+        config = LoadConfig(context_length=min(self.settings.context_length, entry.max_context_length))
+        self._start_sweeper()
+        return self._load(entry, config, ttl_seconds or self.settings.ttl_seconds, is_disconnected, busy=1)
+
+    def _load(
+        self, entry: Entry, config: LoadConfig, ttl_seconds: float | None, is_disconnected: Gone, *, busy: int
+    ) -> MiniLoadedModel:
+        started, id_ = time.monotonic(), self._free_id(entry.key)
+        engine = start_engine(self._spec(entry, config, id_), lambda: is_disconnected() or self._closing.is_set())
+        resident = MiniLoadedModel(
+            id=id_,
+            entry=entry,
+            config=config,
+            engine=engine,
+            load_seconds=time.monotonic() - started,
+            ttl_seconds=ttl_seconds,
+            idle_since=self.settings.clock(),
+            busy=busy,
+        )
+        with self._lock:
+            self._residents[id_] = resident
+        if self._closing.is_set():
+            self.unload(id_)
+            raise ModelLoadError("Operation canceled.")
+        log.info("model loaded instance=%s context=%d ms=%d", id_, config.context_length, resident.load_seconds * 1000)
+        return resident
+
+    def _spec(self, entry: Entry, config: LoadConfig, id_: str) -> EngineSpec:
+        return EngineSpec(
+            model=str(entry.path),
+            alias=id_,
+            context_length=config.context_length,
+            slots=self.settings.slots,
+            threads=self.settings.threads,
+            endless=self.settings.endless,
+            min_p=TINY_MIN_P if entry.path.parent == TINY else None,
+            projector=str(entry.projector) if entry.projector else None,
+            is_embedding=entry.is_embedding,
+            eval_batch_size=config.eval_batch_size,
+            flash_attention=config.flash_attention,
+            offload_kv_cache_to_gpu=config.offload_kv_cache_to_gpu,
+        )
+
+    def _free_id(self, key: str) -> str:
+        """Return the key itself, or ``key:2`` and so on for further copies."""
+        with self._lock:
+            number = 1
+            while (id_ := key if number == 1 else f"{key}:{number}") in self._residents:
+                number += 1
+        return id_
+
+    @contextmanager
+    def _one_load_of(self, key: str, is_disconnected: Gone) -> Iterator[None]:
+        """Let one request at a time load a model; the others wait and then find it loaded."""
+        with self._lock:
+            lock = self._loading[key]
+        while not lock.acquire(timeout=LOCK_SECONDS):
+            if is_disconnected() or self._closing.is_set():
+                raise ClientDisconnected
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _stop(self, residents: list[MiniLoadedModel]) -> None:
+        for resident in residents:
+            resident.is_unloaded = resident.engine.exit_code is None
+            resident.engine.stop()
+            log.info("model unloaded instance=%s", resident.id)
+
+    def _start_sweeper(self) -> None:
+        with self._lock:
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep_often, name="ttl", daemon=True)
+                self._sweeper.start()
+
+    def _sweep_often(self) -> None:
+        while not self._closing.wait(SWEEP_SECONDS):
+            self.sweep()

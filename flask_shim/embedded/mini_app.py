@@ -1,0 +1,92 @@
+"""The miniature as a Flask app: what happens before a route, and how errors leave."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from flask_shim.embedded import error_bodies, inference_routes, model_routes, relay
+from flask_shim.embedded.json_response import json_answer
+from flask_shim.embedded.mini_services import Asked, MiniServices
+from flask_shim.embedded.mini_settings import DEFAULTS, Generation, MiniSettings
+from flask_shim.errors import ClientDisconnected
+
+log = logging.getLogger(__name__)
+
+HIDDEN: dict[Generation, tuple[str, ...]] = {
+    "v1": (),
+    "v0": ("/api/v1/", "/v1/responses", "/v1/messages"),
+    "openai": ("/api/v1/", "/v1/responses", "/v1/messages", "/api/v0/"),
+}
+"""Where each generation of LM Studio ends: these paths came later."""
+OBJECT_ERRORS = ("/v1/responses", "/v1/messages")
+OPEN_PATH = "/lmstudio-greeting"
+
+
+def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
+    """Return a miniature LM Studio whose answers come from a real engine.
+
+    ``app.extensions["miniature"]`` is its :class:`Studio`; whoever makes the app calls ``close()`` on that.
+    :class:`flask_shim.errors.NotSupported` if the engine is not installed.
+    """
+    app = Flask(__name__, static_folder=None)
+    # Preflights, doubled slashes: LM Studio sees none of Flask's comforts.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.extensions["miniature"] = studio = MiniServices(settings)
+    app.register_blueprint(model_routes.routes)
+    app.register_blueprint(inference_routes.routes)
+    app.before_request(lambda: _before(studio))
+    app.after_request(_signed)
+    app.register_error_handler(error_bodies.Refusal, lambda refusal: json_answer(refusal.body, refusal.status))
+    app.register_error_handler(relay.EngineRefused, lambda refused: _engine_refused(refused, studio))
+    app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
+    app.register_error_handler(HTTPException, lambda _: _unexpected())
+    return app
+
+
+def _before(studio: MiniServices) -> Response | None:
+    """Write the journal, check the token, hide what the generation lacks, read the body."""
+    is_json = request.is_json
+    body = request.get_json(silent=True) if is_json else None
+    studio.journal.append(Asked(request.method, request.path, body))
+    if studio.settings.token and request.path != OPEN_PATH:
+        _check_token(studio.settings.token)
+    if request.path.startswith(HIDDEN[studio.settings.generation]):
+        return _unexpected()
+    if is_json and body is None and request.content_length:
+        raise error_bodies.plain("Invalid JSON in request body")
+    # Without its content type a body is not read at all.
+    g.body = body if isinstance(body, dict) else {}
+    return None
+
+
+def _check_token(token: str) -> None:
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer":
+        sent = request.headers.get("x-api-key", "") if request.path == "/v1/messages" else ""
+    if not sent:
+        raise error_bodies.missing_token()
+    if sent != token:
+        raise error_bodies.malformed_token(sent)
+
+
+def _unexpected() -> Response:
+    query = request.query_string.decode("ascii", "replace")
+    refusal = error_bodies.unexpected(request.method, f"{request.path}?{query}" if query else request.path)
+    return json_answer(refusal.body, refusal.status)
+
+
+def _engine_refused(refused: relay.EngineRefused, studio: MiniServices) -> Response:
+    """Wrap the engine's error: inside the stream if one was asked for, since LM Studio has begun it by then."""
+    text = refused.text(is_old=studio.settings.generation != "v1")
+    if request.path in OBJECT_ERRORS:
+        return json_answer(error_bodies.openai(text, None, None).body, 400)
+    return relay.error_stream(text) if g.body.get("stream") else json_answer({"error": text}, 400)
+
+
+def _signed(response: Response) -> Response:
+    response.headers["X-Powered-By"] = "Express"
+    return response

@@ -1,0 +1,90 @@
+"""How the models look in the three generations of LM Studio's API: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from flask_shim.embedded.library import Entry
+from flask_shim.embedded.loaded_models import LoadConfig, MiniLoadedModel
+
+Payload = dict[str, Any]
+
+
+def openai_item(id_: str) -> Payload:
+    """Return a model in ``/v1/models``: nothing but its name."""
+    return {"id": id_, "object": "model", "owned_by": "organization_owner"}
+
+
+def openai_ids(entries: Sequence[Entry], residents: Sequence[MiniLoadedModel], *, jit: bool) -> list[str]:
+    """Return the names ``/v1/models`` lists: everything on disk and further copies, or with JIT off what is loaded."""
+    keys = [entry.key for entry in entries] if jit else []
+    return keys + [resident.id for resident in residents if resident.id not in keys]
+
+
+def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
+    """Return a model in ``/api/v0/models``."""
+    kind = "embeddings" if entry.is_embedding else "vlm" if entry.has_vision else "llm"
+    item: Payload = {
+        "id": entry.key,
+        "object": "model",
+        "type": kind,
+        "publisher": entry.publisher,
+        "arch": entry.architecture,
+        "compatibility_type": "gguf",
+        "quantization": entry.quantization,
+        "state": "loaded" if copies else "not-loaded",
+        "max_context_length": entry.max_context_length,
+    }
+    if copies:
+        item["loaded_context_length"] = copies[0].config.context_length
+    if entry.has_tools:
+        item["capabilities"] = ["tool_use"]
+    return item
+
+
+def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payload:
+    """Return a model in ``/api/v1/models``."""
+    item: Payload = {
+        "type": "embedding" if entry.is_embedding else "llm",
+        "publisher": entry.publisher,
+        "key": entry.key,
+        "display_name": entry.display_name,
+        "architecture": entry.architecture,
+        "quantization": {"name": entry.quantization, "bits_per_weight": entry.bits_per_weight},
+        "size_bytes": entry.size_bytes,
+        "params_string": entry.params_string,
+        "loaded_instances": [
+            {"id": copy.id, "config": instance_config(entry, copy.config, slots)} for copy in copies
+        ],
+        "max_context_length": entry.max_context_length,
+        "format": "gguf",
+    }  # fmt: skip
+    if entry.is_embedding:
+        del item["architecture"]
+        return item
+    return item | {"capabilities": _capabilities(entry), "description": None}
+
+
+def load_config(entry: Entry, config: LoadConfig) -> Payload:
+    """Return how a model was loaded; of an embedding model only the context is told."""
+    if entry.is_embedding:
+        return {"context_length": config.context_length}
+    return {name: value for name, value in asdict(config).items() if value is not None}
+
+
+def instance_config(entry: Entry, config: LoadConfig, slots: int) -> Payload:
+    """Return the config of a loaded copy, with the number of predictions it runs at once."""
+    told = load_config(entry, config)
+    return told if entry.is_embedding else told | {"parallel": slots}
+
+
+def _capabilities(entry: Entry) -> Payload:
+    told: Payload = {"vision": entry.has_vision, "trained_for_tool_use": entry.has_tools}
+    if entry.reasoning:
+        told["reasoning"] = {
+            "allowed_options": list(entry.reasoning.options),
+            "default": entry.reasoning.default,
+        }
+    return told

@@ -1,0 +1,55 @@
+"""Which loaded or loadable model answers to a name: LM Studio's rules, traps included."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask_shim.embedded import error_bodies
+from flask_shim.embedded.library import Entry, Library
+from flask_shim.embedded.loaded_models import MiniLoadedModel, MiniLoadedModels
+
+
+class MiniTarget(NamedTuple):
+    """A model, and the loaded copy that was named, if one was."""
+
+    entry: Entry
+    instance_id: str | None
+
+
+def resolve(
+    name: Any, library: Library, residents: MiniLoadedModels, *, wants_embedding: bool, jit: bool
+) -> MiniTarget:
+    """Return who answers to ``name`` on ``/v1`` and ``/api/v0``, or raise LM Studio's :class:`refusals.Refusal`.
+
+    A name that is no model's is answered by the loaded model, without a word, if exactly one LLM is loaded.
+    """
+    loaded = [resident for resident in residents.all() if resident.entry.is_embedding == wants_embedding]
+    named = _named(name, loaded)
+    if named:
+        return named
+    entry = library.find(name) if isinstance(name, str) else None
+    if entry and entry.is_embedding == wants_embedding and jit:
+        return MiniTarget(entry, None)
+    if len(loaded) == 1 and not wants_embedding:
+        return MiniTarget(loaded[0].entry, loaded[0].id)
+    raise _nobody(name, entry, library, loaded, wants_embedding=wants_embedding, jit=jit)
+
+
+def _named(name: Any, loaded: list[MiniLoadedModel]) -> MiniTarget | None:
+    for resident in loaded:
+        if name in (resident.id, resident.entry.key):
+            return MiniTarget(resident.entry, resident.id if name == resident.id else None)
+    return None
+
+
+def _nobody(
+    name: Any, entry: Entry | None, library: Library, loaded: list[MiniLoadedModel], *, wants_embedding: bool, jit: bool
+) -> error_bodies.Refusal:
+    shown = name if isinstance(name, str) else ""
+    keys = [known.key for known in library.entries() if known.is_embedding == wants_embedding]
+    if loaded and not wants_embedding:
+        return error_bodies.ambiguous_model(shown, keys)
+    # An LLM asked for embeddings gets the same text as no model at all.
+    if not jit or (entry and wants_embedding):
+        return error_bodies.plain(error_bodies.NO_MODELS_LOADED)
+    return error_bodies.unknown_model(shown, keys)

@@ -1,0 +1,129 @@
+"""How a failure looks over HTTP: in Ollama's, OpenAI's, Anthropic's or the service's envelope, by the path asked."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import RequestRedirect
+
+from flask_shim.errors import BodyTooLarge, ShimError
+from flask_shim.observability.request_context import current
+
+log = logging.getLogger(__name__)
+
+Envelope = Callable[[str, int], dict[str, Any]]
+
+
+def ollama_error(text: str, _status: int = 500) -> dict[str, Any]:
+    """Return Ollama's envelope: one key, always a string."""
+    return {"error": text}
+
+
+_OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+
+
+def openai_error(text: str, status: int = 500) -> dict[str, Any]:
+    """Return OpenAI's envelope with the types that Ollama gives."""
+    return {"error": {"message": text, "type": _OPENAI_TYPES.get(status, "api_error"), "param": None, "code": None}}
+
+
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    529: "overloaded_error",
+}
+
+
+def anthropic_error(text: str, status: int = 500) -> dict[str, Any]:
+    """Return Anthropic's envelope, with an id for this one refusal."""
+    error = {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": text}
+    return {"type": "error", "error": error, "request_id": f"req_{secrets.token_hex(12)}"}
+
+
+def service_error(text: str, _status: int = 500) -> dict[str, Any]:
+    """Return the envelope of the service routes."""
+    return {"detail": text}
+
+
+_ENVELOPES: tuple[tuple[str, Envelope], ...] = (
+    ("/v1/messages", anthropic_error),
+    ("/v1/", openai_error),
+    ("/api/v0/", openai_error),
+    ("/api/v1/", openai_error),
+    ("/models", service_error),
+    ("/chat", service_error),
+    ("/help", service_error),
+)
+"""The first prefix that fits; everything else speaks Ollama's."""
+
+
+def envelope_of(path: str) -> Envelope:
+    """Return the envelope that belongs to a path."""
+    return next((envelope for prefix, envelope in _ENVELOPES if path.startswith(prefix)), ollama_error)
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """Return ``body`` as JSON with Ollama's content type."""
+    return Response(orjson.dumps(body), status, mimetype="application/json", content_type=JSON_UTF8)
+
+
+JSON_UTF8 = "application/json; charset=utf-8"
+
+
+def error_response(exc: ShimError, path: str) -> Response:
+    """Return the response for a failure that happened before anything was sent."""
+    response = json_response(envelope_of(path)(exc.text, exc.status), exc.status)
+    if exc.retry_after is not None:
+        response.headers["Retry-After"] = str(exc.retry_after)
+    if exc.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Attach the handlers to ``app``."""
+    app.register_error_handler(ShimError, _shim_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def _shim_error(exc: ShimError) -> Response:
+    current().failed(exc)
+    return error_response(exc, request.path)
+
+
+def _plain(text: str, status: int) -> Response:
+    # Ollama's web framework sends these without a charset.
+    return Response(text, status, content_type="text/plain")
+
+
+def _http_error(exc: HTTPException) -> Response:
+    if isinstance(exc, RequestRedirect):
+        return Response("", 307 if request.method != "GET" else 301, {"Location": exc.new_url})
+    if isinstance(exc, NotFound):
+        return _plain("404 page not found", 404)
+    if isinstance(exc, MethodNotAllowed):
+        response = _plain("405 method not allowed", 405)
+        allowed = [method for method in ("HEAD", "GET", "POST", "DELETE") if method in (exc.valid_methods or ())]
+        response.headers["Allow"] = ", ".join(allowed)
+        return response
+    if isinstance(exc, RequestEntityTooLarge):
+        return error_response(BodyTooLarge("request body is too large"), request.path)
+    return error_response(ShimError(exc.description or exc.name, status=exc.code or 500), request.path)
+
+
+def _bug(exc: Exception) -> Response:
+    current().failed(exc)
+    log.error("internal error path=%s", request.path, exc_info=exc)
+    return error_response(ShimError("internal error"), request.path)

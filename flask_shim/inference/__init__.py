@@ -1,0 +1,1 @@
+"""From a translated request to a response: completions, streams, embeddings, pulls."""

@@ -1,0 +1,1 @@
+"""HTTP to LM Studio: one Session, cancellable calls, streamed answers."""

@@ -1,0 +1,159 @@
+r"""Server-sent events out of a byte stream, however the chunks fall. Pure: bytes in, payloads out.
+
+Only what a backend needs is kept of an event: its data, and whether it was named ``error``. Comments, ids and other
+names are dropped, ``\n``, ``\r\n`` and ``\r`` all end a line, a byte-order mark at the start is ignored.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+_BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class EventTooLarge(ValueError):
+    """More bytes than allowed arrived without an event ending."""
+
+
+class SseSplitter:
+    """Feed it chunks; it returns the data of each complete event, in order."""
+
+    __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size")
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        """Refuse an event of more than ``limit`` bytes."""
+        self._limit = limit
+        self._fresh = True
+        self._ended_in_cr = False
+        self._parts: list[bytes] = []  # an event's beginning, joined only when its end arrives: linear time
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of the events that ``chunk`` completes."""
+        if self._ended_in_cr or b"\r" in chunk:
+            chunk = self._unify(chunk)
+        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts and self._parts[-1].endswith(b"\n")):
+            self._hold(chunk)  # no event can end here
+            return []
+        text = self._take(chunk)
+        end = text.rfind(b"\n\n")
+        self._hold(text[end + 2 :])
+        return _payloads(text[:end])
+
+    def flush(self) -> list[bytes]:
+        """Return the data of an event that the end of the stream cut off; the caller decides whether it is whole."""
+        return _data(self._take(b""))
+
+    def _take(self, chunk: bytes) -> bytes:
+        if self._parts:
+            self._parts.append(chunk)
+            chunk = b"".join(self._parts)
+            self._parts.clear()
+            self._size = 0
+        if self._fresh and chunk:
+            self._fresh = False
+            chunk = chunk.removeprefix(_BOM)
+        return chunk
+
+    def _unify(self, chunk: bytes) -> bytes:
+        """Return ``chunk`` with one kind of line end; ``CR`` counts at once, and a ``LF`` that follows it does not."""
+        if self._ended_in_cr and chunk:
+            self._ended_in_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if chunk.endswith(b"\r"):
+            self._ended_in_cr = True
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _hold(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise EventTooLarge(f"no event ended within {self._limit} bytes")
+        if part:
+            self._parts.append(part)
+
+
+class EventCutter:
+    """Feed it chunks; it returns the same bytes, cut where events end. What has no end yet is kept.
+
+    A stream that is passed on as it is may break at any moment: only between two events can that still be said.
+    """
+
+    __slots__ = ("_held", "_last", "_limit", "_size")
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        """Refuse an event of more than ``limit`` bytes."""
+        self._limit = limit
+        self._held: list[bytes] = []
+        self._size = 0
+        self._last = b""  # an end may fall between two chunks
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return all that is complete with ``chunk``, b"" if it completes nothing."""
+        cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
+        self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
+        if not cut:
+            self._hold(chunk)
+            return b""
+        complete = b"".join((*self._held, memoryview(chunk)[:cut]))
+        self._held.clear()
+        self._size = 0
+        if cut < len(chunk):
+            self._hold(chunk[cut:])
+        return complete
+
+    def flush(self) -> bytes:
+        """Return what is kept; it has no end."""
+        held, self._held = self._held, []
+        return b"".join(held)
+
+    def _hold(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise EventTooLarge(f"no event ended within {self._limit} bytes")
+        self._held.append(part)
+
+
+def _end_of_events(data: bytes) -> int:
+    """Return where the last event in ``data`` ends, 0 if none does."""
+    if data.endswith(b"\n\n"):  # as nearly always
+        return len(data)
+    ends = _ENDS if b"\r" in data else _ENDS[:1]  # a search in vain costs more than all the rest
+    return max((at + len(end) for end in ends if (at := data.rfind(end)) >= 0), default=0)
+
+
+def _payloads(text: bytes) -> list[bytes]:
+    """Return the data of the events in ``text``, whose last blank line is already off."""
+    if text.startswith(_DATA):
+        payloads = text[len(_DATA) :].split(b"\n\n" + _DATA)
+        if text.count(b"\n") == 2 * (len(payloads) - 1):  # nothing but events of one line, as nearly always
+            return payloads
+    return [payload for event in text.split(b"\n\n") for payload in _data(event)]
+
+
+def _data(event: bytes) -> list[bytes]:
+    """Return the data of one event: nothing, one payload, or several where the backend forgot the blank lines."""
+    lines: list[bytes] = []
+    name = b""
+    for line in event.split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            lines.append(value)
+        elif field == b"event":
+            name = value
+    if not lines:
+        return []
+    if len(lines) > 1 and all((line.startswith(b"{") and line.endswith(b"}")) or line == b"[DONE]" for line in lines):
+        return lines
+    data = b"\n".join(lines)
+    return [_as_error(data)] if name == b"error" and b'"error"' not in data else [data]
+
+
+def _as_error(data: bytes) -> bytes:
+    try:
+        told = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        told = data.decode("utf-8", "replace")
+    return orjson.dumps({"error": told})

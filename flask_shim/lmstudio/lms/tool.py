@@ -1,0 +1,200 @@
+"""LM Studio's ``lms`` tool: what versions before 0.4 can be told in no other way than by their own program.
+
+It is started without a shell, with a list of arguments, without a terminal to ask questions on. It guesses what a
+name may have meant; so models are loaded by their exact path, and a download of another model is broken off.
+"""
+
+from __future__ import annotations
+
+import io
+import queue
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from flask_shim.errors import (
+    BackendProtocolError,
+    BackendRequestError,
+    BackendTimeout,
+    BadRequest,
+    NotSupported,
+)
+from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.http.error_parsing import error_from_text
+from flask_shim.lmstudio.lms.output import Lines, Progress, error_text, picks_another, progress_of
+
+LOOK_SECONDS = 0.1
+"""How often it is looked whether the client has gone, while the tool works."""
+
+LIST_SECONDS = 60.0
+LOAD_SECONDS = 600.0
+
+_BLOCK_BYTES = 4096
+_MOST_BYTES = 16 << 20
+_TAIL_LINES = 20
+
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Windows would open a console for it, on the desktop of whoever is logged in."""
+
+Row = dict[str, Any]
+Output = int | IO[bytes]
+
+
+class CliTool:
+    """The program at one path. Methods raise exceptions of :mod:`flask_shim.errors`; a client that goes ends them."""
+
+    def __init__(self, program: Path, *, load_timeout: float | None = LOAD_SECONDS) -> None:
+        """Start nothing yet; ``load_timeout`` is in seconds, None for no limit."""
+        self.program = program
+        self._load_timeout = load_timeout
+
+    def ls(self, *, call: BackendCall | None = None) -> list[Row]:
+        """Return the models on disk, as the tool describes them: modelKey, path, sizeBytes and more."""
+        return self._rows("ls", call)
+
+    def ps(self, *, call: BackendCall | None = None) -> list[Row]:
+        """Return the loaded models, as the tool describes them: identifier, modelKey, contextLength and more."""
+        return self._rows("ps", call)
+
+    def load(
+        self, key: str, *, context_length: int | None = None, ttl: int | None = None, call: BackendCall | None = None
+    ) -> None:
+        """Load exactly that model and wait until it is ready; ``ttl`` is in idle seconds."""
+        path = next(
+            (row.get("path") for row in self.ls(call=call) if key in (row.get("modelKey"), row.get("path"))), None
+        )
+        if not isinstance(path, str):
+            raise BackendRequestError(f'the lms tool lists no model "{key}"', status=404)
+        numbers = (("--context-length", context_length), ("--ttl", ttl))
+        options = [text for name, number in numbers if number for text in (name, str(number))]
+        self._run("load", "--exact", "--yes", *options, _operand(path), timeout=self._load_timeout, call=call)
+
+    def unload(self, identifier: str, *, call: BackendCall | None = None) -> tuple[str, ...]:
+        """Unload a loaded copy, or all copies of the model with that key, and return their names, if there are any."""
+        rows = [row for row in self.ps(call=call) if identifier in (row.get("identifier"), row.get("modelKey"))]
+        names = tuple(str(row.get("identifier")) for row in rows)
+        for name in names:
+            self._run("unload", _operand(name), timeout=self._load_timeout, call=call)
+        return names
+
+    def get(self, name: str, *, call: BackendCall | None = None) -> Generator[Progress, None, None]:
+        """Download the model (``publisher/name``, a Hugging Face address, perhaps with ``@quantization``).
+
+        Yield what the tool prints about its progress, many times a second; ends when all is there. A client that
+        goes ends the tool; LM Studio may go on by itself. No model of exactly that name is a BackendRefused.
+        """
+        call = call or BackendCall()
+        told: list[str] = []
+        with self._started("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            for line in _lines_of(process, call):
+                if picks_another(line):
+                    raise BackendRequestError(
+                        f'LM Studio has no model of exactly that name on offer: "{name}"', status=404
+                    )
+                progress = progress_of(line)
+                if progress is not None:
+                    yield progress
+                else:
+                    told = [*told, line][-_TAIL_LINES:]
+            _check("get", _end_of(process, call), "\n".join(told))
+
+    def _rows(self, command: str, call: BackendCall | None) -> list[Row]:
+        output = self._run(command, "--json", timeout=LIST_SECONDS, call=call)
+        try:
+            rows = orjson.loads(output[max(0, output.find("[")) :])
+        except orjson.JSONDecodeError as exc:
+            raise BackendProtocolError(f"lms {command} printed no JSON") from exc
+        if not isinstance(rows, list):
+            raise BackendProtocolError(f"lms {command} printed no list")
+        return [row for row in rows if isinstance(row, dict)]
+
+    def _run(self, *arguments: str, timeout: float | None, call: BackendCall | None = None) -> str:
+        """Run to the end and return what was printed on standard output."""
+        call = call or BackendCall()
+        ends_at = None if timeout is None else time.monotonic() + timeout
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            # Files and not pipes: they take any amount without anybody reading, also from what the tool starts itself.
+            with self._started(*arguments, stdout=output, stderr=errors) as process:
+                code = _end_of(process, call, ends_at, f"lms {arguments[0]} took longer than {timeout} s")
+            printed = _content(output)
+            _check(arguments[0], code, _content(errors) or printed)
+            return printed
+
+    @contextmanager
+    def _started(self, *arguments: str, stdout: Output, stderr: Output) -> Iterator[subprocess.Popen[bytes]]:
+        """Start the tool; it has ended when the block has."""
+        try:
+            process = subprocess.Popen(  # noqa: S603  a list, no shell, and no operand looks like an option
+                [str(self.program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                creationflags=_NO_WINDOW,
+            )
+        except OSError as exc:
+            raise NotSupported(f"the lms tool at {self.program} cannot be started: {exc.strerror}") from exc
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _operand(text: str) -> str:
+    """Return the text if it cannot be taken for an option."""
+    if text.startswith("-") or not text.isprintable() or not text:
+        raise BadRequest(f"the lms tool cannot be given that as a name: {text[:80]!r}")
+    return text
+
+
+def _check(command: str, code: int, output: str) -> None:
+    if code:
+        raise error_from_text(error_text(output) or f"lms {command} ended with code {code}")
+
+
+def _end_of(
+    process: subprocess.Popen[bytes], call: BackendCall, ends_at: float | None = None, timeout_message: str = ""
+) -> int:
+    """Wait for the end and return the exit code."""
+    while True:
+        call.check()
+        if ends_at is not None and time.monotonic() > ends_at:
+            raise BackendTimeout(timeout_message)
+        with suppress(subprocess.TimeoutExpired):  # looked at again
+            return process.wait(LOOK_SECONDS)
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_MOST_BYTES).decode("utf-8", "replace")
+
+
+def _lines_of(process: subprocess.Popen[bytes], call: BackendCall) -> Iterator[str]:
+    """Yield the lines as they are printed; pipes cannot be waited on with a timeout on Windows, hence the thread."""
+    blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    if not isinstance(process.stdout, io.BufferedReader):
+        raise BackendProtocolError("the lms tool has no output")
+    threading.Thread(target=_pump, args=(process.stdout, blocks), name="shim-lms", daemon=True).start()
+    lines = Lines()
+    block = b"."
+    while block:
+        call.check()
+        try:
+            block = blocks.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        yield from lines.feed(block, is_last=not block)
+
+
+def _pump(output: io.BufferedReader, blocks: queue.SimpleQueue[bytes]) -> None:
+    with output:
+        while block := output.read1(_BLOCK_BYTES):
+            blocks.put(block)
+    blocks.put(b"")

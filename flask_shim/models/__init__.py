@@ -1,0 +1,1 @@
+"""Models as the shim manages them: names, aliases, slots, loading and keep-alive."""

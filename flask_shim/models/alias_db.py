@@ -1,0 +1,186 @@
+"""The SQLite file that aliases are kept in: its form, its rows, and how it is opened.
+
+It has SQLite's default journal, not WAL: so every change alters the file itself, whose size and times tell other
+processes that there is news; it can be read in a folder that nobody may write to; and it is one file to back up.
+A connection lives for one operation, because Windows renames no file that is open. The file is never opened in another
+way, because on POSIX closing it would drop SQLite's locks.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from marshmallow import ValidationError
+
+from flask_shim.schemas.messages import messages
+from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
+
+SCHEMA = 1
+"""Kept in the file as its user_version."""
+
+BUSY_SECONDS = 10.0
+"""How long a change waits for somebody else's."""
+
+READ_SECONDS = 1.0
+"""How long reading does: whoever asks for a model would wait, and what was read before is nearly always true."""
+
+T = TypeVar("T")
+
+Change = Callable[[sqlite3.Connection], T]
+
+Stamp = tuple[int, int, int] | None
+"""What tells one state of the file from another: modified (ns), size, inode; None while there is no file."""
+
+_COLUMNS = (
+    "key",
+    "name",
+    "base",
+    "parent",
+    "system",
+    "template",
+    "license",
+    "parameters",
+    "messages",
+    "created_ns",
+)
+_CREATE = """
+    CREATE TABLE aliases (
+        key TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        base TEXT NOT NULL,
+        parent TEXT NOT NULL,
+        system TEXT NOT NULL,
+        template TEXT NOT NULL,
+        license TEXT NOT NULL,     -- a JSON array of texts
+        parameters TEXT NOT NULL,  -- a JSON object
+        messages TEXT NOT NULL,    -- a JSON array of turns, as in Ollama's API
+        created_ns INTEGER NOT NULL
+    ) WITHOUT ROWID
+"""
+_TURNS = messages()
+
+_SELECT = "SELECT * FROM aliases ORDER BY key"
+_SPELLING = "SELECT name FROM aliases WHERE key = ?"
+_REPLACE = "REPLACE INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DELETE = "DELETE FROM aliases WHERE key = ?"
+
+
+class AliasDatabaseError(Exception):
+    """The file is no list of aliases that this version can read."""
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return the present stamp; never raises."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return (0, 0, 0)  # reading it will tell why
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
+    """Return all aliases by their keys, and a stamp from before; OSError, sqlite3.Error or Damaged if it can't be."""
+    stamp = stamp_of(path)
+    if stamp is None:
+        return None, {}
+    with _opened(path, READ_SECONDS) as db:
+        db.execute("BEGIN")
+        if _is_new(db, stamp):
+            return stamp, {}
+        return stamp, {row[0]: _to_alias(row) for row in db.execute(_SELECT)}
+
+
+def change(path: Path, work: Change[T]) -> T:
+    """Do ``work`` in one transaction, in a file made for it if there is none; raises like :func:`read`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stamp = stamp_of(path)
+    with _opened(path, BUSY_SECONDS) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if _is_new(db, stamp):
+            db.execute(_CREATE)
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+        result = work(db)
+        db.execute("COMMIT")
+    return result
+
+
+def replace(db: sqlite3.Connection, alias: Alias) -> None:
+    """Write an alias over one of the same name, whose spelling stays."""
+    spelling = db.execute(_SPELLING, (alias.key,)).fetchone()
+    db.execute(_REPLACE, _to_row(alias, name=spelling[0] if spelling else alias.name))
+
+
+def delete(db: sqlite3.Connection, key: str) -> bool:
+    """Delete an alias; tell whether there was one."""
+    return db.execute(_DELETE, (key,)).rowcount > 0
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep others, in whatever process, from replacing the file meanwhile; leaves an empty file for the lock behind."""
+    lock = path.with_name(f"{path.name}.lock")
+    with closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open the file for one operation, which is undone if it raises. A lock is waited for."""
+    try:
+        # isolation_level None: Python opens no transactions of its own.
+        with closing(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)) as db:
+            db.text_factory = bytes.decode
+            yield db
+    except sqlite3.OperationalError:
+        raise  # locked, full, not allowed: says nothing about the file's content
+    except (sqlite3.DatabaseError, ValueError, TypeError, ValidationError) as exc:
+        raise AliasDatabaseError(str(exc)) from exc
+
+
+def _is_new(db: sqlite3.Connection, stamp: Stamp) -> bool:
+    """Tell whether nothing was ever written to the file; raise Damaged if what was is not ours."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    columns = tuple(row[1] for row in db.execute("PRAGMA table_info(aliases)"))
+    if version == SCHEMA and columns == _COLUMNS:
+        return False
+    if stamp is None or stamp[1] == 0:  # SQLite itself calls a file of some 500 bytes empty, and writes over it
+        return True
+    raise AliasDatabaseError(f"it does not hold aliases in version {SCHEMA} of their form")
+
+
+def _to_row(alias: Alias, name: str) -> tuple[Any, ...]:
+    return (
+        alias.key,
+        name,
+        alias.base,
+        alias.parent,
+        alias.system,
+        alias.template,
+        orjson.dumps(alias.license).decode(),
+        to_json(alias.parameters).decode(),
+        messages_to_json(alias.messages).decode(),
+        alias.created_ns,
+    )
+
+
+def _to_alias(row: tuple[Any, ...]) -> Alias:
+    _, name, base, parent, system, template, license_, parameters, turns, created_ns = row
+    return Alias(
+        name=name,
+        base=base,
+        created_ns=created_ns,
+        parent=parent,
+        system=system,
+        template=template,
+        license=tuple(orjson.loads(license_)),
+        parameters=orjson.loads(parameters),
+        messages=_TURNS.deserialize(orjson.loads(turns)),
+    )

@@ -1,0 +1,129 @@
+"""The aliases of this machine's user: shared by threads and processes, read as cheaply as a dictionary."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+from flask_shim.errors import ShimError
+from flask_shim.models import alias_db
+from flask_shim.models.alias_db import AliasDatabaseError, Stamp, stamp_of
+from flask_shim.translate.ollama.alias import Alias, alias_key
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "aliases.sqlite3"
+
+RETRY_SECONDS = 5.0
+"""How long a file that cannot be read is left alone, unless it changes."""
+
+SETTLED_NS = 2_100_000_000
+"""Two changes within this time may leave the same time on the file: FAT counts in steps of two seconds."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The aliases as they were when the file had that stamp; good until then on the monotonic clock."""
+
+    stamp: Stamp
+    aliases: Mapping[str, Alias]
+    good_until: float
+
+    def is_current(self, stamp: Stamp) -> bool:
+        return self.stamp == stamp and time.monotonic() < self.good_until
+
+
+class AliasStore:
+    """The aliases in one file, which is made with the first of them. All methods may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Touch nothing yet; a missing file holds no aliases."""
+        self._path = path
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._seen = _Seen(None, {}, math.inf)
+        self._warned = ""
+
+    def aliases(self) -> Mapping[str, Alias]:
+        """Return all aliases by :func:`alias_key`: the same object until something changes; to be read only.
+
+        Never raises: a file that cannot be read is told in the log, and what it held before still stands.
+        """
+        seen = self._seen
+        if not seen.is_current(stamp_of(self._path)):
+            with self._reading:
+                seen = self._seen
+                if not seen.is_current(stamp_of(self._path)):
+                    seen = self._seen = self._look(seen)
+        return seen.aliases
+
+    def find(self, name: str) -> Alias | None:
+        """Return the alias of that name."""
+        return self.aliases().get(alias_key(name))
+
+    def put(self, alias: Alias) -> None:
+        """Keep an alias; one of the same name is replaced, but its spelling stays. Raise ShimError if it can't be."""
+        self._change(lambda db: alias_db.replace(db, alias))
+
+    def delete(self, name: str) -> bool:
+        """Delete the alias of that name; tell whether there was one. Raise ShimError if it can't be."""
+        return self.find(name) is not None and self._change(lambda db: alias_db.delete(db, alias_key(name)))
+
+    def _look(self, before: _Seen) -> _Seen:
+        try:
+            stamp, found = self._mended(lambda: alias_db.read(self._path))
+        except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
+            self._warn(f"the aliases in {self._path} cannot be read: {_reason(exc)}")
+            return _Seen(stamp_of(self._path), before.aliases, time.monotonic() + RETRY_SECONDS)
+        self._warned = ""
+        is_settled = stamp is None or time.time_ns() - stamp[0] > SETTLED_NS
+        # Whoever remembers things about the aliases compares by identity.
+        aliases = before.aliases if found == before.aliases else found
+        return _Seen(stamp, aliases, math.inf if is_settled else -math.inf)
+
+    def _warn(self, text: str) -> None:
+        if text != self._warned:
+            self._warned = text
+            log.warning("%s", text)
+
+    def _change(self, work: alias_db.Change[T]) -> T:
+        try:
+            with self._writing:
+                return self._mended(lambda: alias_db.change(self._path, work))
+        except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
+            log.warning("aliases cannot be saved in %s: %s", self._path, _reason(exc))
+            text = f"aliases cannot be saved: {_reason(exc)} (SHIM_DATA_DIR names the folder for them)"
+            raise ShimError(text, status=507) from exc
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        """Do ``work``; if the file is damaged, put it aside and do it again without any."""
+        stamp = stamp_of(self._path)
+        try:
+            return work()
+        except AliasDatabaseError as exc:
+            with alias_db.alone(self._path):
+                # Another thread or process may have been faster, and the file be a new one.
+                if stamp_of(self._path) == stamp:
+                    self._put_aside(str(exc))
+            return work()
+
+    def _put_aside(self, reason: str) -> None:
+        # No journal is left beside it: SQLite has played it back, and deleted it, before it found the damage.
+        kept = self._path.with_name(f"{self._path.name}.damaged-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}")
+        self._path.rename(kept)
+        log.warning("the file of aliases is damaged (%s): kept as %s, and begun anew without any", reason, kept)
+
+
+def _reason(exc: Exception) -> str:
+    """Return what went wrong, without the paths that an OSError tells."""
+    return (isinstance(exc, OSError) and exc.strerror) or str(exc)

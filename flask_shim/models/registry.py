@@ -1,0 +1,133 @@
+"""Names to models: resolved against the backend's list before anything is sent, and remembered while it stands."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
+
+from flask_shim.errors import ModelNotFound
+from flask_shim.lmstudio import LMStudio, Model
+from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.lmstudio.connection import NEWS_SECONDS
+from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
+from flask_shim.translate.ollama.listing import Entry
+from flask_shim.translate.ollama.name_matching import find_model
+from flask_shim.translate.ollama.names import display
+
+Aliases = Mapping[str, Alias]
+"""The aliases of one moment, by :func:`alias_key`."""
+
+_NONE: Aliases = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResolvedModel:
+    """What a client's model name stands for. Equal to itself only, so what is made of it can be kept.
+
+    ``identifier`` is what the backend calls exactly that: the model's key, one of its variants or loaded copies.
+    ``alias`` is there when the name is one; ``entry`` has what it brings.
+    """
+
+    name: str
+    entry: Entry
+    identifier: str
+    listing: Listing = field(repr=False)
+    alias: Alias | None = None
+
+    @property
+    def model(self) -> Model:
+        """The backend's model."""
+        return self.entry.model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelNames:
+    """Every name of one moment. Equal to itself only, so what is made of it can be kept for as long as it stands."""
+
+    listing: Listing = field(repr=False)
+    aliases: Aliases = field(repr=False)
+    entries: list[Entry]
+
+
+class ModelRegistry:
+    """All names that clients may use: the aliases, and behind them the models under their own names."""
+
+    def __init__(self, backend: LMStudio, cache_size: int, aliases: Callable[[], Aliases] = lambda: _NONE) -> None:
+        """Remember ``cache_size`` resolutions, 0 none; ``aliases`` gives the same object until something changes."""
+        self._backend = backend
+        self._aliases = aliases
+        self._lock = threading.Lock()
+        self._cache: LRUCache[str, tuple[Aliases, ResolvedModel]] = LRUCache(maxsize=cache_size)
+        self._seen_ns: dict[str, int] = {}
+        self._names: ModelNames | None = None
+
+    def find(self, name: str) -> ResolvedModel | None:
+        """Return what ``name`` stands for, None when nothing answers to it; raise if the backend cannot be asked.
+
+        An alias whose model has gone is a ModelNotFound: it must not give way to a model that happens to be called so.
+        """
+        aliases = self._aliases()
+        listing = self._backend.listing()
+        target = self._resolve(name, listing, aliases)
+        if target is None and time.monotonic() - listing.fetched_at > NEWS_SECONDS:
+            target = self._resolve(name, self._backend.listing(max_age=NEWS_SECONDS), aliases)
+        if target is None and (alias := aliases.get(alias_key(name))) is not None:
+            raise ModelNotFound(f"model '{name}' not found: it was made from '{alias.base}', which LM Studio lacks now")
+        return target
+
+    def entries(self, listing: Listing) -> list[Entry]:
+        """Return every name of the list: aliases, and the models that no alias hides."""
+        aliases = self._aliases()
+        own = [entry for entry in self.models(listing) if alias_key(entry.name) not in aliases]
+        return own + self.aliases(listing)
+
+    def names(self, listing: Listing) -> ModelNames:
+        """Return every name of the list, in the same object until the list or the aliases change."""
+        aliases, names = self._aliases(), self._names
+        if names is None or names.listing is not listing or names.aliases is not aliases:
+            names = self._names = ModelNames(listing, aliases, self.entries(listing))
+        return names
+
+    def models(self, listing: Listing) -> list[Entry]:
+        """Return the backend's models under their own names."""
+        return [self._entry(model) for model in listing.models]
+
+    def aliases(self, listing: Listing) -> list[Entry]:
+        """Return the aliases whose models are in the list."""
+        based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
+        return [to_entry(alias, model) for alias, model in based if model is not None]
+
+    def _resolve(self, name: str, listing: Listing, aliases: Aliases) -> ResolvedModel | None:
+        with self._lock:
+            known = self._cache.get(name)
+        if known is not None and known[0] is aliases and known[1].listing is listing:
+            return known[1]
+        alias = aliases.get(alias_key(name))
+        target = self._aliased(name, alias, listing) if alias else self._located(name, listing)
+        if target is not None and self._cache.maxsize:
+            with self._lock:
+                self._cache[name] = aliases, target
+        return target
+
+    def _aliased(self, name: str, alias: Alias, listing: Listing) -> ResolvedModel | None:
+        model = base_of(alias, listing.models)
+        if model is None:
+            return None
+        return ResolvedModel(
+            name=name, entry=to_entry(alias, model), identifier=alias.base, listing=listing, alias=alias
+        )
+
+    def _located(self, name: str, listing: Listing) -> ResolvedModel | None:
+        found = find_model(name, listing.models)
+        if found is None:
+            return None
+        return ResolvedModel(name=name, entry=self._entry(found.model), identifier=found.identifier, listing=listing)
+
+    def _entry(self, model: Model) -> Entry:
+        with self._lock:
+            seen_ns = self._seen_ns.setdefault(model.key, time.time_ns())
+        return Entry(name=display(model.key), model=model, modified_ns=seen_ns)

@@ -1,0 +1,1 @@
+"""Logs, the access log, metrics, and what is known of the current request."""

@@ -1,0 +1,157 @@
+"""What is known of the request this thread works on: for its log lines, its line at the end, and the metrics."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from flask_shim.errors import BackendError, ClientDisconnected, ShimError
+
+DONE = "done"
+CLIENT_DISCONNECTED = "client_disconnected"
+REJECTED = "rejected"
+ABORTED = "aborted"
+
+_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class RequestRecord:
+    """One request, filled in while it is answered. Moments are on the :func:`time.perf_counter_ns` clock.
+
+    ``model`` is a key of the backend's list, never just what a client wrote; ``None`` means "not known".
+    """
+
+    id: str = "-"
+    method: str = ""
+    path: str = ""
+    client: str = ""
+    route: str = ""
+    status: int = 0
+    model: str = ""
+    started_ns: int = field(default_factory=time.perf_counter_ns)
+    first_token_ns: int | None = None
+    ended_ns: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    rejected_by: str = ""
+    """The guard that sent it away: host, origin, key, size."""
+    backend_error: str = ""
+    """What kind of failure of the backend ended it."""
+    error: str = ""
+    """The text the client was told."""
+    error_safe_text: str = ""
+    """The same without words of LM Studio, a model or the client."""
+    is_streamed: bool = False
+    is_complete: bool = False
+    """The last block of a streamed answer was made."""
+    _ending: str = field(default="", init=False)
+
+    def uses(self, model: str) -> None:
+        """Note the backend's key of the model that answers."""
+        self.model = model
+
+    def first_token(self) -> None:
+        """Note that the answer begins now; only the first time counts."""
+        if self.first_token_ns is None:
+            self.first_token_ns = time.perf_counter_ns()
+
+    def counted(self, tokens_in: int | None, tokens_out: int | None) -> None:
+        """Note how many tokens were read and made."""
+        self.tokens_in, self.tokens_out = tokens_in, tokens_out
+
+    def streams(self) -> None:
+        """Note that the answer leaves while it is made, so that its end has to be told."""
+        self.is_streamed = True
+
+    def completed(self) -> None:
+        """Note that a streamed answer has come to its end."""
+        self.is_complete = True
+
+    def failed(self, exc: Exception) -> None:
+        """Note the failure that ended it, before or after the status was sent."""
+        self.error = exc.text if isinstance(exc, ShimError) else "internal error"
+        self.error_safe_text = exc.safe_text if isinstance(exc, ShimError) else self.error
+        self.backend_error = kind_of(exc) if isinstance(exc, BackendError) else ""
+        ending = _ending_of(exc)
+        self._ending = ABORTED if ending == REJECTED and self.is_streamed else ending
+
+    def ended(self) -> None:
+        """Note that nothing more will come."""
+        self.ended_ns = time.perf_counter_ns()
+
+    @property
+    def outcome(self) -> str:
+        """Tell how it ended: ``done``, ``client_disconnected``, ``rejected``, ``error:<kind>`` or ``error``.
+
+        ``aborted`` is a streamed answer that was still running when the shim was stopped.
+        """
+        if self._ending:
+            return self._ending
+        if self.is_streamed and not self.is_complete:
+            return CLIENT_DISCONNECTED
+        if self.status >= 400:
+            return REJECTED if self.status < 500 else "error"
+        return DONE
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return _seconds(self.started_ns, self.ended_ns)
+
+    @property
+    def first_token_seconds(self) -> float | None:
+        """How long it took until the answer began."""
+        return None if self.first_token_ns is None else _seconds(self.started_ns, self.first_token_ns)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How fast the answer was made, from its first token to its end."""
+        if not self.tokens_out or self.first_token_ns is None:
+            return None
+        return self.tokens_out / max(1e-6, _seconds(self.first_token_ns, self.ended_ns))
+
+
+def _seconds(start_ns: int, end_ns: int | None) -> float:
+    return ((time.perf_counter_ns() if end_ns is None else end_ns) - start_ns) / 1e9
+
+
+def kind_of(exc: Exception) -> str:
+    """Return the kind of a failure as a word: ``backend_timeout``, ``model_load_error``, ``internal`` for a bug."""
+    return _CAPITAL.sub("_", type(exc).__name__).lower() if isinstance(exc, ShimError) else "internal"
+
+
+def _ending_of(exc: Exception) -> str:
+    if isinstance(exc, ClientDisconnected):
+        return CLIENT_DISCONNECTED
+    if isinstance(exc, BackendError) or not isinstance(exc, ShimError) or type(exc) is ShimError:
+        return f"error:{kind_of(exc)}"
+    return REJECTED
+
+
+def new_id(wanted: str = "") -> str:
+    """Return the client's own id if it is a sound one, else a new one."""
+    return wanted if _SOUND_ID.fullmatch(wanted) else f"{random.getrandbits(48):012x}"
+
+
+_CURRENT: ContextVar[RequestRecord | None] = ContextVar("flask_shim_request", default=None)
+
+
+def current() -> RequestRecord:
+    """Return the record of the request this thread works on; outside of one, a record nobody will read."""
+    return _CURRENT.get() or RequestRecord()
+
+
+def current_id() -> str:
+    """Return the id of the request this thread works on, ``-`` outside of one."""
+    record = _CURRENT.get()
+    return "-" if record is None else record.id
+
+
+def enter(record: RequestRecord | None) -> None:
+    """Make ``record`` this thread's; None when the request is over."""
+    _CURRENT.set(record)

@@ -1,0 +1,113 @@
+"""What chat and generate have in common: the checks, the load and unload calls, the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from typing import TypeVar
+
+from flask import Response, request
+
+from flask_shim.error_responses import json_response
+from flask_shim.errors import ShimError
+from flask_shim.inference.completion import Completion
+from flask_shim.inference.model_use import ModelRequirements, load_model, requirements_for, unload_model
+from flask_shim.inference.ollama_response import new_call_id
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.middleware.access import check_may_change
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.services import services
+from flask_shim.translate.answer.answer_reader import ReaderOptions
+from flask_shim.translate.answer.tool_schemas import Schemas
+from flask_shim.translate.ollama.capabilities import has_thinking
+from flask_shim.translate.ollama.dates import to_utc
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.records import RecordEncoder
+from flask_shim.translate.ollama.requests import (
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+    InferenceRequest,
+    InvalidFormat,
+)
+from flask_shim.translate.ollama.sampling_options import check_options
+
+log = logging.getLogger(__name__)
+
+ModelAsk = InferenceRequest | EmbedRequest | EmbeddingsRequest
+"""What has options and a keep-alive."""
+
+Ask = TypeVar("Ask", bound=ModelAsk)
+
+
+def with_checked_options(api_request: Ask) -> Ask:
+    """Return the ask with options of the right types; raise Ollama's 500 for a wrong one."""
+    checked = check_options(api_request.options)
+    if checked.unknown:
+        log.debug("options without effect: %s", ", ".join(checked.unknown))
+    return dataclasses.replace(api_request, options=checked.known)
+
+
+def check_format(api_request: InferenceRequest) -> None:
+    """Refuse a format that is none; Ollama does it once the model is loaded, with a 500."""
+    if isinstance(api_request.format, InvalidFormat):
+        raise ShimError(api_request.format.complaint, status=500, log_text="invalid format")
+
+
+def requirements_of_request(target: ResolvedModel, api_request: ModelAsk) -> ModelRequirements:
+    """Return what the ask needs of its model."""
+    context = api_request.options.get("num_ctx") or services().config.default_context
+    keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
+    return requirements_for(services(), target, keep_alive=keep_alive, context=context)
+
+
+def open_completion(
+    path: str, payload: Payload, target: ResolvedModel, api_request: InferenceRequest, started_ns: int
+) -> Completion:
+    """Open the completion; it belongs to the caller."""
+    requirements = requirements_of_request(target, api_request)
+    return Completion(services(), requirements, disconnect_check(request.environ), started_ns).open(
+        path, {**payload, "model": target.identifier}
+    )
+
+
+def load_response(target: ResolvedModel, api_request: InferenceRequest, records: RecordEncoder) -> Response:
+    """Load the model and answer with the one object that says so."""
+    load_for_request(target, api_request)
+    return json_response(records.bare("load", to_utc(time.time_ns())))
+
+
+def load_for_request(target: ResolvedModel, api_request: ModelAsk) -> None:
+    """Load the model and start its keep-alive."""
+    check_may_change(services().config)
+    services().backend.listing(must_answer=True)  # one that went away holds no model
+    with services().work(disconnect_check(request.environ)) as call:
+        load_model(services(), requirements_of_request(target, api_request), call)
+
+
+def unload_response(target: ResolvedModel, records: RecordEncoder) -> Response:
+    """Unload the model and answer with the one object that says so."""
+    unload_for_request(target)
+    return json_response(records.bare("unload", to_utc(time.time_ns())))
+
+
+def unload_for_request(target: ResolvedModel) -> None:
+    """Unload the model."""
+    check_may_change(services().config)
+    with services().work(disconnect_check(request.environ)) as call:
+        unload_model(services(), target.model, call)
+
+
+def reader_options(
+    target: ResolvedModel, api_request: InferenceRequest, offered: Schemas | None = None
+) -> ReaderOptions:
+    """Return how the answer to this ask is to be read."""
+    return ReaderOptions(
+        offered=offered or {},
+        mode="hide" if api_request.think is False else services().config.reasoning,
+        can_think=has_thinking(target.model),
+        is_raw=isinstance(api_request, GenerateRequest) and api_request.raw,
+        wants_json=api_request.format is not None,
+        new_id=new_call_id,
+    )

@@ -1,0 +1,154 @@
+"""Request bytes to a JSON object, forgiving and refusing what Go's decoder forgives and refuses.
+
+orjson reads nearly every body. What it refuses is read again the slow way, because Go takes more (text behind the
+first value, lone surrogates, raw bytes that are no UTF-8) and because its error texts are what clients know.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import orjson
+
+from flask_shim.errors import BadRequest
+from flask_shim.schemas.json_syntax import Scanner
+
+MAX_DEPTH = 200
+"""Nested levels we take: no real tool schema comes near, and orjson cannot write more than 254 of them."""
+
+_LONGEST_LITERAL = 100
+_SPACE = b" \t\r\n"
+
+_ESCAPES = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+_KINDS: dict[type, str] = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+
+
+class Literal(float):
+    """A number that remembers how it was written."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Literal:
+        """Keep ``text``; the value itself may be infinite."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+class NumberOutOfRange(BadRequest):
+    """A number no float64 can hold, where it could stand for anything."""
+
+    def __init__(self, text: str) -> None:
+        """Name the literal as Go does for a value of unknown type."""
+        super().__init__(f"json: cannot unmarshal number {shortened(text)} into Go value of type float64")
+
+
+def kind(value: object) -> str:
+    """Return Go's word for the JSON type of ``value``."""
+    return "number" if isinstance(value, Literal) else _KINDS[type(value)]
+
+
+def shortened(literal: str) -> str:
+    """Cut a literal that is long enough to be an attack on whoever reads the error; Go repeats it whole."""
+    return literal if len(literal) <= _LONGEST_LITERAL else f"{literal[:_LONGEST_LITERAL]}…"
+
+
+def read_object(raw: bytes, go_type: str, *, empty_text: str = "missing request body") -> dict[str, Any]:
+    """Return the first JSON value of ``raw``, which must be an object; ``null`` is an empty one.
+
+    ``go_type`` names what Ollama reads the body into (``api.ChatRequest``). BadRequest carries Go's error text.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = _read_as_go(raw, empty_text)
+    else:
+        _refuse_depth(value, raw)
+    return _object(value, go_type)
+
+
+def read_literals(raw: bytes, go_type: str) -> dict[str, Any]:
+    """Read a body that :func:`read_object` took or found a number out of range in; every number is a Literal."""
+    return _object(json.loads(_first_value(raw), parse_int=Literal, parse_float=Literal), go_type)
+
+
+def member_text(raw: bytes, name: str) -> str:
+    """Return the JSON text of a member that is not null of the object in ``raw``, as the client wrote it."""
+    scanner = Scanner(raw)
+    scanner.scan()
+    given = [value for key, value in scanner.members if folded(json.loads(_as_text(key))) == name]
+    return _as_text([value for value in given if value != b"null"][-1])
+
+
+def folded(key: str) -> str:
+    """Fold the case of a field name as Go does: the long s and the Kelvin sign count as letters."""
+    return key.lower().replace("\u017f", "s")
+
+
+def _object(value: object, go_type: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"json: cannot unmarshal {kind(value)} into Go value of type {go_type}")
+    return value
+
+
+def _read_as_go(raw: bytes, empty_text: str) -> object:
+    if not raw.strip(_SPACE):
+        raise BadRequest(empty_text)
+    text = _first_value(raw)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # What is left for orjson to refuse are numbers beyond float64.
+        return json.loads(text, parse_int=_number(int), parse_float=_number(float))
+
+
+def _number(exact: Callable[[str], float]) -> Callable[[str], float]:
+    def read(literal: str) -> float:
+        if math.isinf(float(literal)):
+            raise NumberOutOfRange(literal)
+        return exact(literal)
+
+    return read
+
+
+def _first_value(raw: bytes) -> str:
+    scanner = Scanner(raw)
+    end = scanner.scan()
+    if scanner.depth > MAX_DEPTH:
+        _refuse()
+    return _as_text(raw[:end])
+
+
+def _as_text(raw: bytes) -> str:
+    """Decode valid JSON; each byte that is no UTF-8 and each lone surrogate becomes U+FFFD."""
+    # surrogateescape makes one lone surrogate of each bad byte, and Go replaces byte by byte too.
+    text = _SURROGATES.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
+    return _ESCAPES.sub(lambda escape: "\\ufffd" if escape["lone"] else escape[0], text)
+
+
+def _refuse_depth(value: object, raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level if isinstance(parent, (dict, list)) for child in _children(parent)]
+    if any(isinstance(value, (dict, list)) for value in level):
+        _refuse()
+
+
+def _children(parent: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return parent.values() if isinstance(parent, dict) else parent
+
+
+def _refuse() -> NoReturn:
+    raise BadRequest(f"request body is nested more than {MAX_DEPTH} levels deep")

@@ -1,0 +1,132 @@
+"""The bodies of OpenAI's Responses and Anthropic's Messages, as far as their types go; unknown fields are ignored.
+
+What the items and blocks inside hold is looked at when they are translated: a backend that has these routes itself
+may know more kinds of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_shim.schemas.go_fields import (
+    GoAny,
+    GoBool,
+    GoField,
+    GoFloat,
+    GoInt,
+    GoList,
+    GoMap,
+    GoObject,
+    GoSchema,
+    GoString,
+)
+from flask_shim.schemas.json_body import kind
+from flask_shim.schemas.unmarshal_errors import mismatch, refusal
+from flask_shim.translate.anthropic.messages_request import MessagesRequest
+from flask_shim.translate.openai.responses_request import ResponsesRequest
+
+RESPONSES_TYPE = "openai.ResponsesRequest"
+MESSAGES_TYPE = "anthropic.MessagesRequest"
+"""What Ollama calls these bodies when one is no object."""
+
+
+def load_responses(body: Mapping[str, Any]) -> ResponsesRequest:
+    """Read the object POST /v1/responses was sent; BadRequest carries Ollama's text."""
+    return ResponsesRequest(**_RESPONSES.read_or_refuse(body))
+
+
+def load_messages(body: Mapping[str, Any]) -> MessagesRequest:
+    """Read the object POST /v1/messages was sent; BadRequest carries Ollama's text."""
+    return MessagesRequest(**_MESSAGES.read_or_refuse(body))
+
+
+class Input(GoField[Any]):
+    """A text, or a list of items."""
+
+    def __init__(self) -> None:
+        super().__init__(load_default=None)
+
+    def from_json(self, value: Any) -> Any:
+        """Take either."""
+        if not isinstance(value, str | list):
+            text = f"json: cannot unmarshal {kind(value)} into Go value of type []json.RawMessage"
+            raise refusal(f"input must be a string or array: {text}")
+        return value
+
+
+class ResponsesSchema(GoSchema):
+    """POST /v1/responses."""
+
+    struct = "ResponsesRequest"
+
+    model = GoString()
+    input = Input()
+    instructions = GoString(None)
+    stream = GoBool()
+    temperature = GoFloat()
+    top_p = GoFloat()
+    max_output_tokens = GoInt()
+    reasoning = GoMap()
+    text = GoMap()
+    tools = GoList(GoMap(), "[]openai.ResponsesTool")
+    tool_choice = GoAny()
+    parallel_tool_calls = GoBool(default=True)
+    previous_response_id = GoString()
+    conversation = GoAny()
+    truncation = GoString(None)
+    background = GoBool()
+    metadata = GoMap()
+
+
+class TurnSchema(GoSchema):
+    """One of Anthropic's turns."""
+
+    struct = "MessageParam"
+
+    role = GoString()
+    content = GoAny()
+
+
+class Turn(GoObject[dict[str, Any]]):
+    """A turn as a dict of its two fields."""
+
+    def __init__(self) -> None:
+        super().__init__(TurnSchema(), dict, "anthropic.MessageParam")
+
+
+class System(GoField[Any]):
+    """A text, or a list of blocks."""
+
+    def __init__(self) -> None:
+        super().__init__(load_default=None)
+
+    def from_json(self, value: Any) -> Any:
+        """Take either."""
+        if not isinstance(value, str | list):
+            raise mismatch(value, "[]anthropic.ContentBlock")
+        return value
+
+
+class MessagesSchema(GoSchema):
+    """POST /v1/messages and POST /v1/messages/count_tokens."""
+
+    struct = "MessagesRequest"
+
+    model = GoString()
+    max_tokens = GoInt()
+    messages = GoList(Turn(), "[]anthropic.MessageParam")
+    system = System()
+    stream = GoBool()
+    temperature = GoFloat()
+    top_p = GoFloat()
+    top_k = GoInt()
+    stop_sequences = GoList(GoString(), "[]string")
+    tools = GoList(GoMap(), "[]anthropic.Tool")
+    tool_choice = GoMap()
+    thinking = GoMap()
+    output_config = GoMap()
+
+
+_RESPONSES = ResponsesSchema()
+_MESSAGES = MessagesSchema()

@@ -1,0 +1,51 @@
+"""Whether the address of LM Studio is our own: a shim that asks itself does so until nothing is left to ask with."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from flask_shim.config.addresses import is_address, is_loopback
+from flask_shim.lmstudio.http.loopback import addresses_of
+from flask_shim.serving.listeners import REACHED_AS
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def is_own_listener(url: str, listeners: Iterable[socket.socket]) -> bool:
+    """Tell whether whoever asks at ``url`` certainly comes to one of the listeners."""
+    parts = urlsplit(url)
+    port = parts.port or _PORTS[parts.scheme]
+    bound = [listener.getsockname()[0] for listener in listeners if listener.getsockname()[1] == port]
+    # The name is looked up only now: most often the port says enough.
+    address = _address(parts.hostname or "", port) if bound else ""
+    return bool(address) and any(_takes(host, address) for host in bound)
+
+
+def _address(host: str, port: int) -> str:
+    """Return the address that is tried first for a host, "" for one that nobody knows."""
+    first = addresses_of(host, port)[0]
+    try:
+        return str(socket.getaddrinfo(first, port, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError:
+        return ""
+
+
+def _takes(bound: str, address: str) -> bool:
+    """Whether what listens at the one gets what is sent to the other; ``0.0.0.0`` is all addresses of this machine."""
+    if bound not in REACHED_AS:
+        return bound == address
+    return (":" in bound) == (":" in address) and _is_ours(address)
+
+
+def _is_ours(address: str) -> bool:
+    if is_address(address) and is_loopback(address):
+        return True
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))  # only an address of this machine can be bound
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Which program already answers at an address."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import NamedTuple
+
+import orjson
+import requests
+
+from flask_shim.config.addresses import bracketed
+
+CONNECT_SECONDS = 0.5
+"""On this machine a listening program takes a connection at once. Windows needs 2 s to say that there is none."""
+
+ANSWER_SECONDS = 1.0
+ANSWER_BYTES = 4096
+
+SHIM = "another flask-shim"
+OLLAMA = "Ollama"
+
+OLLAMA_ROOT = b"Ollama is running"
+
+
+class PortReply(NamedTuple):
+    """What came back for one path: the first bytes, and whether a key is asked for as the shim asks."""
+
+    status: int = 0
+    body: bytes = b""
+    asks_key: bool = False
+
+
+def identify_server(host: str, port: int) -> str | None:
+    """Say which program takes connections there, None if nobody does."""
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError:
+        return None
+    return _name(f"http://{bracketed(host)}:{port}")
+
+
+def how_to_stop(who: str) -> str:
+    """Return what to do about a program that :func:`who_answers` named, as the beginning of a sentence."""
+    return "Stop it (quit it from its icon; on Linux: systemctl stop ollama)" if who.startswith(OLLAMA) else "Stop it"
+
+
+def _name(url: str) -> str:
+    with requests.Session() as session:
+        session.trust_env = False
+        root, version, health = _ask_all(session, url)
+    told = _json(version).get("version")
+    is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(told, str)
+    # Other servers have a /health like ours; ours may keep its version for those who have its key.
+    if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
+        return SHIM
+    if is_ollama:
+        return f"{OLLAMA} {told}" if isinstance(told, str) else OLLAMA
+    return "another program"
+
+
+def _ask_all(session: requests.Session, url: str) -> tuple[PortReply, PortReply, PortReply]:
+    root = _ask(session, f"{url}/")
+    if not root.status:
+        return PortReply(), PortReply(), PortReply()
+    return root, _ask(session, f"{url}/api/version"), _ask(session, f"{url}/health")
+
+
+def _ask(session: requests.Session, url: str) -> PortReply:
+    try:
+        with session.get(url, timeout=ANSWER_SECONDS, stream=True, allow_redirects=False) as response:
+            body = next(response.iter_content(ANSWER_BYTES), b"")
+            asks_key = response.status_code == 401 and response.headers.get("WWW-Authenticate") == "Bearer"
+            return PortReply(response.status_code, body, asks_key)
+    except (requests.RequestException, OSError):
+        return PortReply()  # no answer, or one that is no HTTP, is some other program's
+
+
+def _json(reply: PortReply) -> dict[str, object]:
+    with suppress(orjson.JSONDecodeError):  # not JSON, so not one of those we know
+        value = orjson.loads(reply.body)
+        return value if isinstance(value, dict) else {}
+    return {}

@@ -1,0 +1,32 @@
+"""Serve until a signal says stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from flask import Flask
+
+from flask_shim.config import Config
+from flask_shim.inference.preload import preloading
+from flask_shim.services import services_of
+from flask_shim.serving.drain import drain
+from flask_shim.serving.server import Server
+from flask_shim.serving.signals import stop_signals
+from flask_shim.serving.supervisor import Supervisor
+
+
+def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
+    """Serve ``app`` until a stop signal has been obeyed; owns the listeners and the app's services from here on.
+
+    With more than one worker the app is closed: each of them builds its own from ``config``.
+    """
+    services = services_of(app)
+    if config.workers > 1:
+        services.close()
+        Supervisor(config, listeners).run()
+        return
+    server = Server(app, config, listeners)
+    with stop_signals(lambda: drain(services, server)), preloading(services):
+        server.run()
+    services.close()

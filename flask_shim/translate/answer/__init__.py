@@ -1,0 +1,1 @@
+"""Events of a completion into pieces of an answer, shared by every protocol."""

@@ -1,0 +1,186 @@
+"""Tool calls that a model wrote as text and the backend did not recognise. Pure.
+
+Only calls of tools that this very request offered are taken out of the text; all else was meant to be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from flask_shim.translate.answer.thinking import partial_tag
+from flask_shim.translate.answer.tool_calls import FinishedCall
+from flask_shim.translate.answer.tool_schemas import ToolSchemas
+
+
+class Written(NamedTuple):
+    """A call as it was written. In forms without JSON all arguments are text; only their tool knows what they mean."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    is_text: bool = False
+
+
+Parsed = list[Written]
+
+
+def _json_calls(text: str) -> Parsed:
+    value = orjson.loads(text)
+    return [_json_call(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def _json_call(item: Any) -> Written:
+    arguments = item.get("arguments", item.get("parameters")) or {}
+    if not isinstance(item["name"], str):
+        raise ValueError("no name")
+    return Written(item["name"], _arguments(arguments) if isinstance(arguments, str) else _mapping(arguments))
+
+
+def _arguments(text: str) -> Mapping[str, Any]:
+    return _mapping(orjson.loads(text))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("arguments are an object")
+    return value
+
+
+_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.S)
+
+
+def _xml_call(text: str) -> Parsed:
+    name, _, body = text.partition(">")
+    if _PARAMETER.sub("", body).strip():
+        raise ValueError("more than parameters")
+    return [Written(name.strip(), dict(_PARAMETER.findall(body)), is_text=True)]
+
+
+_PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.S)
+
+
+def _pairs_call(text: str) -> Parsed:
+    name, _, _ = text.partition("<")
+    if _PAIR.sub("", text).strip() != name.strip():
+        raise ValueError("more than pairs")
+    return [Written(name.strip(), {key.strip(): value for key, value in _PAIR.findall(text)}, is_text=True)]
+
+
+def _hermes(text: str) -> Parsed:
+    inner = text.strip()
+    if "<arg_key>" in inner and not inner.startswith(("{", "[")):
+        return _pairs_call(inner)
+    if inner.startswith("<function="):
+        return _xml_call(inner.removeprefix("<function=").removesuffix("</function>"))
+    return _json_calls(inner)
+
+
+def _mistral(text: str) -> Parsed:
+    if "[ARGS]" not in text:
+        return _json_calls(text)
+    pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
+    return [Written(name.strip(), _arguments(arguments)) for name, _, arguments in pairs]
+
+
+def _harmony(text: str) -> Parsed:
+    name = re.match(r"\s*([\w.-]+)", text)
+    if name is None:
+        raise ValueError("no name")
+    return [Written(name[1], _arguments(text.partition("<|message|>")[2]))]
+
+
+_FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
+    ("<tool_call>", "</tool_call>", _hermes),
+    ("[TOOL_REQUEST]", "[END_TOOL_REQUEST]", _json_calls),
+    ("<function=", "</function>", _xml_call),
+    ("[TOOL_CALLS]", "", _mistral),
+    ("<|channel|>commentary to=functions.", "<|call|>", _harmony),
+)
+"""Opening, closing (or the end of the answer), and how to read what stands between."""
+
+_OPENINGS = tuple(opening for opening, _, _ in _FORMS)
+
+
+class TextCalls:
+    """Finds calls written into the text; only those of tools that were offered count, all else stays text."""
+
+    __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered")
+
+    def __init__(self, offered: ToolSchemas, new_id: Callable[[], str]) -> None:
+        """Look for calls of the tools that were ``offered``."""
+        self._offered = offered
+        self._new_id = new_id
+        self._held = ""
+        self._after_call = False  # white space that comes next only parted the call from what follows
+        self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
+
+    def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
+        """Return the text that certainly is text, and the calls that are complete."""
+        if not self._held and not self._after_call and "<" not in text and "[" not in text:
+            return text, []
+        self._held += text
+        shown: list[str] = []
+        calls: list[FinishedCall] = []
+        while self._step(shown, calls):
+            pass
+        return "".join(shown), calls
+
+    def flush(self) -> tuple[str, list[FinishedCall]]:
+        """Return what is left when the answer is over."""
+        stack, self._held = self._held, ""
+        if self._form is None:
+            return stack, []
+        opening, closing, _ = self._form
+        calls = self._read(stack.removeprefix(opening).removesuffix(closing))
+        self._form = None
+        return ("", calls) if calls else (stack, [])
+
+    def _step(self, shown: list[str], calls: list[FinishedCall]) -> bool:
+        if self._form is None:
+            return self._open(shown)
+        opening, closing, _ = self._form
+        end = self._held.find(closing, len(opening)) if closing else -1
+        if end < 0:
+            return False
+        end += len(closing)
+        found = self._read(self._held[len(opening) : end - len(closing)])
+        if found:
+            calls.extend(found)
+        else:
+            shown.append(self._held[:end])
+        self._after_call = bool(found)
+        self._held = self._held[end:]
+        self._form = None
+        return bool(self._held)
+
+    def _open(self, shown: list[str]) -> bool:
+        if self._after_call:
+            self._held = self._held.lstrip()
+            self._after_call = not self._held
+        starts = [(at, form) for form in _FORMS if (at := self._held.find(form[0])) >= 0]
+        if starts:
+            at, self._form = min(starts, key=lambda start: start[0])
+        else:
+            at = len(self._held) - partial_tag(self._held, _OPENINGS)
+        shown.append(self._held[:at])
+        self._held = self._held[at:]
+        return bool(starts)
+
+    def _read(self, text: str) -> list[FinishedCall]:
+        """Return the calls in ``text``, none unless it is wholly understood and every tool was offered."""
+        if self._form is None:
+            return []
+        try:
+            parsed = self._form[2](text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return []
+        named = [(self._offered.name_of(call.name), call) for call in parsed]
+        if any(name is None for name, _ in named):
+            return []
+        return [FinishedCall(self._new_id(), name, self._arguments(name, call)) for name, call in named if name]
+
+    def _arguments(self, name: str, call: Written) -> Mapping[str, Any]:
+        return self._offered.typed(name, call.arguments) if call.is_text else call.arguments

@@ -1,0 +1,145 @@
+"""Thinking that a backend left inside the text, taken out of it while it streams. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+PAIRS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
+"""The tags that models put around their thinking, at the very start of an answer."""
+
+_CLOSINGS = tuple(closing for _, closing in PAIRS)
+_TAGS = tuple(tag for pair in PAIRS for tag in pair)
+_TAG = re.compile("|".join(map(re.escape, _TAGS)))
+
+_QUOTES = ("`", '"', "'", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}", "«")
+_DATA = ("{", "[")
+
+
+class Part(NamedTuple):
+    """A stretch of text. ``orphan`` says that all text before this part turns out to have been thinking."""
+
+    text: str
+    is_thinking: bool = False
+    orphan: bool = False
+
+
+def partial_tag(text: str, tags: tuple[str, ...]) -> int:
+    """Return how many characters at the end of ``text`` may be the beginning of one of ``tags``."""
+    longest = min(len(text), max(map(len, tags)) - 1)
+    for size in range(longest, 0, -1):
+        if any(tag.startswith(text[-size:]) for tag in tags):
+            return size
+    return 0
+
+
+class ThinkingSplitter:
+    """Feed it text as it comes; it returns the parts that are settled, tags removed.
+
+    A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``. It is text
+    that somebody asked for where a model cannot think or has thought already, behind a quotation mark or an opening
+    tag, and in an answer that begins like JSON.
+    """
+
+    __slots__ = ("_before", "_close", "_has_begun", "_held", "_orphans", "_state")
+
+    def __init__(self, *, with_orphans: bool = True) -> None:
+        """Start before the answer."""
+        self._state: Literal["start", "thinking", "gap", "answer"] = "start"
+        self._held = ""
+        self._close = ""
+        self._has_begun = False  # whether there was any thought behind the opening tag
+        self._orphans = with_orphans
+        self._before = ""  # the end of the answer so far
+
+    def feed(self, text: str) -> list[Part]:
+        """Return what ``text`` settles; the rest is kept for the next call."""
+        if self.passes(text):
+            return [Part(text)]
+        parts: list[Part] = []
+        self._held += text
+        while self._held and self._step(parts):
+            pass
+        return parts
+
+    def passes(self, text: str) -> bool:
+        """Tell whether ``text`` is answer and nothing but: then this was all there is to do with it."""
+        if self._state != "answer" or self._held or "<" in text or "[" in text:
+            return False
+        self._before = text
+        return True
+
+    def flush(self) -> list[Part]:
+        """Return what is left when the answer is over."""
+        stack, self._held = self._held, ""
+        if self._state == "thinking":
+            stack = stack.rstrip()
+        return [Part(stack, self._state == "thinking")] if stack else []
+
+    def reasoned(self) -> None:
+        """Tell that the thinking came separately, so that the text begins after it."""
+        self._orphans = False
+        if self._state == "start":
+            self._state = "gap"
+
+    def _step(self, parts: list[Part]) -> bool:
+        """Settle some of the held text; return whether another step may settle more."""
+        before = (self._state, len(self._held))
+        getattr(self, f"_{self._state}")(parts)
+        return before != (self._state, len(self._held))
+
+    def _start(self, parts: list[Part]) -> None:
+        text = self._held.lstrip()
+        for opening, closing in PAIRS:
+            if text.startswith(opening):
+                self._state, self._close = "thinking", closing
+                self._held = text[len(opening) :]
+                return
+        if any(tag.startswith(text) for tag in _TAGS):
+            return  # perhaps the beginning of a tag
+        self._gap(parts)
+
+    def _thinking(self, parts: list[Part]) -> None:
+        if not self._has_begun:
+            self._held = self._held.lstrip()
+        thought, closing, rest = self._held.partition(self._close)
+        if closing:
+            self._state, self._held = "gap", rest
+            self._orphans = False
+            thought = thought.rstrip()
+        else:
+            settled = thought[: len(thought) - partial_tag(thought, (self._close,))].rstrip()
+            self._held = thought[len(settled) :]
+            thought = settled
+        if thought:
+            self._has_begun = True
+            parts.append(Part(thought, is_thinking=True))
+
+    def _gap(self, _: list[Part]) -> None:
+        """Drop the white space between thinking and answer, and a closing tag that comes twice."""
+        if self._state == "gap":
+            self._held = self._held.lstrip()
+        text = self._held.lstrip()
+        closing = next((tag for tag in _CLOSINGS if text.startswith(tag)), None)
+        if closing is not None:
+            self._state, self._held = "gap", text[len(closing) :]
+        elif text and not any(tag.startswith(text) for tag in _CLOSINGS):
+            self._state = "answer"
+            self._orphans = self._orphans and not text.startswith(_DATA)
+
+    def _answer(self, parts: list[Part]) -> None:
+        text = self._held
+        if self._orphans:
+            tag = _TAG.search(text)
+            if tag is None:
+                text = text[: len(text) - partial_tag(text, _TAGS)]
+            elif tag[0] in _CLOSINGS and not (self._before + text[: tag.start()]).endswith(_QUOTES):
+                parts.append(Part(text[: tag.start()], orphan=True))
+                self._state, self._held, self._orphans = "gap", text[tag.end() :], False
+                return
+            else:
+                self._orphans = False  # the text speaks of such tags
+        self._held = self._held[len(text) :]
+        if text:
+            self._before = text
+            parts.append(Part(text))

@@ -1,0 +1,102 @@
+"""Tool calls of an answer, checked and under the names that the client gave its tools. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from flask_shim.errors import BackendProtocolError
+from flask_shim.lmstudio.completion_events import encodable
+from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
+from flask_shim.translate.answer.tool_schemas import ToolSchemas
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCall:
+    """One complete call. ``arguments`` is the object the model wrote, key order kept."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class CallAssembler(ToolCallDeltas):
+    """Collects the fragments of all calls, and makes calls of them at the end."""
+
+    __slots__ = ()
+
+    def finish(self, *, was_cut: bool, offered: ToolSchemas, new_id: Callable[[], str]) -> tuple[FinishedCall, ...]:
+        """Return the calls. Arguments that are no JSON object drop theirs if the answer ``was_cut``, else are an error.
+
+        ``new_id`` makes an id where the backend gave none.
+        """
+        finished: list[FinishedCall] = []
+        ids: set[str] = set()
+        for call in self:
+            name = offered.name_of(call.name) or call.name
+            for arguments in _all_arguments(call, name, offered, was_cut=was_cut):
+                number = call.id if call.id and call.id not in ids else new_id()
+                ids.add(number)
+                finished.append(FinishedCall(number, name, arguments))
+        return tuple(finished)
+
+
+def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, was_cut: bool) -> list[Mapping[str, Any]]:
+    """Return the arguments of one call, or of several calls of one tool that an engine has run together."""
+    if call.arguments is not None:
+        return [call.arguments]
+    values = _values(call.text)
+    objects: list[Mapping[str, Any]] = [value for value in values if isinstance(value, dict)]
+    is_understood = len(values) == 1 or all(offered.takes(name, each) for each in objects)
+    if objects and len(objects) == len(values) and is_understood:
+        return objects
+    if was_cut:
+        return []
+    why = "with arguments that are not a JSON object"
+    raise BackendProtocolError(
+        f"the model called {call.name!r} {why}: {call.text[:200]}", log_text=f"the model called a tool {why}"
+    )
+
+
+def _values(text: str) -> list[Any]:
+    """Return the JSON values in ``text``, none where something else stands. Nothing and null are no arguments."""
+    if not text.strip():
+        return [{}]
+    try:
+        return [_unwrapped(orjson.loads(text))]
+    except orjson.JSONDecodeError:
+        return _read_leniently(text)
+
+
+def _read_leniently(text: str) -> list[Any]:
+    try:
+        return [_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))) for value in _lenient(text)]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _lenient(text: str) -> Iterator[Any]:
+    """Yield values that follow each other; line ends in strings and half surrogate pairs are let pass."""
+    decode = json.JSONDecoder(strict=False).raw_decode
+    text = text.strip()
+    at = 0
+    while at < len(text):
+        value, end = decode(text, at)
+        yield value
+        at = _after_space(text, end)
+
+
+def _after_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, str):  # encoded twice
+        value = orjson.loads(value)
+    return {} if value is None else value

@@ -1,0 +1,95 @@
+"""The tools that a client offered, against which the calls of an answer are held. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+Schemas = Mapping[str, Mapping[str, Any]]
+"""The client's names for its tools, each with the JSON schema of its parameters, {} where it gave none."""
+
+_IS_OF: Mapping[str, Callable[[Any], bool]] = {
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+"""The types of JSON schema whose values look different from any text."""
+
+
+def to_schemas(functions: Iterable[Mapping[str, Any]]) -> Schemas:
+    """Return the schemas of tools that are given as objects with a name, as OpenAI or as Anthropic has them."""
+    return {
+        str(function["name"]): _mapping(function.get("parameters") or function.get("input_schema"))
+        for function in functions
+    }
+
+
+class ToolSchemas:
+    """The tools of one request. LM Studio may have shown the model their names in another spelling."""
+
+    __slots__ = ("_by_loose_name", "_schemas")
+
+    def __init__(self, schemas: Schemas) -> None:
+        """Take the tools as :func:`to_schemas` gives them."""
+        self._schemas = schemas
+        counts = Counter(map(_loose, schemas))
+        self._by_loose_name = {_loose(name): name for name in schemas if counts[_loose(name)] == 1}
+
+    def name_of(self, called: str) -> str | None:
+        """Return the client's name for what the model called, None if it is none of its tools or may be several."""
+        return called if called in self._schemas else self._by_loose_name.get(_loose(called))
+
+    def takes(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether the tool of this name has all of these parameters."""
+        return arguments.keys() <= self._properties(name).keys()
+
+    def typed(self, name: str, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the arguments that a model wrote as bare texts, each as its parameter wants it."""
+        properties = self._properties(name)
+        return {key: _typed(text, _types(_mapping(properties.get(key)))) for key, text in texts.items()}
+
+    def _properties(self, name: str) -> Mapping[str, Any]:
+        return _mapping(self._schemas.get(name, {}).get("properties"))
+
+
+def _loose(name: str) -> str:
+    """Return what is left of a name however it is spelt: its letters and digits, in small letters."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    """Return the names of the types a schema allows, as far as it says so at its top."""
+    told = schema.get("type")
+    types = {told} if isinstance(told, str) else set(filter(_is_text, told)) if isinstance(told, list) else set()
+    for keyword in ("anyOf", "oneOf"):
+        choices = schema.get(keyword)
+        types.update(*(_types(_mapping(choice)) for choice in choices if choices) if isinstance(choices, list) else ())
+    return types
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _typed(text: str, types: set[str]) -> Any:
+    """Return the value that ``text`` stands for in one of the types; it is a string if none fits, as for Ollama."""
+    bare = text.strip()
+    if bare.lower() in ("true", "false", "null"):  # Python's spelling is as frequent as JSON's
+        bare = bare.lower()
+    if bare == "null":
+        return None
+    try:
+        value = orjson.loads(bare)
+    except orjson.JSONDecodeError:
+        return text
+    return value if any(_IS_OF[kind](value) for kind in types & _IS_OF.keys()) else text

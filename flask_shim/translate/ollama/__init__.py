@@ -1,0 +1,1 @@
+"""Ollama's API: requests into payloads, answers into records."""

@@ -1,0 +1,124 @@
+"""What a request inherits from the name it uses: its own words win, what it leaves open is the alias's. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from flask_shim.translate.ollama.listing import Entry
+from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_sampling
+from flask_shim.translate.ollama.requests import (
+    ChatRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+    InferenceRequest,
+    Message,
+)
+from flask_shim.translate.ollama.sampling_options import check_options
+
+Ask = TypeVar("Ask", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
+
+
+def with_alias_options(entry: Entry, request: Ask) -> Ask:
+    """Return the ask with the entry's parameters under its options; null in a request counts as not given."""
+    given = {key: value for key, value in request.options.items() if value is not None}
+    return dataclasses.replace(request, options={**entry.parameters, **given}) if entry.parameters else request
+
+
+def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
+    """Return the ask with the entry's parameters and, unless it only loads the model, the turns that go before."""
+    request = with_alias_options(entry, request)
+    if not request.messages:
+        return request
+    before = _before(entry, begins_with=request.messages[0].role)
+    return dataclasses.replace(request, messages=(*before, *request.messages))
+
+
+def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> GenerateRequest:
+    """Return the ask with the entry's parameters and, unless it is raw, its system prompt and template.
+
+    The entry's messages are no part of the ask: they take the place of the history where there is none.
+    """
+    request = with_alias_options(entry, request)
+    if request.raw:
+        return request
+    return dataclasses.replace(
+        request, system=request.system or entry.system, template=request.template or entry.template
+    )
+
+
+def _before(entry: Entry, *, begins_with: str) -> tuple[Message, ...]:
+    system = (Message("system", entry.system),) if entry.system and begins_with not in _SYSTEM_ROLES else ()
+    return (*system, *entry.messages)
+
+
+_SYSTEM_ROLES = ("system", "developer")
+
+
+def context_of(entry: Entry) -> int:
+    """Return the context the entry wants its model loaded with, in tokens; 0 when it does not say."""
+    return int(check_options(entry.parameters).known.get("num_ctx", 0))
+
+
+def payload_with_alias_defaults(path: str, payload: Payload, entry: Entry) -> Payload:
+    """Return an OpenAI-style request, or one of LM Studio's or Anthropic's kind, with what ``entry`` brings.
+
+    ``payload`` must be without nulls; it comes back as it is when there is nothing to add. Templates are left out:
+    these answers are passed on as LM Studio makes them.
+    """
+    defaults = _parameters(path, entry)
+    if entry.system and path in _SYSTEM_FIELDS:
+        defaults[_SYSTEM_FIELDS[path]] = entry.system
+    payload = {**payload, **{key: value for key, value in defaults.items() if key not in payload}}
+    messages = payload.get("messages")
+    if path in _CHATS and isinstance(messages, list) and messages:
+        first = messages[0]
+        role = first.get("role", "") if isinstance(first, Mapping) else ""
+        payload["messages"] = [*to_messages(_before(entry, begins_with=role)), *messages]
+    return payload
+
+
+def _parameters(path: str, entry: Entry) -> dict[str, Any]:
+    """Return the entry's parameters under the names that ``path`` has for them; those it does not know are left out."""
+    names = _NAMES.get(path)
+    if names is None or not entry.parameters:
+        return {}
+    options = check_options(entry.parameters).known
+    told = {**to_sampling(options, Defaults()), "num_ctx": options.get("num_ctx")}
+    return {names[key]: value for key, value in told.items() if key in names and value is not None}
+
+
+_CHATS = ("/v1/chat/completions", "/api/v0/chat/completions")
+
+_SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
+"""Where the system prompt has a field of its own."""
+
+_OPENAI = {name: name for name in (*SAME, "max_tokens", "seed", "stop")}
+
+_NAMES: dict[str, dict[str, str]] = {
+    "/v1/chat/completions": _OPENAI,
+    "/v1/completions": _OPENAI,
+    "/api/v0/chat/completions": _OPENAI,
+    "/api/v0/completions": _OPENAI,
+    "/v1/responses": {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_output_tokens"},
+    "/v1/messages": {
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "top_k": "top_k",
+        "stop": "stop_sequences",
+    },
+    "/api/v1/chat": {  # refuses whole requests for one name it does not know
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "top_k": "top_k",
+        "min_p": "min_p",
+        "repeat_penalty": "repeat_penalty",
+        "max_tokens": "max_output_tokens",
+        "num_ctx": "context_length",
+    },
+    "/api/v1/models/load": {"num_ctx": "context_length"},
+}
+"""For each path: what we call a parameter, and what it is called there."""

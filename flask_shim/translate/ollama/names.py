@@ -1,0 +1,147 @@
+"""Model names: Ollama's grammar and its written forms, widened for the keys of LM Studio.
+
+A name is ``host/namespace/model:tag``; only the model is mandatory. LM Studio's keys look alike
+(``qwen/qwen3-8b``), but know ``key@variant`` for a quantization and ``key:2`` for a second loaded copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from flask_shim.errors import BadRequest
+from flask_shim.translate.ollama.quoting import go_quote
+
+DEFAULT_HOST = "registry.ollama.ai"
+DEFAULT_NAMESPACE = "library"
+DEFAULT_TAG = "latest"
+
+MAX_LENGTH = 350
+MAX_COLONS = 4
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
+_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
+_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,79}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name taken apart, its missing parts filled with Ollama's defaults."""
+
+    host: str
+    namespace: str
+    model: str
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.namespace}/{self.model}:{self.tag}"
+
+    @property
+    def shortest(self) -> str:
+        """Return the name without default host and namespace, but with its tag."""
+        if self.host.lower() != DEFAULT_HOST:
+            return str(self)
+        prefix = "" if self.namespace.lower() == DEFAULT_NAMESPACE else f"{self.namespace}/"
+        return f"{prefix}{self.model}:{self.tag}"
+
+    @property
+    def _is_valid(self) -> bool:
+        parts = ((_HOST, self.host), (_NAMESPACE, self.namespace), (_MODEL, self.model), (_TAG, self.tag))
+        return all(pattern.fullmatch(part) for pattern, part in parts)
+
+
+def parse(name: str) -> Name | None:
+    """Take a name apart; None when its syntax is wrong."""
+    parts = _split(name)
+    return parts if parts._is_valid else None
+
+
+def is_valid(name: str) -> bool:
+    """Tell whether ``name`` could be a model's; the others are Ollama's "invalid model name"."""
+    return validate_model_name(name)[0]
+
+
+def validate_model_name(name: str) -> tuple[bool, str | None]:
+    """Return whether ``name`` could be a model's, and what is wrong with it otherwise."""
+    fault = next((text for is_wrong, text in _FAULTS if is_wrong(name)), None)
+    return fault is None, fault
+
+
+_FAULTS: tuple[tuple[Callable[[str], object], str], ...] = (
+    (lambda name: not name, "the model name is empty"),
+    (lambda name: len(name) > MAX_LENGTH, f"the model name is longer than {MAX_LENGTH} characters"),
+    (re.compile(r"[\x00-\x1f\x7f-\x9f]").search, "the model name holds control characters"),
+    (re.compile(r"\s").search, "the model name holds white space"),
+    (lambda name: "::" in name, "the model name holds a double colon"),
+    (lambda name: name.startswith(":") or name.endswith(":"), "the model name starts or ends with a colon"),
+    (lambda name: name.count(":") > MAX_COLONS, f"the model name holds more than {MAX_COLONS} colons"),
+    (lambda name: parse(name) is None, "the model name is not of the form host/namespace/model:tag"),
+)
+
+
+def display(key: str) -> str:
+    """Write a key of LM Studio as lists show it: always with a tag, a variant being one."""
+    if _has_tag(key):
+        return key
+    head, slash, last = key.rpartition("/")
+    base, at, variant = last.rpartition("@")
+    return f"{head}{slash}{base}:{variant}" if at and base and variant else f"{key}:{DEFAULT_TAG}"
+
+
+def qualified(name: str) -> str:
+    """Write a name in full, as capability errors do: ``registry.ollama.ai/library/plain:latest``."""
+    return str(_split(name))
+
+
+def normalize_name(name: str) -> str:
+    """Write a name as the 404 of ``/api/show`` does: ``nope`` as ``nope:latest``."""
+    return _split(name).shortest
+
+
+class Source(Enum):
+    """Where a name says the model shall run."""
+
+    ANYWHERE = ""
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+
+def split_source(name: str) -> tuple[str, Source]:
+    """Return the name, trimmed, without its ``:local``, ``:cloud`` or ``-cloud``, and what they say.
+
+    Both at once are a BadRequest. The routes that trim names are those that know these suffixes.
+    """
+    name = name.strip()
+    base, source = _cut_source(name)
+    if source is not Source.ANYWHERE and _cut_source(base)[1] is not Source.ANYWHERE:
+        raise BadRequest(f"use either :local or :cloud, not both: {go_quote(name)}")
+    return base, source
+
+
+def _cut_source(name: str) -> tuple[str, Source]:
+    base, colon, tag = name.rpartition(":")
+    tag = tag.strip()
+    if not colon or "/" in tag:
+        return name, Source.ANYWHERE
+    if tag.lower() in {Source.LOCAL.value, Source.CLOUD.value}:
+        return base, Source(tag.lower())
+    if tag.lower().endswith("-cloud"):
+        return f"{base}:{tag[: -len('-cloud')]}", Source.CLOUD
+    return name, Source.ANYWHERE
+
+
+def _has_tag(name: str) -> bool:
+    return name.rfind(":") > name.rfind("/")
+
+
+def _split(name: str) -> Name:
+    tag = DEFAULT_TAG
+    if _has_tag(name):
+        name, _, tag = name.rpartition(":")
+    parts = name.rsplit("/", 2)
+    host, namespace, model = [*(DEFAULT_HOST, DEFAULT_NAMESPACE)[: 3 - len(parts)], *parts]
+    _, scheme, behind = host.partition("://")
+    return Name(behind if scheme else host, namespace, model, tag)

@@ -1,0 +1,159 @@
+"""Ollama's asks into LM Studio's payloads: only known fields, only what was said. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_shim.lmstudio.completion_events import STREAMED
+from flask_shim.lmstudio.model import Model, Support
+from flask_shim.translate.ollama.context import turns_before
+from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.requests import (
+    ChatRequest,
+    Format,
+    GenerateRequest,
+    InferenceRequest,
+    Message,
+    Think,
+)
+
+Payload = dict[str, Any]
+
+LONGEST_TTL_SECONDS = 2_147_483
+"""LM Studio counts a ttl in a JavaScript timer: above 2^31 ms it would fire at once. This stands for "forever"."""
+
+SAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+"""Options that LM Studio knows by the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What is sent where the client says nothing. None and empty mean: leave it to LM Studio."""
+
+    temperature: float | None = None
+    system_prompt: str = ""
+    stop: tuple[str, ...] = ()
+    ttl_seconds: float = 0
+    unload_ttl_seconds: float = 0
+
+
+def chat_payload(request: ChatRequest, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of /v1/chat/completions for a chat. Option values must have been checked."""
+    messages = _with_system(request.messages, defaults)
+    payload = {"model": model.key, "messages": to_messages(messages), **_common(request, model, defaults)}
+    if request.tools:
+        payload["tools"] = [to_tool(tool) for tool in request.tools]
+    return payload
+
+
+def generate_payload(
+    request: GenerateRequest, history: tuple[Message, ...], model: Model, defaults: Defaults
+) -> Payload:
+    """Return the payload of /v1/chat/completions for a prompt; ``history`` is what ``context`` carried."""
+    turns = (*turns_before(request, history), Message("user", request.prompt, images=request.images))
+    return {
+        "model": model.key,
+        "messages": to_messages(_with_system(turns, defaults)),
+        **_common(request, model, defaults),
+    }
+
+
+def _with_system(turns: tuple[Message, ...], defaults: Defaults) -> tuple[Message, ...]:
+    """Return the turns with the default system prompt before them, unless they bring one."""
+    if not defaults.system_prompt or any(turn.role == "system" for turn in turns):
+        return turns
+    return (Message("system", defaults.system_prompt), *turns)
+
+
+def completion_payload(request: InferenceRequest, prompt: str, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of /v1/completions, which applies no template."""
+    return {"model": model.key, "prompt": prompt, **_common(request, model, defaults)}
+
+
+def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payload:
+    """Return what both endpoints take. The backend is always asked for a stream, and for the counts at its end."""
+    payload: Payload = {**STREAMED, **to_sampling(request.options, defaults)}
+    if (response_format := to_response_format(request.format)) is not None:
+        payload["response_format"] = response_format
+    if (effort := to_reasoning_effort(request.think, model)) is not None:
+        payload["reasoning_effort"] = effort
+    if request.logprobs:
+        payload["logprobs"] = True
+        if request.top_logprobs:
+            payload["top_logprobs"] = request.top_logprobs
+    if (ttl := to_ttl(request.keep_alive, defaults)) is not None:
+        payload["ttl"] = ttl
+    return payload
+
+
+def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
+    """Return the sampling settings LM Studio knows; the other options have no counterpart there."""
+    payload: Payload = {name: options[name] for name in SAME if options.get(name) is not None}
+    if defaults.temperature is not None:
+        payload.setdefault("temperature", defaults.temperature)
+    if (limit := options.get("num_predict")) is not None and limit > 0:
+        payload["max_tokens"] = limit  # -1 and -2 mean "until it is done", which is what leaving it out does
+    if (seed := options.get("seed")) is not None and seed >= 0:
+        payload["seed"] = seed
+    if stop := options.get("stop") or defaults.stop:
+        payload["stop"] = list(stop)
+    return payload
+
+
+def to_response_format(format_: Format) -> Payload | None:
+    """Return the structured output wish. LM Studio refuses OpenAI's json_object, so "json" is a schema too."""
+    if format_ is None:
+        return None
+    return to_schema_format({"type": "object"} if format_ == "json" else format_)
+
+
+def to_schema_format(schema: Any, name: str = "answer") -> Payload:
+    """Return the wish for an answer of that JSON schema."""
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+
+
+def to_reasoning_effort(think: Think, model: Model) -> str | None:
+    """Return LM Studio's word for the wish, None where nothing need be said.
+
+    False is only said to models that may think; True only to those that would not do so by themselves.
+    """
+    if think is None or model.reasoning is Support.NO:
+        return None
+    if think is False:
+        return "none"
+    if think is True:
+        return "medium" if model.reasoning_default == "off" else None
+    return "high" if think == "max" else think
+
+
+def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
+    """Return the idle seconds after which LM Studio may unload the model, None to leave it to LM Studio."""
+    seconds = defaults.ttl_seconds if keep_alive is None else keep_alive or defaults.unload_ttl_seconds
+    if not seconds:
+        return None
+    return LONGEST_TTL_SECONDS if seconds > LONGEST_TTL_SECONDS else max(1, math.ceil(seconds))
+
+
+def to_tool(tool: Mapping[str, Any]) -> Payload:
+    """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object, and nulls."""
+    function = _without_nulls(tool.get("function") or {})
+    parameters = function.get("parameters")
+    if isinstance(parameters, Mapping):
+        properties = _without_nulls(parameters.get("properties") or {})
+        function["parameters"] = {**_without_nulls(parameters), "type": "object", "properties": properties}
+    return {"type": "function", "function": function}
+
+
+def _without_nulls(values: Mapping[str, Any]) -> Payload:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,124 @@
+"""Prompts that skip the chat template, for /v1/completions. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from flask_shim.errors import BadRequest, NotSupported, ShimError
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.ollama.capabilities import check_generate
+from flask_shim.translate.ollama.context import turns_before
+from flask_shim.translate.ollama.name_heuristics import insert_tokens, suggests_base
+from flask_shim.translate.ollama.requests import ChatRequest, GenerateRequest, Message
+
+_PLACEHOLDER = re.compile(r"(?:\s*\{\{-\s+|\{\{\s*)\.(System|Prompt|Response|Suffix)(?:\s+-\}\}\s*|\s*\}\})")
+"""A hyphen eats the white space on its side."""
+
+_SLOTS = {"system": 0, "developer": 0, "user": 1, "assistant": 2}
+"""Which of system, prompt and response a turn is; a turn of any other role is a prompt."""
+
+Round = list[str]
+"""System, prompt and response; each may be empty."""
+
+
+def check_raw(request: GenerateRequest) -> None:
+    """Refuse what contradicts raw mode, in Ollama's words."""
+    if request.raw and (request.template or request.system or request.context):
+        raise BadRequest("raw mode does not support template, system, or context")
+
+
+def chat_prompt(request: ChatRequest, template: str) -> str | None:
+    """Return the turns filled into ``template``, None without one: then the model's own is applied."""
+    if not template:
+        return None
+    _refuse_pictures(image for message in request.messages for image in message.images)
+    return fill(template, request.messages)
+
+
+def completion_prompt(
+    request: GenerateRequest, history: tuple[Message, ...], model: Model, *, always: bool
+) -> str | None:
+    """Return the prompt to send as it is, None when the model's chat template should be applied.
+
+    ``always`` is the user's wish never to apply a chat template.
+    """
+    if request.raw or request.suffix or request.template:
+        _refuse_pictures(request.images)
+    if request.raw:
+        return request.prompt
+    if request.suffix:
+        return insertion(request.model, request.prompt, request.suffix, model)
+    before = turns_before(request, history)
+    if request.template:
+        return fill(request.template, (*before, Message("user", request.prompt)))
+    if request.images or not (always or suggests_base(model.key)):
+        return None
+    return "".join(f"{turn.content}\n\n" for turn in before if turn.content) + request.prompt
+
+
+def insertion(name: str, before: str, after: str, model: Model) -> str:
+    """Return the prompt that has ``model`` fill in what is between two texts; refuse if it was not taught to.
+
+    ``name`` is what the client calls the model.
+    """
+    check_generate(name, after, model)
+    tokens = insert_tokens(model.key)
+    if tokens is None:
+        raise AssertionError("checked above")
+    prefix, suffix, middle = tokens
+    return f"{prefix}{before}{suffix}{after}{middle}"
+
+
+def _refuse_pictures(images: Iterable[bytes]) -> None:
+    if any(True for _ in images):
+        raise NotSupported("LM Studio sees pictures only where the model's own template is applied")
+
+
+def template_fault(template: str) -> str:
+    """Return what Go's parser says about an action without an end, "" for a template without such."""
+    start = template.rfind("{{")
+    if start <= template.rfind("}}"):
+        return ""
+    line = template.count("\n", 0, start) + 1
+    return f"template: :{line}: unclosed action"
+
+
+def check_template(template: str) -> None:
+    """Refuse a template that is more than placeholders: Go's templates cannot be run here."""
+    if "{{" in _PLACEHOLDER.sub("", template):
+        raise NotSupported(
+            "LM Studio applies the model's own template: only templates made of {{ .System }}, {{ .Prompt }} and"
+            " {{ .Response }} are honoured here"
+        )
+
+
+def fill(template: str, turns: Iterable[Message]) -> str:
+    """Fill every round of turns into a template, the last one up to the response that is to come."""
+    if fault := template_fault(template):
+        raise ShimError(fault)
+    check_template(template)
+    pieces = _PLACEHOLDER.split(template)  # text, name, text, name, …, text
+    if "Response" not in pieces[1::2]:
+        pieces += ["Response", ""]
+    *past, last = _rounds(turns)
+    until_response = pieces[: 2 * pieces[1::2].index("Response") + 2]
+    return "".join(_filled(pieces, one) for one in past) + _filled(until_response, last)
+
+
+def _rounds(turns: Iterable[Message]) -> list[Round]:
+    """Part the turns into rounds: a new one begins where a turn belongs before what the last one has already."""
+    rounds: list[Round] = [["", "", ""]]
+    last = 0
+    for turn in turns:
+        slot = _SLOTS.get(turn.role, 1)
+        if slot < last:
+            rounds.append(["", "", ""])
+        last = slot
+        rounds[-1][slot] = "\n\n".join(filter(None, (rounds[-1][slot], turn.content)))
+    return rounds
+
+
+def _filled(pieces: Sequence[str], one: Round) -> str:
+    values = dict(zip(("System", "Prompt", "Response"), one, strict=True))
+    return "".join(values.get(piece, "") if at % 2 else piece for at, piece in enumerate(pieces))

@@ -1,0 +1,112 @@
+"""Pulling a model: what Ollama's name means to LM Studio, and the lines that tell how far it is. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG, Name, parse
+
+HUGGING_FACE = "https://huggingface.co/"
+
+_HUGGING_FACE_HOSTS = ("hf.co", "huggingface.co", "www.huggingface.co")
+_FORMATS = ("", "-gguf", "-mlx")
+"""What repositories carry behind the name of the model, and LM Studio's keys do not."""
+
+_KINDS = ("", "text-embedding-")
+"""What LM Studio puts before the keys of some models."""
+
+Step = dict[str, Any]
+
+BEGIN: Step = {"status": "pulling manifest"}
+END: tuple[Step, ...] = (
+    {"status": "verifying sha256 digest"},
+    {"status": "writing manifest"},
+    {"status": "success"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What LM Studio is asked for. ``quantization`` only goes with an address at Hugging Face."""
+
+    model: str
+    quantization: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits for the lines about it: LM Studio tells none, but clients draw one bar for each."""
+        return hashlib.sha256(f"{self.model}@{self.quantization or ''}".lower().encode()).hexdigest()
+
+
+def to_wanted(name: str) -> Wanted:
+    """Return what is to be downloaded for a name; BadRequest if it is none.
+
+    =================================  ========================================
+    hf.co/user/repo:Q4_K_M             the repository and the quantization
+    publisher/name, publisher/name:8b  publisher/name, publisher/name@8b
+    llama3.2, llama3.2:1b              as it is: LM Studio knows it or does not
+    =================================  ========================================
+
+    ``:latest`` stands for no tag.
+    """
+    parts = parse(name)
+    if parts is None:
+        raise BadRequest("invalid model name")
+    tag = None if parts.tag.lower() == DEFAULT_TAG else parts.tag
+    if parts.host.lower() in _HUGGING_FACE_HOSTS:
+        return Wanted(f"{HUGGING_FACE}{parts.namespace}/{parts.model}", tag)
+    mark = ":" if parts.namespace.lower() == DEFAULT_NAMESPACE else "@"
+    return Wanted(f"{_place(parts)}{parts.model}{mark}{tag}" if tag else f"{_place(parts)}{parts.model}")
+
+
+def _place(parts: Name) -> str:
+    if parts.host.lower() != DEFAULT_HOST:
+        return f"{parts.host}/{parts.namespace}/"
+    return "" if parts.namespace.lower() == DEFAULT_NAMESPACE else f"{parts.namespace}/"
+
+
+def pulling(digest: str, total: int | None, done: int | None) -> Step:
+    """Return the line about the one file there is for LM Studio; what is 0 or not known is left out."""
+    step: Step = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}"}
+    if total:
+        step["total"] = total
+    if done:
+        step["completed"] = done
+    return step
+
+
+def pulled_model(wanted: Wanted, models: Iterable[Model]) -> Model | None:
+    """Return the model that a download of ``wanted`` has brought; None if none, or several, can be it.
+
+    LM Studio calls what it downloads by a key of its own, so publisher, name and quantization must all fit.
+    """
+    found = [model for model in models if model.key.lower() in _keys(wanted, model)]
+    return found[0] if len(found) == 1 else None
+
+
+def _keys(wanted: Wanted, model: Model) -> Iterator[str]:
+    """Yield the keys ``model`` may have if it is what was wanted, in lower case."""
+    publisher, _, name = wanted.model.removeprefix(HUGGING_FACE).lower().rpartition("/")
+    name, _, variant = name.partition("@")
+    variant = (wanted.quantization or variant).lower()
+    if not publisher or not _has_variant(model, variant):
+        return
+    yield f"{publisher}/{name}"
+    if (model.publisher or "").lower() != publisher:
+        return
+    for suffix in _FORMATS:
+        for kind in _KINDS:
+            base = f"{kind}{name.removesuffix(suffix)}"
+            yield from (base, f"{publisher}/{base}")
+            if variant:
+                yield from (f"{place}{base}{mark}{variant}" for place in ("", f"{publisher}/") for mark in "-@")
+
+
+def _has_variant(model: Model, variant: str) -> bool:
+    known = {text.lower().rpartition("@")[2] for text in model.variants} | {(model.quantization or "").lower()}
+    return not variant or variant in known

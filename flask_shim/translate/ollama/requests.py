@@ -1,0 +1,188 @@
+"""What clients ask for, checked and typed: the output of the schemas, the input of the translation.
+
+Field names are those of Ollama's API. ``keep_alive`` is in seconds: None when the client said nothing,
+``math.inf`` for "forever", 0 for "unload". ``images`` are the decoded bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flask_shim.translate.ollama.quoting import go_quote
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidFormat:
+    """A ``format`` that Ollama refuses, but only once the model is loaded. ``raw`` is the client's JSON text."""
+
+    raw: str
+
+    @property
+    def complaint(self) -> str:
+        """Return what Ollama says, with status 500."""
+        return f'invalid format: {go_quote(self.raw)}; expected "json" or a valid JSON Schema object'
+
+
+Format = Literal["json"] | Mapping[str, Any] | InvalidFormat | None
+"""Free text (None), any JSON object ("json"), or a JSON schema."""
+
+Think = bool | Literal["low", "medium", "high", "max"] | None
+"""The client's wish for thinking; None when it said nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model made earlier, as the client repeats it in the history."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn."""
+
+    role: str
+    content: str = ""
+    thinking: str = ""
+    images: tuple[bytes, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """What /api/chat and /api/generate have in common."""
+
+    model: str
+    stream: bool = True
+    format: Format = None
+    keep_alive: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    think: Think = None
+    truncate: bool = True
+    shift: bool = True
+    logprobs: bool = False
+    top_logprobs: int = 0
+    debug_render_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest(InferenceRequest):
+    """POST /api/chat. ``tools`` are the tool definitions, key order kept."""
+
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest(InferenceRequest):
+    """POST /api/generate."""
+
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: tuple[int, ...] = ()
+    raw: bool = False
+    images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRequest:
+    """POST /api/embed. ``inputs`` is empty for a load probe.
+
+    ``input_complaint`` is what Ollama says (400) about inputs that are no strings: after it has looked at the
+    model's name, before it looks for the model.
+    """
+
+    model: str
+    inputs: tuple[str, ...] = ()
+    input_complaint: str = ""
+    truncate: bool = True
+    dimensions: int = 0
+    keep_alive: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsRequest:
+    """POST /api/embeddings, the legacy route."""
+
+    model: str
+    prompt: str = ""
+    keep_alive: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIEmbeddingsRequest:
+    """POST /v1/embeddings. ``rest`` is the request without what LM Studio ignores and the shim does.
+
+    ``inputs`` are empty and ``input_complaint`` is Ollama's text (400) when there is anything but strings.
+    """
+
+    model: str
+    inputs: tuple[str, ...]
+    input_complaint: str
+    dimensions: int
+    as_base64: bool
+    rest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowRequest:
+    """POST /api/show."""
+
+    model: str
+    verbose: bool = False
+    system: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequest:
+    """POST /api/pull and /api/push."""
+
+    model: str
+    stream: bool = True
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest:
+    """POST /api/create: the parts of it that an alias can carry, and those it cannot (to refuse them by name).
+
+    ``files`` and ``adapters`` are None when absent: empty ones are refused in words of their own.
+    """
+
+    model: str
+    from_: str = ""
+    stream: bool = True
+    system: str = ""
+    template: str = ""
+    license: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    files: Mapping[str, str] | None = None
+    adapters: Mapping[str, str] | None = None
+    quantize: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequest:
+    """POST /api/copy."""
+
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRequest:
+    """DELETE /api/delete."""
+
+    model: str

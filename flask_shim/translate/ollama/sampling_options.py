@@ -1,0 +1,102 @@
+"""Ollama's ``options``: which it knows, of which type, and what it says about a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from flask_shim.errors import ShimError
+from flask_shim.translate.ollama.quoting import go_quote
+
+_INT64 = 2**63 - 1
+
+
+class CheckedOptions(NamedTuple):
+    """``known`` have the right type and keep their order; ``unknown`` are the names Ollama ignores."""
+
+    known: dict[str, Any]
+    unknown: tuple[str, ...]
+
+
+def check_options(options: Mapping[str, Any]) -> CheckedOptions:
+    """Sort and convert options; null counts as not given.
+
+    A wrong type is a ShimError of status 500: Ollama looks at option values only after it has found
+    the model able to do what is asked.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    known = {name: _CHECKS[name](name, value) for name, value in given.items() if name in _CHECKS}
+    return CheckedOptions(known, tuple(name for name in given if name not in _CHECKS))
+
+
+def json_types() -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of every option that is known."""
+    return {name: _JSON_TYPES[check] for name, check in _CHECKS.items()}
+
+
+def _integer(name: str, value: object) -> int:
+    number = _number(name, value, "integer")
+    # Cut like Go cuts a float; the bounds are those of its 64 bits, so that no absurd number is sent on.
+    return int(max(-_INT64, min(_INT64, number)))
+
+
+def _float(name: str, value: object) -> float:
+    return _number(name, value, "float32")
+
+
+def _boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, "boolean")
+    return value
+
+
+def _strings(name: str, value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise _wrong(name, "array")
+    if not all(isinstance(item, str) for item in value):
+        raise _wrong(name, "an array of strings")
+    return value
+
+
+def _number(name: str, value: object, type_name: str) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(name, type_name)
+    return value
+
+
+def _wrong(name: str, type_name: str) -> ShimError:
+    wording = "of" if type_name.startswith("an ") else "of type"
+    return ShimError(f"option {go_quote(name)} must be {wording} {type_name}")
+
+
+_Check = Callable[[str, object], Any]
+
+_CHECKS: dict[str, _Check] = {
+    "num_ctx": _integer,
+    "num_batch": _integer,
+    "num_gpu": _integer,
+    "main_gpu": _integer,
+    "use_mmap": _boolean,
+    "num_thread": _integer,
+    "draft_num_predict": _integer,
+    "num_keep": _integer,
+    "seed": _integer,
+    "num_predict": _integer,
+    "top_k": _integer,
+    "top_p": _float,
+    "min_p": _float,
+    "typical_p": _float,
+    "repeat_last_n": _integer,
+    "temperature": _float,
+    "repeat_penalty": _float,
+    "presence_penalty": _float,
+    "frequency_penalty": _float,
+    "stop": _strings,
+}
+
+_JSON_TYPES: dict[_Check, dict[str, Any]] = {
+    _integer: {"type": "integer"},
+    _float: {"type": "number"},
+    _boolean: {"type": "boolean"},
+    _strings: {"type": "array", "items": {"type": "string"}},
+}

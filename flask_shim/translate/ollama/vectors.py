@@ -1,0 +1,133 @@
+"""Vectors between LM Studio's answers and its clients: in order, checked, cut, of length one, as text. Pure."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import sys
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask_shim.errors import BackendProtocolError, BackendRequestError, BadRequest
+from flask_shim.translate.ollama.payloads import Payload
+
+Vector = list[float]
+
+NOT_FINITE = "embedding contains NaN or Inf values"
+TOO_LONG = "the input length exceeds the context length"
+
+_SMALLEST_LENGTH = 1e-12
+"""Ollama divides by no less, so that a vector of zeros stays one."""
+
+_WORD = re.compile(r"\w\S*")
+
+
+def embed_payload(key: str, inputs: Sequence[str], ttl: int | None) -> Payload:
+    """Return the payload of /v1/embeddings for all texts at once; ``ttl`` is in seconds."""
+    payload: Payload = {"model": key, "input": list(inputs)}
+    return payload if ttl is None else {**payload, "ttl": ttl}
+
+
+def to_vectors(answer: Mapping[str, Any], count: int) -> list[Vector]:
+    """Return the vectors of LM Studio's answer in the order of the texts.
+
+    Raises BackendBroke if they are not ``count`` lists of numbers, BackendRefused for numbers that are none (JSON
+    writes NaN and Inf as null).
+    """
+    items = in_order(answer)
+    if len(items) != count:
+        raise BackendProtocolError(f"LM Studio answered with {len(items)} vectors for {count} texts")
+    return [_checked(item.get("embedding")) for item in items]
+
+
+def in_order(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the entries of the answer sorted by their index."""
+    data = answer.get("data")
+    if not isinstance(data, list) or not all(isinstance(item, Mapping) for item in data):
+        raise BackendProtocolError("LM Studio's answer holds no vectors")
+    if not all(isinstance(item.get("index"), int) for item in data):
+        return data
+    return sorted(data, key=lambda item: int(item["index"]))
+
+
+def token_count(answer: Mapping[str, Any]) -> int:
+    """Return how many tokens the texts had; LM Studio does not count them and says 0, other backends do."""
+    usage = answer.get("usage")
+    count = usage.get("prompt_tokens") if isinstance(usage, Mapping) else 0
+    return count if isinstance(count, int) and count > 0 else 0
+
+
+def _checked(vector: Any) -> Vector:
+    if not isinstance(vector, list):
+        raise BackendProtocolError("LM Studio's answer holds no vectors")
+    if not vector:
+        raise BackendProtocolError("LM Studio's answer holds an empty vector")
+    try:
+        length = math.hypot(*vector)
+    except TypeError as exc:
+        if None in vector:
+            raise BackendRequestError(NOT_FINITE) from exc
+        raise BackendProtocolError("LM Studio's answer holds no vectors") from exc
+    if not math.isfinite(length):
+        raise BackendRequestError(NOT_FINITE)
+    return vector
+
+
+def shorten(vector: Vector, dimensions: int) -> Vector:
+    """Return the first ``dimensions`` numbers, with length one again; all of them when there are no more."""
+    return normalize(vector[:dimensions]) if 0 < dimensions < len(vector) else vector
+
+
+def normalize(vector: Vector) -> Vector:
+    """Return the vector with length one."""
+    factor = 1 / max(math.hypot(*vector), _SMALLEST_LENGTH)
+    return [number * factor for number in vector]
+
+
+def to_base64(vector: Vector) -> str:
+    """Return the vector as OpenAI writes it: float32, the lowest byte first, in base64."""
+    numbers = array("f", vector)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return base64.b64encode(numbers).decode("ascii")
+
+
+def to_embed(model: str, vectors: list[Vector], *, total_ns: int, load_ns: int, tokens: int) -> dict[str, Any]:
+    """Return the body of /api/embed. The count is there also when it is 0: one client library needs a number."""
+    return {
+        "model": model,
+        "embeddings": vectors,
+        "total_duration": max(1, total_ns),
+        "load_duration": max(1, load_ns),
+        "prompt_eval_count": tokens,
+    }
+
+
+def to_openai(
+    answer: Mapping[str, Any], vectors: Sequence[Vector], *, dimensions: int, as_base64: bool
+) -> dict[str, Any]:
+    """Return LM Studio's answer with its vectors cut or written as asked, and nothing else changed."""
+    short = [shorten(vector, dimensions) for vector in vectors]
+    told = map(to_base64, short) if as_base64 else short
+    items = [{**item, "embedding": embedding} for item, embedding in zip(in_order(answer), told, strict=True)]
+    return {**answer, "data": items}
+
+
+def check_lengths(texts: Iterable[str], context_length: int | None) -> None:
+    """Refuse a text that certainly has more tokens than fit; what is only likely to is left to LM Studio, which cuts.
+
+    Tokens cannot be counted over HTTP, but no tokenizer of an embedding model joins words, so there are at least as
+    many tokens as words. (Characters tell nothing: a word of any length may be one unknown token.)
+    """
+    if context_length is None:
+        return
+    for text in texts:
+        if len(text) > 2 * context_length and least_tokens(text) > context_length:
+            raise BadRequest(TOO_LONG)
+
+
+def least_tokens(text: str) -> int:
+    """Return the number of words with a letter or a digit in them."""
+    return sum(1 for _ in _WORD.finditer(text))

@@ -1,0 +1,142 @@
+"""The items of a Responses input as the turns of a chat. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from flask_shim.errors import BadRequest
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.quoting import go_quote
+from flask_shim.translate.openai.turns import Turns, image_part, text_part
+
+Item = Mapping[str, Any]
+
+_ENCRYPTED = "gAAAA"
+"""How thinking begins that OpenAI's own servers have encrypted: nobody else can read it."""
+
+
+def to_messages(instructions: str | None, given: str | list[Any] | None) -> list[Payload]:
+    """Return instructions and input as one conversation; raise Ollama's 400 for what is no item."""
+    turns = Turns()
+    turns.system(instructions or "")
+    if isinstance(given, str):
+        turns.user(_parts(given))
+    else:
+        for index, item in enumerate(given or ()):
+            _add(turns, item, f"input[{index}]")
+    return turns.messages()
+
+
+def _add(turns: Turns, item: Any, place: str) -> None:
+    if not isinstance(item, Mapping):
+        raise BadRequest(f"{place}: an input item must be an object")
+    kind = item.get("type") or ("message" if item.get("role") else None)
+    if kind is None:
+        raise BadRequest(f"{place}: input item missing required 'type' field")
+    add = _ITEMS.get(kind) if isinstance(kind, str) else None
+    if add is None:
+        text = f"{place}: unknown input item type"
+        raise BadRequest(f"{text}: {go_quote(str(kind))}", log_text=text)
+    add(turns, item)
+
+
+def _message(turns: Turns, item: Item) -> None:
+    role, parts = item.get("role"), _parts(item.get("content"))
+    if role == "user":
+        turns.user(parts)
+        return
+    text = "\n".join(part["text"] for part in parts if part["type"] == "text")
+    (turns.assistant if role == "assistant" else turns.system)(text)
+
+
+def _call(turns: Turns, item: Item) -> None:
+    arguments = item.get("arguments")
+    turns.call(_call_id(item), _text(item.get("name")), arguments if isinstance(arguments, str) else _json(arguments))
+
+
+def _custom_call(turns: Turns, item: Item) -> None:
+    turns.call(_call_id(item), _text(item.get("name")), _json({"input": _text(item.get("input"))}))
+
+
+def _output(turns: Turns, item: Item) -> None:
+    output = item.get("output")
+    turns.result(_call_id(item), _parts(output) if isinstance(output, str | list) else [text_part(_json(output))])
+
+
+def _reasoning(turns: Turns, item: Item) -> None:
+    told = [part for name in ("summary", "content") for part in item.get(name) or () if isinstance(part, Mapping)]
+    turns.think("\n".join(_text(part.get("text")) for part in told) or _readable(item))
+
+
+def _readable(item: Item) -> str:
+    """Return thinking that is encrypted in name only, as Ollama's is."""
+    text = _text(item.get("encrypted_content"))
+    return "" if text.startswith(_ENCRYPTED) else text
+
+
+def _stored(_: Turns, __: Item) -> None:
+    raise BadRequest("this server keeps no items, so they have to be sent whole instead of as an item_reference")
+
+
+def _passed_over(_: Turns, __: Item) -> None:
+    """Leave out a call that OpenAI's servers ran, with its result: no chat has words for it."""
+
+
+_RUN_ELSEWHERE = (
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "computer_call",
+    "computer_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "mcp_list_tools",
+    "mcp_call",
+    "mcp_approval_request",
+    "mcp_approval_response",
+)
+
+_ITEMS: dict[Any, Callable[[Turns, Item], None]] = {
+    "message": _message,
+    "function_call": _call,
+    "function_call_output": _output,
+    "custom_tool_call": _custom_call,
+    "custom_tool_call_output": _output,
+    "reasoning": _reasoning,
+    "item_reference": _stored,
+    **dict.fromkeys(_RUN_ELSEWHERE, _passed_over),
+}
+
+
+def _parts(content: Any) -> list[Payload]:
+    if isinstance(content, list):
+        return [_part(part) for part in content if isinstance(part, Mapping)]
+    return [text_part(content)] if isinstance(content, str) and content else []
+
+
+def _part(part: Mapping[str, Any]) -> Payload:
+    kind = part.get("type")
+    if kind in ("input_text", "output_text", "text", "refusal"):
+        return text_part(_text(part.get("text") or part.get("refusal")))
+    if kind == "input_image":
+        image = part.get("image_url")
+        return image_part(_text(image.get("url") if isinstance(image, Mapping) else image))
+    if kind == "input_file":
+        raise BadRequest("file inputs are not currently supported")
+    raise BadRequest(f"unknown content type: {kind}", log_text="unknown content type")
+
+
+def _call_id(item: Item) -> str:
+    return _text(item.get("call_id") or item.get("id"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else orjson.dumps(value).decode()

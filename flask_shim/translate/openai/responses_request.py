@@ -1,0 +1,134 @@
+"""OpenAI's Responses requests into payloads of /v1/chat/completions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.completion_events import STREAMED
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.ollama.payloads import (
+    Defaults,
+    Payload,
+    to_reasoning_effort,
+    to_schema_format,
+    to_ttl,
+)
+from flask_shim.translate.ollama.quoting import go_quote
+from flask_shim.translate.ollama.requests import Think
+from flask_shim.translate.openai.chat_completions import adapt
+from flask_shim.translate.openai.reasoning_effort import to_think
+from flask_shim.translate.openai.responses_items import to_messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsesRequest:
+    """POST /v1/responses. ``input`` is a text or a list of items; ``reasoning`` and ``text`` are as the client sent."""
+
+    model: str
+    input: str | list[Any] | None = None
+    instructions: str | None = None
+    stream: bool = False
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int = 0
+    reasoning: Mapping[str, Any] = field(default_factory=dict)
+    text: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: Any = None
+    parallel_tool_calls: bool = True
+    previous_response_id: str = ""
+    conversation: Any = None
+    truncation: str | None = None
+    background: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def think(self) -> Think:
+        """The wish for thinking in Ollama's words; BadRequest for an effort that is none."""
+        effort = self.reasoning.get("effort")
+        return to_think(effort if isinstance(effort, str) else None)
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer has to be JSON."""
+        return _format(self).get("type") in ("json_schema", "json_object")
+
+    @property
+    def functions(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools a model can be offered; everything else would have to be run by OpenAI's own servers."""
+        return tuple(tool for tool in self.tools if tool.get("type") == "function" and tool.get("name"))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The kinds of the tools that cannot be offered."""
+        return tuple(str(tool.get("type")) for tool in self.tools if tool not in self.functions)
+
+
+def reject_stored_state(request: ResponsesRequest) -> None:
+    """Refuse an ask that goes on from something kept elsewhere: its model would miss most of the conversation."""
+    if request.previous_response_id:
+        raise BadRequest(
+            f"previous response {go_quote(request.previous_response_id)} not found: this server keeps no responses, "
+            "so the whole conversation has to be sent in 'input'",
+            log_text="previous response not found: this server keeps no responses",
+        )
+    if request.conversation:
+        raise BadRequest("this server keeps no conversations, so the whole of it has to be sent in 'input'")
+
+
+def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> Payload:
+    """Return the payload of the chat that answers ``ask``; one without messages means: only load the model."""
+    payload: Payload = {
+        "model": model.key,
+        "messages": to_messages(request.instructions, request.input),
+        **STREAMED,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_output_tokens if request.max_output_tokens > 0 else None,
+        "reasoning_effort": to_reasoning_effort(request.think, model),
+        "response_format": _response_format(request),
+        "ttl": to_ttl(None, defaults),
+    }
+    if request.functions:
+        payload["tools"] = [_tool(tool) for tool in _allowed(request)]
+        payload["tool_choice"] = _tool_choice(request.tool_choice)
+        payload["parallel_tool_calls"] = request.parallel_tool_calls
+    return adapt(payload)
+
+
+def _tool(tool: Mapping[str, Any]) -> Payload:
+    given = {name: tool.get(name) for name in ("name", "description", "parameters")}
+    return {"type": "function", "function": {name: value for name, value in given.items() if value is not None}}
+
+
+def _allowed(request: ResponsesRequest) -> tuple[Mapping[str, Any], ...]:
+    """Return the functions that may be called; all of them where the choice does not say."""
+    choice = request.tool_choice
+    if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
+        return request.functions
+    names = [tool.get("name") for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
+    return tuple(tool for tool in request.functions if tool["name"] in names) or request.functions
+
+
+def _tool_choice(choice: Any) -> Any:
+    """Return the choice as a chat has it, None for one between tools that were left out."""
+    if not isinstance(choice, Mapping):
+        return choice
+    if choice.get("type") == "allowed_tools":
+        return choice.get("mode")
+    return choice if choice.get("type") == "function" else None
+
+
+def _format(request: ResponsesRequest) -> Mapping[str, Any]:
+    wish = request.text.get("format")
+    return wish if isinstance(wish, Mapping) else {}
+
+
+def _response_format(request: ResponsesRequest) -> Payload | None:
+    wish = _format(request)
+    if wish.get("type") == "json_schema":
+        return to_schema_format(wish.get("schema") or {}, wish.get("name") or "answer")
+    return {"type": "json_object"} if wish.get("type") == "json_object" else None

@@ -1,0 +1,132 @@
+"""Embeddings as real clients get them, from a real engine; and what happens when they hang up."""
+
+import base64
+import json
+import math
+import socket
+import struct
+
+import ollama
+import openai
+import pytest
+from support.apps import served
+from support.fake_backend import NOTHING
+
+from flask_shim import create_app
+from flask_shim.config import Config
+
+pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
+
+from flask_shim.embedded import MiniLMStudio
+from flask_shim.services import services_of
+
+MODEL = "tiny-embed"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with MiniLMStudio() as miniature:
+        app = create_app(Config(backend_url=miniature.url))
+        with served(app, channel_request_lookahead=1) as port:
+            yield f"http://127.0.0.1:{port}"
+        services_of(app).close()
+
+
+@pytest.fixture
+def ollama_client(url):
+    with ollama.Client(host=url) as client:
+        yield client
+
+
+@pytest.fixture
+def openai_client(url):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        yield client
+
+
+def test_ollama_client_gets_vectors_of_length_one(ollama_client):
+    told = ollama_client.embed(model=MODEL, input=["one", "two words", ""])
+    assert [math.hypot(*vector) for vector in told.embeddings] == pytest.approx([1, 1, 1])
+    assert told.total_duration >= told.load_duration > 0
+
+
+def test_ollama_client_gets_the_same_vector_alone_and_among_others(ollama_client):
+    many = ollama_client.embed(model=MODEL, input=["one", "two", "three"]).embeddings
+    assert many[2] == pytest.approx(ollama_client.embed(model=MODEL, input="three").embeddings[0], abs=1e-6)
+    assert many[0] != pytest.approx(many[1], abs=1e-3)
+
+
+def test_ollama_client_gets_as_many_dimensions_as_it_wants(ollama_client):
+    told = ollama_client.embed(model=MODEL, input="one", dimensions=5).embeddings[0]
+    assert len(told) == 5
+    assert math.hypot(*told) == pytest.approx(1)
+
+
+def test_ollama_client_gets_no_vector_for_no_text(ollama_client):
+    assert ollama_client.embed(model=MODEL, input=[]).embeddings == []
+    assert ollama_client.embeddings(model=MODEL, prompt="").embedding == []
+
+
+def test_old_route_gives_the_direction_of_the_new_one(ollama_client):
+    raw = list(ollama_client.embeddings(model=MODEL, prompt="one").embedding)
+    told = ollama_client.embed(model=MODEL, input="one").embeddings[0]
+    assert [number / math.hypot(*raw) for number in raw] == pytest.approx(told, abs=1e-6)
+
+
+def test_texts_beyond_the_context_are_cut_or_refused(ollama_client):
+    assert len(ollama_client.embed(model=MODEL, input="word " * 2000).embeddings) == 1
+    with pytest.raises(ollama.ResponseError, match="the input length exceeds the context length"):
+        ollama_client.embed(model=MODEL, input="word " * 2000, truncate=False)
+
+
+def test_language_model_refuses_to_embed_in_clear_words(ollama_client):
+    with pytest.raises(ollama.ResponseError, match='"tiny-chat" does not support embeddings') as refused:
+        ollama_client.embed(model="tiny-chat", input="x")
+    assert refused.value.status_code == 400
+
+
+def test_openai_client_gets_the_same_numbers_in_both_forms(openai_client):
+    as_base64 = openai_client.embeddings.create(model=MODEL, input=["one", "two"])  # what it asks for by itself
+    as_numbers = openai_client.embeddings.create(model=MODEL, input=["one", "two"], encoding_format="float")
+    for text, numbers in zip(as_base64.data, as_numbers.data, strict=True):
+        assert text.embedding == pytest.approx(numbers.embedding, rel=1e-6)
+
+
+def test_openai_client_gets_text_when_it_says_so(openai_client):
+    told = openai_client.embeddings.create(model=MODEL, input="one", encoding_format="base64").data[0].embedding
+    numbers = struct.unpack(f"<{len(base64.b64decode(told)) // 4}f", base64.b64decode(told))
+    assert numbers == pytest.approx(openai_client.embeddings.create(model=MODEL, input="one").data[0].embedding)
+
+
+def test_openai_client_gets_as_many_dimensions_as_it_wants(openai_client):
+    assert len(openai_client.embeddings.create(model=MODEL, input="one", dimensions=7).data[0].embedding) == 7
+
+
+def test_openai_client_is_told_that_token_lists_are_not_taken(openai_client):
+    with pytest.raises(openai.BadRequestError, match="invalid input type"):
+        openai_client.embeddings.create(model=MODEL, input=[1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/embed", {"model": "embedder", "input": "x"}),
+        ("/api/embeddings", {"model": "embedder", "prompt": "x"}),
+        ("/v1/embeddings", {"model": "embedder", "input": "x"}),
+        ("/v1/embeddings", {"model": "embedder", "input": "x", "encoding_format": "base64"}),
+    ],
+)
+def test_client_that_hangs_up_frees_the_backend_and_its_slot(backend, until, path, body):
+    server = backend(lambda asked: NOTHING)
+    app = create_app(Config(backend_url=server.url))
+    parts = services_of(app)
+    raw = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
+    with served(app, channel_request_lookahead=1) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head + raw)
+            until(lambda: server.paths() == ["POST /v1/embeddings"])
+            assert parts.slots.in_use == 1
+        assert server.hung_up.wait(10)
+        until(lambda: parts.slots.in_use == 0)
+    parts.close()

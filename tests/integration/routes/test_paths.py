@@ -1,0 +1,104 @@
+"""Paths and methods as Ollama takes and refuses them."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_shim.middleware.paths import cleaned
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/api/tags", "/api/tags"),
+        ("/", "/"),
+        ("", ""),
+        ("//", "/"),
+        ("//api/tags", "/api/tags"),
+        ("/api///tags/", "/api/tags/"),
+        ("/v1/api/chat", "/api/chat"),
+        ("/v1//api/chat", "/api/chat"),
+        ("/v1/apis", "/v1/apis"),
+        ("/v1/models/a.b", "/v1/models/a.b"),
+        ("/v1/models/.hidden", "/v1/models/.hidden"),
+        ("/v1/x/../models", "/v1/models"),
+        ("/v1/../api/v1/models/load", "/api/v1/models/load"),
+        ("/../../api/tags", "/api/tags"),
+        ("/v1/models/./", "/v1/models/"),
+        ("/v1/..", "/"),
+    ],
+)
+def test_a_path_is_cleaned_to_what_is_meant(path, meant):
+    assert cleaned(path) == meant
+
+
+@pytest.mark.parametrize("path", ["//api/version", "/api//version", "/v1/api/version", "/api/./version"])
+def test_a_path_put_together_oddly_is_answered(path, client):
+    assert "version" in client.get("/", environ_overrides={"PATH_INFO": path}).json
+
+
+def test_a_get_with_a_slash_too_many_is_sent_to_the_right_place(client):
+    answer = client.get("/api/tags/?a=1&b=2")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/api/tags?a=1&b=2")
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert answer.text == '<a href="/api/tags?a=1&amp;b=2">Moved Permanently</a>.\n\n'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "place"),
+    [
+        ("POST", "/api/chat/", "/api/chat"),
+        ("HEAD", "/api/tags/", "/api/tags"),
+        ("DELETE", "/api/delete/", "/api/delete"),
+        ("POST", "/v1/chat/completions/", "/v1/chat/completions"),
+    ],
+)
+def test_other_methods_keep_their_body_when_they_are_sent_on(method, path, place, client):
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.headers["Location"], answer.data) == (307, place, b"")
+    assert "Content-Type" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("//evil.example/v1/x/", None),
+        ("//v1/x/", "/v1/x"),
+        ("/v1/a b<c>/", "/v1/a%20b%3Cc%3E"),
+        ("/v1/a\r\nX: b/", None),
+    ],
+)
+def test_no_one_is_sent_anywhere_else(path, place, client):
+    answer = client.get("/", environ_overrides={"PATH_INFO": path})
+    assert answer.headers.get("Location") == place
+    assert "X" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/nope", "/nope/", "/API/tags", "/api/chat/x"])
+def test_a_path_that_is_none_is_not_found(path, client):
+    answer = client.get(path)
+    assert (answer.status_code, answer.content_type, answer.data) == (404, "text/plain", b"404 page not found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/api/chat", "POST"),
+        ("POST", "/api/tags", "HEAD, GET"),
+        ("HEAD", "/api/ps", "GET"),
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/chat/completions", "POST"),
+        ("HEAD", "/v1/responses", "POST"),
+        ("GET", "/v1/messages", "POST"),
+        ("DELETE", "/v1/messages/count_tokens", "POST"),
+        ("POST", "/v1/models", "GET"),
+        ("HEAD", "/v1/models", "GET"),
+        ("GET", "/api/me", "POST"),
+    ],
+)
+def test_a_method_a_path_does_not_have_is_refused_with_those_it_has(method, path, allowed, client, backend):
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.content_type) == (405, "text/plain")
+    assert answer.headers["Allow"] == allowed
+    assert answer.data == (b"" if method == "HEAD" else b"405 method not allowed")
+    assert not backend.asked

@@ -1,0 +1,89 @@
+"""A model that is sent away while others load it, use it, or look at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from support.remembering import Remembering
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.inference import model_use
+from flask_shim.services import services_of
+from flask_shim.translate.ollama.dates import to_local
+
+LOAD, UNLOAD, CHAT = "/api/v1/models/load", "/api/v1/models/unload", "/v1/chat/completions"
+GO = {"model": "tiny", "keep_alive": 0}
+
+
+@pytest.fixture
+def studio():
+    with Remembering(tiny=2048) as studio:
+        yield studio
+
+
+@pytest.fixture
+def app(studio, tmp_path):
+    app = create_app(Config(backend_url=studio.url, data_dir=tmp_path))
+    yield app
+    services_of(app).close()
+
+
+@pytest.fixture
+def asks(app):
+    """Return a function that posts to /api/generate on a thread of its own and gives it, with the answers."""
+    threads, answers = [], []
+
+    def ask(**body):
+        def post():
+            answers.append(app.test_client().post("/api/generate", json=body, buffered=True).status_code)
+
+        threads.append(threading.Thread(target=post))
+        threads[-1].start()
+        return answers
+
+    yield ask
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def queued(monkeypatch):
+    """Set when somebody waits for a model's turn."""
+    waits, take_turn = threading.Event(), model_use.take_turn
+
+    def noticed(resident, call):
+        if resident.is_busy:
+            waits.set()
+        take_turn(resident, call)
+
+    monkeypatch.setattr(model_use, "take_turn", noticed)
+    return waits
+
+
+def test_unload_waits_for_the_load_of_another_request_and_then_for_its_answer(studio, asks, queued, until):
+    studio.may_load.clear()
+    answers = asks(model="tiny", prompt="Hello", options={"num_ctx": 4096})
+    until(lambda: studio.posted(LOAD))
+    asks(**GO)
+    assert queued.wait(10)
+    assert len(studio.posted(UNLOAD)) == 1
+    studio.may_load.set()
+    until(lambda: len(studio.posted(UNLOAD)) == 2)
+    until(lambda: len(answers) == 2)
+    assert answers == [200, 200]
+    assert [asked.path for asked in studio.asked if asked.method == "POST"] == [UNLOAD, LOAD, CHAT, UNLOAD]
+
+
+@pytest.mark.parametrize("ask", [GO | {"prompt": "Hello"}, GO], ids=["with the answer", "outright"])
+def test_model_that_is_being_unloaded_goes_now(app, studio, asks, until, ask):
+    may_unload, answer = threading.Event(), studio.answer
+    studio.answer = lambda asked: answer(asked) if asked.path != UNLOAD or may_unload.wait(10) else None
+    asks(**ask)
+    until(lambda: studio.posted(UNLOAD))
+    [shown] = app.test_client().get("/api/ps").json["models"]
+    may_unload.set()
+    assert shown["expires_at"][:19] <= to_local(time.time_ns())[:19]

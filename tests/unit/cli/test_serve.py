@@ -1,0 +1,138 @@
+"""``flask-shim serve``: what it says when it starts, and when it can't."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.ports import unused_port
+from support.processes import DEADLINE_SECONDS, ShimProcess, run, start
+from support.scripts import by_path, lm_studio, model, replies, silent
+
+from flask_shim import __version__, create_app
+from flask_shim.cli import cli
+from flask_shim.cli.banner import describe, say_start
+from flask_shim.config import Config, ConfigError
+from flask_shim.lmstudio import ClientOptions, LMStudio
+
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+def test_start_says_who_where_and_with_what(rude):
+    backend = rude(lm_studio(silent, model("one"), model("two")))
+    with ShimProcess(backend.url, PORT="1", SHIM_PROT="2") as shim:
+        shim.until(rf"(?m)^flask-shim {re.escape(__version__)}\n")
+        shim.until(rf"  listening  {shim.url}\n")
+        shim.until(rf"  backend    {backend.url}, LM Studio 0\.4 or later, 2 models\n")
+        shim.until("SHIM_PROT is no setting of the shim and does nothing; did you mean SHIM_PORT\\?\n")
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        ({"/api/v0/models": {"data": [{"id": "old", "type": "llm", "state": "loaded"}]}}, r"LM Studio 0\.3, 1 model$"),
+        ({"/v1/models": {"data": []}}, "OpenAI-compatible server: its model list says names only, 0 models$"),
+        ({}, r"it is not LM Studio. The shim serves all the same\."),
+    ],
+)
+def test_start_says_what_the_backend_is(rude, lists, said):
+    server = rude(by_path({path: replies(body) for path, body in lists.items()}))
+    with closing(LMStudio(ClientOptions(base_url=server.url))) as backend:
+        line = describe(backend)
+    assert re.search(said, line)
+
+
+@pytest.mark.parametrize("host", ["*", "0.0.0.0", "::"])
+def test_start_says_that_everybody_may_come(capsys, host):
+    say_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
+    listening, is_open = capsys.readouterr().out.splitlines()[1:]
+    assert listening == "  listening  http://127.0.0.1:1, and on every other address"
+    assert "no key is asked for" in is_open
+
+
+@pytest.mark.parametrize("settings", [{"hosts": ("*",), "api_keys": ("k",), "allow_open": True}, {"allow_open": True}])
+def test_start_does_not_say_so_of_a_key_or_of_loopback(capsys, settings):
+    say_start(Config(**settings), ["http://127.0.0.1:1"])
+    assert "no key" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("app", [("--call", "flask_shim:create_app"), ("main:app",)], ids=["create_app", "main"])
+def test_bad_settings_are_told_without_a_traceback_under_waitress_serve(app):
+    root = str(Path(__file__).parents[3])
+    environ = {"SHIM_PORT": "x", "SHIM_THREADS": "y", "PYTHONPATH": root}
+    with start(("--listen=127.0.0.1:0", *app), environ, module="waitress") as process:
+        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode != 0
+    assert output == "SHIM_PORT='x': Not a whole number.\nSHIM_THREADS='y': Not a whole number.\n"
+
+
+def test_bad_settings_can_be_taken_from_create_app(monkeypatch):
+    monkeypatch.setenv("SHIM_PORT", "x")
+    with pytest.raises(ConfigError, match="Not a whole number") as caught:
+        create_app()
+    assert caught.value.problems == ("SHIM_PORT='x': Not a whole number.",)
+
+
+def test_shim_starts_without_lm_studio():
+    with ShimProcess(UNREACHABLE) as shim:
+        shim.until(f"LM Studio is not reachable at {UNREACHABLE} .* The shim serves all the same")
+        assert shim.get("/health").status_code == 200
+    assert "Traceback" not in shim.log
+
+
+def test_bad_settings_are_all_told_and_no_key_is_shown():
+    code, output = run("serve", "--port", "x", SHIM_THREADS="0", SHIM_API_KEY="geh eim")
+    assert code == 2
+    assert [line.partition(":")[0] for line in output.splitlines()] == [
+        "SHIM_PORT='x'",
+        "SHIM_THREADS='0'",
+        "SHIM_API_KEY",
+    ]
+    assert "geh" not in output
+
+
+def test_taken_port_is_told_with_who_has_it(rude):
+    ollama = by_path({"/": replies("Ollama is running"), "/api/version": replies({"version": "0.12.6"})})
+    port = str(rude(ollama).port)
+    code, output = run("--port", port, "--host", "127.0.0.1")
+    assert code == 2
+    assert output == (
+        f"Port {port} on 127.0.0.1 is taken: Ollama 0.12.6 is already running there.\n"
+        f"Stop it (quit it from its icon; on Linux: systemctl stop ollama), or give the shim another port: "
+        f"SHIM_PORT={int(port) + 1} or --port {int(port) + 1}.\n"
+    )
+
+
+def test_second_shim_on_a_port_knows_the_first_one_and_logs_it(tmp_path):
+    file = tmp_path / "second.log"
+    with ShimProcess() as shim:
+        code, output = run("--port", str(shim.port), "--host", "127.0.0.1", SHIM_LOG_FILE=str(file))
+        assert (code, "another flask-shim is already running" in output) == (2, True)
+    assert " CRITICAL " in file.read_text(encoding="utf-8")
+
+
+def test_log_goes_to_a_file_too(tmp_path):
+    file = tmp_path / "logs" / "shim.log"
+    with ShimProcess(SHIM_LOG_FILE=str(file)) as shim:
+        assert shim.stop() == 0
+    assert "draining in_flight=0" in file.read_text(encoding="utf-8")
+
+
+def test_log_file_that_cannot_be_written_is_told(tmp_path):
+    code, output = run("serve", SHIM_LOG_FILE=str(tmp_path))
+    assert (code, output.startswith(f"SHIM_LOG_FILE={tmp_path}: ")) == (2, True)
+
+
+def test_reload_is_refused_where_others_can_come():
+    result = CliRunner().invoke(
+        cli, ["serve", "--reload", "--host", "*", "--env-file", ""], env={"SHIM_ALLOW_OPEN": "1"}
+    )
+    assert (result.exit_code, "this machine only" in result.stderr) == (2, True)
+
+
+def test_reload_serves():
+    with ShimProcess(arguments=("serve", "--reload", "--port", str(unused_port()))) as shim:
+        assert shim.get("/health").json() == {"status": "ok"}

@@ -1,0 +1,97 @@
+"""What the doctor hears of servers that answer badly or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+
+import pytest
+from support.ports import unused_port
+from support.scripts import reads, replies
+
+from flask_shim.doctor import probe
+from flask_shim.doctor.probe import Prober
+
+
+def asked(url, **more):
+    with Prober(url) as asker:
+        return asker.ask("GET", "/", **more)
+
+
+def test_answer_is_heard_whole(rude):
+    heard = asked(rude(reads(replies({"a": 1}, x_more="b"))).url)
+    assert (heard.status, heard.json, heard.headers["x-more"], heard.fault) == (200, {"a": 1}, "b", "")
+
+
+def test_arrivals_are_told_apart(rude):
+    def drip(peer):
+        peer.head(transfer_encoding="chunked")
+        for _ in range(3):
+            peer.chunk(b"a")
+            peer.pause(0.05)
+        peer.chunk(b"")
+
+    heard = asked(rude(reads(drip)).url)
+    assert heard.body == b"aaa"
+    assert len(heard.arrivals) == 3
+    assert heard.arrivals[2] - heard.arrivals[0] > 0.05
+
+
+def test_compressed_answer_is_read(rude):
+    answer = replies(gzip.compress(b"{}"), content_encoding="gzip")
+    assert asked(rude(reads(answer)).url).json == {}
+
+
+def test_request_has_no_headers_but_those_given(rude):
+    server = rude(reads(replies({})))
+    with Prober(server.url) as asker:
+        asker.ask("POST", "/api/chat", headers={"X-Mine": "1"}, body={"a": 1})
+    (request,) = server.asked
+    assert set(request.headers) - {"host", "connection", "accept-encoding", "user-agent"} == {
+        "x-mine",
+        "content-length",
+    }
+    assert request.json == {"a": 1}
+
+
+def test_redirect_is_not_followed(rude):
+    heard = asked(rude(reads(replies("", "302 Found", location="http://192.0.2.1/"))).url)
+    assert (heard.status, heard.headers["location"]) == (302, "http://192.0.2.1/")
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        (lambda peer: peer.reset(), "the connection broke"),
+        (reads(lambda peer: peer.send(b"\x00\xff not HTTP")), "the connection broke"),
+        (reads(lambda peer: peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")), "the connection broke"),
+        (reads(lambda peer: peer.hold()), "no answer within 0.2 s"),
+        (reads(lambda peer: (peer.head(content_length=9), peer.hold())), "no answer within 0.2 s"),
+    ],
+)
+def test_failure_is_told_in_a_few_words(rude, script, fault):
+    assert asked(rude(script).url, seconds=0.2).fault == fault
+
+
+def test_nobody_there_is_a_refused_connection():
+    heard = asked(f"http://127.0.0.1:{unused_port()}")
+    assert (heard.status, heard.fault) == (0, "connection refused")
+
+
+def test_name_that_does_not_exist_is_told(monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert asked("http://shim.invalid").fault == "the name can't be looked up"
+
+
+def test_answer_without_end_is_cut(rude, monkeypatch):
+    monkeypatch.setattr(probe, "MOST_BYTES", 1000)
+
+    def endless(peer):
+        peer.head(transfer_encoding="chunked")
+        while True:
+            peer.chunk(b"a" * 500)
+
+    assert asked(rude(reads(endless)).url).fault == "it does not end"

@@ -1,0 +1,86 @@
+"""What the doctor makes of the models, and which one it chats with."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_shim.doctor.model_checks import Seen, judge_fitness, judge_models, to_chat_with, to_seen
+
+CHAT, TOOLS, EMBED = frozenset({"completion"}), frozenset({"completion", "tools"}), frozenset({"embedding"})
+
+LARGE = Seen("large:latest", TOOLS, 131_072)
+SMALL = Seen("small:latest", TOOLS, 4096, is_loaded=True)
+PLAIN = Seen("plain:latest", CHAT, 32_768, is_loaded=True)
+COLD = Seen("cold:latest", TOOLS, 4096)
+VECTORS = Seen("vectors:latest", EMBED, 2048, is_loaded=True)
+
+
+def test_lists_are_read_together():
+    tags = {
+        "models": [
+            {"name": "a:latest", "capabilities": ["completion"], "details": {"context_length": 8192}},
+            {"name": "b:latest", "capabilities": ["completion"], "details": {"context_length": 8192}},
+        ]
+    }
+    ps = {"models": [{"name": "b:latest", "context_length": 4096}]}
+    assert to_seen(tags, ps) == [Seen("a:latest", CHAT, 8192), Seen("b:latest", CHAT, 4096, is_loaded=True)]
+
+
+@pytest.mark.parametrize("odd", [None, [], {"models": None}, {"models": [None, {"name": ["a"]}, {"name": ""}]}])
+def test_lists_of_another_form_are_empty(odd):
+    assert to_seen(odd, odd) == []
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        ([], {"no-chat-model": "fail"}),
+        ([VECTORS], {"no-chat-model": "fail"}),
+        ([LARGE, VECTORS], {"models": "ok", "loaded": "note"}),
+        ([SMALL], {"models": "ok", "loaded": "note"}),
+    ],
+)
+def test_models_are_judged(levels, models, expected):
+    assert levels(judge_models(models)) == expected
+
+
+@pytest.mark.parametrize(
+    ("models", "wishes", "expected"),
+    [
+        ([LARGE, VECTORS], {"context": 65_536, "tools": True}, {"context": "ok", "tools": "ok"}),
+        ([SMALL, LARGE], {"context": 65_536, "tools": False}, {"context": "warn"}),
+        ([SMALL, LARGE], {"context": 65_536, "tools": False, "asks": True}, {"context": "note"}),
+        ([COLD, LARGE], {"context": 65_536, "tools": False}, {"context": "ok"}),
+        ([COLD], {"context": 65_536, "tools": False}, {"context": "warn"}),
+        ([PLAIN], {"context": 16_384, "tools": True}, {"context": "ok", "tools": "fail"}),
+        ([PLAIN, LARGE], {"context": 0, "tools": True}, {"tools": "note"}),
+        ([Seen("odd:latest", CHAT)], {"context": 16_384, "tools": False}, {"context": "ok"}),
+    ],
+)
+def test_fitness_for_a_client_is_judged(levels, models, wishes, expected):
+    assert levels(judge_fitness(models, **wishes)) == expected
+
+
+def test_remedy_for_little_context_says_what_to_set():
+    (finding,) = judge_fitness([SMALL, LARGE], context=65_536, tools=False)
+    assert "small:latest (4096)" in finding.text
+    assert "SHIM_DEFAULT_CONTEXT=65536" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("models", "wish", "least", "chosen"),
+    [
+        ([LARGE, PLAIN], None, 0, PLAIN),
+        ([LARGE, PLAIN], True, 0, PLAIN),
+        ([LARGE, PLAIN], False, 0, None),
+        ([LARGE, VECTORS], None, 0, None),
+        ([LARGE, VECTORS], True, 0, LARGE),
+        ([LARGE, PLAIN], None, 65_536, None),  # it would be loaded anew
+        ([PLAIN, SMALL], None, 0, SMALL),
+        ([VECTORS], True, 0, None),
+    ],
+)
+def test_chat_takes_a_model_that_need_not_be_loaded(models, wish, least, chosen):
+    choice = to_chat_with(models, wish, least=least, tools=True)
+    assert choice.model == chosen
+    assert bool(choice.why) == (chosen is None)

@@ -1,0 +1,110 @@
+"""What each rule of the clients takes, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_shim.doctor import answer_rules
+from flask_shim.doctor.probe import ProbeResponse
+
+DIGEST = "0123456789abcdef"
+DETAILS = {"format": "gguf", "family": "llama", "families": None, "parameter_size": "1B", "quantization_level": "Q4"}
+ENTRY = {
+    "name": "a:latest",
+    "model": "a:latest",
+    "modified_at": "2026-11-20T13:55:26.112350108+01:00",
+    "size": 1,
+    "digest": DIGEST,
+    "details": DETAILS,
+}
+RUNNING = {
+    "name": "a:latest",
+    "model": "a:latest",
+    "expires_at": "2026-11-20T13:55:26Z",
+    "size": 1,
+    "size_vram": 0,
+    "context_length": 4096,
+    "digest": DIGEST,
+}
+INFO = {"general.architecture": "llama", "llama.context_length": 4096}
+
+
+def models(*rows):
+    return {"models": list(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "body"),
+    [
+        (answer_rules.version_from("0.6.4"), {"version": "0.6.4"}),
+        (answer_rules.version_from("0.6.4"), {"version": "0.32.15"}),
+        (answer_rules.version_from("0.6.4"), {"version": "0.0.0"}),
+        (answer_rules.version_from("0.6.4"), {"version": "0.18.0-lmstudio"}),
+        (answer_rules.version_from("0.13.4", passes_text=True), {"version": "shim"}),
+        (answer_rules.version_of_integers, {"version": "v0.18.0-lmstudio"}),
+        (answer_rules.lists("models", "name"), models({"name": "a"})),
+        (answer_rules.lists("models", "name"), models()),
+        (answer_rules.tagged, models(ENTRY)),
+        (answer_rules.whole_entries, models(ENTRY)),
+        (answer_rules.whole_running, models(RUNNING)),
+        (answer_rules.own_digests, models(ENTRY, ENTRY | {"digest": "other"})),
+        (answer_rules.described, {"capabilities": [], "model_info": {}}),
+        (answer_rules.tells_context, {"model_info": INFO}),
+    ],
+)
+def test_rule_takes_what_clients_take(heard, rule, body):
+    assert rule(heard(body)) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "fault"),
+    [
+        (answer_rules.version_from("0.6.4"), {"version": "0.6.2"}, "version 0.6.2 is less than 0.6.4"),
+        (answer_rules.version_from("0.6.4"), {"version": "nollama-0.1.0"}, "version nollama-0.1.0 is less than 0.6.4"),
+        (
+            answer_rules.version_from("0.13.4", passes_text=True),
+            {"version": "0.13.3"},
+            "version 0.13.3 is less than 0.13.4",
+        ),
+        (answer_rules.version_from("0.6.4"), {"version": 1}, "there is no version"),
+        (answer_rules.version_from("0.6.4"), b"<html>", "there is no version"),
+        (answer_rules.version_of_integers, {"version": "0.18.0+x"}, "version '0.18.0+x' is not made of numbers"),
+        (answer_rules.lists("models", "name"), {"models": None}, "models is not an array"),
+        (answer_rules.lists("models", "name", "model"), models({"name": "a"}), "entries without model"),
+        (answer_rules.tagged, models({"name": "a"}), "a has no tag"),
+        (answer_rules.whole_entries, models(ENTRY | {"size": None}), "a:latest: size is None"),
+        (answer_rules.whole_entries, models(ENTRY | {"modified_at": ""}), "a:latest: modified_at is ''"),
+        (answer_rules.whole_entries, models(ENTRY | {"digest": "short"}), "a:latest: digest is 'short'"),
+        (answer_rules.whole_entries, models(ENTRY | {"details": None}), "a:latest: details is None"),
+        (answer_rules.whole_running, models(RUNNING | {"context_length": True}), "a:latest: context_length is True"),
+        (answer_rules.own_digests, models(ENTRY, ENTRY), "models share a digest"),
+        (answer_rules.described, {"capabilities": None, "model_info": {}}, "no list of capabilities"),
+        (answer_rules.described, {"capabilities": [], "model_info": None}, "no model_info"),
+        (
+            answer_rules.tells_context,
+            {"model_info": INFO | {"llama.context_length": None}},
+            "the length of its context is not",
+        ),
+        (answer_rules.is_json, b"<html>", "the body is not JSON"),
+    ],
+)
+def test_rule_refuses_what_clients_refuse(heard, rule, body, fault):
+    assert rule(heard(body)).startswith(fault)
+
+
+def test_json_has_to_say_that_it_is():
+    answer = ProbeResponse(status=200, headers={"content-type": "text/html"}, body=b"{}")
+    assert answer_rules.is_json(answer) == "its type is text/html in place of application/json"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fault"),
+    [
+        ("*", ""),
+        ("app://a", ""),
+        ("", "pages of app://a are not let in"),
+        ("app://b", "pages of app://a are not let in"),
+    ],
+)
+def test_page_is_let_in_by_name_or_with_all(heard, allowed, fault):
+    assert answer_rules.welcomes("app://a")(heard(headers={"access-control-allow-origin": allowed})) == fault

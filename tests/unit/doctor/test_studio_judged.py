@@ -1,0 +1,89 @@
+"""What the doctor makes of LM Studio's answers."""
+
+from __future__ import annotations
+
+import pytest
+from support.fake_backend import UNKNOWN, v0_model, v1_model
+
+from flask_shim.doctor.lmstudio_checks import ROOT, judge_studio
+from flask_shim.lmstudio.http.options import ClientOptions
+
+V1, V0, OPENAI, GREETING = "/api/v1/models", "/api/v0/models", "/v1/models", "/lmstudio-greeting"
+LOADED, COLD = v1_model("tiny", context_length=4096), v1_model("cold")
+OLD_LOADED, OLD_COLD = v0_model("tiny", context_length=4096), v0_model("cold")
+NO_TOKEN = {"error": {"code": "invalid_api_key", "message": "An LM Studio API token is required"}}
+
+
+def openai(*keys):
+    return {"data": [{"id": key} for key in keys]}
+
+
+NEW = {GREETING: {"lmstudio": True}, V1: {"models": [LOADED, COLD]}, OPENAI: openai("tiny", "cold")}
+OLD = {GREETING: {"lmstudio": True}, V1: UNKNOWN, V0: {"data": [OLD_LOADED, OLD_COLD]}, OPENAI: openai("tiny", "cold")}
+OLDEST = {GREETING: {"lmstudio": True}, V1: UNKNOWN, V0: UNKNOWN, OPENAI: openai("tiny")}
+
+FINE = {"backend": "ok", "token": "ok", "generation": "ok", "jit": "ok"}
+
+
+@pytest.fixture
+def judged(heard, levels):
+    def judge(bodies, *, can_load=False, **link):
+        answers = {path: heard(body) for path, body in ({GREETING: {}, V1: {}, V0: {}} | bodies).items()}
+        return list(judge_studio(ClientOptions(**link), answers, can_load=can_load))
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("bodies", "can_load", "expected"),
+    [
+        (NEW, False, FINE),
+        (NEW | {OPENAI: openai("tiny")}, False, FINE | {"jit": "note"}),
+        (OLD, False, FINE | {"generation": "warn"}),
+        (OLD, True, FINE),
+        (OLD | {OPENAI: openai("tiny")}, False, FINE | {"generation": "warn", "jit": "warn"}),
+        (OLD | {OPENAI: openai("tiny")}, True, FINE | {"jit": "note"}),
+        (OLDEST, False, {"backend": "ok", "token": "ok", "generation": "warn"}),
+        (NEW | {V1: {"models": []}}, False, {"backend": "ok", "token": "ok", "generation": "ok", "no-models": "fail"}),
+        ({ROOT: b"<html>", OPENAI: {"error": "no"}}, False, {"backend": "fail"}),
+        ({ROOT: b"Ollama is running", OPENAI: {}}, False, {"backend": "fail"}),
+    ],
+)
+def test_answers_are_judged(judged, levels, bodies, can_load, expected):
+    assert levels(judged(bodies, can_load=can_load)) == expected
+
+
+def test_shim_in_place_of_lm_studio_is_recognised(judged):
+    (finding,) = judged({ROOT: b"Ollama is running", OPENAI: {}})
+    assert "is Ollama, or this shim itself" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("", "it asks for a token, and none is set"), ("sk-lm-x", "the token is refused: An LM Studio")],
+)
+def test_token_is_judged(heard, token, words):
+    answers = dict.fromkeys((GREETING, V1, V0, OPENAI), heard(NO_TOKEN, 401))
+    (finding,) = judge_studio(ClientOptions(token=token), answers, can_load=False)
+    assert (finding.level.value, finding.code) == ("fail", "token")
+    assert finding.text.startswith(words)
+    assert "SHIM_LMSTUDIO_TOKEN" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        ("connection refused", "lms server start"),
+        ("its certificate is not trusted", "SHIM_CA_FILE"),
+        ("the name can't be looked up", "host in SHIM_LMSTUDIO_BASE"),
+    ],
+)
+def test_silence_has_a_remedy_for_its_cause(heard, fault, remedy):
+    (finding,) = judge_studio(ClientOptions(), {GREETING: heard(status=0, fault=fault)}, can_load=False)
+    assert finding.level.value == "fail"
+    assert remedy in finding.remedy
+
+
+def test_slow_list_is_told(heard, levels):
+    answers = {path: heard(body, seconds=3.0) for path, body in ({V0: {}} | NEW).items()}
+    assert levels(judge_studio(ClientOptions(), answers, can_load=False)) == FINE | {"backend-slow": "warn"}

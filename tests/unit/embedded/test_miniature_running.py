@@ -1,0 +1,80 @@
+"""Starting and stopping: nothing is left behind."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from flask_shim.embedded import MiniLMStudio, MiniSettings, engine
+from flask_shim.errors import NotSupported
+
+
+def test_three_starts_and_stops_leave_nothing(connect):
+    before = threading.active_count()
+    for _ in range(3):
+        with MiniLMStudio() as miniature:
+            connect(miniature).chat("Hello")
+            (resident,) = miniature.studio.residents.all()
+        assert resident.engine.exit_code == 0
+        assert threading.active_count() <= before
+
+
+def test_stop_ends_a_running_answer_and_may_be_repeated(connect):
+    miniature = MiniLMStudio(MiniSettings(endless=True))
+    with connect(miniature).chat("Tell me a long story.", stream=True) as response:
+        chunks = response.iter_content(None)
+        next(chunks)
+        (resident,) = miniature.studio.residents.all()
+        miniature.stop()
+        assert resident.engine.exit_code is not None
+    miniature.stop()
+
+
+def test_taken_port_is_an_error(miniature):
+    with pytest.raises(OSError, match="in use"):
+        MiniLMStudio(port=miniature.port)
+
+
+def test_engine_ends_when_its_parent_is_killed(until):
+    script = (
+        "import sys, time\n"
+        "from flask_shim.embedded import Miniature\n"
+        "miniature = Miniature()\n"
+        "studio = miniature.studio\n"
+        "resident = studio.borrow(studio.resolve('tiny-chat'), None, lambda: False)\n"
+        "print(resident.engine.address[1], flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        port = int(parent.stdout.readline())
+        assert answers(port)
+        parent.kill()
+    until(lambda: not answers(port))
+
+
+def answers(port):
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_journal_keeps_what_was_asked(api, miniature):
+    api.chat("Hello", ttl=60)
+    asked = miniature.journal[-1]
+    assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
+    assert asked.body["ttl"] == 60
+
+
+def test_missing_engine_is_said_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda _: None)
+    with pytest.raises(NotSupported, match=r"pip install \"\.\[embedded\]\""):
+        MiniLMStudio()
+
+
+def test_settings_do_not_show_the_token():
+    assert "secret" not in repr(MiniSettings(token="secret"))

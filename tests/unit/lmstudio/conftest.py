@@ -1,0 +1,84 @@
+"""What the tests of the client have in common: a clock to turn, and clients of rude backends."""
+
+from __future__ import annotations
+
+import pytest
+import responses
+from support.listed import URL, ListedBackend
+from support.scripts import reads
+
+from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, catalogue
+from flask_shim.lmstudio.catalogue import ModelListCache
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.http.cancellation import Watchdog
+from flask_shim.lmstudio.http.transport import Transport
+
+
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def pass_(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def client_of():
+    """Return a function that makes a client of a backend's address; all are closed at the end."""
+    opened = []
+
+    def client(url, **options):
+        client = LMStudio(ClientOptions(base_url=url, **{"connect_retries": 0, "retry_backoff": 0.01, **options}))
+        client._transport.watchdog = Watchdog(tick_seconds=0.01)
+        opened.append(client)
+        return client
+
+    yield client
+    for one in opened:
+        one.close()
+
+
+LIST_SECONDS = 30.0
+"""How long the catalogue of these tests believes a list."""
+
+
+@pytest.fixture
+def backend():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield ListedBackend(mock)
+
+
+@pytest.fixture
+def models(backend, clock, monkeypatch):
+    """A catalogue of that backend, whose clock the test turns."""
+    monkeypatch.setattr(catalogue, "time", clock)
+    transport = Transport(ClientOptions(base_url=URL))
+    yield ModelListCache(transport, LIST_SECONDS)
+    transport.close()
+
+
+@pytest.fixture
+def opened(client_of, rude):
+    """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
+    streams_ = []
+
+    def stream_of(answer, call=None, **options):
+        client = client_of(rude(reads(answer)).url, **options)
+        call = call or BackendCall()
+        watched = client.watchdog.watch(call)
+        watched.__enter__()
+        streams_.append(client.open_completion(CHAT, {"stream": True}, call))
+        return streams_[-1]
+
+    yield stream_of
+    for stream in streams_:
+        stream.close()

@@ -1,0 +1,74 @@
+"""A backend called localhost is found where LM Studio listens, without asking elsewhere first."""
+
+from __future__ import annotations
+
+import pytest
+import urllib3.util.connection
+from support.ports import unused_port
+from support.scripts import reads, replies
+from support.sending import body_of
+
+from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio.http import loopback
+
+NOBODY = "127.0.0.2"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch):
+    monkeypatch.setattr(loopback, "_last_reached", {})
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Return the list of the hosts that were connected to."""
+    hosts, connect = [], urllib3.util.connection.create_connection
+
+    def create_connection(address, *args, **kwargs):
+        hosts.append(address[0])
+        return connect(address, *args, **kwargs)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", create_connection)
+    return hosts
+
+
+@pytest.fixture
+def backend(rude):
+    """Return a server on 127.0.0.1."""
+    return rude(reads(replies({"ok": True})))
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST"])
+def test_localhost_is_ipv4_first_and_goes_into_the_request_as_it_is(name, backend, client_of, tried):
+    client = client_of(f"http://{name}:{backend.port}")
+    assert body_of(client) == b'{"ok": true}'
+    assert tried == ["127.0.0.1"]
+    assert backend.asked[0].headers["host"] == f"{name.lower()}:{backend.port}"
+
+
+def test_the_loopback_that_answered_is_the_first_to_be_asked_again(backend, client_of, tried, monkeypatch):
+    monkeypatch.setattr(loopback, "_LOOPBACKS", (NOBODY, "127.0.0.1"))
+    client = client_of(f"http://localhost:{backend.port}")
+    for _ in range(2):
+        assert body_of(client) == b'{"ok": true}'
+    assert tried == [NOBODY, "127.0.0.1", "127.0.0.1"]
+
+
+def test_nobody_on_either_loopback_is_told_as_the_first_refusal(client_of):
+    url = f"http://localhost:{unused_port()}"
+    with pytest.raises(BackendUnavailable) as caught:
+        body_of(client_of(url))
+    assert f"not reachable at {url} (connection refused)" in caught.value.text
+
+
+def test_other_names_are_left_to_the_system(backend, client_of, tried):
+    assert body_of(client_of(backend.url)) == b'{"ok": true}'
+    assert tried == ["127.0.0.1"]
+    assert loopback.addresses_of("studio.lan", 1234) == ("studio.lan",)
+    assert not loopback._last_reached
+
+
+def test_whether_somebody_accepts_is_asked_of_both(backend, client_of, monkeypatch):
+    monkeypatch.setattr(loopback, "_LOOPBACKS", (NOBODY, "127.0.0.1"))
+    assert client_of(f"http://localhost:{backend.port}")._transport.is_reachable()
+    assert not client_of(f"http://localhost:{unused_port()}")._transport.is_reachable()

@@ -1,0 +1,188 @@
+"""A call is hung up from any thread, in every phase, by its client, by a deadline or by whoever shuts down."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from flask_shim.errors import BackendTimeout, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
+
+
+@pytest.fixture
+def watchdog():
+    dog = Watchdog(tick_seconds=0.005)
+    yield dog
+    dog.close()
+
+
+@pytest.fixture
+def pair():
+    """Two sockets that talk to each other: ours and the backend's."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(5)
+    theirs.settimeout(5)
+    with ours, theirs:
+        yield ours, theirs
+
+
+class Client:
+    """A client that may go away."""
+
+    is_gone = False
+
+    def __call__(self):
+        return self.is_gone
+
+
+def test_a_call_cancelled_after_it_got_its_socket_wakes_the_reader(pair):
+    ours, theirs = pair
+    call = BackendCall()
+    call.attach(ours)
+    reading = threading.Thread(target=ours.recv, args=(1,))
+    reading.start()
+    call.cancel(ClientDisconnected())
+    reading.join(5)
+    assert not reading.is_alive()
+    assert theirs.recv(1) == b""
+
+
+def test_a_call_cancelled_before_it_got_its_socket_hangs_up_at_once(pair):
+    ours, theirs = pair
+    call = BackendCall()
+    call.cancel(ClientDisconnected())
+    call.attach(ours)
+    assert theirs.recv(1) == b""
+
+
+def test_a_socket_that_was_given_up_is_left_alone(pair):
+    ours, theirs = pair
+    call = BackendCall()
+    call.attach(ours)
+    call.detach()
+    call.cancel(ClientDisconnected())
+    ours.sendall(b"x")
+    assert theirs.recv(1) == b"x"
+
+
+def test_a_socket_that_is_closed_already_does_no_harm(pair):
+    ours, _ = pair
+    call = BackendCall()
+    call.attach(ours)
+    ours.close()
+    call.cancel(ClientDisconnected())
+    assert isinstance(call.failure, ClientDisconnected)
+
+
+def test_the_first_cancellation_wins():
+    call = BackendCall()
+    call.cancel(BackendTimeout("too late"))
+    call.cancel(ClientDisconnected())
+    with pytest.raises(BackendTimeout, match="too late"):
+        call.check()
+
+
+def test_a_call_without_failure_passes_its_check():
+    call = BackendCall(lambda: False)
+    call.check()
+    call.tick(0.0)
+    assert call.failure is None
+
+
+def test_a_check_notices_that_the_client_has_gone():
+    with pytest.raises(ClientDisconnected):
+        BackendCall(lambda: True).check()
+
+
+def test_a_client_that_leaves_ends_its_call(watchdog, until):
+    client = Client()
+    call = BackendCall(client)
+    with watchdog.watch(call):
+        client.is_gone = True
+        until(lambda: isinstance(call.failure, ClientDisconnected))
+
+
+def test_a_phase_that_lasts_too_long_ends_the_call_with_its_text(watchdog, until):
+    call = BackendCall()
+    with watchdog.watch(call):
+        call.allow(0.01, "LM Studio did not begin")
+        until(lambda: call.failure is not None)
+    assert (type(call.failure), call.failure.text) == (BackendTimeout, "LM Studio did not begin")
+
+
+def test_a_new_phase_has_a_deadline_of_its_own():
+    call = BackendCall()
+    call.allow(10, "first")
+    call.allow(20, "second")
+    start = threading.TIMEOUT_MAX  # any moment later than both
+    call.tick(start)
+    assert call.failure.text == "second"
+
+
+def test_a_phase_without_limit_lasts():
+    call = BackendCall()
+    call.allow(0, "never")
+    call.allow(None, "never")
+    call.tick(threading.TIMEOUT_MAX)
+    assert call.failure is None
+
+
+def test_all_phases_together_may_be_limited():
+    call = BackendCall(total_timeout=5)
+    call.allow(None, "never")
+    call.tick(threading.TIMEOUT_MAX)
+    assert "total timeout" in call.failure.text
+
+
+def test_a_cancelled_call_is_not_ticked_again():
+    asked = []
+    call = BackendCall(lambda: bool(asked.append(1)))
+    call.cancel(ClientDisconnected())
+    call.tick(0.0)
+    assert asked == []
+
+
+def test_a_call_that_is_not_watched_any_more_is_left_alone(watchdog, until):
+    client = Client()
+    call, other = BackendCall(client), BackendCall(lambda: True)
+    with watchdog.watch(call):
+        pass
+    client.is_gone = True
+    with watchdog.watch(other):
+        until(lambda: other.failure is not None)
+    assert call.failure is None
+    assert len(watchdog) == 0
+
+
+def test_all_open_calls_can_be_cancelled_together(watchdog):
+    calls = [BackendCall() for _ in range(5)]
+    for call in calls:
+        watchdog.add(call)
+    watchdog.cancel_all(ServerBusy("the shim is shutting down"))
+    assert {type(call.failure) for call in calls} == {ServerBusy}
+
+
+def test_one_thread_watches_all_calls_and_ends_with_the_watchdog(watchdog):
+    before = threading.active_count()
+    for _ in range(20):
+        watchdog.add(BackendCall())
+    assert threading.active_count() == before + 1
+    watchdog.close()
+    assert threading.active_count() == before
+
+
+def test_a_watchdog_that_was_closed_starts_again(watchdog, until):
+    watchdog.add(BackendCall())
+    watchdog.close()
+    call = BackendCall(lambda: True)
+    with watchdog.watch(call):
+        until(lambda: call.failure is not None)
+
+
+def test_a_watchdog_without_calls_can_be_closed(watchdog):
+    with watchdog.watch(BackendCall()):
+        pass
+    watchdog.close()
+    assert len(watchdog) == 0

@@ -1,0 +1,162 @@
+"""Events of a stream, as the backends send them and as they send them on bad days."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_shim.errors import BackendProtocolError
+from flask_shim.lmstudio.completion_events import (
+    CallDelta,
+    Choice,
+    Delta,
+    Event,
+    FunctionDelta,
+    Usage,
+    decode_event,
+)
+
+
+def choice_of(payload):
+    return decode_event(payload if isinstance(payload, bytes) else json.dumps(payload).encode()).choices[0]
+
+
+def delta(**fields):
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
+
+
+def test_a_token_is_read():
+    event = decode_event(
+        b'{"id":"chatcmpl-x","object":"chat.completion.chunk","created":1772000000,"model":"m","system_fingerprint":"m",'
+        b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"},"logprobs":null,"finish_reason":null}]}'
+    )
+    assert event == Event(choices=(Choice(delta=Delta(content="Hel")),))
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_thinking_is_read_under_either_name(name):
+    assert getattr(choice_of(delta(**{name: "Hm"})).delta, name) == "Hm"
+
+
+def test_a_fragment_of_a_call_is_read():
+    fragment = {"index": 0, "id": "814890118", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    assert choice_of(delta(tool_calls=[fragment])).delta.tool_calls == [
+        CallDelta(index=0, id="814890118", function=FunctionDelta("f", "{"))
+    ]
+
+
+def test_usage_beside_no_choices_is_read():
+    event = decode_event(b'{"choices":[],"usage":{"prompt_tokens":24,"completion_tokens":2,"total_tokens":26}}')
+    assert (event.choices or [], event.usage) == ([], Usage(24, 2))
+
+
+def test_the_engines_clock_is_read():
+    assert decode_event(b'{"choices":[],"timings":{"prompt_ms":1.5},"stats":{"x":1}}').timings == {"prompt_ms": 1.5}
+
+
+@pytest.mark.parametrize("error", ["text", {"message": "text"}])
+def test_an_error_is_read(error):
+    assert decode_event(json.dumps({"error": error}).encode()).error == error
+
+
+@pytest.mark.parametrize(
+    ("sent", "content"),
+    [
+        (rb'{"choices":[{"delta":{"content":"a\ud83db"}}]}', "a\ufffdb"),
+        (rb'{"choices":[{"delta":{"content":"\ude00\ud83d"}}]}', "\ufffd\ufffd"),
+        (rb'{"choices":[{"delta":{"content":"\ud83d\ude00"}}]}', "😀"),
+        (b'{"choices":[{"delta":{"content":"x"},"logprobs":NaN}]}', "x"),
+        (b'{"choices":[{"delta":{"content":"x"},"score":Infinity}]}', "x"),
+        (b'{"choices":[{"delta":{"content":"x","tool_calls":"none"}}]}', "x"),
+        (b'{"choices":[{"delta":{"content":"x","tool_calls":{}}}],"usage":[]}', "x"),
+        (b'{"choices":[{"delta":{"content":"x"},"finish_reason":7}],"timings":3,"stats":"fast"}', "x"),
+        (b'{"choices":[null,{"delta":{"content":"x"}}]}', "x"),
+        (b'{"choices":[{"delta":{"content":["x"]}}]}', None),
+        (b'{"choices":[{"delta":{"content":5}}]}', None),
+        (b'{"choices":[{"delta":{"content":null}}]}', None),
+        (b'{"choices":[{"delta":{}}]}', None),
+    ],
+)
+def test_what_a_strict_reader_refuses_is_read_as_far_as_it_makes_sense(sent, content):
+    assert choice_of(sent).delta.content == content
+
+
+@pytest.mark.parametrize(
+    "sent", [b'{"choices":null}', b'{"choices":{}}', b'{"choices":"none"}', b'{"choices":[1]}', b"{}"]
+)
+def test_without_choices_there_are_none(sent):
+    assert not decode_event(sent).choices
+
+
+@pytest.mark.parametrize(
+    ("usage", "read"),
+    [
+        ({"prompt_tokens": None, "completion_tokens": 3}, Usage(0, 3)),
+        ({"prompt_tokens": 2.0, "completion_tokens": 3}, Usage(2, 3)),
+        ({"prompt_tokens": "2", "completion_tokens": 3}, Usage(0, 3)),
+        ({"prompt_tokens": 10**400, "completion_tokens": 3}, Usage(0, 3)),
+        ({}, Usage(0, 0)),
+        (None, None),
+    ],
+)
+def test_usage_of_odd_types_is_counted_as_far_as_it_makes_sense(usage, read):
+    assert decode_event(json.dumps({"choices": [], "usage": usage}).encode()).usage == read
+
+
+@pytest.mark.parametrize(("sent", "read"), [("365174485", "365174485"), (365174485, "365174485"), ([], None)])
+def test_ids_of_calls_become_text(sent, read):
+    assert choice_of(delta(tool_calls=[{"id": sent, "function": {"name": "f"}}])).delta.tool_calls[0].id == read
+
+
+def test_whole_arguments_in_one_object_are_kept():
+    assert choice_of(
+        delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": {"city": "Oslo"}}}])
+    ).delta.tool_calls[0].function == FunctionDelta("f", {"city": "Oslo"})
+
+
+NO_EVENTS = {
+    "text": b"hello",
+    "half an object": b'{"choices":[{"delta":{"cont',
+    "empty": b"",
+    "list": b"[]",
+    "string": b'"x"',
+    "number": b"5",
+    "null": b"null",
+    "bad UTF-8 that is no JSON": b"\xff\xfe",
+    "bad UTF-8 in a string": b'{"choices":[{"delta":{"content":"\xff"}}]}',
+    "a number of 5000 digits": b'{"choices":' + b"1" * 5000 + b"}",
+    "nested 50,000 deep": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "opened 50,000 times": b"[" * 50_000,
+}
+
+
+@pytest.mark.parametrize("payload", NO_EVENTS.values(), ids=NO_EVENTS.keys())
+def test_what_is_no_event_is_the_backends_fault(payload):
+    with pytest.raises(BackendProtocolError, match="LM Studio sent an event that is not"):
+        decode_event(payload)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+DELTAS = st.dictionaries(st.sampled_from(["content", "reasoning_content", "reasoning", "tool_calls", "role"]), JSON)
+CHOICES = st.dictionaries(st.sampled_from(["index", "text", "finish_reason", "logprobs", "message"]), JSON | DELTAS)
+EVENTS = st.dictionaries(
+    st.sampled_from(["choices", "usage", "error", "timings", "stats", "id"]),
+    JSON | st.lists(st.builds(lambda choice, delta: {**choice, "delta": delta}, CHOICES, DELTAS), max_size=2),
+)
+
+
+@given(EVENTS)
+def test_any_object_is_an_event_whose_texts_can_be_sent(value):
+    event = decode_event(json.dumps(value).encode())
+    for choice in event.choices or ():
+        for text in (
+            (choice.delta.content, choice.delta.reasoning, choice.text, choice.finish_reason) if choice.delta else ()
+        ):
+            assert text is None or text.encode("utf-8")

@@ -1,0 +1,217 @@
+"""The model lists of three generations of LM Studio, with what they leave out, become the same values."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.recorded import V0, V1, recorded
+
+from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
+from flask_shim.lmstudio.model import Instance, Kind, Model, Support
+
+UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
+
+
+def only(generation, row):
+    """Return the model of a list that holds one row."""
+    key = "models" if generation is ApiVersion.V1 else "data"
+    (model,) = read_list(generation, {key: [row]})
+    return model
+
+
+@pytest.mark.parametrize("generation", ApiVersion)
+def test_each_recorded_list_is_known_as_its_own(generation):
+    assert is_list(generation, recorded(generation))
+
+
+@pytest.mark.parametrize("generation", ApiVersion)
+@pytest.mark.parametrize(
+    "value", [UNEXPECTED, {"error": {"message": "x"}}, {}, [], None, "models", 5, {"models": None, "data": {}}]
+)
+def test_what_is_no_list_is_not_taken_for_one(generation, value):
+    assert not is_list(generation, value)
+
+
+def test_a_list_without_types_and_states_is_not_of_the_second_generation():
+    assert not is_list(ApiVersion.V0, recorded(ApiVersion.OPENAI))
+
+
+@pytest.mark.parametrize("generation", ApiVersion)
+def test_an_empty_list_is_a_list(generation):
+    empty = {"models": []} if generation is ApiVersion.V1 else {"data": [], "object": "list"}
+    assert is_list(generation, empty)
+    assert read_list(generation, empty) == ()
+
+
+def test_only_the_oldest_generation_does_not_tell_what_is_loaded():
+    assert [generation.reports_state for generation in (ApiVersion.V1, ApiVersion.V0, ApiVersion.OPENAI)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_newest_generation_tells_everything():
+    gemma, embedder = read_list(ApiVersion.V1, V1)[:2]
+    assert gemma == Model(
+        key="google/gemma-4-26b-a4b",
+        publisher="google",
+        display_name="Gemma 4 26B A4B",
+        architecture="gemma4",
+        format="gguf",
+        quantization="Q4_K_M",
+        size_bytes=17990911801,
+        parameters="26B-A4B",
+        max_context_length=262144,
+        vision=Support.YES,
+        tools=Support.YES,
+        reasoning=Support.YES,
+        reasoning_default="on",
+        variants=("google/gemma-4-26b-a4b@q4_k_m",),
+        selected_variant="google/gemma-4-26b-a4b@q4_k_m",
+        instances=(Instance("google/gemma-4-26b-a4b", 4096),),
+        is_loaded=True,
+    )
+    assert (embedder.kind, embedder.architecture, embedder.vision) == (Kind.EMBEDDING, None, Support.UNKNOWN)
+    assert (embedder.is_loaded, embedder.loaded_context_length) == (False, None)
+
+
+def test_the_second_generation_tells_types_and_states():
+    sees, thinks, embeds = read_list(ApiVersion.V0, V0)
+    assert (sees.vision, sees.tools, sees.format, sees.quantization) == (
+        Support.YES,
+        Support.UNKNOWN,
+        "mlx",
+        "4bit",
+    )
+    assert (thinks.vision, thinks.tools, thinks.architecture) == (Support.NO, Support.YES, "qwen3")
+    assert (thinks.is_loaded, thinks.loaded_context_length, thinks.max_context_length) == (True, 8192, 40960)
+    assert (embeds.kind, embeds.vision, embeds.size_bytes, embeds.is_loaded) == (
+        Kind.EMBEDDING,
+        Support.UNKNOWN,
+        None,
+        False,
+    )
+
+
+def test_the_oldest_generation_tells_names_only():
+    assert read_list(ApiVersion.OPENAI, recorded(ApiVersion.OPENAI)) == (
+        Model(key="qwen/qwen2.5-vl-7b"),
+        Model(key="text-embedding-nomic-embed-text-v1.5", kind=Kind.EMBEDDING),
+    )
+
+
+@pytest.mark.parametrize(
+    ("generation", "row"),
+    [
+        (ApiVersion.V1, {"key": "a/b", "type": "embedding"}),
+        (ApiVersion.V0, {"id": "a/b", "type": "embeddings"}),
+        (ApiVersion.V1, {"key": "text-embedding-x", "type": "llm"}),
+        (ApiVersion.V0, {"id": "text-embedding-x", "type": "llm"}),
+        (ApiVersion.OPENAI, {"id": "pub/text-embedding-x"}),
+    ],
+)
+def test_embedding_models_are_known_by_type_or_name(generation, row):
+    assert only(generation, row).kind is Kind.EMBEDDING
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("publisher", "display_name", "architecture", "quantization", "params_string", "format", "size_bytes"),
+        *("capabilities", "loaded_instances", "max_context_length", "variants", "selected_variant", "type"),
+    ],
+)
+def test_any_field_of_the_newest_list_may_be_null_or_missing(field):
+    row = dict(V1["models"][0])
+    with_null = only(ApiVersion.V1, {**row, field: None})
+    del row[field]
+    assert only(ApiVersion.V1, row) == with_null
+    assert with_null.key == "google/gemma-4-26b-a4b"
+
+
+def test_both_halves_of_a_quantization_may_be_null():
+    row = {"key": "m", "quantization": {"name": None, "bits_per_weight": None}}
+    assert only(ApiVersion.V1, row).quantization is None
+
+
+@pytest.mark.parametrize("format_", ["splash", "gguf", "mlx"])
+def test_formats_nobody_announced_are_kept(format_):
+    assert only(ApiVersion.V1, {"key": "m", "format": format_}).format == format_
+
+
+@pytest.mark.parametrize(
+    ("row", "instances"),
+    [
+        ({"loaded_instances": [{"id": "m", "config": {"context_length": 2048}}]}, (Instance("m", 2048),)),
+        (
+            {"loaded_instances": [{"id": "m", "config": {}}, {"id": "m:2", "remaining_ttl_seconds": 9}]},
+            (Instance("m"), Instance("m:2", None, 9.0)),
+        ),
+        ({"loaded_instances": [None, "x"]}, ()),
+        ({"loaded_instances": {}}, ()),
+    ],
+)
+def test_loaded_copies_are_read(row, instances):
+    model = only(ApiVersion.V1, {"key": "m", **row})
+    assert (model.instances, model.is_loaded) == (instances, bool(instances))
+
+
+@pytest.mark.parametrize(
+    ("state", "is_loaded"), [("loaded", True), ("not-loaded", False), ("loading", False), (None, False), (1, False)]
+)
+def test_only_the_state_loaded_counts_as_loaded(state, is_loaded):
+    assert only(ApiVersion.V0, {"id": "m", "type": "llm", "state": state}).is_loaded is is_loaded
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "tools"),
+    [(["tool_use"], Support.YES), ([], Support.NO), (["other"], Support.NO), (None, Support.UNKNOWN)],
+)
+def test_missing_capabilities_are_not_missing_abilities(capabilities, tools):
+    assert only(ApiVersion.V0, {"id": "m", "type": "llm", "capabilities": capabilities}).tools is tools
+
+
+def test_a_build_that_tells_of_no_thinking_at_all_leaves_it_open():
+    models = read_list(ApiVersion.V1, {"models": [{"key": "a"}, {"key": "b", "capabilities": {"vision": False}}]})
+    assert [model.reasoning for model in models] == [Support.UNKNOWN, Support.UNKNOWN]
+
+
+def test_a_build_that_tells_of_one_thinking_model_tells_that_the_others_do_not():
+    thinks = {"key": "a", "capabilities": {"reasoning": {"allowed_options": ["off", "on"], "default": "on"}}}
+    models = read_list(ApiVersion.V1, {"models": [thinks, {"key": "b"}]})
+    assert [model.reasoning for model in models] == [Support.YES, Support.NO]
+
+
+@pytest.mark.parametrize("row", [None, 5, "m", [], {}, {"key": None}, {"key": ""}, {"key": 5}, {"id": "m"}])
+def test_rows_without_a_name_are_left_out(row):
+    assert [model.key for model in read_list(ApiVersion.V1, {"models": [row, {"key": "m"}]})] == ["m"]
+
+
+def test_a_name_that_comes_twice_counts_once():
+    rows = [{"id": "m", "type": "llm", "state": "loaded"}, {"id": "m", "type": "llm"}]
+    assert [model.is_loaded for model in read_list(ApiVersion.V0, {"data": rows})] == [True]
+
+
+@pytest.mark.parametrize("number", [-1, True, 1.5, "4096", 2**63, [], None])
+def test_a_number_that_is_none_is_not_told(number):
+    model = only(ApiVersion.V1, {"key": "m", "size_bytes": number, "max_context_length": number})
+    assert (model.size_bytes, model.max_context_length) == (None, None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = sorted({*V1["models"][0], *V0["data"][1], "key", "id"})
+
+
+@given(st.sampled_from(ApiVersion), st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6), max_size=3))
+def test_any_list_can_be_read(generation, rows):
+    models = read_list(generation, {"models": rows, "data": rows})
+    assert len({model.key for model in models}) == len(models)
+    json.dumps([model.key for model in models])

@@ -1,0 +1,60 @@
+"""The client without the shim: what it needs, and that its guide tells the truth."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.processes import clean_environment
+
+GUIDE = Path(__file__).parents[3] / "docs" / "LIBRARY.md"
+EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+EXAMPLES = EXAMPLE.findall(GUIDE.read_text(encoding="utf-8"))
+
+BLOCKED = ("flask", "werkzeug", "jinja2", "waitress", "click", "rich", "prometheus_client", "PIL")
+
+WITHOUT_FLASK = f"""
+import sys
+sys.modules.update(dict.fromkeys({BLOCKED!r}))
+from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio import LMStudio
+assert not {{"environs", "marshmallow", "platformdirs", "dotenv"}} & set(sys.modules)
+try:
+    LMStudio.from_env({{"LMSTUDIO_URL": "http://127.0.0.1:9"}}, env_file="").ensure_ready()
+except BackendUnavailable as exc:
+    print(exc.why)
+"""
+
+
+def test_client_works_where_flask_is_not_installed():
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FLASK], env=clean_environment(), capture_output=True, text=True, timeout=30
+    )
+    assert (result.stdout, result.stderr) == ("connection refused\n", "")
+
+
+@pytest.fixture(scope="module")
+def lm_studio(tmp_path_factory):
+    """Start a miniature LM Studio with the models of the guide, and one to download."""
+    pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
+    from flask_shim.embedded import MiniLMStudio, MiniSettings
+    from flask_shim.embedded.library import TINY
+
+    folder = tmp_path_factory.mktemp("catalogue")
+    (folder / "maker").mkdir()
+    (folder / "maker" / "New-Model-F16.gguf").write_bytes((TINY / "tiny-chat.gguf").read_bytes())
+    with MiniLMStudio(MiniSettings(downloads=folder)) as miniature:
+        yield miniature
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=map(str, range(1, len(EXAMPLES) + 1)))
+def test_example_of_the_guide_does_what_it_says(monkeypatch, capsys, tmp_path, lm_studio, code, output):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LMSTUDIO_URL", lm_studio.url)
+    for resident in lm_studio.studio.residents.all():
+        lm_studio.studio.residents.unload(resident.id)
+    exec(compile(code, str(GUIDE), "exec"), {})
+    assert not output or capsys.readouterr().out == output

@@ -1,0 +1,172 @@
+"""What LM Studio says decides what kind of failure it is; the status counts only when the text tells nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_shim.errors import (
+    BackendError,
+    BackendProtocolError,
+    BackendRequestError,
+    ModelLoadError,
+    NoModelLoaded,
+    NoSuchEndpoint,
+    ServerBusy,
+)
+from flask_shim.lmstudio.http.error_parsing import error_from_text, parse_error_response
+
+INVALID = 'Invalid model identifier "o4-mini". Please specify a valid downloaded model (e.g., qwen/qwen3-8b).'
+CRASHED = "The model has crashed without additional information. (Exit code: null)"
+TOO_LONG = "request (8810 tokens) exceeds the available context size (8192 tokens), try increasing it"
+
+OVERFLOWS = [
+    (
+        "Trying to keep the first 15857 tokens when context the overflows. However, the model is loaded with context "
+        "length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or "
+        "provide a shorter input"
+    ),
+    (
+        "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 13055>= "
+        "n_ctx: 4096). Try to load the model with a larger context length, or provide a shorter input."
+    ),
+    "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)",
+    (
+        "Input does not fit in context length. The input has 359277 tokens, but the context length only supports "
+        "262144 tokens."
+    ),
+    TOO_LONG,
+]
+REFUSED = [
+    *OVERFLOWS,
+    "'url' field must be a base64 encoded image.",
+    "Model does not support images. Please use a model that does.",
+    "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
+    "'response_format.type' must be 'json_schema' or 'text'",
+    "'input' field must be a string or an array of strings",
+    'Error rendering prompt with jinja template: "x".\n\nThis is usually an issue with the model\'s prompt template.',
+    "Engine protocol applyPromptTemplate request returned 500: Jinja Exception: x",
+]
+FAILED = [
+    'Failed to load model "X". Error: Model loading aborted due to insufficient system resources.',
+    (
+        "Model loading was stopped due to insufficient system resources. Under the current settings, this model "
+        "requires approximately 273.25 GB of memory"
+    ),
+    'Failed to load model "X". Error: Engine protocol startup was aborted.',
+    'Failed to load model "X". Error: Operation canceled.',
+    'Failed to load model "X". Error: Invalid load message',
+    "Error loading model. (Exit code: 18446744072635812000). Unknown error. Try a different model and/or config.",
+    "Engine protocol runtime llama-server for gguf exited before becoming healthy. exitCode=1, signal=null",
+    "No LM Runtime found for model format 'gguf'!",
+    "The model has crashed without additional information. (Exit code: 18446744072635812000)",
+    CRASHED,
+    "Channel Error",
+    "Error: Channel Error",
+    "Model unloaded.",
+    "Model is unloaded.",
+]
+
+
+@pytest.mark.parametrize("text", [*OVERFLOWS, *REFUSED[5:7], *REFUSED[-2:]])
+def test_a_fault_of_the_request_is_one_inside_a_stream_too(text):
+    assert (type(error_from_text(text, 500)), error_from_text(text, 500).status) == (BackendRequestError, 400)
+
+
+NOT_LOADED = [
+    "No models loaded. Please load a model in the developer page or use the 'lms load' command.",
+    "No models loaded. Please load a model in the developer page or use the `lms load` command.",
+    "Model is not loaded.",
+]
+TEXTS = [
+    *((text, BackendRequestError, 400) for text in REFUSED),
+    *((text, ModelLoadError, 500) for text in FAILED),
+    *((text, NoModelLoaded, 400) for text in NOT_LOADED),
+    ("Unexpected endpoint or method. (POST /v1/responses)", NoSuchEndpoint, 501),
+    (INVALID, BackendRequestError, 400),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "status"), TEXTS)
+@pytest.mark.parametrize("wrap", [lambda text: {"error": text}, lambda text: {"error": {"message": text}}])
+def test_the_text_decides_what_kind_of_failure_it_is(text, kind, status, wrap):
+    failure = parse_error_response(400, json.dumps(wrap(text)).encode())
+    assert (type(failure), failure.status) == (kind, status)
+    assert text in failure.text
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_unknown_endpoint_is_known_by_its_text(status):
+    failure = parse_error_response(status, b'{"error":"Unexpected endpoint or method. (GET /api/v1/models)"}')
+    assert isinstance(failure, NoSuchEndpoint)
+
+
+def test_a_crash_that_comes_as_404_is_a_crash():
+    body = {"error": {"message": FAILED[0], "type": "invalid_request_error", "code": "model_not_found"}}
+    assert isinstance(parse_error_response(404, json.dumps(body).encode()), ModelLoadError)
+
+
+@pytest.mark.parametrize("error", [{"code": "model_not_found"}, {"code": None, "type": "model_not_found"}])
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_model_that_is_not_found_is_a_404(error, status):
+    failure = parse_error_response(status, json.dumps({"error": {"message": INVALID, **error}}).encode())
+    assert (type(failure), failure.status, failure.text) == (BackendRequestError, 404, INVALID)
+
+
+STATUSES = [
+    (302, BackendProtocolError, 502),
+    (307, BackendProtocolError, 502),
+    (400, BackendRequestError, 400),
+    (401, BackendError, 502),
+    (402, BackendRequestError, 400),
+    (403, BackendError, 502),
+    (404, BackendRequestError, 404),
+    (405, BackendRequestError, 400),
+    (413, BackendRequestError, 400),
+    (422, BackendRequestError, 400),
+    (429, ServerBusy, 503),
+    (500, BackendError, 502),
+    (502, BackendError, 502),
+    (503, ServerBusy, 503),
+    (529, BackendError, 502),
+]
+
+
+@pytest.mark.parametrize("body", [b"", b'{"error":"no"}', b"<html>no</html>", b"no"])
+@pytest.mark.parametrize(("status", "kind", "told"), STATUSES)
+def test_without_a_telling_text_the_status_decides(status, kind, told, body):
+    failure = parse_error_response(status, body)
+    assert (type(failure), failure.status) == (kind, told)
+    assert failure.text
+    assert "<" not in failure.text
+
+
+@given(st.integers(300, 599), st.sampled_from([b"", *(json.dumps({"error": text}).encode() for text, _, _ in TEXTS)]))
+def test_clients_never_read_sign_in_quota_or_filter_out_of_a_fault_of_lm_studio(status, body):
+    assert parse_error_response(status, body).status not in (401, 402, 403, 422, 429)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_names_its_setting(status):
+    assert "SHIM_LMSTUDIO_TOKEN" in parse_error_response(status, b'{"error":{"message":"Invalid token"}}').text
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3600", 60), ("7", 7), ("0", 1), ("soon", 1), ("-1", 1), ("9" * 5000, 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 1)],
+)
+def test_how_long_to_wait_is_passed_on_but_never_more_than_a_minute(header, seconds):
+    assert parse_error_response(503, b"", {"Retry-After": header}).retry_after == seconds
+
+
+def test_only_a_busy_backend_asks_to_come_again():
+    assert parse_error_response(503, b"").retry_after == 1
+    assert parse_error_response(500, b"", {"Retry-After": "5"}).retry_after is None
+
+
+def test_an_error_inside_a_stream_is_classified_by_its_text():
+    assert isinstance(error_from_text(CRASHED, 500), ModelLoadError)
+    assert isinstance(error_from_text("something else", 500), BackendError)

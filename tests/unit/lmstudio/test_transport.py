@@ -1,0 +1,199 @@
+"""One request at a backend with bad manners: sent once, failing in words that name LM Studio."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import urllib3.util.connection
+from support.ports import unused_port
+from support.scripts import by_path, reads, replies
+from support.sending import CHAT, LIST, body_of, exchanged, post
+
+from flask_shim.errors import BackendProtocolError, BackendUnavailable
+
+
+def test_a_refused_connection_names_lm_studio_and_where_it_was_looked_for(client_of):
+    url = f"http://127.0.0.1:{unused_port()}"
+    with pytest.raises(BackendUnavailable) as caught:
+        post(client_of(url))
+    assert f"LM Studio is not reachable at {url} (connection refused)" in caught.value.text
+    assert "lms server start" in caught.value.text
+
+
+def test_a_name_nobody_knows_is_said_to_be_that(client_of):
+    with pytest.raises(BackendUnavailable, match="its name cannot be resolved"):
+        post(client_of("http://no-such-host.invalid:1"))
+
+
+def test_a_backend_that_does_not_take_connections_is_given_up(client_of, monkeypatch):
+    def never(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", never)
+    with pytest.raises(BackendUnavailable, match="no answer to the connection attempt"):
+        post(client_of("http://127.0.0.1:1", connect_timeout=0.1))
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Refuse the first connections; return a function that says how many, and a list of the attempts."""
+    attempts, connect = [], urllib3.util.connection.create_connection
+
+    def refusing(number):
+        def create_connection(*args, **kwargs):
+            attempts.append(args)
+            if len(attempts) <= number:
+                raise ConnectionRefusedError
+            return connect(*args, **kwargs)
+
+        monkeypatch.setattr(urllib3.util.connection, "create_connection", create_connection)
+        return attempts
+
+    return refusing
+
+
+def test_the_time_to_connect_is_no_limit_for_sending(client_of, rude):
+    body = b"x" * 30_000_000  # more than sockets hold
+
+    def slow(peer):
+        time.sleep(0.5)  # several times what connecting may take
+        peer.read()
+        replies({"ok": True})(peer)
+
+    with post(client_of(rude(slow).url, connect_timeout=0.1), body=body) as answer:
+        assert answer.read_all(1 << 20) == b'{"ok": true}'
+
+
+def test_a_list_is_asked_for_again_where_a_kept_connection_has_been_closed(client_of, rude):
+    def closes_on_the_second(peer):
+        peer.read()
+        replies({"data": []})(peer)
+        peer.read()
+
+    server = rude(closes_on_the_second)
+    client = client_of(server.url)
+    assert [exchanged(client) for _ in range(3)] == [{"data": []}] * 3
+    assert server.connections == 3
+
+
+def test_a_connection_is_tried_again_and_the_request_sent_once(client_of, rude, refused):
+    server = rude(reads(replies({"ok": True})))
+    attempts = refused(2)
+    assert body_of(client_of(server.url, connect_retries=2)) == b'{"ok": true}'
+    assert (len(attempts), len(server.asked)) == (3, 1)
+
+
+def test_connections_are_tried_no_more_often_than_allowed(client_of, refused):
+    attempts = refused(9)
+    with pytest.raises(BackendUnavailable):
+        post(client_of("http://127.0.0.1:1", connect_retries=2))
+    assert len(attempts) == 3
+
+
+def reset(peer):
+    peer.reset()
+
+
+def garbage(peer):
+    peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+
+def half_a_head(peer):
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Ty")
+
+
+def too_many_headers(peer):
+    peer.head(**{f"x_{number}": 1 for number in range(200)})
+
+
+def endless_header(peer):
+    peer.send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("fault", [reset, garbage, too_many_headers, endless_header, lambda _: None])
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, rude, fault, retries):
+    server = rude(reads(fault))
+    with pytest.raises(BackendProtocolError):
+        post(client_of(server.url, connect_retries=retries))
+    assert (server.connections, len(server.asked)) == (1, 1)
+
+
+def test_half_a_head_is_half_an_answer(client_of, rude):
+    server = rude(reads(half_a_head))
+    with pytest.raises(BackendProtocolError):
+        exchanged(client_of(server.url))
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", ["500 X", "503 X", "429 X"])
+def test_a_refused_generation_is_not_sent_again(client_of, rude, status):
+    server = rude(reads(replies("", status, retry_after=1)))
+    with post(client_of(server.url, connect_retries=3)) as answer:
+        assert answer.status == int(status[:3])
+    assert len(server.asked) == 1
+
+
+def test_generations_travel_on_connections_of_their_own(client_of, rude):
+    server = rude(reads(replies({}, connection="close")))
+    client = client_of(server.url)
+    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert [asked.headers["connection"] for asked in server.asked] == ["close", "close"]
+
+
+def test_a_generations_connection_is_closed_also_if_the_backend_would_keep_it(client_of, rude):
+    server = rude(by_path({CHAT: replies({})}))
+    client = client_of(server.url)
+    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    server.until(lambda: len(server.gone) == 2)
+
+
+def test_the_body_and_its_headers_arrive(client_of, rude):
+    server = rude(reads(replies({})))
+    body = '{"text":"こんにちは"}'.encode()
+    post(client_of(server.url), body=body).close()
+    asked = server.asked[0]
+    assert (asked.method, asked.path, asked.body) == ("POST", CHAT, body)
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["accept-encoding"] == "identity"
+
+
+def test_the_token_is_sent_and_nothing_without_one(client_of, rude):
+    server = rude(reads(replies({})))
+    post(client_of(server.url, token="lms-secret")).close()
+    post(client_of(server.url)).close()
+    assert [asked.headers.get("authorization") for asked in server.asked] == ["Bearer lms-secret", None]
+
+
+def test_cookies_are_not_kept(client_of, rude):
+    server = rude(by_path({LIST: replies({"models": []}, set_cookie="session=1; Path=/")}))
+    client = client_of(server.url)
+    for _ in range(2):
+        exchanged(client)
+    assert [asked.headers.get("cookie") for asked in server.asked] == [None, None]
+
+
+@pytest.mark.parametrize("status", ["301 X", "302 X", "307 X", "308 X"])
+def test_redirects_are_not_followed(client_of, rude, status):
+    elsewhere = rude(reads(replies({})))
+    server = rude(reads(replies("", status, location=elsewhere.url + CHAT)))
+    with pytest.raises(BackendProtocolError, match="unexpected redirect"):
+        exchanged(client_of(server.url))
+    with post(client_of(server.url)) as answer:
+        assert answer.status == int(status[:3])
+    assert elsewhere.connections == 0
+
+
+def test_the_environment_does_not_reroute_or_sign_requests(client_of, rude, monkeypatch, tmp_path):
+    server, proxy = rude(reads(replies({}))), rude(reads(replies({})))
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    post(client_of(server.url, token="ours")).close()
+    assert proxy.connections == 0
+    assert server.asked[0].headers["authorization"] == "Bearer ours"

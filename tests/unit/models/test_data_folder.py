@@ -1,0 +1,46 @@
+"""A folder for data that nothing can be kept in is told when the shim starts."""
+
+from __future__ import annotations
+
+import pytest
+from support.processes import run
+
+from flask_shim import create_app
+from flask_shim.config import Config, ConfigError, data_folder
+
+
+@pytest.fixture
+def blocked(tmp_path):
+    """A folder that can't be made, whoever runs the tests: a file stands in its way."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    return tmp_path / "file" / "data"
+
+
+def test_a_folder_that_can_be_made_is_good_and_not_made(tmp_path):
+    assert data_folder.why_unwritable(tmp_path / "a" / "b") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_the_reason(blocked):
+    assert data_folder.why_unwritable(blocked)
+    assert data_folder.why_unwritable(blocked.parent)
+
+
+def test_a_folder_of_the_settings_is_a_mistake(blocked):
+    with pytest.raises(ConfigError, match=r"^SHIM_DATA_DIR=.*: Can't be written to: "):
+        data_folder.check(Config(data_dir=blocked))
+    data_folder.check(Config(data_dir=blocked, read_only=True))
+
+
+def test_the_users_own_folder_is_only_a_warning(blocked, monkeypatch, caplog):
+    monkeypatch.setattr("flask_shim.config.user_data_dir", lambda *_, **__: str(blocked))
+    data_folder.check(Config())
+    assert "see SHIM_DATA_DIR" in caplog.text
+
+
+def test_serve_and_an_app_of_the_environment_do_not_start_with_it(blocked, monkeypatch):
+    code, output = run("serve", "--port", "0", SHIM_DATA_DIR=str(blocked))
+    assert (code, output.startswith("SHIM_DATA_DIR=")) == (2, True)
+    monkeypatch.setenv("SHIM_DATA_DIR", str(blocked))
+    with pytest.raises(ConfigError, match="SHIM_DATA_DIR"):
+        create_app()

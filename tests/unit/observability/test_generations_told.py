@@ -1,0 +1,93 @@
+"""A generation's line in the log and its numbers, whichever way it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from support.apps import TIMEOUT_SECONDS, old_backend, served
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.services import services_of
+
+
+@pytest.fixture(scope="module")
+def backend():
+    with old_backend() as (url, heads):
+        yield url, heads
+
+
+@pytest.fixture
+def app(backend):
+    app = create_app(Config(backend_url=backend[0]))
+    yield app
+    services_of(app).close()
+
+
+def asked(wish, model="tiny-chat", **more):
+    return {"model": model, "messages": [{"role": "user", "content": wish}], **more}
+
+
+def number(app, name):
+    lines = app.test_client().get("/metrics", buffered=True).text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), None)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_whole_answer_is_told_with_its_model_counts_and_times(app, written, stream):
+    response = app.test_client().post("/api/chat", json=asked("hi", stream=stream), buffered=True)
+    assert response.status_code == 200
+    facts = written.facts
+    told = {key: facts[key] for key in ("path", "status", "model", "tokens_in", "tokens_out", "outcome")}
+    assert told == {
+        "path": "/api/chat",
+        "status": "200",
+        "model": "tiny-chat",
+        "tokens_in": "7",
+        "tokens_out": "3",
+        "outcome": "done",
+    }
+    assert 0 < float(facts["first_token_ms"]) <= float(facts["ms"])
+    assert number(app, 'shim_prompt_tokens_total{model="tiny-chat"}') == 7
+    assert number(app, 'shim_generated_tokens_total{model="tiny-chat"}') == 3
+    assert number(app, 'shim_generation_seconds_count{model="tiny-chat"}') == 1
+
+
+def test_an_answer_passed_through_is_told_with_its_model(app, written):
+    app.test_client().post("/v1/chat/completions", json=asked("hi", stream=True), buffered=True)
+    assert (written.facts["model"], written.facts["outcome"]) == ("tiny-chat", "done")
+
+
+@pytest.mark.parametrize(("stream", "status"), [(True, "200"), (False, "502")])
+def test_an_answer_that_breaks_is_told_and_counted(app, written, stream, status):
+    app.test_client().post("/api/chat", json=asked("break", stream=stream), buffered=True)
+    facts = written.facts
+    assert (facts["level"], facts["status"], facts["outcome"]) == ("WARNING", status, "error:backend_protocol_error")
+    assert facts["tokens_out"] == "1"
+    assert number(app, 'shim_backend_errors_total{kind="backend_protocol_error"}') == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_hangs_up_is_told_with_what_it_had_cost(app, written, until, stream):
+    body = json.dumps(asked("go on", stream=stream)).encode()
+    with served(app, channel_request_lookahead=1) as port:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+            head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head + body)
+            until(lambda: services_of(app).slots.in_use)
+            if stream:
+                assert connection.recv(1)
+        until(lambda: written.ends)
+    assert (written.facts["level"], written.facts["outcome"]) == ("INFO", "client_disconnected")
+    assert not stream or int(written.facts["tokens_out"]) >= 1
+    assert number(app, "shim_client_disconnects_total") == 1
+    assert number(app, "shim_generations_in_flight") == 0
+
+
+def test_a_model_nobody_has_makes_no_series(app, written):
+    app.test_client().post("/api/chat", json=asked("hi", model="made-up"), buffered=True)
+    assert (written.facts["status"], written.facts["outcome"]) == ("404", "rejected")
+    assert "model" not in written.facts
+    assert "made-up" not in app.test_client().get("/metrics", buffered=True).text

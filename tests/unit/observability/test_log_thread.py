@@ -1,0 +1,226 @@
+"""Whoever logs does not wait for the place where the log goes, and no line is lost without a word."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+from support.demo import Shim
+from support.raw_http import exchange
+
+from flask_shim.observability import log_thread
+from flask_shim.observability.log_thread import LogThread
+
+
+class Console(logging.Handler):
+    """A place that takes lines only while it is not marked; ``writes`` is what each write brought."""
+
+    def __init__(self):
+        super().__init__()
+        self.unmarked = threading.Event()
+        self.unmarked.set()
+        self.stuck = threading.Event()
+        self.writes = []
+        self.is_closed = False
+
+    def emit(self, record):
+        if not self.unmarked.is_set():
+            self.stuck.set()
+            assert self.unmarked.wait(20)
+        self.writes.append(self.format(record))
+
+    @property
+    def lines(self):
+        return "\n".join(self.writes).splitlines()
+
+    def close(self):
+        self.is_closed = True
+        super().close()
+
+
+@pytest.fixture
+def console():
+    return Console()
+
+
+@pytest.fixture
+def logger(console):
+    """Return a logger of its own whose lines a thread writes to ``console``."""
+    made, handler = logging.getLogger("test of the log's thread"), LogThread(console)
+    made.setLevel(logging.INFO)
+    made.propagate = False
+    made.addHandler(handler)
+    yield made
+    console.unmarked.set()
+    handler.close()
+    made.removeHandler(handler)
+
+
+def end(logger):
+    for handler in logger.handlers:
+        handler.close()
+
+
+def test_every_line_is_there_at_the_end_in_its_order(logger, console):
+    for number in range(5000):
+        logger.info("line %d", number)
+    end(logger)
+    assert console.lines == [f"line {number}" for number in range(5000)]
+    assert console.is_closed
+
+
+def test_lines_that_come_together_are_written_together(logger, console):
+    for number in range(1000):
+        logger.info("line %d", number)
+    end(logger)
+    assert len(console.writes) < 100
+    assert all(len(write) < 2 * log_thread._MOST_TOGETHER for write in console.writes)
+
+
+def test_flushing_waits_for_what_was_said_before(logger, console):
+    for number in range(3):
+        logger.info("line %d", number)
+        logger.handlers[0].flush()
+        assert console.lines[-1] == f"line {number}"
+    end(logger)
+    logger.handlers[0].flush()
+
+
+def test_a_line_is_written_soon_though_none_follows(logger, console, until):
+    logger.info("alone")
+    until(lambda: console.lines == ["alone"])
+
+
+def test_lines_of_many_threads_stay_whole(logger, console):
+    def chatter(name):
+        for number in range(200):
+            logger.info("%s %d", name, number)
+
+    threads = [threading.Thread(target=chatter, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    end(logger)
+    for name in "abcd":
+        assert [line for line in console.lines if line[0] == name] == [f"{name} {number}" for number in range(200)]
+
+
+def test_nobody_waits_for_a_console_that_stands_still_and_what_is_lost_is_counted(
+    logger, console, monkeypatch, caplog, until
+):
+    monkeypatch.setattr(log_thread, "MOST_WAITING", 100)
+    console.unmarked.clear()
+    logger.info("first")
+    assert console.stuck.wait(10)
+    for number in range(150):
+        logger.info("line %d", number)
+    console.unmarked.set()
+    until(lambda: "lines lost n=50" in caplog.messages)
+    end(logger)
+    assert console.lines == ["first", *(f"line {number}" for number in range(100))]
+
+
+def test_the_end_does_not_wait_for_ever(logger, console, monkeypatch):
+    monkeypatch.setattr(log_thread, "CLOSE_SECONDS", 0.1)
+    console.unmarked.clear()
+    logger.info("x")
+    assert console.stuck.wait(10)
+    end(logger)
+    assert not console.is_closed
+
+
+def test_a_record_that_cannot_be_told_costs_only_itself(logger, console, capsys):
+    logger.handlers[0].handle(logging.LogRecord("x", logging.INFO, "", 1, "%d", ("no number",), None))
+    logger.info("after")
+    end(logger)
+    assert console.lines == ["after"]
+    assert "TypeError" in capsys.readouterr().err
+
+
+class FullDisk(Console):
+    """A place that takes nothing while it is full."""
+
+    is_full = True
+
+    def emit(self, record):
+        try:
+            if self.is_full:
+                raise OSError(28, "No space left on device")
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+
+def test_a_full_disk_is_told_once_and_costs_only_lines(capsys, caplog, until):
+    disk = FullDisk()
+    handler = LogThread(disk)
+    for number in range(3):
+        handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
+        handler.flush()
+    assert [message for message in caplog.messages if "can't be written" in message] == [
+        f"the log can't be written to {disk}"
+    ]
+    disk.is_full = False
+    handler.handle(logging.makeLogRecord({"msg": "after"}))
+    until(lambda: "lines lost n=3" in caplog.messages)
+    handler.close()
+    assert disk.lines == ["after"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_place_that_stands_still_keeps_no_line_from_another(console, until):
+    file = Console()
+    handlers = [LogThread(console), LogThread(file)]
+    console.unmarked.clear()
+    for number in range(3):
+        for handler in handlers:
+            handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
+    until(lambda: file.lines == ["line 0", "line 1", "line 2"])
+    console.unmarked.set()
+    for handler in handlers:
+        handler.close()
+
+
+SCRIPT = """
+import logging, sys
+from flask_shim.observability import logs
+from flask_shim.config import Config
+logs.configure(Config())
+for number in range(300):
+    logging.getLogger("flask_shim.x").warning("line %d", number)
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise KeyError"], ids=["end", "exit", "exception"])
+def test_a_process_that_ends_has_written_its_log(end):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(end=end)], capture_output=True, text=True, timeout=50, check=False
+    )
+    written = [line.rpartition(" line ")[2] for line in done.stderr.splitlines() if " flask_shim.x " in line]
+    assert written == [str(number) for number in range(300)]
+
+
+def test_a_shim_whose_console_stands_still_goes_on_answering(tmp_path, console):
+    root = logging.getLogger()
+    handler = LogThread(console)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    console.unmarked.clear()
+    try:
+        with Shim("http://127.0.0.1:9", tmp_path, threads=2, max_streams=1) as shim:
+            for path in ("/health", "/api/version", "/no/such/path"):
+                for _ in range(5):
+                    assert exchange(shim.port, "GET", path).status in (200, 404)
+            assert console.stuck.wait(10)
+    finally:
+        console.unmarked.set()
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()
+    assert sum(" path=/" in line for line in console.lines) == 15

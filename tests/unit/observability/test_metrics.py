@@ -1,0 +1,223 @@
+"""What Prometheus reads: every request under a label that nobody can make up."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from flask import Flask, Response
+from prometheus_client.parser import text_string_to_metric_families
+from support.apps import NoBackend, guarded
+
+from flask_shim.config import Config
+from flask_shim.errors import BackendTimeout, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio import BackendCall
+from flask_shim.models.slots import Slots
+from flask_shim.observability import access_log, metrics
+from flask_shim.observability.metrics import MOST_MODELS, OTHER
+from flask_shim.observability.request_context import RequestRecord, current
+
+KEY = "a-key"
+
+
+class Shim:
+    """A small application with metrics, and a way to read them."""
+
+    def __init__(self, **settings):
+        self.app = Flask("test")
+        self.slots = Slots(3)
+        self.backend = NoBackend()
+        recorder = access_log.init_app(self.app)
+        self.metrics = metrics.init_app(self.app, Config(**settings), recorder, self.slots, self.backend)
+        self.app.add_url_rule("/models/<name>", "model", lambda name: name)
+        self.app.add_url_rule("/stream", "stream", self.stream)
+        self.client = self.app.test_client()
+
+    def stream(self):
+        current().streams()
+        return Response(iter([b"1", b"2"]))
+
+    def read(self):
+        text = self.client.get("/metrics", buffered=True).text
+        return {
+            (sample.name, *sorted(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def value(self, name, **labels):
+        return self.read().get((name, *sorted(labels.items())))
+
+
+@pytest.fixture
+def shim():
+    return Shim()
+
+
+def generated(**noted):
+    record = RequestRecord(model="tiny", started_ns=0, first_token_ns=2_000_000_000, status=200, method="POST", **noted)
+    record.ended_ns = 4_000_000_000
+    return record
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "labels"),
+    [
+        ("GET", "/models/a", {"route": "/models/<name>", "method": "GET", "status": "200"}),
+        ("GET", "/models/b?x=1", {"route": "/models/<name>", "method": "GET", "status": "200"}),
+        ("GET", "/made/up/1", {"route": OTHER, "method": "GET", "status": "404"}),
+        ("POST", "/models/a", {"route": OTHER, "method": "POST", "status": "405"}),
+        ("BREW", "/made/up/2", {"route": OTHER, "method": OTHER, "status": "404"}),
+    ],
+)
+def test_requests_are_counted_by_route_method_and_status(shim, method, path, labels):
+    shim.client.open(path, method=method, buffered=True)
+    assert shim.value("shim_requests_total", **labels) == 1
+
+
+def test_a_scan_of_paths_makes_one_series(shim):
+    for number in range(50):
+        shim.client.open(f"/{number}", method=f"M{number}", buffered=True)
+    series = [key for key in shim.read() if key[0] == "shim_requests_total"]
+    assert len(series) == 1
+
+
+def test_requests_that_a_guard_refuses_are_counted_with_their_route():
+    app, _ = guarded(api_keys=(KEY,))
+    client = app.test_client()
+    client.get("/api/tags", buffered=True)
+    text = client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"}, buffered=True).text
+    assert 'shim_requests_total{method="GET",route="/api/tags",status="401"} 1.0' in text
+
+
+def test_a_generation_is_counted_by_its_model(shim):
+    shim.metrics.count(generated(tokens_in=7, tokens_out=21))
+    shim.metrics.count(generated(tokens_in=1, tokens_out=1))
+    assert shim.value("shim_prompt_tokens_total", model="tiny") == 8
+    assert shim.value("shim_generated_tokens_total", model="tiny") == 22
+    assert shim.value("shim_time_to_first_token_seconds_sum", model="tiny") == 4
+    assert shim.value("shim_time_to_first_token_seconds_bucket", model="tiny", le="1.0") == 0
+    assert shim.value("shim_time_to_first_token_seconds_bucket", model="tiny", le="2.5") == 2
+    assert shim.value("shim_generation_seconds_sum", model="tiny") == 8
+    assert shim.value("shim_generation_seconds_count", model="tiny") == 2
+
+
+def test_a_request_that_never_began_an_answer_has_no_times(shim):
+    shim.metrics.count(RequestRecord(model="tiny", status=503))
+    assert shim.value("shim_generation_seconds_count", model="tiny") is None
+
+
+def test_models_beyond_the_first_hundred_share_a_label(shim):
+    for number in range(MOST_MODELS + 20):
+        for _ in range(2):
+            record = generated(tokens_out=1)
+            record.model = f"m{number}"
+            shim.metrics.count(record)
+    found = {key[1][1]: value for key, value in shim.read().items() if key[0] == "shim_generated_tokens_total"}
+    assert len(found) == MOST_MODELS + 1
+    assert found[OTHER] == 40
+    assert found["m0"] == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (BackendTimeout("slow"), "backend_timeout"),
+        (ServerBusy("busy"), None),
+        (ClientDisconnected(), None),
+        (KeyError("bug"), None),
+    ],
+)
+def test_only_failures_of_the_backend_are_its_errors(shim, failure, kind):
+    record = generated()
+    record.failed(failure)
+    shim.metrics.count(record)
+    errors = {key[1][1]: value for key, value in shim.read().items() if key[0] == "shim_backend_errors_total"}
+    assert errors == ({kind: 1.0} if kind else {})
+
+
+def test_clients_that_hang_up_are_counted(shim):
+    assert shim.value("shim_client_disconnects_total") == 0
+    record = generated()
+    record.failed(ClientDisconnected())
+    shim.metrics.count(record)
+    shim.client.get("/stream").close()
+    assert shim.value("shim_client_disconnects_total") == 2
+
+
+def test_streams_and_slots_are_read_as_they_are(shim):
+    slot = shim.slots.take()
+    response = shim.client.get("/stream")
+    names = ("shim_streams_open", "shim_generations_in_flight", "shim_generations_limit")
+    assert [shim.value(name) for name in names] == [1, 1, 3]
+    response.close()
+    slot.release()
+    assert [shim.value(name) for name in names] == [0, 0, 3]
+
+
+def test_calls_and_connections_are_read_as_they_are(shim):
+    names = ("shim_backend_requests_in_flight", "shim_backend_connections")
+    with shim.backend.watchdog.watch(BackendCall()):
+        shim.backend.open_connections = 2
+        assert [shim.value(name) for name in names] == [1, 2]
+    shim.backend.watchdog.close()
+    assert [shim.value(name) for name in names] == [0, 2]
+
+
+def test_every_application_counts_for_itself():
+    first, second = Shim(), Shim()
+    first.client.get("/models/a", buffered=True)
+    labels = {"route": "/models/<name>", "method": "GET", "status": "200"}
+    assert first.value("shim_requests_total", **labels) == 1
+    assert second.value("shim_requests_total", **labels) is None
+
+
+def test_requests_on_many_threads_are_all_counted(shim):
+    def ask():
+        client = shim.app.test_client()
+        for _ in range(25):
+            client.get("/models/a", buffered=True)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shim.value("shim_requests_total", route="/models/<name>", method="GET", status="200") == 100
+
+
+def test_one_of_several_processes_says_which_it_is():
+    shim = Shim(workers=2)
+    shim.metrics.count(generated(tokens_out=3))
+    pid = str(os.getpid())
+    assert shim.value("shim_generated_tokens_total", model="tiny", pid=pid) == 3
+    assert all(("pid", pid) in key for key in shim.read())
+
+
+def test_a_process_on_its_own_needs_no_such_label(shim):
+    assert not any(label[0] == "pid" for key in shim.read() for label in key[1:])
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+    ],
+)
+def test_the_answer_has_the_form_the_scraper_asks_for(shim, accept, content_type):
+    response = shim.client.get("/metrics", headers={"Accept": accept}, buffered=True)
+    assert response.status_code == 200
+    assert response.content_type.startswith(content_type)
+
+
+def test_without_metrics_there_is_no_such_path():
+    app, _ = guarded(metrics=False)
+    assert app.test_client().get("/metrics", buffered=True).status_code == 404
+
+
+def test_metrics_touch_no_backend():
+    app, backend = guarded()
+    assert app.test_client().get("/metrics", buffered=True).status_code == 200
+    assert backend.touched == []

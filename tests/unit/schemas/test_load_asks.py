@@ -1,0 +1,179 @@
+"""What an ask holds after a body was read: defaults, old names, and the habits of real clients."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flask_shim import schemas
+from flask_shim.translate.ollama.requests import (
+    ChatRequest,
+    CopyRequest,
+    CreateRequest,
+    DeleteRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+    Message,
+    PullRequest,
+    ShowRequest,
+)
+
+
+def raw(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("load", "ask"),
+    [
+        (schemas.load_chat, ChatRequest(model="")),
+        (schemas.load_generate, GenerateRequest(model="")),
+        (schemas.load_embed, EmbedRequest(model="")),
+        (schemas.load_embeddings, EmbeddingsRequest(model="")),
+        (schemas.load_show, ShowRequest(model="")),
+        (schemas.load_pull, PullRequest(model="")),
+        (schemas.load_push, PullRequest(model="")),
+        (schemas.load_create, CreateRequest(model="")),
+        (schemas.load_copy, CopyRequest(source="", destination="")),
+        (schemas.load_delete, DeleteRequest(model="")),
+    ],
+)
+@pytest.mark.parametrize("body", [b"{}", b"null", b'{"model":null,"stream":null,"options":null,"keep_alive":null}'])
+def test_absent_and_null_fields_have_their_defaults(load, ask, body):
+    assert load(body) == ask
+
+
+def test_a_generate_keeps_everything_that_was_said():
+    body = raw(
+        model="plain",
+        prompt="p",
+        suffix="s",
+        system="y",
+        template="t",
+        context=[1, 2],
+        raw=True,
+        images=["aGVsbG8="],
+        stream=False,
+    )
+    assert schemas.load_generate(body) == GenerateRequest(
+        model="plain",
+        prompt="p",
+        suffix="s",
+        system="y",
+        template="t",
+        context=(1, 2),
+        raw=True,
+        images=(b"hello",),
+        stream=False,
+    )
+
+
+def test_the_empty_fields_of_the_go_client_say_nothing():
+    body = raw(model="plain", prompt="", suffix="", system="", template="", format="", options=None, images=[])
+    assert schemas.load_generate(body) == GenerateRequest(model="plain")
+
+
+@pytest.mark.parametrize(
+    ("given", "inputs"),
+    [(None, ()), ("", ()), ([], ()), ("hello", ("hello",)), ([""], ("",)), (["a", "b"], ("a", "b"))],
+)
+def test_embed_inputs_are_texts(given, inputs):
+    assert schemas.load_embed(raw(model="e", input=given)) == EmbedRequest(model="e", inputs=inputs)
+
+
+@pytest.mark.parametrize("given", [5, 0, False, {"a": 1}, {}, [5], [["a"]], [None], ["a", [1, 2]]])
+def test_embed_inputs_of_another_type_are_refused_later(given):
+    ask = schemas.load_embed(raw(model="e", input=given))
+    assert ask == EmbedRequest(model="e", input_complaint="invalid input type")
+
+
+def test_embed_keeps_its_settings():
+    body = raw(model="e", input="x", truncate=False, dimensions=2, keep_alive=-1, options={"num_ctx": None})
+    expected = EmbedRequest(
+        model="e", inputs=("x",), truncate=False, dimensions=2, keep_alive=float("inf"), options={"num_ctx": None}
+    )
+    assert schemas.load_embed(body) == expected
+
+
+def test_embeddings_keep_their_prompt():
+    body = raw(model="e", prompt="x", keep_alive=0, options={})
+    assert schemas.load_embeddings(body) == EmbeddingsRequest(model="e", prompt="x", keep_alive=0.0)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [schemas.load_show, schemas.load_pull, schemas.load_push, schemas.load_create, schemas.load_delete],
+)
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        ({"name": "old"}, "old"),
+        ({"model": "", "name": "old"}, "old"),
+        ({"model": "new", "name": "old"}, "new"),
+        ({"model": None, "name": "old"}, "old"),
+    ],
+)
+def test_the_old_field_name_stands_in_for_model(load, body, model):
+    assert load(raw(**body)).model == model
+
+
+@pytest.mark.parametrize(
+    "load", [schemas.load_chat, schemas.load_generate, schemas.load_embed, schemas.load_embeddings]
+)
+def test_the_old_field_name_means_nothing_where_ollama_never_had_it(load):
+    assert load(raw(name="old")).model == ""
+
+
+def test_show_keeps_what_the_modelfile_shall_say():
+    body = raw(model="plain", verbose=True, system="S", options={"temperature": 1})
+    assert schemas.load_show(body) == ShowRequest(model="plain", verbose=True, system="S", options={"temperature": 1})
+
+
+def test_pull_takes_the_empty_fields_of_the_go_client():
+    body = raw(model="", username="", password="", name="x", insecure=True, stream=False)
+    assert schemas.load_pull(body) == PullRequest(model="x", stream=False, insecure=True)
+
+
+def test_create_keeps_what_an_alias_can_carry_and_what_it_cannot():
+    body = raw(
+        model="mine",
+        **{"from": "plain"},
+        stream=False,
+        system="S",
+        template="T",
+        license="MIT",
+        parameters={"temperature": "hot", "stop": ["a"]},
+        messages=[{"role": "USER", "content": "hi"}],
+        files={"a.gguf": "sha256:0", "b": None},
+        adapters={"c": "d"},
+        quantization="q4_K_M",
+        modelfile="FROM plain",
+    )
+    assert schemas.load_create(body) == CreateRequest(
+        model="mine",
+        from_="plain",
+        stream=False,
+        system="S",
+        template="T",
+        license=("MIT",),
+        parameters={"temperature": "hot", "stop": ["a"]},
+        messages=(Message(role="user", content="hi"),),
+        files={"a.gguf": "sha256:0", "b": ""},
+        adapters={"c": "d"},
+        quantize="q4_K_M",
+    )
+
+
+@pytest.mark.parametrize(("given", "read"), [("", ()), (["a", None], ("a", "")), ([], ())])
+def test_a_license_is_a_text_or_several(given, read):
+    assert schemas.load_create(raw(license=given)).license == read
+
+
+def test_quantize_wins_over_its_old_name():
+    assert schemas.load_create(raw(quantize="new", quantization="old")).quantize == "new"
+
+
+def test_copy_keeps_both_names_untrimmed():
+    assert schemas.load_copy(raw(source="a ", destination="b")) == CopyRequest(source="a ", destination="b")

@@ -1,0 +1,92 @@
+"""Several processes behind one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+from support.ports import accepts, unused_port
+from support.processes import ShimProcess, clean_environment
+from support.scripts import endless, lm_studio
+from support.wire import asked
+
+from flask_shim.serving.supervisor import pause_before_restart, share_of
+
+
+@pytest.mark.parametrize(
+    ("lived", "failures", "pause"), [(0, 1, 1), (9, 2, 2), (0, 3, 4), (0, 6, 30), (0, 99, 30), (10, 1, 0), (3600, 0, 0)]
+)
+def test_worker_that_dies_soon_is_replaced_later_each_time(lived, failures, pause):
+    assert pause_before_restart(lived, failures) == pause
+
+
+def test_workers_share_the_limits(config):
+    whole = config(SHIM_WORKERS="3", SHIM_MAX_STREAMS="64", SHIM_THREADS="70", SHIM_CONNECTION_LIMIT="100")
+    part = share_of(whole, 2)
+    assert (part.workers, part.max_streams, part.threads, part.connection_limit) == (1, 22, 28, 34)
+
+
+def test_workers_write_log_files_of_their_own(config, tmp_path):
+    whole = config(SHIM_WORKERS="2", SHIM_LOG_FILE=str(tmp_path / "shim.log"))
+    assert [share_of(whole, number).log_file for number in (1, 2)] == [tmp_path / "shim-1.log", tmp_path / "shim-2.log"]
+    assert share_of(config(SHIM_WORKERS="2"), 1).log_file is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="standard streams have no numbers there")
+def test_workers_serve_though_standard_input_is_closed(rude, tmp_path, until):
+    port = unused_port()
+    settings = {
+        "SHIM_HOST": "127.0.0.1",
+        "SHIM_PORT": str(port),
+        "SHIM_LMSTUDIO_BASE": rude(lm_studio(endless())).url,
+        "SHIM_DATA_DIR": str(tmp_path),
+        "SHIM_WORKERS": "2",
+    }
+    command = ["sh", "-c", f"exec {shlex.quote(sys.executable)} -m flask_shim serve <&-"]
+    with subprocess.Popen(
+        command, env=clean_environment() | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            until(lambda: accepts(port))
+            for _ in range(4):
+                assert asked(port, "/health").status == 200
+        finally:
+            process.terminate()
+
+
+def pids(shim, count):
+    """Wait until that many workers have been started; return their process ids, the first one first."""
+    shim.until(rf"(?s)(started worker=.*){{{count}}}")
+    return [int(pid) for pid in re.findall(r"started worker=\d+ pid=(\d+)", shim.log)]
+
+
+def test_crew_answers_drains_and_leaves_nothing(rude):
+    backend = rude(lm_studio(endless()))
+    with ShimProcess(backend.url, SHIM_WORKERS="2", SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
+        lines = response.iter_lines()
+        next(lines)
+        assert len(pids(shim, 2)) == 2
+        shim.signal()
+        assert "error" in json.loads(list(lines)[-1])
+        assert shim.wait() == 0  # reads to the end of what all processes of the crew write: they are gone
+    assert shim.log.count("drained cut=") == 2
+    assert "drained cut=1" in shim.log
+    assert "Traceback" not in shim.log
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no way to end one process there that ends it as a crash does")
+def test_worker_that_dies_is_replaced_and_a_crew_without_its_parent_ends():
+    with ShimProcess(SHIM_WORKERS="2") as shim:
+        os.kill(pids(shim, 2)[0], signal.SIGKILL)
+        shim.until("worker=1 ended code=-9 .* restart in 1 s")
+        shim.session.close()  # the connection it keeps may have been to that one
+        assert shim.get("/health").status_code == 200
+        assert len(pids(shim, 3)) == 3
+        shim.process.kill()
+        shim.wait()  # as above

@@ -1,0 +1,86 @@
+"""What is noticed of a server that somebody else started."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import urllib.request
+
+import pytest
+from waitress.server import create_server
+
+from flask_shim.middleware.server_check import notice_server
+from flask_shim.models.slots import Slots
+from flask_shim.serving.shutdown import shut_down
+
+
+class Channel:
+    """The part of waitress' connection that is looked at."""
+
+    def __init__(self, **adjustments):
+        self.adj = type("Adjustments", (), adjustments)()
+
+    def check_client_disconnected(self):
+        return False
+
+
+def environ(**adjustments):
+    return {"waitress.client_disconnected": Channel(**adjustments).check_client_disconnected}
+
+
+@pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (4, 2), (64, 62), (65, 64), (72, 64)])
+def test_slots_stay_below_the_threads(threads, slots):
+    given = Slots(64)
+    notice_server(environ(threads=threads, channel_request_lookahead=1), given)
+    assert given.total == slots
+
+
+@pytest.mark.parametrize(
+    ("threads", "lookahead", "options"),
+    [
+        (4, 0, "--threads=72 --channel-request-lookahead=1"),
+        (4, 1, "--threads=72"),
+        (72, 0, "--channel-request-lookahead=1"),
+    ],
+)
+def test_one_warning_names_the_options(caplog, threads, lookahead, options):
+    slots = Slots(64)
+    for _ in range(3):
+        notice_server(environ(threads=threads, channel_request_lookahead=lookahead), slots)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().endswith(f"; start it with {options}")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"waitress.client_disconnected": lambda: False},
+        environ(threads=72, channel_request_lookahead=1),
+        environ(threads="4", channel_request_lookahead=None),
+    ],
+)
+def test_server_that_is_fine_or_unknown_changes_nothing(caplog, told):
+    slots = Slots(64)
+    notice_server(told, slots)
+    assert slots.total == 64
+    assert caplog.records == []
+
+
+def test_real_waitress_is_recognised():
+    slots = Slots(64)
+
+    def app(environ, start_response):
+        notice_server(environ, slots)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    server = create_server(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.effective_port}"):
+        pass
+    shut_down([server], seconds=5)
+    thread.join()
+    assert slots.total == 2

@@ -1,0 +1,55 @@
+"""Which program answers at an address."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from support.rude import Peer
+from support.scripts import by_path, reads, replies
+
+from flask_shim.serving import port_probe
+from flask_shim.serving.port_probe import identify_server
+
+ROOT = replies("Ollama is running", content_type="text/plain")
+OK = replies({"status": "ok"})
+NO_KEY = replies({"error": "unauthorized"}, "401 Unauthorized", www_authenticate="Bearer")
+
+OLLAMA = by_path({"/": ROOT, "/api/version": replies({"version": "0.12.6"})})
+OLLAMA_WITHOUT_VERSION = by_path({"/": ROOT})
+SHIM = by_path({"/": ROOT, "/api/version": replies({"version": "0.32.15"}), "/health": OK})
+SHIM_WITH_KEY = by_path({"/": NO_KEY, "/api/version": NO_KEY, "/health": OK})
+LLAMA_CPP = by_path({"/": replies("<html>", content_type="text/html"), "/health": OK})
+REDIRECTING = by_path({"/": replies("", "302 Found", location="http://192.0.2.1/")})
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        (OLLAMA, "Ollama 0.12.6"),
+        (OLLAMA_WITHOUT_VERSION, "Ollama"),
+        (SHIM, "another flask-shim"),
+        (SHIM_WITH_KEY, "another flask-shim"),
+        (LLAMA_CPP, "another program"),
+        (REDIRECTING, "another program"),
+        (reads(lambda peer: peer.send(b"\x00\xff not HTTP")), "another program"),
+        (reads(lambda peer: None), "another program"),
+        (Peer.reset, "another program"),
+    ],
+)
+def test_program_is_named_by_what_it_answers(rude, script, name):
+    server = rude(script)
+    assert identify_server("127.0.0.1", server.port) == name
+
+
+def test_program_that_stays_silent_is_not_waited_for(rude, monkeypatch):
+    monkeypatch.setattr(port_probe, "ANSWER_SECONDS", 0.1)
+    server = rude(Peer.hold)
+    assert identify_server("127.0.0.1", server.port) == "another program"
+    server.until(lambda: server.gone)
+
+
+def test_nobody_is_none():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert identify_server("127.0.0.1", port) is None

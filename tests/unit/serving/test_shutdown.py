@@ -1,0 +1,50 @@
+"""Ending waitress' loop, whoever else wakes it meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+
+from flask import Flask
+from waitress.server import create_server
+
+from flask_shim.serving.shutdown import shut_down
+
+
+def running(app):
+    server = create_server(app, map={}, host="127.0.0.1", port=0, threads=4)
+    loop = threading.Thread(target=server.run, daemon=True)
+    loop.start()
+    return server, loop
+
+
+def test_loop_ends_and_its_port_is_free():
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "here")
+    server, loop = running(app)
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.effective_port}") as answer:
+        assert answer.read() == b"here"
+    shut_down([server], seconds=5)
+    loop.join(10)
+    assert not loop.is_alive()
+    again = create_server(app, map={}, host="127.0.0.1", port=server.effective_port, threads=1)
+    again.task_dispatcher.shutdown()
+    again.close()
+
+
+def test_loop_that_is_awake_already_closes_nothing_before_it_was_pulled(monkeypatch):
+    server, loop = running(Flask(__name__))
+    pull = server.trigger.pull_trigger
+
+    def find_before_the_pull(thunk):
+        found = threading.Event()
+        pull(lambda: (found.set(), thunk()))
+        assert found.wait(10)
+        time.sleep(0.2)  # what a loop that doesn't wait closes everything in
+        pull()
+
+    monkeypatch.setattr(server.trigger, "pull_trigger", find_before_the_pull)
+    shut_down([server], seconds=5)
+    loop.join(10)
+    assert not loop.is_alive()

@@ -1,0 +1,191 @@
+"""A request says what it wants; what it leaves open comes from the name it uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.model import Model
+from flask_shim.translate.ollama.alias_defaults import (
+    chat_with_alias_defaults,
+    context_of,
+    generate_with_alias_defaults,
+    payload_with_alias_defaults,
+    with_alias_options,
+)
+from flask_shim.translate.ollama.listing import Entry
+from flask_shim.translate.ollama.requests import ChatRequest, EmbedRequest, GenerateRequest, Message
+
+MODEL = Model(key="tiny")
+PLAIN = Entry(name="tiny:latest", model=MODEL, modified_ns=1)
+SYSTEM, TURN = Message("system", "You are Rumpel."), Message("user", "before")
+RUMPEL = Entry(
+    name="rumpel:latest",
+    model=MODEL,
+    modified_ns=1,
+    system="You are Rumpel.",
+    template="{{ .Prompt }}",
+    parameters={"temperature": 0.5, "num_ctx": 2048, "stop": ["x"], "seed": 0},
+    messages=(TURN,),
+)
+ASKED = Message("user", "Who are you?")
+
+
+@pytest.mark.parametrize(
+    ("options", "merged"),
+    [
+        ({}, {"temperature": 0.5, "num_ctx": 2048, "stop": ["x"], "seed": 0}),
+        ({"temperature": 1, "top_k": 3}, {"temperature": 1, "num_ctx": 2048, "stop": ["x"], "seed": 0, "top_k": 3}),
+        ({"stop": [], "seed": None}, {"temperature": 0.5, "num_ctx": 2048, "stop": [], "seed": 0}),
+    ],
+)
+def test_parameters_lie_under_the_options_of_every_kind_of_request(options, merged):
+    asks = (ChatRequest, GenerateRequest, EmbedRequest)
+    assert [with_alias_options(RUMPEL, ask(model="rumpel", options=options)).options for ask in asks] == [merged] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ((ASKED,), (SYSTEM, TURN, ASKED)),
+        ((Message("system", "own"), ASKED), (TURN, Message("system", "own"), ASKED)),
+        ((Message("developer", "own"), ASKED), (TURN, Message("developer", "own"), ASKED)),
+        ((ASKED, Message("system", "late")), (SYSTEM, TURN, ASKED, Message("system", "late"))),
+        ((), ()),
+    ],
+)
+def test_a_chat_is_put_behind_the_turns_of_its_alias(given, sent):
+    assert chat_with_alias_defaults(ChatRequest(model="rumpel", messages=given), RUMPEL).messages == sent
+
+
+def test_a_prompt_has_the_system_prompt_and_template_of_its_alias():
+    ask = generate_with_alias_defaults(GenerateRequest(model="rumpel", prompt="hi"), RUMPEL)
+    assert (ask.system, ask.template, ask.options["num_ctx"]) == ("You are Rumpel.", "{{ .Prompt }}", 2048)
+
+
+def test_a_prompt_keeps_a_system_prompt_and_template_of_its_own():
+    ask = generate_with_alias_defaults(
+        GenerateRequest(model="rumpel", prompt="hi", system="own", template="own"), RUMPEL
+    )
+    assert (ask.system, ask.template) == ("own", "own")
+
+
+def test_a_raw_prompt_has_only_the_parameters():
+    ask = generate_with_alias_defaults(GenerateRequest(model="rumpel", prompt="hi", raw=True), RUMPEL)
+    assert (ask.system, ask.template, ask.options["temperature"]) == ("", "", 0.5)
+
+
+def test_requests_for_a_plain_model_stay_as_they_are():
+    chat, generate = (
+        ChatRequest(model="tiny", messages=(ASKED,)),
+        GenerateRequest(model="tiny", prompt="hi", options={"a": 1}),
+    )
+    payload = {"messages": [{"role": "user", "content": "hi"}]}
+    assert chat_with_alias_defaults(chat, PLAIN) == chat
+    assert generate_with_alias_defaults(generate, PLAIN) == generate
+    assert payload_with_alias_defaults("/v1/chat/completions", payload, PLAIN) == payload
+    assert context_of(PLAIN) == 0
+
+
+USER = {"role": "user", "content": "hi"}
+BEFORE = {"role": "user", "content": "before"}
+OWN = {"role": "system", "content": "You are Rumpel."}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v0/chat/completions"])
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"messages": [USER]}, {"messages": [OWN, BEFORE, USER], "temperature": 0.5, "seed": 0, "stop": ["x"]}),
+        (
+            {"messages": [{"role": "developer", "content": "own"}, USER], "temperature": 1, "stop": "y", "seed": 4},
+            {
+                "messages": [BEFORE, {"role": "developer", "content": "own"}, USER],
+                "temperature": 1,
+                "stop": "y",
+                "seed": 4,
+            },
+        ),
+        ({"messages": "x"}, {"messages": "x", "temperature": 0.5, "seed": 0, "stop": ["x"]}),
+        ({"messages": [3]}, {"messages": [OWN, BEFORE, 3], "temperature": 0.5, "seed": 0, "stop": ["x"]}),
+        ({}, {"temperature": 0.5, "seed": 0, "stop": ["x"]}),
+    ],
+)
+def test_an_openai_chat_inherits_turns_and_parameters(path, given, sent):
+    before = repr(given)
+    assert payload_with_alias_defaults(path, given, RUMPEL) == sent
+    assert repr(given) == before
+
+
+EVERYTHING = {
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "min_p": 0.1,
+    "repeat_penalty": 1.1,
+    "presence_penalty": 0.2,
+    "frequency_penalty": 0.3,
+    "num_predict": 9,
+    "seed": 7,
+    "stop": ["x"],
+    "num_ctx": 2048,
+    "num_gpu": 1,
+    "mirostat": 2,
+}
+OPENAI = {
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "min_p": 0.1,
+    "repeat_penalty": 1.1,
+    "presence_penalty": 0.2,
+    "frequency_penalty": 0.3,
+    "max_tokens": 9,
+    "seed": 7,
+    "stop": ["x"],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/v1/chat/completions", OPENAI),
+        ("/v1/completions", OPENAI),
+        ("/api/v0/completions", OPENAI),
+        ("/v1/responses", {"temperature": 0.5, "top_p": 0.9, "max_output_tokens": 9, "instructions": "S"}),
+        ("/v1/messages", {"temperature": 0.5, "top_p": 0.9, "top_k": 40, "stop_sequences": ["x"], "system": "S"}),
+        (
+            "/api/v1/chat",
+            {
+                "temperature": 0.5,
+                "top_p": 0.9,
+                "top_k": 40,
+                "min_p": 0.1,
+                "repeat_penalty": 1.1,
+                "max_output_tokens": 9,
+                "context_length": 2048,
+                "system_prompt": "S",
+            },
+        ),
+        ("/api/v1/models/load", {"context_length": 2048}),
+        ("/v1/embeddings", {}),
+    ],
+)
+def test_each_route_gets_the_parameters_it_knows_under_its_names(path, sent):
+    entry = Entry(name="a:latest", model=MODEL, modified_ns=1, system="S", parameters=EVERYTHING)
+    assert payload_with_alias_defaults(path, {}, entry) == sent
+    own = dict.fromkeys(sent, "own")
+    assert payload_with_alias_defaults(path, own, entry) == own
+
+
+@pytest.mark.parametrize("parameters", [{"num_predict": -1}, {"seed": -1}])
+def test_parameters_that_mean_nothing_in_particular_are_left_out(parameters):
+    entry = Entry(name="a:latest", model=MODEL, modified_ns=1, parameters=parameters)
+    assert payload_with_alias_defaults("/v1/chat/completions", {}, entry) == {}
+
+
+def test_parameters_of_the_wrong_type_fail_when_they_are_used():
+    entry = Entry(name="a:latest", model=MODEL, modified_ns=1, parameters={"num_ctx": "many"})
+    with pytest.raises(ShimError, match='option "num_ctx" must be of type integer') as caught:
+        context_of(entry)
+    assert caught.value.status == 500

@@ -1,0 +1,147 @@
+"""Models as Ollama lists them: keys, order and types."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, entries, entry, told
+
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.model import Instance, Model, Support
+from flask_shim.translate.ollama import dates
+from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_ps, to_show, to_tags
+
+
+def test_nothing_is_an_empty_list():
+    assert to_tags([]) == {"models": []}
+    assert to_ps([], NOW) == {"models": []}
+
+
+@pytest.mark.parametrize("generation", ApiVersion)
+def test_tags_have_ollamas_keys_and_types_whatever_the_backend_tells(generation):
+    for model in told(to_tags(entries(generation)))["models"]:
+        assert list(model) == TAG_KEYS
+        assert model["name"] == model["model"]
+        assert ":" in model["name"]
+        assert DATE.fullmatch(model["modified_at"])
+        assert type(model["size"]) is int
+        assert re.fullmatch(r"[0-9a-f]{64}", model["digest"])
+        assert list(model["details"])[:6] == DETAIL_KEYS
+        assert [type(model["details"][key]) for key in DETAIL_KEYS] == [str, str, str, list, str, str]
+        assert all(model["details"][key] for key in DETAIL_KEYS[1:])
+        assert model["capabilities"]
+
+
+@pytest.mark.parametrize("generation", ApiVersion)
+def test_every_model_has_a_digest_of_its_own(generation):
+    digests = [digest(one) for one in entries(generation)]
+    assert len(set(digests)) == len(digests)
+
+
+def test_tags_tell_what_the_backend_told():
+    tag = to_tags([GEMMA])["models"][0]
+    assert tag == {
+        "name": "google/gemma-4-26b-a4b:latest",
+        "model": "google/gemma-4-26b-a4b:latest",
+        "modified_at": dates.to_local(NOW),
+        "size": 17990911801,
+        "digest": tag["digest"],
+        "details": {
+            "parent_model": "",
+            "format": "gguf",
+            "family": "gemma4",
+            "families": ["gemma4"],
+            "parameter_size": "26B-A4B",
+            "quantization_level": "Q4_K_M",
+            "context_length": 4096,
+        },
+        "capabilities": ["completion", "vision", "tools", "thinking"],
+    }
+
+
+def test_names_fill_what_the_oldest_backend_leaves_out():
+    tag = to_tags(entries(ApiVersion.OPENAI))["models"][0]
+    assert tag["details"] == {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "qwen2",
+        "families": ["qwen2"],
+        "parameter_size": "7B",
+        "quantization_level": "unknown",
+    }
+    assert 3e9 < tag["size"] < 6e9
+    assert "vision" in tag["capabilities"]
+
+
+def test_embedding_models_are_known_by_their_family():
+    assert [one["details"]["family"] for one in to_tags(entries(ApiVersion.V1))["models"]][1] == "bert"
+
+
+def test_tags_come_newest_first_and_else_in_order():
+    shown = [
+        entry(Model(key=key), modified_ns=NOW + age * 10**9) for key, age in (("a", 0), ("b", 5), ("c", 5), ("d", 1))
+    ]
+    assert [one["name"] for one in to_tags(shown)["models"]] == ["b:latest", "c:latest", "d:latest", "a:latest"]
+
+
+CHANGES = {
+    "vision": {"vision": Support.YES},
+    "tools": {"tools": Support.YES},
+    "thinking": {"reasoning": Support.YES},
+    "quantization": {"quantization": "Q8_0"},
+    "size": {"size_bytes": 5},
+    "variant": {"selected_variant": "m@q8_0"},
+    "format": {"format": "mlx"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_digest_changes_with_what_a_model_is_and_can(change):
+    assert digest(entry(Model(key="m", **change))) != digest(entry())
+
+
+@pytest.mark.parametrize("change", [{"instances": (Instance("m", 4096),), "is_loaded": True}, {"display_name": "M"}])
+def test_a_digest_stays_when_a_model_is_only_loaded(change):
+    assert digest(entry(Model(key="m", **change))) == digest(entry())
+
+
+def test_a_digest_stays_the_same_in_every_process():
+    assert digest(entry()) == digest(entry(modified_ns=NOW + 1))
+    assert digest(entry()) == "be921a2de22da0de88a453519e01866b3d86c5e968198de3ec2d77fe5c10819b"
+
+
+def test_ps_has_ollamas_keys_and_order():
+    shown = told(to_ps([(entry(), 60.0), (GEMMA, math.inf), (entry(Model(key="b")), 300.0)], NOW))["models"]
+    assert [one["name"] for one in shown] == ["google/gemma-4-26b-a4b:latest", "b:latest", "m:latest"]
+    for model in shown:
+        assert list(model) == PS_KEYS
+        assert list(model["details"]) == DETAIL_KEYS
+        assert model["details"]["parent_model"] == ""
+        assert model["size_vram"] == model["size"]
+        assert DATE.fullmatch(model["expires_at"])
+        assert type(model["context_length"]) is int
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ahead_ns"), [(0.0, 0), (300.0, 300 * 10**9), (0.25, 250_000_000), (math.inf, FOREVER_NS)]
+)
+def test_a_model_expires_when_its_time_is_up(seconds, ahead_ns):
+    assert to_ps([(entry(), seconds)], NOW)["models"][0]["expires_at"] == dates.to_local(NOW + ahead_ns)
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"),
+    [
+        ({"instances": (Instance("m", 4096), Instance("m:2", 8192)), "max_context_length": 32768}, 4096),
+        ({"max_context_length": 32768}, 32768),
+        ({"instances": (Instance("m"),), "max_context_length": 32768}, 32768),
+        ({}, None),
+    ],
+)
+def test_the_context_is_the_loaded_one_if_there_is_one(fields, length):
+    one = entry(Model(key="m", **fields))
+    assert to_tags([one])["models"][0]["details"].get("context_length") == length
+    assert to_ps([(one, 1.0)], NOW)["models"][0]["context_length"] == (length or 0)
+    assert to_show(one)["model_info"].get("unknown.context_length") == length

@@ -1,0 +1,116 @@
+"""Answers in the shape of Anthropic's Messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flask_shim.translate.answer.answer_reader import Piece, RetractedText
+from flask_shim.translate.answer.named_events import Ending
+from flask_shim.translate.answer.tool_calls import FinishedCall
+from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
+from flask_shim.translate.ollama.records import WholeAnswer
+
+CALL = FinishedCall("c1", "get_weather", {"city": "Paris"})
+
+
+def streamed(*pieces, ending=None):
+    telling = MessagesEncoder("tiny", message_id="msg_7")
+    stream = telling.opening() + telling.encode(pieces) + telling.closing(ending or Ending(11, 4, "stop"), 101)
+    told = []
+    for block in stream.decode().split("\n\n")[:-1]:
+        name, data = block.split("\n")
+        told.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {told[-1]['type']}"
+    return told
+
+
+def whole(*pieces, ending=None):
+    answer = WholeAnswer()
+    answer.add(pieces)
+    return MessagesEncoder("tiny", message_id="msg_7").whole(answer, ending or Ending(11, 4, "stop"), 101)
+
+
+def test_thinking_words_and_calls_are_blocks_of_their_own():
+    pieces = (Piece(thinking="Let me "), Piece(thinking="think."), Piece("Calling. "), Piece(calls=(CALL,)))
+    assert streamed(*pieces) == [
+        {
+            "type": "message_start",
+            "message": {
+                "id": "msg_7",
+                "type": "message",
+                "role": "assistant",
+                "model": "tiny",
+                "content": [],
+                "usage": {"input_tokens": 0, "output_tokens": 0},
+            },
+        },
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Let me "}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "think."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Calling. "}},
+        {"type": "content_block_stop", "index": 1},
+        {
+            "type": "content_block_start",
+            "index": 2,
+            "content_block": {"type": "tool_use", "id": "c1", "name": "get_weather", "input": {}},
+        },
+        {
+            "type": "content_block_delta",
+            "index": 2,
+            "delta": {"type": "input_json_delta", "partial_json": '{"city":"Paris"}'},
+        },
+        {"type": "content_block_stop", "index": 2},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use"},
+            "usage": {"input_tokens": 11, "output_tokens": 4},
+        },
+        {"type": "message_stop"},
+    ]
+
+
+def test_each_call_is_a_block():
+    told = streamed(Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
+    assert [event["index"] for event in told if event["type"] == "content_block_start"] == [0, 1]
+
+
+@pytest.mark.parametrize("pieces", [(), (RetractedText(mode="separate"),), (Piece(logprobs=[{}]),)])
+def test_an_answer_without_words_has_no_block(pieces):
+    assert [event["type"] for event in streamed(*pieces)] == ["message_start", "message_delta", "message_stop"]
+    assert whole(*pieces)["content"] == []
+
+
+def test_a_whole_answer_is_as_ollamas():
+    assert whole(Piece(thinking="Hm."), Piece("Hel"), Piece("lo"), Piece(calls=(CALL,))) == {
+        "id": "msg_7",
+        "type": "message",
+        "role": "assistant",
+        "model": "tiny",
+        "content": [
+            {"type": "thinking", "thinking": "Hm."},
+            {"type": "text", "text": "Hello"},
+            {"type": "tool_use", "id": "c1", "name": "get_weather", "input": {"city": "Paris"}},
+        ],
+        "stop_reason": "tool_use",
+        "usage": {"input_tokens": 11, "output_tokens": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "stop_reason"),
+    [
+        ("stop", "end_turn"),
+        (None, "end_turn"),
+        ("tool_calls", "end_turn"),
+        ("length", "max_tokens"),
+        ("eos", "stop_sequence"),
+    ],
+)
+def test_the_reason_to_stop_is_one_of_anthropics(finish_reason, stop_reason):
+    ending = Ending(1, 1, finish_reason)
+    assert whole(Piece("Hello"), ending=ending)["stop_reason"] == stop_reason
+    assert streamed(Piece("Hello"), ending=ending)[-2]["delta"] == {"stop_reason": stop_reason}

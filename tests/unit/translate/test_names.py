@@ -1,0 +1,169 @@
+"""Names: what is one, how it is written, and where it says the model shall run."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_shim.errors import BadRequest
+from flask_shim.translate.ollama.names import (
+    Name,
+    Source,
+    display,
+    is_valid,
+    normalize_name,
+    parse,
+    qualified,
+    split_source,
+    validate_model_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("plain", ("registry.ollama.ai", "library", "plain", "latest")),
+        ("plain:8b", ("registry.ollama.ai", "library", "plain", "8b")),
+        ("SomeUser/coolname:v1.0-Q4", ("registry.ollama.ai", "SomeUser", "coolname", "v1.0-Q4")),
+        ("hf.co/bartowski/model-GGUF:Q4_K_M", ("hf.co", "bartowski", "model-GGUF", "Q4_K_M")),
+        ("127.0.0.1:23918/library/x", ("127.0.0.1:23918", "library", "x", "latest")),
+        ("http://127.0.0.1:1/library/x", ("127.0.0.1:1", "library", "x", "latest")),
+        ("qwen/qwen3-8b@q4_k_m", ("registry.ollama.ai", "qwen", "qwen3-8b@q4_k_m", "latest")),
+        ("_x", ("registry.ollama.ai", "library", "_x", "latest")),
+    ],
+)
+def test_a_name_is_taken_apart(name, parts):
+    assert parse(name) == Name(*parts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            " ",
+            "bad name",
+            " plain",
+            "plain ",
+            "/x",
+            "x:",
+            ":x",
+            "x/",
+            "a//b",
+            "a/b/c/d",
+            "a::b",
+            "a:b:c",
+            "@x",
+            "-x",
+        ),
+        *(".x", "x:-y", "a.b/c", "a\x00b", "a\nb", "x\n", "../../x", "a/b?c#d", "%2e%2e", "mödel", "x+y", "m" * 81),
+        *(f"x:{'t' * 81}", f"{'n' * 81}/x", "m" * 10_000),
+    ],
+)
+def test_what_is_no_name_is_not_taken_apart(name):
+    assert parse(name) is None
+    assert not is_valid(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["m" * 80, f"{'n' * 80}/{'m' * 80}:{'t' * 80}", "openai/gpt-oss-20b", "deepseek-r1", "qwen2.5-7b-instruct@q4_k_m"],
+)
+def test_names_of_lm_studio_and_names_of_full_length_are_names(name):
+    assert is_valid(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("", "the model name is empty"),
+        ("m" * 351, "the model name is longer than 350 characters"),
+        ("a\x1bb", "the model name holds control characters"),
+        ("a\x85b", "the model name holds control characters"),
+        ("bad name", "the model name holds white space"),
+        ("a::b", "the model name holds a double colon"),
+        (":a", "the model name starts or ends with a colon"),
+        ("a:", "the model name starts or ends with a colon"),
+        ("a:b:c:d:e:f", "the model name holds more than 4 colons"),
+        ("a:b:c", "the model name is not of the form host/namespace/model:tag"),
+    ],
+)
+def test_a_name_that_is_none_is_explained(name, fault):
+    assert validate_model_name(name) == (False, fault)
+
+
+def test_a_good_name_needs_no_explanation():
+    assert validate_model_name("qwen/qwen3-8b:latest") == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "listed"),
+    [
+        ("plain", "plain:latest"),
+        ("qwen/qwen3-8b", "qwen/qwen3-8b:latest"),
+        ("qwen/qwen3-8b@q4_k_m", "qwen/qwen3-8b:q4_k_m"),
+        ("qwen/qwen3-8b:2", "qwen/qwen3-8b:2"),
+        ("qwen3@q8_0:2", "qwen3@q8_0:2"),
+        ("host:1234/ns/model", "host:1234/ns/model:latest"),
+        ("a@b/c", "a@b/c:latest"),
+        ("a@", "a@:latest"),
+        ("@a", "@a:latest"),
+    ],
+)
+def test_a_key_is_listed_with_a_tag(key, listed):
+    assert display(key) == listed
+
+
+@given(st.text())
+def test_listing_a_listed_key_changes_nothing(key):
+    assert display(display(key)) == display(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "full", "shortest"),
+    [
+        ("plain", "registry.ollama.ai/library/plain:latest", "plain:latest"),
+        ("nope:1b", "registry.ollama.ai/library/nope:1b", "nope:1b"),
+        ("qwen/qwen3-8b:latest", "registry.ollama.ai/qwen/qwen3-8b:latest", "qwen/qwen3-8b:latest"),
+        ("Registry.ollama.ai/Library/x", "Registry.ollama.ai/Library/x:latest", "x:latest"),
+        ("hf.co/library/x", "hf.co/library/x:latest", "hf.co/library/x:latest"),
+        ("bad name", "registry.ollama.ai/library/bad name:latest", "bad name:latest"),
+    ],
+)
+def test_a_name_is_written_in_full_and_in_short(name, full, shortest):
+    assert (qualified(name), normalize_name(name)) == (full, shortest)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "source"),
+    [
+        ("plain", "plain", Source.ANYWHERE),
+        (" plain ", "plain", Source.ANYWHERE),
+        ("plain:8b", "plain:8b", Source.ANYWHERE),
+        ("plain:local", "plain", Source.LOCAL),
+        ("plain:8b:LOCAL", "plain:8b", Source.LOCAL),
+        ("plain:cloud", "plain", Source.CLOUD),
+        ("plain: Cloud", "plain", Source.CLOUD),
+        ("gpt-oss:20b-cloud", "gpt-oss:20b", Source.CLOUD),
+        ("my-cloud", "my-cloud", Source.ANYWHERE),
+        ("host:1/x-cloud", "host:1/x-cloud", Source.ANYWHERE),
+        ("", "", Source.ANYWHERE),
+    ],
+)
+def test_a_source_suffix_is_taken_off(name, base, source):
+    assert split_source(name) == (base, source)
+
+
+@pytest.mark.parametrize("name", ["plain:cloud:local", "plain:local:cloud", "x:1-cloud:local", "x:cloud:cloud"])
+def test_two_source_suffixes_are_refused(name):
+    with pytest.raises(BadRequest) as caught:
+        split_source(f" {name} ")
+    assert caught.value.text == f'use either :local or :cloud, not both: "{name}"'
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_can_be_asked_about(name):
+    assert is_valid(name) == (parse(name) is not None and validate_model_name(name) == (True, None))
+    assert qualified(name).endswith(normalize_name(name))

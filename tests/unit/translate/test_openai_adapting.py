@@ -1,0 +1,234 @@
+"""OpenAI's requests: what LM Studio understands stays as it is, what it would refuse is said differently."""
+
+from __future__ import annotations
+
+import base64
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pictures import opened, picture
+
+from flask_shim.errors import BadRequest, Forbidden
+from flask_shim.translate.openai.chat_completions import adapt, check_mcp, uses_mcp
+
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+TIME = {"type": "function", "function": {"name": "get_time"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}}}
+MINE = {"type": "json_schema", "json_schema": {"name": "mine", "schema": {"type": "array"}}}
+
+
+def adapted(**body):
+    return adapt(body)
+
+
+UNDERSTOOD = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "Be brief.", "name": "x"},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "Hello"}],
+            "copilot_cache_control": {"type": "ephemeral"},
+        },
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "done"},
+    ],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 0.1,
+    "n": 1,
+    "tools": [WEATHER, TIME],
+    "tool_choice": "auto",
+    "response_format": MINE,
+    "max_tokens": 5,
+    "unknown": {"nested": [1, 2]},
+}
+
+
+def test_what_is_understood_stays_as_it_is():
+    before = copy.deepcopy(UNDERSTOOD)
+    assert adapt(UNDERSTOOD) == before
+    assert before == UNDERSTOOD
+
+
+def test_nulls_are_left_out():
+    assert adapted(temperature=None, stop=None, model="m", seed=0, stream=False) == {
+        "model": "m",
+        "seed": 0,
+        "stream": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wish", "sent"),
+    [({"type": "json_object"}, SCHEMA), ({"type": "text"}, {"type": "text"}), (MINE, MINE), ("json", "json")],
+)
+def test_any_json_object_is_asked_for_by_a_schema(wish, sent):
+    assert adapted(response_format=wish)["response_format"] == sent
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"),
+    [
+        ({"type": "function", "function": {"name": "get_time"}}, [TIME]),
+        ({"type": "function", "name": "get_time"}, [TIME]),
+        ({"type": "function", "function": {"name": "unknown"}}, [WEATHER, TIME]),
+        ({"type": "function", "function": "get_time"}, [WEATHER, TIME]),
+        ({"type": "function"}, [WEATHER, TIME]),
+        ({}, [WEATHER, TIME]),
+    ],
+)
+def test_a_tool_to_be_called_is_the_only_one_offered(choice, tools):
+    payload = adapted(tools=[WEATHER, TIME], tool_choice=choice)
+    assert (payload["tool_choice"], payload["tools"]) == ("required", tools)
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+def test_choices_in_one_word_stay(choice):
+    assert adapted(tool_choice=choice, tools=[WEATHER]) == {"tool_choice": choice, "tools": [WEATHER]}
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent"),
+    [
+        (
+            {"type": "function", "function": {"name": "f", "parameters": {}}},
+            {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}},
+        ),
+        ({"type": "function", "name": "f", "parameters": {}}, {"type": "function", "name": "f", "parameters": {}}),
+        ({"name": "f", "input_schema": {}}, {"name": "f", "input_schema": {}}),
+        ("odd", "odd"),
+    ],
+)
+def test_tools_get_parameters_lm_studio_accepts(tool, sent):
+    assert adapted(tools=[tool])["tools"] == [sent]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"max_completion_tokens": 7}, {"max_completion_tokens": 7, "max_tokens": 7}),
+        ({"max_completion_tokens": 7, "max_tokens": 5}, {"max_completion_tokens": 7, "max_tokens": 5}),
+        ({"stream_options": {"include_usage": True}}, {}),
+        ({"stream_options": {"include_usage": True}, "stream": False}, {"stream": False}),
+    ],
+)
+def test_limits_and_streams_are_said_in_the_older_way(given, sent):
+    assert adapt(given) == sent
+
+
+@pytest.mark.parametrize(
+    ("turn", "sent"),
+    [
+        ({"role": "developer", "content": "x"}, {"role": "system", "content": "x"}),
+        ({"role": "tool", "content": None}, {"role": "tool", "content": ""}),
+        ({"role": "tool"}, {"role": "tool", "content": ""}),
+        ({"role": "assistant", "tool_calls": [{}]}, {"role": "assistant", "tool_calls": [{}], "content": ""}),
+        ({"role": "assistant", "content": None}, {"role": "assistant", "content": None}),
+        (
+            {"role": "tool", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, "c"]},
+            {"role": "tool", "content": "abc"},
+        ),
+        ({"role": "developer", "content": [{"type": "text", "text": "a"}]}, {"role": "system", "content": "a"}),
+        ({"role": "user", "content": ["a", 5, None]}, {"role": "user", "content": ["a", 5, None]}),
+    ],
+)
+def test_turns_take_the_shape_lm_studio_wants(turn, sent):
+    assert adapted(messages=[turn])["messages"] == [sent]
+
+
+def data_url(format_, image=None):
+    return f"data:image/{format_.lower()};base64,{base64.b64encode(image or picture(format_)).decode()}"
+
+
+def sent_url(part):
+    (turn,) = adapted(messages=[{"role": "user", "content": [part]}])["messages"]
+    return turn["content"][0]["image_url"]["url"]
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
+def test_pictures_lm_studio_refuses_become_png(format_):
+    url = sent_url({"type": "image_url", "image_url": {"url": data_url(format_), "detail": "low"}})
+    assert opened(url).format == "PNG"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [data_url("PNG"), data_url("JPEG"), "https://example.com/x.webp", "data:image/webp;base64,!!!", "data:,x", "x"],
+    ids=["png", "jpeg", "web", "broken base64", "data", "text"],
+)
+def test_other_addresses_of_pictures_stay(url):
+    part = {"type": "image_url", "image_url": {"url": url, "media_type": "image/x"}}
+    assert adapted(messages=[{"role": "user", "content": [part]}])["messages"][0]["content"] == [part]
+
+
+def test_a_bare_address_of_a_picture_is_wrapped():
+    assert sent_url({"type": "image_url", "image_url": "data:image/png;base64,AA=="}) == "data:image/png;base64,AA=="
+
+
+def test_a_picture_that_cannot_be_read_is_the_clients_fault():
+    with pytest.raises(BadRequest, match="an image"):
+        sent_url({"type": "image_url", "image_url": {"url": data_url("WEBP", b"hello")}})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"integrations": ["mcp/playwright"]},
+        {"plugins": [{"id": "x"}]},
+        {"mcp_servers": [{"url": "http://example.com"}]},
+        {"tools": [WEATHER, {"type": "mcp", "server_url": "http://example.com"}]},
+    ],
+)
+def test_mcp_is_refused_unless_it_is_allowed(body):
+    assert uses_mcp(body)
+    with pytest.raises(Forbidden, match="SHIM_ALLOW_MCP"):
+        check_mcp(body, allowed=False)
+    check_mcp(body, allowed=True)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"integrations": []}, {"tools": [WEATHER]}, {"tools": None}, {"tools": "mcp"}, UNDERSTOOD]
+)
+def test_what_is_not_mcp_is_let_through(body):
+    check_mcp(body, allowed=False)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "f", "tool", "data:image/webp;base64,x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "function", "name", "parameters", "content", "role", "image_url", "url", "text", "tool_calls"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+KEYS = [
+    "response_format",
+    "tool_choice",
+    "tools",
+    "max_completion_tokens",
+    "stream_options",
+    "stream",
+    "messages",
+    "plugins",
+]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_any_body_can_be_adapted_and_is_left_as_it_was(body):
+    before = copy.deepcopy(body)
+    uses_mcp(body)
+    adapt(body)
+    assert body == before

@@ -1,0 +1,90 @@
+"""Options are converted, refused or ignored as Ollama does."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_shim.errors import ShimError
+from flask_shim.translate.ollama.sampling_options import check_options
+
+INTEGERS = (
+    *("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict"),
+    *("num_keep", "seed", "num_predict", "top_k", "repeat_last_n"),
+)
+FLOATS = (
+    *("top_p", "min_p", "typical_p", "temperature"),
+    *("repeat_penalty", "presence_penalty", "frequency_penalty"),
+)
+
+
+def complaint(name: str, value: object) -> str:
+    with pytest.raises(ShimError) as caught:
+        check_options({name: value})
+    assert caught.value.status == 500
+    return caught.value.text
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [(7, 7), (1.9, 1), (-1.9, -1), (4096.0, 4096), (-1, -1), (1e300, 2**63 - 1), (-1e300, 1 - 2**63)],
+)
+def test_an_integer_is_cut(name, given, taken):
+    known = check_options({name: given}).known
+    assert known == {name: taken}
+    assert isinstance(known[name], int)
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("value", ["1", True, [1], {}])
+def test_an_integer_of_another_type_is_refused(name, value):
+    assert complaint(name, value) == f'option "{name}" must be of type integer'
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [0, 1, 0.5, -2.5])
+def test_a_float_may_be_whole(name, value):
+    assert check_options({name: value}).known == {name: value}
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", ["0.5", True, [0.5], {}])
+def test_a_float_of_another_type_is_refused(name, value):
+    assert complaint(name, value) == f'option "{name}" must be of type float32'
+
+
+def test_use_mmap_is_a_claim():
+    assert check_options({"use_mmap": False}).known == {"use_mmap": False}
+    assert complaint("use_mmap", 1) == 'option "use_mmap" must be of type boolean'
+
+
+@pytest.mark.parametrize("stop", [[], ["a", ""], ["\n"]])
+def test_stop_is_a_list_of_texts(stop):
+    assert check_options({"stop": stop}).known == {"stop": stop}
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        ("x", 'option "stop" must be of type array'),
+        ({}, 'option "stop" must be of type array'),
+        ([1], 'option "stop" must be of an array of strings'),
+        (["a", None], 'option "stop" must be of an array of strings'),
+    ],
+)
+def test_stop_of_another_type_is_refused(stop, text):
+    assert complaint("stop", stop) == text
+
+
+def test_null_counts_as_not_given():
+    assert check_options(dict.fromkeys((*INTEGERS, *FLOATS, "stop", "use_mmap", "bogus"))) == ({}, ())
+
+
+@pytest.mark.parametrize("name", ["mirostat", "numa", "num_gqa", "numCtx", "useMLock", "Temperature", "tfs_z", ""])
+def test_an_unknown_option_is_named_and_ignored_whatever_its_value(name):
+    assert check_options({name: ["anything"], "seed": 1}) == ({"seed": 1}, (name,))
+
+
+def test_the_first_wrong_option_is_told():
+    with pytest.raises(ShimError, match="top_k"):
+        check_options({"seed": 1, "top_k": "x", "top_p": "y"})

@@ -1,0 +1,232 @@
+"""Answers in the shape of OpenAI's Responses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flask_shim.translate.answer.answer_reader import Piece, RetractedText
+from flask_shim.translate.answer.named_events import Ending
+from flask_shim.translate.answer.tool_calls import FinishedCall
+from flask_shim.translate.ollama.records import WholeAnswer
+from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
+from flask_shim.translate.openai.responses_request import ResponsesRequest
+
+CALL = FinishedCall("c1", "get_weather", {"city": "Paris", "n": 1})
+ARGUMENTS = '{"city":"Paris","n":1}'
+TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+REASONED = {
+    "id": "rs_resp_7",
+    "type": "reasoning",
+    "summary": [{"type": "summary_text", "text": "Let me think."}],
+    "encrypted_content": "Let me think.",
+}
+SAID = {
+    "id": "msg_7",
+    "type": "message",
+    "status": "completed",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}],
+}
+CALLED = {
+    "id": "fc_resp_7_0",
+    "type": "function_call",
+    "status": "completed",
+    "call_id": "c1",
+    "name": "get_weather",
+    "arguments": ARGUMENTS,
+}
+
+
+def reply(**ask):
+    return ResponsesEncoder(ResponsesRequest(model="tiny", **ask), number=7, created_at=100)
+
+
+def events(stream):
+    """Return the data of the events, once it is certain that their names are right."""
+    told = []
+    for block in stream.decode().split("\n\n")[:-1]:
+        name, data = block.split("\n")
+        told.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {told[-1]['type']}"
+    return told
+
+
+def streamed(*pieces, ending=None, **ask):
+    telling = reply(**ask)
+    stream = telling.opening() + telling.encode(pieces) + telling.closing(ending or Ending(11, 4, "stop"), 101)
+    return events(stream)
+
+
+def whole(*pieces, **ask):
+    answer = WholeAnswer()
+    answer.add(pieces)
+    return reply(**ask).whole(answer, Ending(11, 4, "stop"), 101)
+
+
+def kinds(told):
+    return [event["type"].removeprefix("response.") for event in told]
+
+
+def test_thinking_and_words_are_told_in_ollamas_order():
+    told = streamed(Piece(thinking="Let me "), Piece(thinking="think."), Piece("Hel"), Piece("lo"))
+    assert kinds(told) == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
+    ]
+    assert [event["sequence_number"] for event in told] == list(range(15))
+    assert [event["output_index"] for event in told[2:-1]] == [0] * 5 + [1] * 7
+    assert told[6]["item"] == REASONED
+    assert told[13]["item"] == SAID
+    assert told[-1]["response"]["output"] == [REASONED, SAID]
+
+
+def test_a_call_is_told_whole():
+    told = streamed(Piece(calls=(CALL,)))[2:-1]
+    assert kinds(told) == [
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+    ]
+    assert told[0]["item"] == {**CALLED, "status": "in_progress", "arguments": ""}
+    assert (told[1]["delta"], told[2]["arguments"]) == (ARGUMENTS, ARGUMENTS)
+    assert told[3]["item"] == CALLED
+
+
+def test_words_before_calls_are_kept_and_the_calls_numbered():
+    told = streamed(Piece("Hello"), Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
+    output = told[-1]["response"]["output"]
+    assert [item["id"] for item in output] == ["msg_7", "fc_resp_7_0", "fc_resp_7_1"]
+    assert [event["output_index"] for event in told if event["type"] == "response.output_item.done"] == [0, 1, 2]
+
+
+def test_items_of_the_same_kind_have_ids_of_their_own():
+    told = streamed(Piece("a"), Piece(thinking="b"), Piece("c"))
+    assert [item["id"] for item in told[-1]["response"]["output"]] == ["msg_7", "rs_resp_7", "msg_7_2"]
+
+
+@pytest.mark.parametrize(
+    "pieces", [(), (Piece(thinking="Hm."),), (RetractedText(mode="separate"),), (Piece(logprobs=[{}]),)]
+)
+def test_an_answer_without_words_ends_with_an_empty_message(pieces):
+    assert streamed(*pieces)[-1]["response"]["output"][-1]["content"][0]["text"] == ""
+    assert whole(*pieces)["output"][-1]["content"][0]["text"] == ""
+
+
+def test_text_that_turns_out_to_have_been_thinking_stays_text_in_a_stream():
+    told = streamed(Piece("Hm."), RetractedText(mode="separate"), Piece("Yes."))
+    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hm.Yes."
+
+
+def test_the_first_events_show_a_response_without_output():
+    first, second = (event["response"] for event in streamed(Piece("Hello"))[:2])
+    assert first == second
+    assert (first["id"], first["status"], first["output"], first["usage"]) == ("resp_7", "in_progress", [], None)
+    assert (first["created_at"], first["completed_at"]) == (100, None)
+
+
+def test_the_last_event_shows_what_a_whole_answer_is():
+    pieces = (Piece(thinking="Let me think."), Piece("Hello"), Piece(calls=(CALL,)))
+    assert streamed(*pieces)[-1]["response"] == whole(*pieces)
+
+
+def test_a_whole_answer_has_ollamas_keys_in_ollamas_order():
+    assert whole(Piece("Hello")) == {
+        "id": "resp_7",
+        "object": "response",
+        "created_at": 100,
+        "completed_at": 101,
+        "status": "completed",
+        "incomplete_details": None,
+        "model": "tiny",
+        "previous_response_id": None,
+        "instructions": None,
+        "output": [SAID],
+        "error": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "truncation": "disabled",
+        "parallel_tool_calls": True,
+        "text": {"format": {"type": "text"}},
+        "top_p": None,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "top_logprobs": 0,
+        "temperature": None,
+        "reasoning": None,
+        "usage": {
+            "input_tokens": 11,
+            "output_tokens": 4,
+            "total_tokens": 15,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        },
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "store": False,
+        "background": False,
+        "service_tier": "default",
+        "metadata": {},
+        "safety_identifier": None,
+        "prompt_cache_key": None,
+    }
+    assert list(whole())[:9] == [
+        "id",
+        "object",
+        "created_at",
+        "completed_at",
+        "status",
+        "incomplete_details",
+        "model",
+        "previous_response_id",
+        "instructions",
+    ]
+
+
+def test_the_answer_repeats_what_was_asked_for():
+    asked = {
+        "instructions": "Be brief.",
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "max_output_tokens": 7,
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "truncation": "auto",
+        "background": True,
+        "metadata": {"a": "b"},
+        "reasoning": {"effort": "low"},
+        "text": {"format": {"type": "json_object"}},
+    }
+    body = whole(tools=(TOOL, {"type": "web_search"}), **asked)
+    assert {name: body[name] for name in asked} == asked
+    assert body["tools"] == [{**TOOL, "description": None, "strict": None}]
+
+
+def test_an_answer_cut_by_its_length_is_completed_as_with_ollama():
+    assert streamed(Piece("Hel"), ending=Ending(1, 1, "length"))[-1]["response"]["status"] == "completed"
+
+
+def test_a_stream_that_breaks_ends_with_one_event_that_all_clients_understand():
+    telling = reply()
+    telling.opening()
+    telling.encode([Piece("Hel")])
+    (event,) = events(telling.failure("it broke"))
+    assert (event["type"], event["sequence_number"]) == ("response.failed", 5)
+    assert event["response"]["status"] == "failed"
+    assert event["response"]["error"] == {"code": "server_error", "message": "it broke"}
+    assert event["error"]["message"] == "it broke"
