@@ -1,4 +1,4 @@
-"""The settings as people read them: docs/CONFIGURATION.md, the README's table, the example file; all from SETTINGS.
+"""The settings as people read them: docs/CONFIGURATION.md and the example file, from SETTINGS.
 
 python -m flask_shim.config.generated_docs        writes them below the current folder
 """
@@ -22,9 +22,6 @@ except for `SHIM_ALLOWED_ORIGINS`, where it means none. Seconds may also be writ
 something is wrong, also a line of the file that can't be read, the shim says everything that is, and ends.
 """
 
-_OPENING, _CLOSING = "<!-- settings -->", "<!-- /settings -->"
-"""Marks in the README around what is made here."""
-
 _EXAMPLE_HEAD = """\
 # Settings of the shim. Copy this file to .env in the folder the shim is started from, or name it in SHIM_ENV_FILE.
 # Every line shows the default; take away the # in front of a line to change it. The environment wins over this file.
@@ -35,14 +32,6 @@ _EXAMPLE_HEAD = """\
 def render_page() -> str:
     """Give docs/CONFIGURATION.md."""
     return "\n".join([_PAGE_HEAD, *(f"## {group}\n\n{table(group)}" for group in groups())])
-
-
-def in_readme(readme: str) -> str:
-    """Give the README with the tables between its two marks made anew."""
-    before, opening, rest = readme.partition(_OPENING)
-    _, closing, after = rest.partition(_CLOSING)
-    tables = "\n".join(f"**{group}**\n\n{table(group)}" for group in groups())
-    return f"{before}{opening}\n\n{tables}\n{closing}{after}" if closing else readme
 
 
 def groups() -> tuple[str, ...]:
@@ -83,9 +72,6 @@ def _comment(text: str) -> str:
 def write(folder: Path) -> tuple[Path, ...]:
     """Write the files below that folder, and tell which."""
     files = {folder / "docs" / "CONFIGURATION.md": render_page(), folder / "config" / "shim.env.example": env_example()}
-    readme = folder / "README.md"
-    if readme.is_file():
-        files[readme] = in_readme(readme.read_text(encoding="utf-8"))
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""The README is true: its tables, its examples, its links to what is delivered."""
+"""The README and the tables that it leads to match the code."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from support.shown import Shown
 from flask_shim import create_app
 from flask_shim.cli import COMMANDS
 from flask_shim.config import Config
-from flask_shim.deploy import TEMPLATES
 
 README = text_of(ROOT / "README.md")
+ROUTES = text_of(ROOT / "docs" / "ROUTES.md")
+DEPENDENCIES = text_of(ROOT / "docs" / "DEPENDENCIES.md")
 
 _READERS = {"bash": curl_in, "powershell": powershell_in}
 ASKED = [
@@ -28,7 +29,7 @@ ASKED = [
 
 
 def test_the_table_of_routes_is_the_map_of_the_app():
-    told = [route for cell, *_ in rows(README, "Routes") for route in re.findall(r"`([A-Z, ]+) (/\S*)`", cell)]
+    told = [route for cell, *_ in rows(ROUTES, "Routes") for route in re.findall(r"`([A-Z, ]+) (/\S*)`", cell)]
     assert len(told) == len(set(told))
     is_so = {
         (", ".join(sorted(rule.methods or ())), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
@@ -45,7 +46,7 @@ def test_the_table_of_commands_names_every_one():
 def test_the_table_of_packages_is_what_the_setup_asks_for():
     told = {
         f"{name}>={bound}"
-        for names, bounds, _ in rows(README, "What it depends on")
+        for names, bounds, _ in rows(DEPENDENCIES, "What it depends on")
         for name, bound in zip(re.sub(r" \(.*\)", "", names).split(", "), bounds.split(", "), strict=True)
     }
     assert told == set(_required("REQUIRED") + _required("EMBEDDED"))
@@ -69,14 +70,13 @@ def test_the_extras_in_the_commands_exist():
     assert all(f'"{extra}": ' in text_of(ROOT / "setup.py") for extra in named)
 
 
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 200
+
+
 def test_requirements_install_the_package_with_its_demo():
     lines = [line for line in text_of(ROOT / "requirements.txt").splitlines() if not line.startswith("#")]
     assert lines == [".[embedded]"]
-
-
-def test_the_table_of_hosting_names_every_configuration():
-    told = {(name.strip("`"), re.findall(r"`(.*?)`", file)[0]) for name, file, _ in rows(README, "Hosting")}
-    assert told == {(template.name, template.file) for template in TEMPLATES}
 
 
 @pytest.fixture(scope="module")

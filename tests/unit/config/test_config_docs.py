@@ -20,12 +20,6 @@ def test_the_documentation_is_in_step_with_the_code(file, made):
     assert (ROOT / file).read_text(encoding="utf-8") == made(), "run python -m flask_shim.config.generated_docs"
 
 
-def test_the_table_in_the_readme_is_in_step_with_the_code():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert generated_docs.in_readme(readme) == readme, "run python -m flask_shim.config.generated_docs"
-    assert all(f"`{setting.env}`" in readme for setting in SETTINGS)
-
-
 def test_the_documentation_is_written_where_it_is_looked_for(tmp_path):
     written = generated_docs.write(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
