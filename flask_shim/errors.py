@@ -15,8 +15,10 @@
         ├── BackendTimeout      504  it kept silent for longer than a timeout
         ├── BackendBroke        502  its answer was cut, garbled or not what was asked for
         ├── BackendRefused      400… it answered with an error of its own
-        │   └── NoModelLoaded        nothing is loaded: cured by loading the model and asking again
-        └── ModelFailed         500  the model crashed or could not be loaded
+        │   ├── NoModelLoaded        nothing is loaded: cured by loading the model and asking again
+        │   └── UnsupportedReasoningEffort   cured by asking again without it
+        └── ModelLoadError      500  the model crashed or could not be loaded
+            └── ModelEvicted         another load displaced it: cured by asking again
 
 How an error looks over HTTP is decided in :mod:`flask_shim.error_responses`; this module knows no web framework,
 so that :mod:`flask_shim.lmstudio` can be used without one.
@@ -162,7 +164,15 @@ class NoModelLoaded(BackendRequestError):
     """Nothing is loaded and the backend does not load on demand: cured by loading the model and asking again."""
 
 
+class UnsupportedReasoningEffort(BackendRequestError):
+    """The model or the backend's version rejects ``reasoning_effort``: cured by asking again without it."""
+
+
 class ModelLoadError(BackendError):
     """The model crashed, was unloaded under us, or could not be loaded."""
 
     status = 500
+
+
+class ModelEvicted(ModelLoadError):
+    """The model was unloaded while a request used it: cured by asking again, unless output was already sent."""

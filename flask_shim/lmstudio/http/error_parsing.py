@@ -16,11 +16,13 @@ from flask_shim.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
+    ModelEvicted,
     ModelLoadError,
     NoModelLoaded,
     NoSuchEndpoint,
     ServerBusy,
     ShimError,
+    UnsupportedReasoningEffort,
 )
 
 MAX_TEXT = 500
@@ -86,9 +88,10 @@ def _endpoint(text: str) -> ShimError:
 _BY_TEXT: tuple[tuple[re.Pattern[str], Callable[[str], ShimError]], ...] = (
     (re.compile(r"^Unexpected endpoint or method"), _endpoint),
     (re.compile(r"^No models loaded|Model is not loaded", re.I), NoModelLoaded),
+    (re.compile(r"model (is |was |has been )?unloaded", re.I), ModelEvicted),
     (
         re.compile(
-            r"model has crashed|Channel Error|Model (is )?unloaded|Failed to load model|Error loading model"
+            r"model has crashed|Channel Error|Failed to load model|Error loading model"
             r"|insufficient system resources|exited before becoming healthy|model_load_failed|No LM Runtime found"
             r"|startup was aborted",
             re.I,
@@ -103,6 +106,10 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], Callable[[str], ShimError]], ...] = (
             re.I,
         ),
         BackendRequestError,
+    ),
+    (
+        re.compile(r"reasoning[ _.]?effort|support reasoning|reasoning (configuration|setting|parameter)", re.I),
+        UnsupportedReasoningEffort,
     ),
 )
 

@@ -12,10 +12,12 @@ from flask_shim.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
+    ModelEvicted,
     ModelLoadError,
     NoModelLoaded,
     NoSuchEndpoint,
     ServerBusy,
+    UnsupportedReasoningEffort,
 )
 from flask_shim.lmstudio.http.error_parsing import error_from_text, parse_error_response
 
@@ -66,8 +68,12 @@ FAILED = [
     CRASHED,
     "Channel Error",
     "Error: Channel Error",
-    "Model unloaded.",
-    "Model is unloaded.",
+]
+EVICTED = ["Model unloaded.", "Model is unloaded.", "Error: the model was unloaded"]
+EFFORTS = [
+    "Invalid reasoning_effort. Supported values: none, low, medium, high",
+    "Model 'qwen/qwen3-8b' does not support reasoning configuration.",
+    "Reasoning effort 'xhigh' is not supported",
 ]
 
 
@@ -84,6 +90,8 @@ NOT_LOADED = [
 TEXTS = [
     *((text, BackendRequestError, 400) for text in REFUSED),
     *((text, ModelLoadError, 500) for text in FAILED),
+    *((text, ModelEvicted, 500) for text in EVICTED),
+    *((text, UnsupportedReasoningEffort, 400) for text in EFFORTS),
     *((text, NoModelLoaded, 400) for text in NOT_LOADED),
     ("Unexpected endpoint or method. (POST /v1/responses)", NoSuchEndpoint, 501),
     (INVALID, BackendRequestError, 400),
