@@ -1,4 +1,4 @@
-"""What all tests have in common: waiting with a deadline, rude servers, how hard hypothesis searches."""
+"""What all tests have in common: waiting with a deadline, socket_server servers, how hard hypothesis searches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 from hypothesis import settings
-from support.rude import RudeServer
+from support.socket_server import SocketServer
 
 DEADLINE_SECONDS = 10.0
 
@@ -40,12 +40,12 @@ def until():
 
 
 @pytest.fixture
-def rude():
+def socket_server():
     """Return a function that starts a server with some behaviour; all are stopped at the end."""
     running = []
 
     def server(behave, **options):
-        running.append(RudeServer(behave, **options))
+        running.append(SocketServer(behave, **options))
         return running[-1]
 
     yield server

@@ -18,11 +18,11 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the tests keep what they share
 
+from support.answers import event, streams
+from support.fake_lmstudio import CHAT, FakeLMStudio
 from support.gauges import Gauges, gauges_of, memory_of, settled
 from support.processes import ShimProcess
-from support.rude import Peer
-from support.scripts import event, streams
-from support.studio import CHAT, Studio
+from support.socket_server import Peer
 from support.wire import Wire
 
 PARTS = 10
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
 class Soak:
     """Asks for streams, some of which come to a bad end."""
 
-    def __init__(self, shim: ShimProcess, studio: Studio, seed: int) -> None:
+    def __init__(self, shim: ShimProcess, studio: FakeLMStudio, seed: int) -> None:
         """Ask nothing yet."""
         self.outcomes: Counter[str] = Counter()
         self._shim = shim
@@ -88,7 +88,7 @@ def soak(count: int, at_once: int, seed: int, warm_up: int) -> tuple[list[Measur
 
     Each of many threads gets memory of its own from the system, so it takes ``warm_up`` streams until all have theirs.
     """
-    with Studio() as studio, ShimProcess(studio.url) as shim:
+    with FakeLMStudio() as studio, ShimProcess(studio.url) as shim:
         work = Soak(shim, studio, seed)
         work.part(max(warm_up, at_once), at_once)
         work.outcomes.clear()

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from clients.known import HELLO, OSLO, RAIN, RAINY, WEATHER, user
 from clients.ollama_js import OllamaJs, Thrown
+from support.answers import silent
 from support.demo import Shim
-from support.fake_backend import NOTHING, FakeBackend, v1_model
+from support.fake_lmstudio import CHAT, FakeLMStudio
 
 UNKNOWN_CONTEXT = 32768
 NUM_CTX = re.compile(r"^\s*(?:PARAMETER\s+)?num_ctx\s+(-?\d+)", re.M)
@@ -57,11 +58,10 @@ def test_a_chat_comes_piece_by_piece_with_its_counts(extension):
 
 
 def test_what_is_loaded_is_told_while_a_chat_has_not_begun(tmp_path, until):
-    models = {"models": [v1_model("slow", context_length=4096)]}
     chat = json.dumps({"model": "slow:latest", "messages": [user("Hello")]}).encode()
     head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(chat)
     with (
-        FakeBackend(lambda asked: NOTHING if asked.path.startswith("/v1/") else models) as backend,
+        FakeLMStudio({"slow": 4096}, lambda asked: silent) as backend,
         Shim(backend.url, tmp_path) as shim,
     ):
         with socket.create_connection(("127.0.0.1", shim.port)) as waiting:
@@ -70,8 +70,8 @@ def test_what_is_loaded_is_told_while_a_chat_has_not_begun(tmp_path, until):
             for _ in range(5):
                 (running,) = OllamaJs(shim.port).ask("GET", "/api/ps")["models"]
                 assert (running["name"], running["context_length"]) == ("slow:latest", 4096)
-            assert not backend.hung_up.is_set()
-        until(backend.hung_up.is_set)
+            assert backend.open_at(CHAT)
+        until(lambda: not backend.open_at(CHAT))
 
 
 def test_hanging_up_stops_the_model(extension, demo, until):

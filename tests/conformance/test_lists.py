@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.demo import Shim
-from support.fake_backend import FakeBackend
+from support.fake_lmstudio import FakeLMStudio
 from support.raw_http import exchange
 
 
@@ -12,7 +12,7 @@ from support.raw_http import exchange
 def empty(tmp_path):
     """Return a function that asks a shim whose backend has no model."""
     with (
-        FakeBackend(lambda asked: {"models": [], "data": [], "object": "list"}) as backend,
+        FakeLMStudio({}) as backend,
         Shim(backend.url, tmp_path) as shim,
     ):
         yield lambda path: exchange(shim.port, "GET", path)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from conformance.looks import lines_of
+from conformance.scripted_answers import scripted_lmstudio
 from support.demo import Shim
 from support.raw_http import exchange
-from support.scripted import Scripted
 
 from flask_shim.services import services_of
 
@@ -126,7 +126,7 @@ def test_loading_takes_a_part_of_the_whole_time(ask):
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory):
-    with Scripted() as backend, Shim(backend.url, tmp_path_factory.mktemp("crowded"), max_streams=1) as shim:
+    with scripted_lmstudio() as backend, Shim(backend.url, tmp_path_factory.mktemp("crowded"), max_streams=1) as shim:
         yield shim
 
 

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("schemathesis", reason="the test extra is not installed")
 
 import schemathesis
+from conformance.scripted_answers import scripted_lmstudio
 from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 from support.demo import Shim
-from support.scripted import Scripted
 
 DESCRIPTION = Path(__file__).with_name("ollama.openapi.yaml")
 TIMEOUT_SECONDS = 10.0
@@ -45,7 +45,7 @@ def lines(ctx, response):
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with Scripted() as backend, Shim(backend.url, tmp_path_factory.mktemp("described")) as shim:
+    with scripted_lmstudio() as backend, Shim(backend.url, tmp_path_factory.mktemp("described")) as shim:
         yield shim.url
 
 

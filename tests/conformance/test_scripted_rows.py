@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from conformance.looks import look_at
+from conformance.scripted_answers import scripted_lmstudio
 from conformance.table import SCRIPTED
 from support.demo import Shim
 from support.raw_http import exchange
-from support.scripted import Scripted
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    with Scripted() as backend, Shim(backend.url, tmp_path_factory.mktemp("scripted")) as shim:
+    with scripted_lmstudio() as backend, Shim(backend.url, tmp_path_factory.mktemp("scripted")) as shim:
         yield shim
 
 

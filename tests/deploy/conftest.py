@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.before_studio import one_studio, studio
+from support.fake_lmstudio_fixtures import one_studio, studio
 from support.fronts import HOST, PROGRAMS, Front
 from support.processes import ShimProcess
 

@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.answers import streams
+from support.fake_lmstudio import CHAT
 from support.fronts import Front
 from support.processes import ShimProcess
-from support.scripts import streams
-from support.studio import CHAT
 
 CLIENTS = 6
 ASKED = 40
@@ -83,9 +83,9 @@ def test_when_a_shim_is_stopped_running_answers_end_and_new_ones_come_from_the_o
     with Load(cluster) as load:
         until(lambda: len(load.answers) >= ASKED and all(map(worked, shims)))
         assert shims[0].stop() == 0
-        gone_at = time.monotonic()
-        until(lambda: len(load.since(gone_at)) >= ASKED)
-    assert set(load.since(gone_at)) == {200}
+        closed_at = time.monotonic()
+        until(lambda: len(load.since(closed_at)) >= ASKED)
+    assert set(load.since(closed_at)) == {200}
     outcomes = [outcome for _, outcome in load.answers]
     # nginx cannot tell a request that was refused from one that may have begun, and passes the refusal on.
     assert 503 not in outcomes or cluster.name == "nginx-cluster"

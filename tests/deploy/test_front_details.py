@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support.answers import by_path, endless, replies, silent, streams
+from support.fake_lmstudio import CHAT
 from support.fronts import HOST, PROGRAMS, Front
 from support.ports import unused_port
 from support.processes import ShimProcess
-from support.rude import Peer
-from support.scripts import by_path, endless, replies, silent, streams
-from support.studio import CHAT
+from support.socket_server import Peer
 from support.wire import Wire, answer_in, request
 
 from flask_shim.config import Config
@@ -20,8 +20,8 @@ OLD_HTTP = {"proxy_http_version 1.1": "proxy_http_version 1.0"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_shim_is_told_who_asks_and_for_whom(name, rude):
-    shim = rude(by_path({"/api/version": replies({"version": "1"})}))
+def test_the_shim_is_told_who_asks_and_for_whom(name, socket_server):
+    shim = socket_server(by_path({"/api/version": replies({"version": "1"})}))
     forged = {"Host": "models.example.org:99", "X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "gopher"}
     with Front(name, [shim.port]) as front:
         assert front.asked("/api/version", headers=forged).status == 200
@@ -34,8 +34,8 @@ def test_the_shim_is_told_who_asks_and_for_whom(name, rude):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_connections_to_the_shim_are_kept(name, rude):
-    shim = rude(by_path({"/api/version": replies({"version": "1"}), "/ready": replies({})}))
+def test_connections_to_the_shim_are_kept(name, socket_server):
+    shim = socket_server(by_path({"/api/version": replies({"version": "1"}), "/ready": replies({})}))
     with Front(name, [shim.port]) as front:
         connection = front.kept()
         for _ in range(3):
@@ -56,8 +56,8 @@ def test_that_no_shim_is_there_is_told_as_json(name):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, rude):
-    shim = rude(by_path({}))
+def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, socket_server):
+    shim = socket_server(by_path({}))
     announced = {"Content-Length": str(Config().max_request_bytes + 1)}
     with Front(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
         answer = answer_in(wire.until(b"}"))  # and not to the end: nginx waits for the body before it closes

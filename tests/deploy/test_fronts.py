@@ -7,10 +7,10 @@ import time
 from itertools import pairwise
 
 import pytest
+from support.answers import endless, event, replies, silent, streams
+from support.fake_lmstudio import CHAT
 from support.fronts import HOST
-from support.rude import DEADLINE_SECONDS, Peer
-from support.scripts import endless, event, replies, silent, streams
-from support.studio import CHAT
+from support.socket_server import DEADLINE_SECONDS, Peer
 from support.wire import asked
 
 SOON_SECONDS = 3.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.before_studio import one_studio, studio
+from support.fake_lmstudio import CHAT
+from support.fake_lmstudio_fixtures import one_studio, studio
 from support.gauges import settled
-from support.studio import CHAT
 from support.watched import IMPATIENT, PATIENT, TRUSTING, Watched, check_log, idle, started
 
 __all__ = ["one_studio", "studio"]

@@ -6,10 +6,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from support.answers import endless, silent, streams
+from support.fake_lmstudio import CHAT, COLD, LOAD
 from support.fronts import Front
 from support.gauges import files_of
-from support.scripts import endless, silent, streams
-from support.studio import CHAT, COLD, LOAD
 from support.watched import chat
 from support.wire import Wire
 
@@ -38,8 +38,8 @@ def test_client_that_leaves_behind_nginx_hangs_lm_studio_up(patient, nginx, stud
         studio.until(lambda: studio.open_at(path))
     left_at = time.monotonic()
     (peer,) = studio.at(path)
-    studio.until(lambda: peer.gone_at)
-    assert peer.gone_at - left_at < PROMISED_SECONDS
+    studio.until(lambda: peer.closed_at)
+    assert peer.closed_at - left_at < PROMISED_SECONDS
     assert patient.end_of("/api/chat")["outcome"] == "client_disconnected"
 
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from support.apps import served
-from support.studio import CHAT
+from support.fake_lmstudio import CHAT
 from support.watched import PROMPT, chat
 from support.wire import asked
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from support.answers import END, endless, event, silent, streams
+from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
 from support.gauges import gauges_of
-from support.scripts import END, endless, event, silent, streams
-from support.studio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
 from support.watched import PROMPT, chat
 from support.wire import Wire, request
 
@@ -21,8 +21,8 @@ LEAVE = {"closes": Wire.close, "resets": Wire.reset, "half-closes": Wire.half_cl
 def hung_up(studio, path, at):
     """Wait until LM Studio has noticed; fail if that took longer than promised."""
     (peer,) = studio.at(path)
-    studio.until(lambda: peer.gone_at)
-    assert peer.gone_at - at < PROMISED_SECONDS
+    studio.until(lambda: peer.closed_at)
+    assert peer.closed_at - at < PROMISED_SECONDS
 
 
 @pytest.mark.parametrize("leave", LEAVE.values(), ids=LEAVE.keys())

@@ -69,7 +69,7 @@ def test_body_that_announces_too_much_is_refused_while_it_is_sent(impatient):
         answer = wire.answer()
         assert (answer.status, answer.json) == (413, {"error": TOO_LARGE})
         assert temporary_files_of(impatient.shim) == 0
-    assert impatient.end_of("/api/chat")["reason"] == "size"
+    assert impatient.end_of("/api/chat")["rejected_by"] == "size"
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])

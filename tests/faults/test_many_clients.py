@@ -9,10 +9,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from support.answers import endless, streams
+from support.fake_lmstudio import CHAT
 from support.gauges import Gauges, gauges_of, memory_of, settled
 from support.processes import ShimProcess
-from support.scripts import endless, streams
-from support.studio import CHAT
 from support.watched import PROMPT, chat, check_log
 from support.wire import Wire
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.studio import CHAT, EMBEDDER, said
+from support.fake_lmstudio import CHAT, EMBEDDER, last_message
 from support.watched import PROMPT, chat
 from support.wire import asked
 
@@ -90,7 +90,7 @@ def test_chat_is_a_chat_whatever_its_headers_say(patient, headers):
 def test_odd_text_reaches_the_backend_unchanged(patient, studio, text):
     answer = patient.asked("/api/chat", chat(messages=[{"role": "user", "content": text}]))
     assert answer.status == 200
-    assert said(studio.asked_for(CHAT)[0]) == text
+    assert last_message(studio.asked_for(CHAT)[0]) == text
 
 
 def test_ten_thousand_messages_are_taken(patient, studio):

@@ -6,9 +6,9 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from support.answers import endless, silent, streams
+from support.fake_lmstudio import CHAT
 from support.gauges import gauges_of, temporary_files_of
-from support.scripts import endless, silent, streams
-from support.studio import CHAT
 from support.watched import STREAMS, THREADS, chat
 from support.wire import Wire, answer_in, asked, request
 

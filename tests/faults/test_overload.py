@@ -6,10 +6,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from support.answers import endless, silent
+from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
 from support.gauges import gauges_of
 from support.processes import ShimProcess
-from support.scripts import endless, silent
-from support.studio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
 from support.watched import PROMPT, STREAMS, chat
 from support.wire import Wire, asked
 

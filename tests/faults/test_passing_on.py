@@ -6,8 +6,8 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from support.scripts import END, event, replies, sse, streams
-from support.studio import CHAT, COLD, DOWNLOAD, LOAD, UNLOAD
+from support.answers import END, event, replies, sse, streams
+from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, LOAD, UNLOAD
 from support.watched import PROMPT, chat
 
 from flask_shim import create_app

@@ -6,8 +6,8 @@ import json
 import threading
 
 import pytest
-from support.scripts import endless, event, sse, streams
-from support.studio import CHAT, COLD, EMBEDDER
+from support.answers import endless, event, sse, streams
+from support.fake_lmstudio import CHAT, COLD, EMBEDDER
 from support.watched import PROMPT, chat
 
 from flask_shim.lmstudio.api_versions import ApiVersion

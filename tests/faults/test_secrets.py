@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.answers import replies, sse, streams
+from support.fake_lmstudio import CHAT
 from support.processes import ShimProcess
-from support.scripts import replies, sse, streams
-from support.studio import CHAT
 from support.watched import PROMPT, TOKEN, chat, check_log
 from support.wire import Wire, asked, request
 
@@ -102,7 +102,7 @@ def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
         with Wire(patient.port) as wire:
             wire.send(raw.encode("latin-1"))
             wire.rest()
-    assert patient.end_of("/api/show")["outcome"] == "refused"
+    assert patient.end_of("/api/show")["outcome"] == "rejected"
     check_log(patient.log)
     assert "forged" in patient.log
     assert "\nCRITICAL forged" not in patient.log

@@ -7,10 +7,10 @@ import threading
 import time
 
 import pytest
+from support.answers import event, silent, streams
+from support.fake_lmstudio import CHAT, COLD, EMBEDDER, LOAD
 from support.ports import unused_port
 from support.processes import ShimProcess
-from support.scripts import event, silent, streams
-from support.studio import CHAT, COLD, EMBEDDER, LOAD
 from support.watched import PROMPT, chat
 
 from flask_shim.errors import BackendTimeout, BackendUnavailable, ClientDisconnected

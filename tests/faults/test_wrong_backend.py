@@ -7,10 +7,10 @@ import json
 import time
 
 import pytest
+from support.answers import END, event, replies, sse, streams
+from support.fake_lmstudio import CHAT
 from support.gauges import memory_of
-from support.rude import Peer, RudeServer
-from support.scripts import END, event, replies, sse, streams
-from support.studio import CHAT
+from support.socket_server import Peer, SocketServer
 from support.watched import PROMPT, chat
 
 CUT = "LM Studio closed the connection before its answer was complete"
@@ -87,7 +87,7 @@ def test_busy_backend_is_passed_on_with_a_bounded_wait(impatient, studio, name):
 
 
 def test_redirect_is_not_followed(impatient, studio):
-    with RudeServer(lambda peer: peer.read()) as elsewhere:
+    with SocketServer(lambda peer: peer.read()) as elsewhere:
         studio.answers[CHAT] = replies("", "307 Elsewhere", location=elsewhere.url + CHAT)
         for path in ("/api/chat", CHAT):
             assert impatient.asked(path, chat()).status == 502

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 from flask import Response, request
-from support.scripts import by_path, lm_studio, model, replies, streams
+from support.answers import by_path, lm_studio, model, replies, streams
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -16,12 +16,12 @@ ASK = {"model": "tiny", "stream": False, "messages": [{"role": "user", "content"
 
 
 @pytest.fixture
-def app(rude, tmp_path):
+def app(socket_server, tmp_path):
     """Return a function that builds an application before an LM Studio, or before a backend that is given."""
     apps = []
 
     def build(**parts):
-        backend = rude(lm_studio(streams("Hel", "lo"), model("tiny")))
+        backend = socket_server(lm_studio(streams("Hel", "lo"), model("tiny")))
         apps.append(create_app(Config(backend_url=backend.url, data_dir=tmp_path), **parts))
         return apps[-1]
 
@@ -53,8 +53,8 @@ def test_a_wsgi_middleware_can_be_put_around_it(app):
     assert shim.test_client().get("/models-of-mine/api/version").json == {"version": "0.32.15"}
 
 
-def test_the_way_to_the_backend_can_be_made_otherwise(app, rude):
-    backend = rude(lm_studio(streams("Good ", "day"), model("tiny")))
+def test_the_way_to_the_backend_can_be_made_otherwise(app, socket_server):
+    backend = socket_server(lm_studio(streams("Good ", "day"), model("tiny")))
 
     def session_with_a_note(link):
         session = requests.Session()
@@ -68,9 +68,9 @@ def test_the_way_to_the_backend_can_be_made_otherwise(app, rude):
     assert {asked.headers["x-note"] for asked in backend.asked} == {"by way of us"}
 
 
-def test_any_server_with_openais_api_will_do(app, rude):
+def test_any_server_with_openais_api_will_do(app, socket_server):
     answers = {"/v1/models": replies({"data": [{"id": "tiny"}]}), "/v1/chat/completions": streams("Hel", "lo")}
-    backend = rude(by_path(answers))
+    backend = socket_server(by_path(answers))
     client = app(backend=LMStudio(ClientOptions(base_url=backend.url))).test_client()
     assert [entry["name"] for entry in client.get("/api/tags").json["models"]] == ["tiny:latest"]
     assert client.post("/api/chat", json=ASK).json["message"]["content"] == "Hello"

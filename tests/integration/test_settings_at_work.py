@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.scripts import lm_studio, model, reads, replies, streams
+from support.answers import lm_studio, model, reads, replies, streams
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -87,14 +87,14 @@ def test_a_certificate_of_ones_own_can_be_trusted(https, studio):
 @pytest.mark.parametrize(
     "framing", [{"content_length": 100}, {"connection": "close"}, {"transfer_encoding": "chunked"}]
 )
-def test_no_read_takes_more_than_the_chunk_size(framing, rude, studio):
+def test_no_read_takes_more_than_the_chunk_size(framing, socket_server, studio):
     def answer(peer):
         peer.head(**framing)
         (peer.chunk if "transfer_encoding" in framing else peer.send)(b"x" * 100)
         if "transfer_encoding" in framing:
             peer.chunk(b"")
 
-    backend = rude(reads(answer))
+    backend = socket_server(reads(answer))
     client = studio(SHIM_LMSTUDIO_BASE=backend.url, SHIM_STREAM_CHUNK_SIZE="7")
     with client.open("GET", "/v1/anything", BackendCall()) as opened:
         blocks = list(opened)
@@ -103,8 +103,8 @@ def test_no_read_takes_more_than_the_chunk_size(framing, rude, studio):
 
 
 @pytest.mark.parametrize(("size", "is_same"), [("256", True), ("0", False)])
-def test_as_many_names_are_remembered_as_told(size, is_same, rude):
-    backend = rude(lm_studio(replies({}), model("tiny")))
+def test_as_many_names_are_remembered_as_told(size, is_same, socket_server):
+    backend = socket_server(lm_studio(replies({}), model("tiny")))
     config = Config.from_env({"SHIM_MODEL_SELECTOR_CACHE_SIZE": size, "SHIM_LMSTUDIO_BASE": backend.url}, env_file="")
     with LMStudio(client_options(config)) as client:
         directory = ModelRegistry(client, config.model_selector_cache_size)
@@ -112,9 +112,9 @@ def test_as_many_names_are_remembered_as_told(size, is_same, rude):
 
 
 @pytest.fixture
-def chat(rude, tmp_path):
+def chat(socket_server, tmp_path):
     """Return a function that sends a chat to a shim with these variables: what LM Studio was asked, and the app."""
-    backend = rude(lm_studio(streams("Hel", "lo"), model("tiny")))
+    backend = socket_server(lm_studio(streams("Hel", "lo"), model("tiny")))
     apps = []
 
     def send(body=None, **environ):

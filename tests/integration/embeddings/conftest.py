@@ -1,5 +1,5 @@
 """A shim in front of a backend made of one function."""
 
-from support.before_fake import backend, shim
+from support.fake_lmstudio_fixtures import backend, shim
 
 __all__ = ["backend", "shim"]

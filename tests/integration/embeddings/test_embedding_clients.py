@@ -9,8 +9,8 @@ import struct
 import ollama
 import openai
 import pytest
+from support.answers import silent
 from support.apps import served
-from support.fake_backend import NOTHING
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -117,7 +117,7 @@ def test_openai_client_is_told_that_token_lists_are_not_taken(openai_client):
     ],
 )
 def test_client_that_hangs_up_frees_the_backend_and_its_slot(backend, until, path, body):
-    server = backend(lambda asked: NOTHING)
+    server = backend(lambda asked: silent)
     app = create_app(Config(backend_url=server.url))
     parts = services_of(app)
     raw = json.dumps(body).encode()
@@ -127,6 +127,6 @@ def test_client_that_hangs_up_frees_the_backend_and_its_slot(backend, until, pat
             client.sendall(head + raw)
             until(lambda: server.paths() == ["POST /v1/embeddings"])
             assert parts.slots.in_use == 1
-        assert server.hung_up.wait(10)
+        server.until(lambda: not server.open_at("/v1/embeddings"))
         until(lambda: parts.slots.in_use == 0)
     parts.close()

@@ -4,7 +4,7 @@ import base64
 import struct
 
 import pytest
-from support.fake_backend import Said
+from support.fake_lmstudio import Status
 
 EMPTY = {"model": "embedder", "embeddings": []}
 NO_SUCH = 'model "nope" not found, try pulling it first'
@@ -121,9 +121,9 @@ def test_embed_leaves_long_texts_to_the_backend_unless_told_not_to(client):
     [
         (b'{"data":[{"index":0,"embedding":[0.1,null]}]}', 400, "embedding contains NaN or Inf values"),
         ({"data": []}, 502, "LM Studio answered with 0 vectors for 1 texts"),
-        (Said(400, {"error": "The model has crashed without additional information. (Exit code: null)"}), 500,
+        (Status(400, {"error": "The model has crashed without additional information. (Exit code: null)"}), 500,
          "The model has crashed without additional information. (Exit code: null)"),
-        (Said(400, {"error": "something it does not like"}), 400, "something it does not like"),
+        (Status(400, {"error": "something it does not like"}), 400, "something it does not like"),
     ],
 )  # fmt: skip
 def test_embed_tells_what_went_wrong_at_the_backend(backend, shim, answer, status, text):
@@ -133,13 +133,13 @@ def test_embed_tells_what_went_wrong_at_the_backend(backend, shim, answer, statu
 
 
 def test_embed_asks_again_when_the_model_was_evicted_meanwhile(backend, shim):
-    answers = [Said(400, {"error": "Model unloaded."}), None]
+    answers = [Status(400, {"error": "Model unloaded."}), None]
     server = backend(lambda asked: answers.pop(0) or vectors(asked))
     assert shim(server.url).post("/api/embed", json={"model": "embedder", "input": "x"}).status_code == 200
 
 
 def test_embed_loads_a_model_that_the_backend_does_not_load_by_itself(backend, shim):
-    answers = [Said(400, {"error": "No models loaded. Please load a model"}), {"instance_id": "cold"}, None]
+    answers = [Status(400, {"error": "No models loaded. Please load a model"}), {"instance_id": "cold"}, None]
     server = backend(lambda asked: answers.pop(0) or vectors(asked))
     assert shim(server.url).post("/api/embed", json={"model": "cold", "input": "x"}).status_code == 200
     assert server.paths() == ["POST /v1/embeddings", "POST /api/v1/models/load", "POST /v1/embeddings"]
@@ -147,7 +147,7 @@ def test_embed_loads_a_model_that_the_backend_does_not_load_by_itself(backend, s
 
 @pytest.mark.parametrize("path", ["/api/embed", "/v1/embeddings"])
 def test_language_model_is_not_loaded_for_embeddings_it_cannot_make(backend, shim, path):
-    server = backend(lambda asked: Said(400, {"error": "No models loaded. Please load a model"}))
+    server = backend(lambda asked: Status(400, {"error": "No models loaded. Please load a model"}))
     client = shim(server.url, default_context=4096)
     response = client.post(path, json={"model": "chatter", "input": "x"})
     assert response.status_code == 400
@@ -183,7 +183,7 @@ def test_embeddings_refuses_in_ollamas_words(client, body, status, text):
 
 
 def test_embeddings_answers_500_to_every_error_of_the_engine(backend, shim):
-    server = backend(lambda asked: Said(400, {"error": "kaboom"}))
+    server = backend(lambda asked: Status(400, {"error": "kaboom"}))
     response = shim(server.url).post("/api/embeddings", json={"model": "embedder", "prompt": "x"})
     assert (response.status_code, response.json) == (500, {"error": "kaboom"})
 

@@ -1,9 +1,9 @@
 """A shim in front of an LM Studio from before 0.4, with its lms tool on PATH."""
 
 import pytest
-from support.before_fake import backend, shim
-from support.fake_backend import Said, v0_model
 from support.fake_lms import CAN_RUN_SCRIPTS, WHY_NOT, FakeLms, in_memory, on_disk
+from support.fake_lmstudio import Status, v0_model
+from support.fake_lmstudio_fixtures import backend, shim
 
 __all__ = ["backend", "shim"]
 
@@ -39,7 +39,7 @@ class OldStudio:
         if asked.path == "/lmstudio-greeting":
             return self.greeting
         if asked.json["model"] not in self.fake.loaded:
-            return Said(400, {"error": "No models loaded. Please load a model in the developer page."})
+            return Status(400, {"error": "No models loaded. Please load a model in the developer page."})
         return {"data": [{"index": 0, "embedding": [1.0]}]}
 
 

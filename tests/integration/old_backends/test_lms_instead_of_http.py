@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.fake_backend import FakeBackend
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim.errors import ClientDisconnected, NotSupported
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
@@ -114,7 +114,7 @@ def test_tool_is_left_alone_when_the_backend_is_on_another_machine(lms):
 
 def test_tool_is_found_for_this_machines_lm_studio(lms):
     fake = lms()
-    with FakeBackend(lambda asked: {"lmstudio": True}) as server:
+    with FakeLMStudio({}, lambda asked: {"lmstudio": True}) as server:
         client = LMStudio(ClientOptions(base_url=server.url, load_timeout=5))
         assert client.find_tool().program == fake.program
         client.close()

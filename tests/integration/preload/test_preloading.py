@@ -8,10 +8,10 @@ import threading
 import time
 
 import pytest
+from support.answers import reads, silent
+from support.fake_lmstudio import CRASHED, FakeLMStudio
 from support.ports import unused_port
 from support.processes import ShimProcess
-from support.remembering import CRASHED, Remembering
-from support.scripts import reads, silent
 
 from flask_shim.config import Config
 from flask_shim.inference import preload
@@ -22,7 +22,7 @@ LOAD = "/api/v1/models/load"
 
 @pytest.fixture
 def studio():
-    with Remembering(tiny=None, large=None, other=None) as studio:
+    with FakeLMStudio({"tiny": None, "large": None, "other": None}) as studio:
         yield studio
 
 
@@ -64,8 +64,7 @@ def test_without_models_nothing_is_done(services, studio):
 
 
 def test_model_that_cannot_be_loaded_is_a_warning_and_the_next_one_follows(services, studio, until, caplog):
-    answers = studio.answer
-    studio.answer = lambda asked: CRASHED if (asked.json or {}).get("model") == "large" else answers(asked)
+    studio.answer = lambda asked: CRASHED if (asked.json or {}).get("model") == "large" else None
     with preload.preloading(services("nope", "large", "tiny")):
         until(lambda: studio.models["tiny"])
     assert told(caplog) == [
@@ -94,8 +93,8 @@ def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog
     assert told(caplog) == []
 
 
-def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, rude, caplog):
-    backend = rude(reads(silent))
+def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, socket_server, caplog):
+    backend = socket_server(reads(silent))
     before = time.monotonic()
     with preload.preloading(services("tiny", backend_url=backend.url, list_timeout=60.0)):
         backend.until(lambda: backend.asked)

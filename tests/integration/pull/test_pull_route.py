@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.fake_backend import Said, v1_model
+from support.fake_lmstudio import Status, v1_model
 
 from flask_shim.lmstudio import downloads
 from flask_shim.services import services_of
@@ -147,12 +147,12 @@ def test_pull_brings_back_the_model_of_a_name_that_lost_it(studio):
 
 
 def test_pull_of_an_unknown_model_is_an_error_line(studio):
-    client, _ = studio(Said(404, REFUSAL))
+    client, _ = studio(Status(404, REFUSAL))
     assert lines(client.post("/api/pull", json={"model": "nope"})) == [MANIFEST, {"error": NOT_FOUND}]
 
 
 def test_pull_of_an_unknown_model_without_streaming_is_a_500(studio):
-    client, _ = studio(Said(404, REFUSAL))
+    client, _ = studio(Status(404, REFUSAL))
     response = client.post("/api/pull", json={"model": "nope", "stream": False})
     assert (response.status_code, response.json) == (500, {"error": NOT_FOUND})
 
@@ -171,7 +171,7 @@ def test_pull_that_fails_on_its_way_says_why(studio, stream):
 @pytest.mark.parametrize(("stream", "status"), [(True, 200), (False, 500)])
 def test_pull_from_a_backend_that_is_away_says_so_as_ollama_does(backend, shim, stream, status):
     server = backend(lambda asked: {})
-    server.stop()
+    server.kill()
     response = shim(server.url, request_retries=0).post("/api/pull", json={"model": "m", "stream": stream})
     assert response.status_code == status
     told = json.loads(response.data.splitlines()[-1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.answers import by_path, model, replies, streams
 from support.apps import several_apps
-from support.scripts import by_path, model, replies, streams
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def models():
 
 
 @pytest.fixture
-def backend(rude, models):
+def backend(socket_server, models):
     lists = {
         "/api/v1/models": lambda peer: replies({"models": models})(peer),
         "/v1/models": lambda peer: replies(b'{ "data": [ {"id": "tiny"} ] }')(peer),
@@ -24,7 +24,7 @@ def backend(rude, models):
     answers = dict.fromkeys(("/v1/chat/completions", "/v1/completions"), streams("Hel", "lo"))
     others = dict.fromkeys(("/v1/responses", "/v1/messages", "/api/v1/chat", "/v1/embeddings"), replies({"id": "x"}))
     load = {"/api/v1/models/load": replies({"instance_id": "tiny", "status": "loaded"})}
-    return rude(by_path({**lists, **answers, **others, **load}))
+    return socket_server(by_path({**lists, **answers, **others, **load}))
 
 
 @pytest.fixture

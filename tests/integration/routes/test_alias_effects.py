@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripts import model
+from support.answers import model
 
 ASKED = {"role": "user", "content": "Who are you?"}
 SYSTEM = {"role": "system", "content": "You are Rumpel."}

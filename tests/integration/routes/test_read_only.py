@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.apps import several_apps
-from support.remembering import NONE_LOADED, Remembering
+from support.fake_lmstudio import NONE_LOADED, FakeLMStudio
 
 from flask_shim.services import services_of
 
@@ -28,7 +28,7 @@ NOT_LOADED = ["/api/chat", "/v1/chat/completions", "/v1/embeddings", "/chat"]
 
 @pytest.fixture
 def studio():
-    with Remembering(tiny=2048, vectors=2048) as studio:
+    with FakeLMStudio({"tiny": 2048, "vectors": 2048}) as studio:
         studio.kinds["vectors"] = "embedding"
         studio.answers["/v1/completions"] = {"choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}]}
         yield studio

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from support.remembering import Remembering
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -20,7 +20,7 @@ GO = {"model": "tiny", "keep_alive": 0}
 
 @pytest.fixture
 def studio():
-    with Remembering(tiny=2048) as studio:
+    with FakeLMStudio({"tiny": 2048}) as studio:
         yield studio
 
 
@@ -53,14 +53,14 @@ def asks(app):
 @pytest.fixture
 def queued(monkeypatch):
     """Set when somebody waits for a model's turn."""
-    waits, take_turn = threading.Event(), model_use.take_turn
+    waits, take_turn = threading.Event(), model_use.acquire
 
     def noticed(resident, call):
         if resident.is_busy:
             waits.set()
         take_turn(resident, call)
 
-    monkeypatch.setattr(model_use, "take_turn", noticed)
+    monkeypatch.setattr(model_use, "acquire", noticed)
     return waits
 
 
@@ -80,8 +80,8 @@ def test_unload_waits_for_the_load_of_another_request_and_then_for_its_answer(st
 
 @pytest.mark.parametrize("ask", [GO | {"prompt": "Hello"}, GO], ids=["with the answer", "outright"])
 def test_model_that_is_being_unloaded_goes_now(app, studio, asks, until, ask):
-    may_unload, answer = threading.Event(), studio.answer
-    studio.answer = lambda asked: answer(asked) if asked.path != UNLOAD or may_unload.wait(10) else None
+    may_unload = threading.Event()
+    studio.answer = lambda asked: None if asked.path != UNLOAD or may_unload.wait(10) else {}
     asks(**ask)
     until(lambda: studio.posted(UNLOAD))
     [shown] = app.test_client().get("/api/ps").json["models"]

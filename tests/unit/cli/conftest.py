@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
-from support.remembering import Remembering
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim.cli import cli
 
@@ -27,9 +27,9 @@ def studio():
     running = []
 
     def of(generation="v1", **models):
-        running.append(Remembering(generation, **models))
+        running.append(FakeLMStudio(version=generation, models=models))
         return running[-1]
 
     yield of
     for one in running:
-        one.stop()
+        one.kill()

@@ -6,8 +6,8 @@ import json
 import re
 
 import pytest
+from support.answers import by_path, lm_studio, model, replies, silent
 from support.processes import run
-from support.scripts import by_path, lm_studio, model, replies, silent
 
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.translate.ollama.alias import Alias
@@ -27,9 +27,9 @@ SMALL = model("tiny", size_bytes=1_376_000, loaded_instances=[])
 
 
 @pytest.fixture
-def backend(rude):
+def backend(socket_server):
     """Give the address of an LM Studio with two models, one of them loaded twice."""
-    return rude(lm_studio(silent, BIG, SMALL)).url
+    return socket_server(lm_studio(silent, BIG, SMALL)).url
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_lists_on_a_terminal_are_tables(invoke, backend, command, heading):
     assert "qwen3-8b" in second
 
 
-def test_empty_list_on_a_terminal_says_so(invoke, rude):
-    backend = rude(lm_studio(silent, SMALL)).url
+def test_empty_list_on_a_terminal_says_so(invoke, socket_server):
+    backend = socket_server(lm_studio(silent, SMALL)).url
     assert invoke(backend, "ps", FORCE_COLOR="1").stdout == "none\n"
 
 
@@ -102,14 +102,14 @@ def test_bad_settings_are_exit_code_2(invoke, command):
     assert (result.exit_code, result.stderr.startswith("SHIM_LMSTUDIO_BASE='ftp://x': ")) == (2, True)
 
 
-def test_ps_says_when_the_backend_does_not_tell(invoke, rude):
-    server = rude(by_path({"/v1/models": replies({"data": [{"id": "m"}]})}))
+def test_ps_says_when_the_backend_does_not_tell(invoke, socket_server):
+    server = socket_server(by_path({"/v1/models": replies({"data": [{"id": "m"}]})}))
     result = invoke(server.url, "ps")
     assert (result.exit_code, "does not tell which models are loaded" in result.stderr) == (1, True)
 
 
-def test_name_the_terminal_has_no_letters_for_is_escaped(rude):
-    backend = rude(lm_studio(silent, model("m\u6a21", loaded_instances=[])))
+def test_name_the_terminal_has_no_letters_for_is_escaped(socket_server):
+    backend = socket_server(lm_studio(silent, model("m\u6a21", loaded_instances=[])))
     code, output = run("models", "--lmstudio-url", backend.url, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
     assert (code, output.split("\t")[0]) == (0, "m\\u6a21:latest")
 
@@ -122,8 +122,8 @@ def test_models_list_names_made_from_models(invoke, backend, alias):
     assert names == ["qwen/qwen3-8b:latest", "tiny:latest", "helper:latest"]
 
 
-def test_ps_lists_models_under_their_own_names_only(invoke, rude, alias):
-    backend = rude(lm_studio(silent, SMALL | {"loaded_instances": [{"id": "tiny"}]})).url
+def test_ps_lists_models_under_their_own_names_only(invoke, socket_server, alias):
+    backend = socket_server(lm_studio(silent, SMALL | {"loaded_instances": [{"id": "tiny"}]})).url
     assert [line.split("\t")[0] for line in invoke(backend, "ps").stdout.splitlines()] == ["tiny:latest"]
 
 
@@ -210,7 +210,7 @@ def test_narrow_terminal_gets_fewer_columns(invoke, backend, columns, headings):
     assert all("qwen/qwen3-8b:latest" in row or "qwen" not in row for row in rows)
 
 
-def test_name_that_looks_like_markup_is_shown_as_it_is(invoke, rude):
-    backend = rude(lm_studio(silent, model("m[bold]x[/bold]:smile:", loaded_instances=[]))).url
+def test_name_that_looks_like_markup_is_shown_as_it_is(invoke, socket_server):
+    backend = socket_server(lm_studio(silent, model("m[bold]x[/bold]:smile:", loaded_instances=[]))).url
     for arguments in (("models",), ("show", "m[bold]x[/bold]:smile:")):
         assert "m[bold]x[/bold]:smile:" in _plain(invoke(backend, *arguments, FORCE_COLOR="1", COLUMNS="200").stdout)

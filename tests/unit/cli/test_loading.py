@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.remembering import CRASHED, NONE_LOADED
+from support.fake_lmstudio import CRASHED, NONE_LOADED
 
 LOAD, CHAT = "/api/v1/models/load", "/v1/chat/completions"
 

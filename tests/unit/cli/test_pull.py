@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.fake_lms import CAN_RUN_SCRIPTS, WHY_NOT, FakeLms
-from support.remembering import CRASHED, JOB
+from support.fake_lmstudio import CRASHED, JOB
 
 from flask_shim.cli import progress
 from flask_shim.lmstudio import downloads

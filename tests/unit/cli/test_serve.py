@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.answers import by_path, lm_studio, model, replies, silent
 from support.ports import unused_port
 from support.processes import DEADLINE_SECONDS, ShimProcess, run, start
-from support.scripts import by_path, lm_studio, model, replies, silent
 
 from flask_shim import __version__, create_app
 from flask_shim.cli import cli
@@ -21,8 +21,8 @@ from flask_shim.lmstudio import ClientOptions, LMStudio
 UNREACHABLE = "http://127.0.0.1:9"
 
 
-def test_start_says_who_where_and_with_what(rude):
-    backend = rude(lm_studio(silent, model("one"), model("two")))
+def test_start_says_who_where_and_with_what(socket_server):
+    backend = socket_server(lm_studio(silent, model("one"), model("two")))
     with ShimProcess(backend.url, PORT="1", SHIM_PROT="2") as shim:
         shim.until(rf"(?m)^flask-shim {re.escape(__version__)}\n")
         shim.until(rf"  listening  {shim.url}\n")
@@ -38,8 +38,8 @@ def test_start_says_who_where_and_with_what(rude):
         ({}, r"it is not LM Studio. The shim serves all the same\."),
     ],
 )
-def test_start_says_what_the_backend_is(rude, lists, said):
-    server = rude(by_path({path: replies(body) for path, body in lists.items()}))
+def test_start_says_what_the_backend_is(socket_server, lists, said):
+    server = socket_server(by_path({path: replies(body) for path, body in lists.items()}))
     with closing(LMStudio(ClientOptions(base_url=server.url))) as backend:
         line = describe(backend)
     assert re.search(said, line)
@@ -94,9 +94,9 @@ def test_bad_settings_are_all_told_and_no_key_is_shown():
     assert "geh" not in output
 
 
-def test_taken_port_is_told_with_who_has_it(rude):
+def test_taken_port_is_told_with_who_has_it(socket_server):
     ollama = by_path({"/": replies("Ollama is running"), "/api/version": replies({"version": "0.12.6"})})
-    port = str(rude(ollama).port)
+    port = str(socket_server(ollama).port)
     code, output = run("--port", port, "--host", "127.0.0.1")
     assert code == 2
     assert output == (

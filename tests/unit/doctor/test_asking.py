@@ -6,8 +6,8 @@ import gzip
 import socket
 
 import pytest
+from support.answers import reads, replies
 from support.ports import unused_port
-from support.scripts import reads, replies
 
 from flask_shim.doctor import probe
 from flask_shim.doctor.probe import Prober
@@ -18,12 +18,12 @@ def asked(url, **more):
         return asker.ask("GET", "/", **more)
 
 
-def test_answer_is_heard_whole(rude):
-    heard = asked(rude(reads(replies({"a": 1}, x_more="b"))).url)
+def test_answer_is_heard_whole(socket_server):
+    heard = asked(socket_server(reads(replies({"a": 1}, x_more="b"))).url)
     assert (heard.status, heard.json, heard.headers["x-more"], heard.fault) == (200, {"a": 1}, "b", "")
 
 
-def test_arrivals_are_told_apart(rude):
+def test_arrivals_are_told_apart(socket_server):
     def drip(peer):
         peer.head(transfer_encoding="chunked")
         for _ in range(3):
@@ -31,19 +31,19 @@ def test_arrivals_are_told_apart(rude):
             peer.pause(0.05)
         peer.chunk(b"")
 
-    heard = asked(rude(reads(drip)).url)
+    heard = asked(socket_server(reads(drip)).url)
     assert heard.body == b"aaa"
     assert len(heard.arrivals) == 3
     assert heard.arrivals[2] - heard.arrivals[0] > 0.05
 
 
-def test_compressed_answer_is_read(rude):
+def test_compressed_answer_is_read(socket_server):
     answer = replies(gzip.compress(b"{}"), content_encoding="gzip")
-    assert asked(rude(reads(answer)).url).json == {}
+    assert asked(socket_server(reads(answer)).url).json == {}
 
 
-def test_request_has_no_headers_but_those_given(rude):
-    server = rude(reads(replies({})))
+def test_request_has_no_headers_but_those_given(socket_server):
+    server = socket_server(reads(replies({})))
     with Prober(server.url) as asker:
         asker.ask("POST", "/api/chat", headers={"X-Mine": "1"}, body={"a": 1})
     (request,) = server.asked
@@ -54,8 +54,8 @@ def test_request_has_no_headers_but_those_given(rude):
     assert request.json == {"a": 1}
 
 
-def test_redirect_is_not_followed(rude):
-    heard = asked(rude(reads(replies("", "302 Found", location="http://192.0.2.1/"))).url)
+def test_redirect_is_not_followed(socket_server):
+    heard = asked(socket_server(reads(replies("", "302 Found", location="http://192.0.2.1/"))).url)
     assert (heard.status, heard.headers["location"]) == (302, "http://192.0.2.1/")
 
 
@@ -69,8 +69,8 @@ def test_redirect_is_not_followed(rude):
         (reads(lambda peer: (peer.head(content_length=9), peer.hold())), "no answer within 0.2 s"),
     ],
 )
-def test_failure_is_told_in_a_few_words(rude, script, fault):
-    assert asked(rude(script).url, seconds=0.2).fault == fault
+def test_failure_is_told_in_a_few_words(socket_server, script, fault):
+    assert asked(socket_server(script).url, seconds=0.2).fault == fault
 
 
 def test_nobody_there_is_a_refused_connection():
@@ -86,7 +86,7 @@ def test_name_that_does_not_exist_is_told(monkeypatch):
     assert asked("http://shim.invalid").fault == "the name can't be looked up"
 
 
-def test_answer_without_end_is_cut(rude, monkeypatch):
+def test_answer_without_end_is_cut(socket_server, monkeypatch):
     monkeypatch.setattr(probe, "MOST_BYTES", 1000)
 
     def endless(peer):
@@ -94,4 +94,4 @@ def test_answer_without_end_is_cut(rude, monkeypatch):
         while True:
             peer.chunk(b"a" * 500)
 
-    assert asked(rude(reads(endless)).url).fault == "it does not end"
+    assert asked(socket_server(reads(endless)).url).fault == "it does not end"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from support.scripts import by_path, replies
+from support.answers import by_path, replies
 
 from flask_shim.cli import cli
 from flask_shim.doctor.clients import CLIENTS
@@ -61,8 +61,8 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_client_sends_what_the_real_one_sends(rude, name):
-    front = rude(FRONT)
+def test_client_sends_what_the_real_one_sends(socket_server, name):
+    front = socket_server(FRONT)
     with Prober(front.url) as asker:
         findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
     assert not has_failed(findings), findings
@@ -83,16 +83,18 @@ def test_client_sends_what_the_real_one_sends(rude, name):
         ("python", "/api/show", {"capabilities": []}, "show"),
     ],
 )
-def test_client_gives_up_on_what_the_real_one_gives_up_on(rude, name, path, body, code):
-    front = rude(by_path({one: replies(good) for one, good in (GOOD | {path: body}).items()}))
+def test_client_gives_up_on_what_the_real_one_gives_up_on(socket_server, name, path, body, code):
+    front = socket_server(by_path({one: replies(good) for one, good in (GOOD | {path: body}).items()}))
     with Prober(front.url) as asker:
         findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "fail"] == [code]
     assert findings[-1].code == "stopped"
 
 
-def test_client_goes_on_without_what_it_can_do_without(rude):
-    front = rude(by_path({path: replies(body) for path, body in GOOD.items() if "recommendations" not in path}))
+def test_client_goes_on_without_what_it_can_do_without(socket_server):
+    front = socket_server(
+        by_path({path: replies(body) for path, body in GOOD.items() if "recommendations" not in path})
+    )
     with Prober(front.url) as asker:
         findings = list(shake(CLIENTS["vscode-ollama"], asker, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "warn"] == ["status"]
@@ -109,15 +111,15 @@ def test_client_goes_on_without_what_it_can_do_without(rude):
         ("obsidian", "origin", "app://obsidian.md"),
     ],
 )
-def test_chat_has_the_headers_of_the_client(rude, name, header, value):
-    front = rude(FRONT)
+def test_chat_has_the_headers_of_the_client(socket_server, name, header, value):
+    front = socket_server(FRONT)
     with Prober(front.url) as asker:
         ask_step(CLIENTS[name].chat, CLIENTS[name].headers, asker, NAMES[:1], wants_key=False)
     assert front.asked[0].headers.get(header) == value
 
 
-def test_key_takes_the_place_of_the_clients_own(rude):
-    front = rude(FRONT)
+def test_key_takes_the_place_of_the_clients_own(socket_server):
+    front = socket_server(FRONT)
     with Prober(front.url, key="a-key") as asker:
         list(shake(CLIENTS["claude"], asker, NAMES, wants_key=True))
     assert front.asked[0].headers["authorization"] == "Bearer a-key"

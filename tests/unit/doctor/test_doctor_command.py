@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 from click.testing import CliRunner
+from support.answers import by_path, lm_studio, model, reads, replies, streams
 from support.apps import served
 from support.ports import unused_port
-from support.rude import Peer
-from support.scripts import by_path, lm_studio, model, reads, replies, streams
+from support.socket_server import Peer
 
 from flask_shim import create_app
 from flask_shim.cli import cli
@@ -78,8 +78,8 @@ class Findings:
         return [one["code"] for one in self.found if one["level"] == "fail"]
 
 
-def test_all_is_well_without_a_shim_running(rude, examine):
-    found = examine(rude(studio()).url)
+def test_all_is_well_without_a_shim_running(socket_server, examine):
+    found = examine(socket_server(studio()).url)
     assert found.exit_code == 0
     assert found.failed == []
     assert found.levels("port", "jit", "ready", "context", "pace") == {
@@ -91,8 +91,8 @@ def test_all_is_well_without_a_shim_running(rude, examine):
     }
 
 
-def test_running_shim_is_found_by_the_port_of_the_settings(rude, examine, port, served_shim):
-    backend = rude(studio()).url
+def test_running_shim_is_found_by_the_port_of_the_settings(socket_server, examine, port, served_shim):
+    backend = socket_server(studio()).url
     port["127.0.0.1"] = SHIM
     number = str(served_shim(backend))
     found = examine(backend, SHIM_PORT=number)
@@ -100,8 +100,8 @@ def test_running_shim_is_found_by_the_port_of_the_settings(rude, examine, port, 
     assert found["port"]["level"] == "ok"
 
 
-def test_key_of_the_settings_is_used(rude, examine, served_shim):
-    backend = rude(studio()).url
+def test_key_of_the_settings_is_used(socket_server, examine, served_shim):
+    backend = socket_server(studio()).url
     url = f"http://127.0.0.1:{served_shim(backend, api_keys=('a-long-enough-key',))}"
     assert examine(backend, "--url", url)["key"]["level"] == "fail"
     found = examine(backend, "--url", url, SHIM_API_KEY="a-long-enough-key")
@@ -110,21 +110,21 @@ def test_key_of_the_settings_is_used(rude, examine, served_shim):
 
 
 @pytest.mark.parametrize(("keys", "token"), [({}, "ollama"), ({"SHIM_API_KEY": "a-long-enough-key"}, "YOUR-KEY")])
-def test_claude_code_is_told_what_it_has_to_send(rude, examine, keys, token):
-    found = examine(rude(studio()).url, "--no-chat", "--client", "claude", **keys)
+def test_claude_code_is_told_what_it_has_to_send(socket_server, examine, keys, token):
+    found = examine(socket_server(studio()).url, "--no-chat", "--client", "claude", **keys)
     assert f"ANTHROPIC_AUTH_TOKEN={token} " in found["setup"]["text"]
 
 
-def test_a_folder_for_names_that_cannot_be_written_is_seen(rude, examine, tmp_path):
+def test_a_folder_for_names_that_cannot_be_written_is_seen(socket_server, examine, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    found = examine(rude(studio()).url, SHIM_DATA_DIR=str(tmp_path / "file"))
+    found = examine(socket_server(studio()).url, SHIM_DATA_DIR=str(tmp_path / "file"))
     assert found.levels("data") == {"data": "warn"}
     assert "SHIM_DATA_DIR" in found["data"]["remedy"]
 
 
-def test_ollama_on_the_port_is_a_failure_and_the_rest_is_looked_at(rude, examine, port):
+def test_ollama_on_the_port_is_a_failure_and_the_rest_is_looked_at(socket_server, examine, port):
     port["127.0.0.1"] = "Ollama 0.12.6"
-    found = examine(rude(studio()).url)
+    found = examine(socket_server(studio()).url)
     assert (found.exit_code, found.failed) == (1, ["port"])
     assert found["ready"]["level"] == "ok"
 
@@ -135,39 +135,39 @@ def test_backend_that_is_away_is_told_once(examine):
     assert found["left-out"]["level"] == "note"
 
 
-def test_backend_that_wants_a_token_is_told_once(rude, examine):
-    found = examine(rude(reads(NO_TOKEN)).url)
+def test_backend_that_wants_a_token_is_told_once(socket_server, examine):
+    found = examine(socket_server(reads(NO_TOKEN)).url)
     assert (found.exit_code, found.failed) == (1, ["token"])
 
 
-def test_switched_off_loading_is_seen(rude, examine):
+def test_switched_off_loading_is_seen(socket_server, examine):
     only_loaded = replies({"data": [{"id": "tiny", "object": "model"}]})
-    found = examine(rude(lm_studio(PACED, LARGE, COLD, v1_models=only_loaded)).url, "--no-chat")
+    found = examine(socket_server(lm_studio(PACED, LARGE, COLD, v1_models=only_loaded)).url, "--no-chat")
     assert found["jit"]["level"] == "note"
 
 
-def test_nothing_is_loaded_unless_it_is_wanted(rude, examine):
-    backend = rude(studio(PACED, COLD))
+def test_nothing_is_loaded_unless_it_is_wanted(socket_server, examine):
+    backend = socket_server(studio(PACED, COLD))
     found = examine(backend.url, "--client", "vscode", "--client", "claude")
     assert found["no-chat"]["level"] == "note"
     assert {request.method for request in backend.asked} == {"GET"}
 
 
-def test_chat_loads_a_model_when_it_is_wanted(rude, examine):
-    backend = rude(studio(PACED, COLD))
+def test_chat_loads_a_model_when_it_is_wanted(socket_server, examine):
+    backend = socket_server(studio(PACED, COLD))
     assert examine(backend.url, "--chat")["pace"]["level"] == "ok"
     assert [request.json["model"] for request in backend.asked if request.method == "POST"] == ["cold"]
 
 
-def test_no_chat_asks_no_model(rude, examine):
-    backend = rude(studio())
+def test_no_chat_asks_no_model(socket_server, examine):
+    backend = socket_server(studio())
     assert examine(backend.url, "--no-chat")["no-chat"]["level"] == "note"
     assert {request.method for request in backend.asked} == {"GET"}
 
 
-def test_chat_that_breaks_off_is_a_failure(rude, examine):
+def test_chat_that_breaks_off_is_a_failure(socket_server, examine):
     breaks = streams("one ", ends=False)
-    found = examine(rude(studio(breaks)).url)
+    found = examine(socket_server(studio(breaks)).url)
     assert (found.exit_code, found.failed) == (1, ["chat"])
 
 
@@ -180,34 +180,40 @@ def test_chat_that_breaks_off_is_a_failure(rude, examine):
         ("vscode-ollama", "0.17.5", []),  # recommended only
     ],
 )
-def test_gates_of_versions_are_seen(rude, examine, client, version, expected):
-    found = examine(rude(studio()).url, "--no-chat", "--client", client, SHIM_OLLAMA_VERSION=version)
+def test_gates_of_versions_are_seen(socket_server, examine, client, version, expected):
+    found = examine(socket_server(studio()).url, "--no-chat", "--client", client, SHIM_OLLAMA_VERSION=version)
     assert found.failed == expected
 
 
-def test_client_without_a_key_is_told_that_one_is_asked_for(rude, examine):
+def test_client_without_a_key_is_told_that_one_is_asked_for(socket_server, examine):
     found = examine(
-        rude(studio()).url, "--no-chat", "--client", "vscode", "--client", "zed", SHIM_API_KEY="a-long-enough-key"
+        socket_server(studio()).url,
+        "--no-chat",
+        "--client",
+        "vscode",
+        "--client",
+        "zed",
+        SHIM_API_KEY="a-long-enough-key",
     )
     assert found.failed == ["client-key"]
     assert [one["text"] for one in found.found if one["code"] == "client-key"][1] == "the key goes into OLLAMA_API_KEY"
 
 
-def test_page_that_is_not_let_in_is_told_what_to_set(rude, examine):
-    backend = rude(studio()).url
+def test_page_that_is_not_let_in_is_told_what_to_set(socket_server, examine):
+    backend = socket_server(studio()).url
     assert "SHIM_ALLOWED_ORIGINS" in examine(backend, "--no-chat", "--client", "pageassist")["refused"]["remedy"]
     found = examine(backend, "--no-chat", "--client", "pageassist", SHIM_ALLOWED_ORIGINS="chrome-extension://*")
     assert found.failed == []
 
 
-def test_little_context_is_told(rude, examine):
-    found = examine(rude(studio(PACED, model())).url, "--no-chat", "--client", "claude")
+def test_little_context_is_told(socket_server, examine):
+    found = examine(socket_server(studio(PACED, model())).url, "--no-chat", "--client", "claude")
     assert (found["context"]["level"], found.exit_code) == ("warn", 0)
 
 
-def test_client_that_needs_tools_is_told_when_no_model_has_them(rude, examine):
+def test_client_that_needs_tools_is_told_when_no_model_has_them(socket_server, examine):
     plain = model(capabilities={"vision": False, "trained_for_tool_use": False})
-    assert examine(rude(studio(PACED, plain)).url, "--no-chat", "--client", "codex").failed == ["tools"]
+    assert examine(socket_server(studio(PACED, plain)).url, "--no-chat", "--client", "codex").failed == ["tools"]
 
 
 VERSION, READY = replies({"version": "0.32.15"}), replies({"status": "ok", "models": 1})
@@ -238,8 +244,8 @@ FRONT = {"/api/version": VERSION, "/ready": READY, "/api/tags": TAGS, "/api/ps":
         ({"/api/tags": replies({"error": "no slot"}, "503 Busy")}, "unavailable", "fail"),
     ],
 )
-def test_what_stands_in_front_is_seen(rude, examine, answers, code, level):
-    backend, front = rude(studio()), rude(by_path(FRONT | answers))
+def test_what_stands_in_front_is_seen(socket_server, examine, answers, code, level):
+    backend, front = socket_server(studio()), socket_server(by_path(FRONT | answers))
     assert examine(backend.url, "--url", front.url)[code]["level"] == level
 
 
@@ -256,8 +262,8 @@ def served_shim(tmp_path):
         yield before
 
 
-def test_bare_waitress_is_seen_by_its_slots(rude, examine, served_shim):
-    backend = rude(studio()).url
+def test_bare_waitress_is_seen_by_its_slots(socket_server, examine, served_shim):
+    backend = socket_server(studio()).url
     found = examine(backend, "--no-chat", "--url", f"http://127.0.0.1:{served_shim(backend)}")
     assert found["threads"]["level"] == "warn"
     assert "--threads=72" in found["threads"]["remedy"]

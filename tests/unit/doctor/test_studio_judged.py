@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_backend import UNKNOWN, v0_model, v1_model
+from support.fake_lmstudio import UNKNOWN, v0_model, v1_model
 
 from flask_shim.doctor.lmstudio_checks import ROOT, judge_studio
 from flask_shim.lmstudio.http.options import ClientOptions

@@ -1,11 +1,11 @@
-"""What the tests of the client have in common: a clock to turn, and clients of rude backends."""
+"""What the tests of the client have in common: a clock to turn, and clients of socket_server backends."""
 
 from __future__ import annotations
 
 import pytest
 import responses
+from support.answers import reads
 from support.listed import URL, ListedBackend
-from support.scripts import reads
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, catalogue
 from flask_shim.lmstudio.catalogue import ModelListCache
@@ -67,12 +67,12 @@ def models(backend, clock, monkeypatch):
 
 
 @pytest.fixture
-def opened(client_of, rude):
+def opened(client_of, socket_server):
     """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
     streams_ = []
 
     def stream_of(answer, call=None, **options):
-        client = client_of(rude(reads(answer)).url, **options)
+        client = client_of(socket_server(reads(answer)).url, **options)
         call = call or BackendCall()
         watched = client.watchdog.watch(call)
         watched.__enter__()

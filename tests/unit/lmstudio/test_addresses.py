@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import urllib3.util.connection
+from support.answers import reads, replies
 from support.ports import unused_port
-from support.scripts import reads, replies
 from support.sending import body_of
 
 from flask_shim.errors import BackendUnavailable
@@ -33,9 +33,9 @@ def tried(monkeypatch):
 
 
 @pytest.fixture
-def backend(rude):
+def backend(socket_server):
     """Return a server on 127.0.0.1."""
-    return rude(reads(replies({"ok": True})))
+    return socket_server(reads(replies({"ok": True})))
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST"])

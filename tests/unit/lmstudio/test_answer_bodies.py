@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from support.scripts import reads, replies
+from support.answers import reads, replies
 from support.sending import body_of, exchanged, post
 
 from flask_shim.errors import BackendError, BackendProtocolError
@@ -51,13 +51,13 @@ FRAMINGS = [chunked, until_closed, measured]
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("blocks", [(b'{"a":', b"1}"), (), (b"x" * 300_000, b"\r\n0\r\n\r\n")])
-def test_a_body_is_read_whatever_its_framing(client_of, rude, framing, blocks):
-    server = rude(reads(framing(*blocks)))
+def test_a_body_is_read_whatever_its_framing(client_of, socket_server, framing, blocks):
+    server = socket_server(reads(framing(*blocks)))
     assert body_of(client_of(server.url)) == b"".join(blocks)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_block_is_there_as_soon_as_it_was_sent(client_of, rude, framing):
+def test_a_block_is_there_as_soon_as_it_was_sent(client_of, socket_server, framing):
     seen = threading.Event()
 
     class Second(bytes):
@@ -74,7 +74,7 @@ def test_a_block_is_there_as_soon_as_it_was_sent(client_of, rude, framing):
         peer.chunk = lambda data: chunk(wait(data))
         framing(b"first", Second(b"second"))(peer)
 
-    server = rude(reads(script))
+    server = socket_server(reads(script))
     with post(client_of(server.url)) as answer:
         assert answer.read() == b"first"
         seen.set()
@@ -94,17 +94,17 @@ CUT = {
 
 
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT.keys())
-def test_a_body_that_is_cut_is_never_taken_for_whole(client_of, rude, answer):
-    server = rude(reads(answer))
+def test_a_body_that_is_cut_is_never_taken_for_whole(client_of, socket_server, answer):
+    server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match="closed the connection before its answer was complete"):
         body_of(client_of(server.url))
-    server = rude(reads(answer))
+    server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError):
         exchanged(client_of(server.url))
 
 
-def test_garbled_framing_is_said_to_be_garbled(client_of, rude):
-    server = rude(reads(lambda peer: (peer.head(transfer_encoding="chunked"), peer.send(b"zz\r\nhello"))))
+def test_garbled_framing_is_said_to_be_garbled(client_of, socket_server):
+    server = socket_server(reads(lambda peer: (peer.head(transfer_encoding="chunked"), peer.send(b"zz\r\nhello"))))
     with pytest.raises(BackendProtocolError, match="garbled"):
         body_of(client_of(server.url))
 
@@ -117,26 +117,26 @@ NO_JSON = {
 
 
 @pytest.mark.parametrize("answer", NO_JSON.values(), ids=NO_JSON.keys())
-def test_what_is_no_json_is_the_backends_fault_and_never_shown(client_of, rude, answer):
-    server = rude(reads(answer))
+def test_what_is_no_json_is_the_backends_fault_and_never_shown(client_of, socket_server, answer):
+    server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match=r"^LM Studio's answer is not JSON$"):
         exchanged(client_of(server.url))
 
 
-def test_an_error_with_status_200_is_an_error(client_of, rude):
-    server = rude(reads(replies({"error": "Something else"})))
+def test_an_error_with_status_200_is_an_error(client_of, socket_server):
+    server = socket_server(reads(replies({"error": "Something else"})))
     with pytest.raises(BackendError, match="Something else"):
         exchanged(client_of(server.url))
 
 
-def test_a_compressed_body_is_refused_without_being_unpacked(client_of, rude):
+def test_a_compressed_body_is_refused_without_being_unpacked(client_of, socket_server):
     bomb = gzip.compress(json.dumps({"models": ["x" * 10_000_000]}).encode())
-    server = rude(reads(replies(bomb, content_encoding="gzip")))
+    server = socket_server(reads(replies(bomb, content_encoding="gzip")))
     with pytest.raises(BackendProtocolError, match="encoded with gzip though nothing was asked for"):
         exchanged(client_of(server.url))
 
 
-def test_an_answer_that_is_too_long_is_given_up_in_the_middle(client_of, rude):
+def test_an_answer_that_is_too_long_is_given_up_in_the_middle(client_of, socket_server):
     sent = []
 
     def answer(peer):
@@ -145,7 +145,7 @@ def test_an_answer_that_is_too_long_is_given_up_in_the_middle(client_of, rude):
             peer.chunk(b"x" * 10_000)
             sent.append(1)
 
-    server = rude(reads(answer))
+    server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match="longer than 50000 bytes"):
         exchanged(client_of(server.url, max_answer_bytes=50_000))
     server.until(lambda: server.gone)

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 import responses
+from support.answers import by_path, reads, replies
 from support.listed import URL
 from support.ports import unused_port
 from support.recorded import V0, V1
-from support.scripts import by_path, reads, replies
 
 from flask_shim.errors import BackendError, BackendTimeout, BackendUnavailable
 from flask_shim.lmstudio import ClientOptions, catalogue
@@ -165,9 +165,9 @@ def test_who_asks_after_a_failure_asks_the_backend_again(backend, models, clock)
     assert len(backend.paths) == 3
 
 
-def test_a_list_that_has_to_be_true_now_needs_a_backend_that_is_there(client_of, rude, monkeypatch, clock):
+def test_a_list_that_has_to_be_true_now_needs_a_backend_that_is_there(client_of, socket_server, monkeypatch, clock):
     monkeypatch.setattr(catalogue, "time", clock)
-    server = rude(by_path({ApiVersion.V1.value: replies(V1)}))
+    server = socket_server(by_path({ApiVersion.V1.value: replies(V1)}))
     client = client_of(server.url)
     first = client.listing(must_answer=True)
     clock.pass_(CONTACT_SECONDS / 2)
@@ -190,23 +190,23 @@ def test_a_backend_that_went_away_is_not_believed_any_more(client_of):
         client.listing()
 
 
-def test_a_list_that_comes_too_late_is_a_timeout(client_of, rude):
-    server = rude(reads(lambda peer: peer.hold()))
+def test_a_list_that_comes_too_late_is_a_timeout(client_of, socket_server):
+    server = socket_server(reads(lambda peer: peer.hold()))
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
         client_of(server.url, list_timeout=0.1).listing()
     server.until(lambda: server.gone)
 
 
-def test_lists_share_a_connection(client_of, rude):
-    server = rude(by_path({ApiVersion.V1.value: replies(V1)}))
+def test_lists_share_a_connection(client_of, socket_server):
+    server = socket_server(by_path({ApiVersion.V1.value: replies(V1)}))
     client = client_of(server.url, catalogue_ttl=0)
     for _ in range(3):
         client.listing()
     assert (len(server.asked), server.connections) == (3, 1)
 
 
-def test_a_connection_that_was_closed_meanwhile_is_replaced(client_of, rude):
-    server = rude(reads(replies(V1)))
+def test_a_connection_that_was_closed_meanwhile_is_replaced(client_of, socket_server):
+    server = socket_server(reads(replies(V1)))
     client = client_of(server.url, catalogue_ttl=0)
     for _ in range(3):
         assert client.models()

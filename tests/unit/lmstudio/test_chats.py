@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripts import END, USAGE, by_path, endless, event, lm_studio, model, replies, sse, streams
+from support.answers import END, USAGE, by_path, endless, event, lm_studio, model, replies, sse, streams
 
 from flask_shim.errors import (
     BackendProtocolError,
@@ -28,11 +28,11 @@ def call(index=0, id_=None, name=None, arguments=None):
 
 
 @pytest.fixture
-def studio(client_of, rude):
+def studio(client_of, socket_server):
     """Return a function that gives a client of a backend which answers chats so, and that backend."""
 
     def with_answer(answer):
-        server = rude(lm_studio(answer, model("tiny", variants=["tiny@q4"])))
+        server = socket_server(lm_studio(answer, model("tiny", variants=["tiny@q4"])))
         return client_of(server.url), server
 
     return with_answer
@@ -155,13 +155,13 @@ def test_chat_with_a_model_that_is_not_there_is_not_sent(studio):
     assert server.asked_for("/v1/chat/completions") == []
 
 
-def test_chat_finds_a_model_that_has_just_come(client_of, rude):
+def test_chat_finds_a_model_that_has_just_come(client_of, socket_server):
     lists = [{"models": []}, {"models": [model("new")]}]
     answers = {
         "/api/v1/models": lambda peer: replies(lists.pop(0) if lists else {})(peer),
         "/v1/chat/completions": streams("a"),
     }
-    client = client_of(rude(by_path(answers)).url)
+    client = client_of(socket_server(by_path(answers)).url)
     assert client.models() == ()
     client.catalogue._cache["listing"] = _aged(client.listing(), 10)
     assert client.chat("new", "Hello").text() == "a"

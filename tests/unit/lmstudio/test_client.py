@@ -6,9 +6,9 @@ import json
 
 import pytest
 import responses
+from support.answers import model
 from support.ports import unused_port
 from support.recorded import FILES, OPENAI, V0, V1
-from support.scripts import model
 
 from flask_shim.errors import (
     BackendError,

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from support.fake_backend import FakeBackend, Said, v1_model
+from support.fake_lmstudio import FakeLMStudio, Status
 
 from flask_shim.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, downloads
@@ -27,15 +27,14 @@ def studio(monkeypatch):
 
     def of(*answers):
         left = list(answers)
-        lists = {"/api/v1/models": {"models": [v1_model("m")]}}
-        server = FakeBackend(lambda asked: lists.get(asked.path) or left.pop(0))
+        server = FakeLMStudio({"m": None}, lambda _: left.pop(0))
         opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
         return opened[-1]
 
     yield of
     for server, client in opened:
         client.close()
-        server.stop()
+        server.kill()
 
 
 def test_download_is_followed_until_it_is_complete(studio):
@@ -85,7 +84,7 @@ def test_download_that_fails_says_why(studio, more, text):
 
 def test_download_that_cannot_be_started_is_refused_in_lm_studios_words(studio):
     refusal = {"error": {"message": 'Model "nope" not found.', "type": "model_not_found", "code": "model_not_found"}}
-    _, client = studio(Said(404, refusal))
+    _, client = studio(Status(404, refusal))
     with pytest.raises(BackendRequestError, match='Model "nope" not found'):
         list(client.download("nope"))
 
@@ -102,7 +101,7 @@ def test_second_watcher_joins_the_download_that_runs(studio):
 
 
 @pytest.mark.parametrize(
-    "forgotten", [Said(404, {"error": {"message": "Job not found.", "code": "job_not_found"}}), state("failed")]
+    "forgotten", [Status(404, {"error": {"message": "Job not found.", "code": "job_not_found"}}), state("failed")]
 )
 def test_download_that_no_longer_runs_is_started_anew(studio, forgotten):
     server, client = studio(state("downloading"), forgotten, {"status": "already_downloaded"})
@@ -128,7 +127,7 @@ def test_download_without_answers_is_given_up_in_the_end(studio, monkeypatch):
 
 
 def test_job_that_lm_studio_has_forgotten_ends_the_watching(studio):
-    _, client = studio(state("downloading"), Said(404, {"error": {"message": "Job not found."}}))
+    _, client = studio(state("downloading"), Status(404, {"error": {"message": "Job not found."}}))
     with pytest.raises(BackendRequestError, match="Job not found"):
         list(client.download("m"))
 

@@ -7,7 +7,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from support.scripts import END, USAGE, event, reads, sse, streams
+from support.answers import END, USAGE, event, reads, sse, streams
 
 from flask_shim.errors import (
     BackendError,
@@ -198,8 +198,8 @@ def test_a_total_limit_ends_a_stream_that_is_not_silent(opened):
     assert (type(failure), "total timeout" in failure.text) == (BackendTimeout, True)
 
 
-def test_who_leaves_in_the_middle_stops_the_backend(client_of, rude):
-    server = rude(reads(streams("a", lambda peer: peer.hold())))
+def test_who_leaves_in_the_middle_stops_the_backend(client_of, socket_server):
+    server = socket_server(reads(streams("a", lambda peer: peer.hold())))
     client, gone = client_of(server.url), threading.Event()
     call = BackendCall(gone.is_set)
     with client.watchdog.watch(call), closing(client.open_completion(CHAT, {"stream": True}, call)) as stream:
@@ -211,8 +211,8 @@ def test_who_leaves_in_the_middle_stops_the_backend(client_of, rude):
     server.until(lambda: server.gone, seconds=1)
 
 
-def test_a_failure_while_opening_hangs_up(client_of, rude):
-    server = rude(reads(streams(b"data: hello\n\n", lambda peer: peer.hold())))
+def test_a_failure_while_opening_hangs_up(client_of, socket_server):
+    server = socket_server(reads(streams(b"data: hello\n\n", lambda peer: peer.hold())))
     client = client_of(server.url)
     with pytest.raises(BackendProtocolError):
         client.open_completion(CHAT, {"stream": True}, BackendCall())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from support.answers import reads, replies
 from support.ports import unused_port
-from support.scripts import reads, replies
 from support.sending import CHAT, exchanged, post
 
 from flask_shim.errors import BackendError, BackendTimeout, BackendUnavailable, ClientDisconnected, ServerBusy
@@ -28,16 +28,16 @@ def silent_after_the_head(peer):
 
 
 @pytest.mark.parametrize("answer", [silent, dripping, silent_after_the_head])
-def test_a_backend_that_is_too_slow_is_hung_up(client_of, rude, answer):
-    server = rude(reads(answer))
+def test_a_backend_that_is_too_slow_is_hung_up(client_of, socket_server, answer):
+    server = socket_server(reads(answer))
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
         exchanged(client_of(server.url), timeout=0.1)
     server.until(lambda: server.gone)
 
 
 @pytest.mark.parametrize("answer", [silent, dripping])
-def test_who_leaves_while_waiting_for_the_head_hangs_up_the_backend(client_of, rude, answer):
-    server = rude(reads(answer))
+def test_who_leaves_while_waiting_for_the_head_hangs_up_the_backend(client_of, socket_server, answer):
+    server = socket_server(reads(answer))
     client = client_of(server.url)
     call = BackendCall(lambda: bool(server.asked))
     with client.watchdog.watch(call), pytest.raises(ClientDisconnected):
@@ -46,7 +46,7 @@ def test_who_leaves_while_waiting_for_the_head_hangs_up_the_backend(client_of, r
 
 
 @pytest.mark.parametrize("framing", ["chunked", "until closed", "measured"])
-def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, rude, framing):
+def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, socket_server, framing):
     headers = {"chunked": {"transfer_encoding": "chunked"}, "until closed": {}, "measured": {"content_length": 100}}
 
     def answer(peer):
@@ -54,7 +54,7 @@ def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, rude
         (peer.chunk if framing == "chunked" else peer.send)(b"data")
         peer.hold()
 
-    server = rude(reads(answer))
+    server = socket_server(reads(answer))
     client = client_of(server.url)
     gone = threading.Event()
     call = BackendCall(gone.is_set)
@@ -66,27 +66,27 @@ def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, rude
     server.until(lambda: server.gone, seconds=1)
 
 
-def test_who_has_left_before_sends_nothing(client_of, rude):
-    server = rude(reads(replies({})))
+def test_who_has_left_before_sends_nothing(client_of, socket_server):
+    server = socket_server(reads(replies({})))
     with pytest.raises(ClientDisconnected):
         post(client_of(server.url), BackendCall(lambda: True))
     assert server.connections == 0
 
 
-def test_closing_an_answer_early_hangs_up_the_backend(client_of, rude):
-    server = rude(reads(silent_after_the_head))
+def test_closing_an_answer_early_hangs_up_the_backend(client_of, socket_server):
+    server = socket_server(reads(silent_after_the_head))
     post(client_of(server.url)).close()
     server.until(lambda: server.gone, seconds=1)
 
 
-def test_closing_twice_does_no_harm(client_of, rude):
-    answer = post(client_of(rude(reads(replies({}))).url))
+def test_closing_twice_does_no_harm(client_of, socket_server):
+    answer = post(client_of(socket_server(reads(replies({}))).url))
     answer.close()
     answer.close()
 
 
-def test_connections_have_a_limit_and_are_given_back(client_of, rude):
-    server = rude(reads(silent_after_the_head))
+def test_connections_have_a_limit_and_are_given_back(client_of, socket_server):
+    server = socket_server(reads(silent_after_the_head))
     client = client_of(server.url, max_connections=2, connect_timeout=0.05)
     first, second = post(client), post(client)
     with pytest.raises(ServerBusy, match="all 2 connections to LM Studio are in use"):
@@ -103,8 +103,8 @@ def test_connections_have_a_limit_and_are_given_back(client_of, rude):
 @pytest.mark.parametrize(
     "answer", [lambda peer: peer.reset(), replies("", "500 X"), replies("<html>"), replies("", content_encoding="br")]
 )
-def test_a_connection_is_given_back_after_every_failure(client_of, rude, answer):
-    server = rude(reads(answer))
+def test_a_connection_is_given_back_after_every_failure(client_of, socket_server, answer):
+    server = socket_server(reads(answer))
     client = client_of(server.url, max_connections=1, connect_timeout=0.05)
     for _ in range(3):
         with pytest.raises(BackendError) as caught:
@@ -119,8 +119,8 @@ def test_a_lost_backend_leaves_its_connection_to_others(client_of):
             post(client)
 
 
-def test_a_request_that_cannot_be_sent_leaves_its_connection_to_others(client_of, rude):
-    client = client_of(rude(reads(replies({}))).url, max_connections=1, connect_timeout=0.05)
+def test_a_request_that_cannot_be_sent_leaves_its_connection_to_others(client_of, socket_server):
+    client = client_of(socket_server(reads(replies({}))).url, max_connections=1, connect_timeout=0.05)
     with pytest.raises(ValueError, match="Invalid header value"):
         client.open("POST", CHAT, BackendCall(), b"{}", {"X-Odd": "a\nb"})
     post(client).close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripts import USAGE, replies, sse
+from support.answers import USAGE, replies, sse
 
 from flask_shim.errors import (
     BackendError,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripts import by_path, model, replies
+from support.answers import by_path, model, replies
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import catalogue
@@ -13,8 +13,8 @@ PATH = "/v1/responses"
 
 
 @pytest.fixture
-def lists(rude):
-    return rude(by_path({"/api/v1/models": replies({"models": [model()]})}))
+def lists(socket_server):
+    return socket_server(by_path({"/api/v1/models": replies({"models": [model()]})}))
 
 
 def test_a_route_is_missing_once_it_was_said_to_be(lists, client_of):

@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 
 import pytest
-from support.scripts import replies, silent
-from support.studio import Studio
+from support.answers import replies, silent
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import ClientOptions, LMStudio, catalogue
@@ -82,7 +82,7 @@ def test_only_so_many_wait_for_a_turn_that_takes_long(until, most_patient, waiti
 
 @pytest.fixture
 def studio():
-    with Studio() as one:
+    with FakeLMStudio() as one:
         yield one
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.remembering import CRASHED, NONE_LOADED, Remembering
+from support.fake_lmstudio import CRASHED, NONE_LOADED, FakeLMStudio
 
 from flask_shim.config import Config
 from flask_shim.errors import BackendError, BackendUnavailable, ModelNotFound, NotSupported
@@ -21,14 +21,14 @@ def studio(monkeypatch):
     opened = []
 
     def of(generation="v1", **models):
-        server = Remembering(generation, **models)
+        server = FakeLMStudio(version=generation, models=models)
         opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
         return opened[-1]
 
     yield of
     for server, client in opened:
         client.close()
-        server.stop()
+        server.kill()
 
 
 def test_model_that_is_loaded_is_ready(studio):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 import urllib3.util.connection
+from support.answers import by_path, reads, replies
 from support.ports import unused_port
-from support.scripts import by_path, reads, replies
 from support.sending import CHAT, LIST, body_of, exchanged, post
 
 from flask_shim.errors import BackendProtocolError, BackendUnavailable
@@ -53,7 +53,7 @@ def refused(monkeypatch):
     return refusing
 
 
-def test_the_time_to_connect_is_no_limit_for_sending(client_of, rude):
+def test_the_time_to_connect_is_no_limit_for_sending(client_of, socket_server):
     body = b"x" * 30_000_000  # more than sockets hold
 
     def slow(peer):
@@ -61,24 +61,24 @@ def test_the_time_to_connect_is_no_limit_for_sending(client_of, rude):
         peer.read()
         replies({"ok": True})(peer)
 
-    with post(client_of(rude(slow).url, connect_timeout=0.1), body=body) as answer:
+    with post(client_of(socket_server(slow).url, connect_timeout=0.1), body=body) as answer:
         assert answer.read_all(1 << 20) == b'{"ok": true}'
 
 
-def test_a_list_is_asked_for_again_where_a_kept_connection_has_been_closed(client_of, rude):
+def test_a_list_is_asked_for_again_where_a_kept_connection_has_been_closed(client_of, socket_server):
     def closes_on_the_second(peer):
         peer.read()
         replies({"data": []})(peer)
         peer.read()
 
-    server = rude(closes_on_the_second)
+    server = socket_server(closes_on_the_second)
     client = client_of(server.url)
     assert [exchanged(client) for _ in range(3)] == [{"data": []}] * 3
     assert server.connections == 3
 
 
-def test_a_connection_is_tried_again_and_the_request_sent_once(client_of, rude, refused):
-    server = rude(reads(replies({"ok": True})))
+def test_a_connection_is_tried_again_and_the_request_sent_once(client_of, socket_server, refused):
+    server = socket_server(reads(replies({"ok": True})))
     attempts = refused(2)
     assert body_of(client_of(server.url, connect_retries=2)) == b'{"ok": true}'
     assert (len(attempts), len(server.asked)) == (3, 1)
@@ -113,44 +113,44 @@ def endless_header(peer):
 
 @pytest.mark.parametrize("fault", [reset, garbage, too_many_headers, endless_header, lambda _: None])
 @pytest.mark.parametrize("retries", [0, 3])
-def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, rude, fault, retries):
-    server = rude(reads(fault))
+def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, socket_server, fault, retries):
+    server = socket_server(reads(fault))
     with pytest.raises(BackendProtocolError):
         post(client_of(server.url, connect_retries=retries))
     assert (server.connections, len(server.asked)) == (1, 1)
 
 
-def test_half_a_head_is_half_an_answer(client_of, rude):
-    server = rude(reads(half_a_head))
+def test_half_a_head_is_half_an_answer(client_of, socket_server):
+    server = socket_server(reads(half_a_head))
     with pytest.raises(BackendProtocolError):
         exchanged(client_of(server.url))
     assert server.connections == 1
 
 
 @pytest.mark.parametrize("status", ["500 X", "503 X", "429 X"])
-def test_a_refused_generation_is_not_sent_again(client_of, rude, status):
-    server = rude(reads(replies("", status, retry_after=1)))
+def test_a_refused_generation_is_not_sent_again(client_of, socket_server, status):
+    server = socket_server(reads(replies("", status, retry_after=1)))
     with post(client_of(server.url, connect_retries=3)) as answer:
         assert answer.status == int(status[:3])
     assert len(server.asked) == 1
 
 
-def test_generations_travel_on_connections_of_their_own(client_of, rude):
-    server = rude(reads(replies({}, connection="close")))
+def test_generations_travel_on_connections_of_their_own(client_of, socket_server):
+    server = socket_server(reads(replies({}, connection="close")))
     client = client_of(server.url)
     assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
     assert [asked.headers["connection"] for asked in server.asked] == ["close", "close"]
 
 
-def test_a_generations_connection_is_closed_also_if_the_backend_would_keep_it(client_of, rude):
-    server = rude(by_path({CHAT: replies({})}))
+def test_a_generations_connection_is_closed_also_if_the_backend_would_keep_it(client_of, socket_server):
+    server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
     assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
     server.until(lambda: len(server.gone) == 2)
 
 
-def test_the_body_and_its_headers_arrive(client_of, rude):
-    server = rude(reads(replies({})))
+def test_the_body_and_its_headers_arrive(client_of, socket_server):
+    server = socket_server(reads(replies({})))
     body = '{"text":"こんにちは"}'.encode()
     post(client_of(server.url), body=body).close()
     asked = server.asked[0]
@@ -159,15 +159,15 @@ def test_the_body_and_its_headers_arrive(client_of, rude):
     assert asked.headers["accept-encoding"] == "identity"
 
 
-def test_the_token_is_sent_and_nothing_without_one(client_of, rude):
-    server = rude(reads(replies({})))
+def test_the_token_is_sent_and_nothing_without_one(client_of, socket_server):
+    server = socket_server(reads(replies({})))
     post(client_of(server.url, token="lms-secret")).close()
     post(client_of(server.url)).close()
     assert [asked.headers.get("authorization") for asked in server.asked] == ["Bearer lms-secret", None]
 
 
-def test_cookies_are_not_kept(client_of, rude):
-    server = rude(by_path({LIST: replies({"models": []}, set_cookie="session=1; Path=/")}))
+def test_cookies_are_not_kept(client_of, socket_server):
+    server = socket_server(by_path({LIST: replies({"models": []}, set_cookie="session=1; Path=/")}))
     client = client_of(server.url)
     for _ in range(2):
         exchanged(client)
@@ -175,9 +175,9 @@ def test_cookies_are_not_kept(client_of, rude):
 
 
 @pytest.mark.parametrize("status", ["301 X", "302 X", "307 X", "308 X"])
-def test_redirects_are_not_followed(client_of, rude, status):
-    elsewhere = rude(reads(replies({})))
-    server = rude(reads(replies("", status, location=elsewhere.url + CHAT)))
+def test_redirects_are_not_followed(client_of, socket_server, status):
+    elsewhere = socket_server(reads(replies({})))
+    server = socket_server(reads(replies("", status, location=elsewhere.url + CHAT)))
     with pytest.raises(BackendProtocolError, match="unexpected redirect"):
         exchanged(client_of(server.url))
     with post(client_of(server.url)) as answer:
@@ -185,8 +185,8 @@ def test_redirects_are_not_followed(client_of, rude, status):
     assert elsewhere.connections == 0
 
 
-def test_the_environment_does_not_reroute_or_sign_requests(client_of, rude, monkeypatch, tmp_path):
-    server, proxy = rude(reads(replies({}))), rude(reads(replies({})))
+def test_the_environment_does_not_reroute_or_sign_requests(client_of, socket_server, monkeypatch, tmp_path):
+    server, proxy = socket_server(reads(replies({}))), socket_server(reads(replies({})))
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\n", encoding="utf-8")
     netrc.chmod(0o600)

@@ -1,7 +1,7 @@
 """Spans in which a call is watched, one inside the other, as a load inside a completion makes them."""
 
 import pytest
-from support.fake_backend import FakeBackend
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim.errors import BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
@@ -23,14 +23,14 @@ def backend():
     opened = []
 
     def of(answer, **options):
-        server = FakeBackend(lambda _: answer)
+        server = FakeLMStudio({}, lambda _: answer)
         opened.append((server, LMStudio(ClientOptions(base_url=server.url, **options))))
         return opened[-1][1]
 
     yield of
     for server, client in opened:
         client.close()
-        server.stop()
+        server.kill()
 
 
 def test_watched_call_stays_watched_when_an_inner_span_ends(watchdog, until):
@@ -65,8 +65,8 @@ def test_answer_without_a_limit_may_be_of_any_length(backend):
 
 
 def test_backend_that_is_not_there_leaves_nothing_watched():
-    gone = FakeBackend(lambda _: {})
-    gone.stop()
+    gone = FakeLMStudio({})
+    gone.kill()
     client = LMStudio(ClientOptions(base_url=gone.url, connect_retries=0))
     with pytest.raises(BackendUnavailable):
         client.embed(NO_VECTORS, BackendCall())

@@ -11,9 +11,9 @@ import subprocess
 import sys
 
 import pytest
+from support.answers import endless, lm_studio
 from support.ports import accepts, unused_port
 from support.processes import ShimProcess, clean_environment
-from support.scripts import endless, lm_studio
 from support.wire import asked
 
 from flask_shim.serving.supervisor import pause_before_restart, share_of
@@ -39,12 +39,12 @@ def test_workers_write_log_files_of_their_own(config, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="standard streams have no numbers there")
-def test_workers_serve_though_standard_input_is_closed(rude, tmp_path, until):
+def test_workers_serve_though_standard_input_is_closed(socket_server, tmp_path, until):
     port = unused_port()
     settings = {
         "SHIM_HOST": "127.0.0.1",
         "SHIM_PORT": str(port),
-        "SHIM_LMSTUDIO_BASE": rude(lm_studio(endless())).url,
+        "SHIM_LMSTUDIO_BASE": socket_server(lm_studio(endless())).url,
         "SHIM_DATA_DIR": str(tmp_path),
         "SHIM_WORKERS": "2",
     }
@@ -66,8 +66,8 @@ def pids(shim, count):
     return [int(pid) for pid in re.findall(r"started worker=\d+ pid=(\d+)", shim.log)]
 
 
-def test_crew_answers_drains_and_leaves_nothing(rude):
-    backend = rude(lm_studio(endless()))
+def test_crew_answers_drains_and_leaves_nothing(socket_server):
+    backend = socket_server(lm_studio(endless()))
     with ShimProcess(backend.url, SHIM_WORKERS="2", SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
         lines = response.iter_lines()
         next(lines)

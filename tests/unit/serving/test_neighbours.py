@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from support.rude import Peer
-from support.scripts import by_path, reads, replies
+from support.answers import by_path, reads, replies
+from support.socket_server import Peer
 
 from flask_shim.serving import port_probe
 from flask_shim.serving.port_probe import identify_server
@@ -37,14 +37,14 @@ REDIRECTING = by_path({"/": replies("", "302 Found", location="http://192.0.2.1/
         (Peer.reset, "another program"),
     ],
 )
-def test_program_is_named_by_what_it_answers(rude, script, name):
-    server = rude(script)
+def test_program_is_named_by_what_it_answers(socket_server, script, name):
+    server = socket_server(script)
     assert identify_server("127.0.0.1", server.port) == name
 
 
-def test_program_that_stays_silent_is_not_waited_for(rude, monkeypatch):
+def test_program_that_stays_silent_is_not_waited_for(socket_server, monkeypatch):
     monkeypatch.setattr(port_probe, "ANSWER_SECONDS", 0.1)
-    server = rude(Peer.hold)
+    server = socket_server(Peer.hold)
     assert identify_server("127.0.0.1", server.port) == "another program"
     server.until(lambda: server.gone)
 

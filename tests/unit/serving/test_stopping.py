@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import requests
+from support.answers import endless, lm_studio, silent, streams
 from support.gauges import gauges_of
 from support.ports import accepts, unused_port
 from support.processes import ShimProcess, clean_environment
-from support.scripts import endless, lm_studio, silent, streams
 from support.wire import Wire
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM] if sys.platform != "win32" else [signal.CTRL_BREAK_EVENT]
@@ -36,9 +36,9 @@ def lines_of(response):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_running_answer_ends_before_the_shim_does(rude, number):
+def test_running_answer_ends_before_the_shim_does(socket_server, number):
     story = Story()
-    with ShimProcess(rude(story.script).url) as shim, shim.chat() as response:
+    with ShimProcess(socket_server(story.script).url) as shim, shim.chat() as response:
         lines = lines_of(response)
         assert next(lines)["message"]["content"] == "once "
         shim.signal(number)
@@ -52,9 +52,9 @@ def test_running_answer_ends_before_the_shim_does(rude, number):
     assert "Traceback" not in shim.log
 
 
-def test_new_work_is_refused_while_old_work_ends(rude):
+def test_new_work_is_refused_while_old_work_ends(socket_server):
     story = Story()
-    backend = rude(story.script)
+    backend = socket_server(story.script)
     with ShimProcess(backend.url) as shim, shim.chat() as response:
         lines = lines_of(response)
         next(lines)
@@ -71,8 +71,8 @@ def test_new_work_is_refused_while_old_work_ends(rude):
     assert len(backend.asked_for("/v1/chat/completions")) == 1
 
 
-def test_answer_that_takes_too_long_ends_with_one_error_line(rude):
-    backend = rude(lm_studio(endless()))
+def test_answer_that_takes_too_long_ends_with_one_error_line(socket_server):
+    backend = socket_server(lm_studio(endless()))
     with ShimProcess(backend.url, SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
         lines = lines_of(response)
         next(lines)
@@ -85,8 +85,8 @@ def test_answer_that_takes_too_long_ends_with_one_error_line(rude):
     assert "drained cut=1" in shim.log
 
 
-def test_answer_that_has_not_begun_gets_a_status(rude):
-    backend = rude(lm_studio(silent))
+def test_answer_that_has_not_begun_gets_a_status(socket_server):
+    backend = socket_server(lm_studio(silent))
     with ShimProcess(backend.url, SHIM_DRAIN_SECONDS="0") as shim:
         answers = []
         client = threading.Thread(target=lambda: answers.append(shim.chat()))
@@ -116,8 +116,8 @@ def console_that_stands_still():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes cannot be filled there without waiting")
 @pytest.mark.parametrize("signals", [1, 2])
-def test_console_that_stands_still_keeps_no_process(rude, tmp_path, until, signals):
-    backend = rude(lm_studio(endless()))
+def test_console_that_stands_still_keeps_no_process(socket_server, tmp_path, until, signals):
+    backend = socket_server(lm_studio(endless()))
     settings = {
         "SHIM_HOST": "127.0.0.1",
         "SHIM_PORT": str(unused_port()),
@@ -146,8 +146,8 @@ def test_console_that_stands_still_keeps_no_process(rude, tmp_path, until, signa
             assert process.wait(15) == 0
 
 
-def test_answer_is_sent_to_its_end_in_the_time_that_is_left(rude, until):
-    backend = rude(lm_studio(streams(*["x" * 100_000] * 80)))
+def test_answer_is_sent_to_its_end_in_the_time_that_is_left(socket_server, until):
+    backend = socket_server(lm_studio(streams(*["x" * 100_000] * 80)))
     with ShimProcess(backend.url) as shim, Wire(shim.port, receive_bytes=65536) as wire:
         wire.ask("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]})
         wire.until(b"xxx")
@@ -160,8 +160,8 @@ def test_answer_is_sent_to_its_end_in_the_time_that_is_left(rude, until):
     assert "drained cut=0" in shim.log
 
 
-def test_client_that_does_not_take_its_answer_is_cut_and_counted(rude, until):
-    backend = rude(lm_studio(streams(*["x" * 100_000] * 80)))
+def test_client_that_does_not_take_its_answer_is_cut_and_counted(socket_server, until):
+    backend = socket_server(lm_studio(streams(*["x" * 100_000] * 80)))
     with ShimProcess(backend.url, SHIM_DRAIN_SECONDS="0") as shim, Wire(shim.port, receive_bytes=65536) as wire:
         wire.ask("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]})
         wire.until(b"xxx")
@@ -171,8 +171,8 @@ def test_client_that_does_not_take_its_answer_is_cut_and_counted(rude, until):
     assert "drained cut=1" in shim.log
 
 
-def test_second_signal_ends_at_once(rude):
-    with ShimProcess(rude(lm_studio(endless())).url, SHIM_DRAIN_SECONDS="60") as shim, shim.chat() as response:
+def test_second_signal_ends_at_once(socket_server):
+    with ShimProcess(socket_server(lm_studio(endless())).url, SHIM_DRAIN_SECONDS="60") as shim, shim.chat() as response:
         next(response.iter_lines())
         shim.signal()
         shim.until("draining in_flight=1 ")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.answers import by_path, model, replies
 from support.apps import several_apps
-from support.scripts import by_path, model, replies
 
 MISSING = replies({"error": "Unexpected endpoint or method. (POST /v1/x)"})
 """What LM Studio says, with status 200, to a path it does not have."""
@@ -24,12 +24,14 @@ def lists(generation):
 
 
 @pytest.fixture
-def lm_studio(rude):
+def lm_studio(socket_server):
     """Return a function that starts a backend of a generation; ``answers`` are those to other paths."""
 
     def of(generation="v0", chat=MISSING, **answers):
         paths = {"/v1/chat/completions": chat, "/v1/responses": MISSING, "/v1/messages": MISSING}
-        return rude(by_path({**lists(generation), **paths, **{f"/v1/{name}": how for name, how in answers.items()}}))
+        return socket_server(
+            by_path({**lists(generation), **paths, **{f"/v1/{name}": how for name, how in answers.items()}})
+        )
 
     return of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.scripts import replies, silent, sse, streams
+from support.answers import replies, silent, sse, streams
 
 from flask_shim.services import services_of
 

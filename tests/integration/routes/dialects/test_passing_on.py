@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.scripts import replies, silent, streams
+from support.answers import replies, silent, streams
 
 from flask_shim.services import services_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
+from support.answers import END, USAGE, endless, replies, sse, streams
 from support.apps import served
-from support.scripts import END, USAGE, endless, replies, sse, streams
 
 from flask_shim.services import services_of
 

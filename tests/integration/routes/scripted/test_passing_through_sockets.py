@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from support.answers import lm_studio, replies, streams
 from support.apps import several_apps
-from support.scripts import lm_studio, replies, streams
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 @pytest.fixture
-def client_of(rude, tmp_path):
+def client_of(socket_server, tmp_path):
     """Return a function that makes a client of a shim whose backend answers chats so."""
     with several_apps(data_dir=tmp_path) as app_of:
 
         def client(chat):
-            server = rude(lm_studio(chat))
+            server = socket_server(lm_studio(chat))
             return app_of(backend_url=server.url).test_client(), server
 
         yield client

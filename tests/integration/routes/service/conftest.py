@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.remembering import Remembering
+from support.fake_lmstudio import FakeLMStudio
 
 REGULAR, VISION = "qwen/qwen3-4b-2507", "qwen3-vl-4b-instruct"
 """The default models of the settings."""
@@ -17,6 +17,6 @@ def generation():
 @pytest.fixture
 def backend(generation):
     """Give an LM Studio with the two default models, of which one is loaded, and another one."""
-    with Remembering(generation, **{REGULAR: 4096, VISION: None, "other": None}) as studio:
+    with FakeLMStudio(version=generation, models={REGULAR: 4096, VISION: None, "other": None}) as studio:
         studio.kinds[VISION] = "vlm"
         yield studio

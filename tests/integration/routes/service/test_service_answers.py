@@ -6,10 +6,10 @@ import json
 
 import pytest
 import responses
+from support.answers import USAGE, event, lm_studio, model, sse, streams
+from support.fake_lmstudio import NONE_LOADED
 from support.ports import unused_port
 from support.recorded import FILES, recorded
-from support.remembering import NONE_LOADED
-from support.scripts import USAGE, event, lm_studio, model, sse, streams
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -33,11 +33,11 @@ def ask(client, path="/chat/regular", **more):
 
 
 @pytest.fixture
-def scripted(shim, backend, rude):
+def scripted(shim, backend, socket_server):
     """Return a function that gives a client of a shim whose LM Studio streams these steps."""
 
     def of(*steps, settings=None, **more):
-        server = rude(lm_studio(streams(*steps, **more), model(REGULAR)))
+        server = socket_server(lm_studio(streams(*steps, **more), model(REGULAR)))
         backend.url = server.url
         return shim(**(settings or {}))
 
@@ -50,7 +50,7 @@ def scripted(shim, backend, rude):
 def test_answer_is_one_object(client):
     assert ask(client).json == {
         "model": REGULAR,
-        "content": "Hello",
+        "content": "Hello world",
         "stop_reason": "stop",
         "predicted_tokens": USAGE["completion_tokens"],
     }
@@ -144,9 +144,8 @@ def test_old_backend_that_has_nothing_loaded(client, backend, path):
 
 def test_new_backend_that_loads_nothing_on_demand_is_told_to(client, backend):
     first = [NONE_LOADED]
-    answers = backend.answer
-    backend.answer = lambda asked: first.pop() if asked.path == CHAT and first else answers(asked)
-    assert ask(client, "/chat", model_key="other").json["content"] == "Hello"
+    backend.answer = lambda asked: first.pop() if asked.path == CHAT and first else None
+    assert ask(client, "/chat", model_key="other").json["content"] == "Hello world"
     assert [body["model"] for body in backend.posted("/api/v1/models/load")] == ["other"]
 
 

@@ -30,7 +30,7 @@ def with_image(data, mime):
 
 
 def ask(client, path="/chat/regular", **more):
-    return client.post(path, json={"messages": TURNS, **more})
+    return client.post(path, json={"messages": TURNS, **more}, buffered=True)
 
 
 # --- which model ---

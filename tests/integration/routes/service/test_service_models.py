@@ -6,9 +6,8 @@ import json
 import threading
 
 import pytest
-from support.fake_backend import Said
+from support.fake_lmstudio import CRASHED, NONE_LOADED, Status
 from support.ports import unused_port
-from support.remembering import CRASHED, NONE_LOADED
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -147,7 +146,7 @@ def test_model_that_is_not_there_is_not_loaded(client):
     ("answer", "error"),
     [
         (CRASHED, "Failed to load model. Out of memory."),
-        (Said(400, {"error": "no such setting"}), "Failed to load model: no such setting"),
+        (Status(400, {"error": "no such setting"}), "Failed to load model: no such setting"),
     ],
 )
 def test_load_that_fails_says_why(client, backend, answer, error):

@@ -1,4 +1,4 @@
-"""An LM Studio that says what the last message tells it to say: for answers no tiny model can be brought to.
+"""Answers that the last message chooses, for what no tiny model can be brought to say.
 
 The words in the text decide: THINK, TEXT, CALL, TWO, EMPTY, LEN, LP (logprobs), ERR500, ERR400, ERRMID (an error in the
 middle), EOFMID (the connection breaks). Without any of them the answer is "Hello <b>& world". Nothing takes any time.
@@ -7,18 +7,12 @@ middle), EOFMID (the connection breaks). Without any of them the answer is "Hell
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import Flask, Response, request
-from waitress.server import create_server
-
-from flask_shim.serving.shutdown import shut_down
-
-THREADS = 8
-STOP_SECONDS = 5.0
+from support.answers import streams
+from support.fake_lmstudio import CHAT, COMPLETIONS, EMBEDDINGS, FakeLMStudio, Status
+from support.socket_server import ReceivedRequest
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 VECTOR = [3.0, 4.0, 0.0, 12.0]
@@ -54,50 +48,18 @@ MODELS = [
 ]
 
 
-def create_scripted() -> Flask:
-    """Return the app."""
-    app = Flask(__name__, static_folder=None)
-    app.get("/api/v1/models")(_models)
-    app.get("/v1/models")(_openai_models)
-    app.post("/api/v1/models/load")(_load)
-    app.post("/api/v1/models/unload")(_unload)
-    app.post("/v1/chat/completions")(_chat)
-    app.post("/v1/completions")(_completions)
-    app.post("/v1/embeddings")(_embeddings)
-    app.register_error_handler(404, lambda _: ({"error": "Unexpected endpoint or method."}, 200))
-    return app
-
-
-def _models() -> dict[str, Any]:
-    return {"models": MODELS}
-
-
-def _openai_models() -> dict[str, Any]:
-    items = [{"id": model["key"], "object": "model", "owned_by": "organization_owner"} for model in MODELS]
-    return {"object": "list", "data": items}
-
-
-def _load() -> dict[str, Any]:
-    return {"type": "llm", "instance_id": request.get_json()["model"], "status": "loaded", "load_time_seconds": 0.1}
-
-
-def _unload() -> dict[str, Any]:
-    return {"instance_id": request.get_json()["instance_id"]}
-
-
-def _chat() -> Response | tuple[Any, int]:
-    body = request.get_json()
+def _chat(body: dict[str, Any]) -> Any:
     content = body["messages"][-1].get("content") or ""
     text = content if isinstance(content, str) else json.dumps(content)
     if "ERR500" in text:
-        return {"error": {"message": "boom inside", "type": "server_error", "code": 500}}, 500
+        return Status(500, {"error": {"message": "boom inside", "type": "server_error", "code": 500}})
     if "ERR400" in text:
-        return {"error": "the request exceeds the available context size"}, 400
+        return Status(400, {"error": "the request exceeds the available context size"})
     deltas = [(delta, None) for delta in _deltas(text, body)]
     finish = "tool_calls" if "CALL" in text else "length" if "LEN" in text else "stop"
     if not body.get("stream"):
-        return _whole(deltas, finish), 200
-    return Response(_stream("chat.completion.chunk", deltas, finish, text), mimetype="text/event-stream")
+        return _whole(deltas, finish)
+    return streams(*_stream("chat.completion.chunk", deltas, finish, text), ends=False)
 
 
 def _deltas(text: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -151,37 +113,32 @@ def _whole(deltas: list[Any], finish: str) -> dict[str, Any]:
             "choices": [choice], "usage": USAGE, "stats": {}, "system_fingerprint": "acme"}  # fmt: skip
 
 
-def _completions() -> Response | dict[str, Any]:
+def _completions(body: dict[str, Any]) -> Any:
     choice = {"index": 0, "text": "Hello <b>& world", "logprobs": None, "finish_reason": "stop"}
     head = {"id": "cmpl-x", "object": "text_completion", "created": 1772000000, "model": "acme"}
-    if not request.get_json().get("stream"):
+    if not body.get("stream"):
         return {**head, "choices": [choice], "usage": USAGE}
     events = [{**head, "choices": [{**choice, "finish_reason": None}]}, {**head, "choices": [{**choice, "text": ""}]},
               {**head, "choices": [], "usage": USAGE}]  # fmt: skip
     lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
-    return Response([*lines, b"data: [DONE]\n\n"], mimetype="text/event-stream")
+    return streams(*lines, b"data: [DONE]\n\n", ends=False)
 
 
-def _embeddings() -> dict[str, Any]:
-    texts = request.get_json()["input"]
+def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    texts = body["input"]
     count = 1 if isinstance(texts, str) else len(texts)
     rows = [{"object": "embedding", "embedding": VECTOR, "index": index} for index in range(count)]
     return {"object": "list", "data": rows, "model": "embedder", "usage": {"prompt_tokens": 0, "total_tokens": 0}}
 
 
-class Scripted:
-    """The app on a port of its own; a context manager."""
+_ANSWERS: dict[str, Callable[[dict[str, Any]], Any]] = {CHAT: _chat, COMPLETIONS: _completions, EMBEDDINGS: _embeddings}
 
-    def __init__(self) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server: Any = create_server(create_scripted(), sockets=[listener], threads=THREADS)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
 
-    def __enter__(self) -> Scripted:
-        return self
+def _answer(asked: ReceivedRequest) -> Any:
+    answer = _ANSWERS.get(asked.path)
+    return answer(asked.json) if answer else None
 
-    def __exit__(self, *_: object) -> None:
-        shut_down([self._server], seconds=STOP_SECONDS)
-        self._thread.join()
+
+def scripted_lmstudio() -> FakeLMStudio:
+    """Return an LM Studio with these answers and models."""
+    return FakeLMStudio(answer=_answer, rows=MODELS)

@@ -1,12 +1,12 @@
-"""A backend that behaves as badly as a test wants: a listening socket, and a function of every connection.
+"""A backend on socket level: a listening socket, and a function of every connection.
 
-    with RudeServer(script) as backend:
+    with SocketServer(script) as backend:
         ...                              # point the shim at backend.url
         backend.until(lambda: backend.asked)
         assert backend.asked[0].json["model"] == "tiny"
 
 A script gets a :class:`Peer` when a connection has been accepted, on a thread of its own; when it returns, the
-connection is closed. Ready-made scripts are in ``support.scripts``.
+connection is closed. Ready-made scripts are in ``support.answers``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 DEADLINE_SECONDS = 10.0
 
 
-class Gone(Exception):
+class PeerClosed(Exception):
     """The other side has closed the connection (or the server is being stopped): the script ends here."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request as it came in; ``head`` ends with the empty line, names in ``headers`` are lower case."""
 
     method: str
@@ -41,22 +41,23 @@ class Asked:
 
     @property
     def json(self):
-        return json.loads(self.body)
+        """The decoded body, None without one."""
+        return json.loads(self.body) if self.body else None
 
 
 class Peer:
-    """One accepted connection in the hands of a script. What goes wrong with it raises :class:`Gone`."""
+    """One accepted connection in the hands of a script. What goes wrong with it raises :class:`PeerClosed`."""
 
-    def __init__(self, sock: socket.socket, server: RudeServer) -> None:
+    def __init__(self, sock: socket.socket, server: SocketServer) -> None:
         self.sock = sock
-        self.gone_at: float | None = None
+        self.closed_at: float | None = None
         """When the other side was seen to have closed, None while it has not."""
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.ended = False
         self._server = server
         self._pending = b""
 
-    def read(self) -> Asked:
+    def read(self) -> ReceivedRequest:
         """Wait for one request and return it, with its whole body."""
         while b"\r\n\r\n" not in self._pending:
             self._receive()
@@ -64,7 +65,7 @@ class Peer:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        asked = Asked(method, path, headers, head + b"\r\n\r\n", self._read_body(headers))
+        asked = ReceivedRequest(method, path, headers, head + b"\r\n\r\n", self._read_body(headers))
         with self._server.changed:
             self.asked.append(asked)
             self._server.asked.append(asked)
@@ -92,7 +93,7 @@ class Peer:
             self.pause(seconds)
 
     def pause(self, seconds: float) -> None:
-        """Stay silent for a time, or until the other side closes, which raises :class:`Gone` at once."""
+        """Stay silent for a time, or until the other side closes, which raises :class:`PeerClosed` at once."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -149,15 +150,15 @@ class Peer:
             raise
         except OSError as exc:
             with self._server.changed:
-                self.gone_at = self.gone_at or time.monotonic()
+                self.closed_at = self.closed_at or time.monotonic()
                 self._server.changed.notify_all()
-            raise Gone from exc
+            raise PeerClosed from exc
 
 
 Script = Callable[[Peer], object]
 
 
-class RudeServer:
+class SocketServer:
     """Serves every connection with ``script``, which may be replaced at any time; a context manager.
 
     ``peers`` are all connections and ``asked`` all requests so far, the oldest first. ``backlog`` 0 and a script that
@@ -167,13 +168,13 @@ class RudeServer:
     def __init__(self, script: Script, *, host: str = "127.0.0.1", port: int = 0, backlog: int = 128) -> None:
         self.script = script
         self.peers: list[Peer] = []
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.failures: list[Exception] = []
         self.changed = threading.Condition()
         self._listener = socket.create_server((host, port), backlog=backlog)
         self.host, self.port = self._listener.getsockname()[:2]
         self.url = f"http://{host}:{self.port}"
-        self._threads = [threading.Thread(target=self._accept, name="rude", daemon=True)]
+        self._threads = [threading.Thread(target=self._accept, name="socket_server", daemon=True)]
         self._threads[0].start()
 
     @property
@@ -184,14 +185,14 @@ class RudeServer:
     @property
     def open(self) -> int:
         """How many connections are open: neither has the script ended nor was the other side seen to close."""
-        return sum(not peer.ended and peer.gone_at is None for peer in self.peers)
+        return sum(not peer.ended and peer.closed_at is None for peer in self.peers)
 
     @property
     def gone(self) -> list[Peer]:
         """The connections that the other side closed, as far as their scripts were there to notice."""
-        return [peer for peer in self.peers if peer.gone_at is not None]
+        return [peer for peer in self.peers if peer.closed_at is not None]
 
-    def asked_for(self, path: str) -> list[Asked]:
+    def asked_for(self, path: str) -> list[ReceivedRequest]:
         """Return the requests for one path."""
         return [asked for asked in self.asked if asked.path == path]
 
@@ -216,7 +217,7 @@ class RudeServer:
         if failures:
             raise failures[0]
 
-    def __enter__(self) -> RudeServer:
+    def __enter__(self) -> SocketServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -229,7 +230,7 @@ class RudeServer:
             except OSError:
                 return  # stopped
             peer = Peer(sock, self)
-            thread = threading.Thread(target=self._serve, args=(peer,), name="rude-peer", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(peer,), name="socket_server-peer", daemon=True)
             with self.changed:
                 self.peers.append(peer)
                 self._threads.append(thread)
@@ -239,7 +240,7 @@ class RudeServer:
     def _serve(self, peer: Peer) -> None:
         try:
             self.script(peer)
-        except Gone:
+        except PeerClosed:
             pass
         except Exception as exc:  # noqa: BLE001 - told to the test by stop()
             self.failures.append(exc)

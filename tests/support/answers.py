@@ -1,11 +1,11 @@
-"""Ready-made scripts for :class:`support.rude.RudeServer`: an LM Studio of a few lines, and what may befall it."""
+"""Answers of LM Studio for :mod:`support.socket_server`: JSON, streams, silence, and scripts made of them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 
-from support.rude import Peer, Script
+from support.socket_server import Peer, Script
 
 MODEL = "tiny"
 
