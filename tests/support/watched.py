@@ -64,9 +64,8 @@ class Watched:
 
     def end_of(self, path, nth=1):
         """Wait for the line that tells how a request ended; return its facts."""
-        self.shim.until(
-            rf"(?s)\A.{{{self._begins}}}(.*? flask_shim\.observability\.access_log [^\n]*path={re.escape(path)} ){{{nth}}}"
-        )
+        line = rf".*? flask_shim\.observability\.access_log [^\n]*path={re.escape(path)} "
+        self.shim.until(rf"(?s)\A.{{{self._begins}}}({line}){{{nth}}}")
         line = [line for line in self.log.splitlines() if f" path={path} " in line][nth - 1]
         return {"level": line.split()[1]} | dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
 
