@@ -22,7 +22,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     app = Flask("flask_shim", static_folder=None)
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
-    services.install(app)
+    services.init_app(app)
     static_responses.init_app(app, config)
     recorder = access_log.init_app(app)
     server_check.init_app(app, services.slots)

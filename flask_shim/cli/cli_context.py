@@ -31,14 +31,14 @@ def open_services(options: dict[str, str | None]) -> Iterator[Services]:
 
 def resolve_name(services: Services, name: str) -> ResolvedModel:
     """Return the model of that name; of no such name, raise Refusal with similar ones."""
-    target = services.directory.find(name)
+    target = services.registry.find(name)
     if target is None:
         raise Refusal(f"LM Studio has no model {name!r}.{_similar(services, name)}")
     return target
 
 
 def _similar(services: Services, name: str) -> str:
-    names = [entry.name for entry in services.directory.entries(services.backend.listing())]
+    names = [entry.name for entry in services.registry.entries(services.backend.listing())]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(close)}?" if close else " flask-shim models lists what there is."
 

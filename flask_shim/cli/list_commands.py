@@ -23,7 +23,7 @@ def models(*, as_json: bool, **options: str | None) -> None:
     Into a pipe: one line for each name, columns separated by tabs, no heading.
     """
     with open_services(options) as services:
-        rows = [_row(entry) for entry in services.directory.entries(services.backend.listing())]
+        rows = [_row(entry) for entry in services.registry.entries(services.backend.listing())]
     print_rows(rows, _model_cells, as_json=as_json)
 
 
@@ -38,7 +38,7 @@ def ps(*, as_json: bool, **options: str | None) -> None:
     with open_services(options) as services:
         listing = services.backend.listing()
         loaded = listing.loaded()
-        entries = [entry for entry in services.directory.models(listing) if entry.model in loaded]
+        entries = [entry for entry in services.registry.models(listing) if entry.model in loaded]
     rows = [_copy_row(entry, instance) for entry in entries for instance in entry.model.instances]
     print_rows(rows, _copy_cells, as_json=as_json)
 

@@ -7,8 +7,7 @@ import click
 from flask_shim.cli.cli_context import busy, open_services, resolve_name
 from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, backend_options
 from flask_shim.errors import ShimError
-from flask_shim.inference.model_use import load_with_settings, pinned
-from flask_shim.inference.preload import preload as preload_one
+from flask_shim.inference.preload import Preloader
 from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
@@ -31,9 +30,9 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
             for model in services.backend.listing(max_age=0).loaded():
                 if model.key != target.model.key:
                     _unload(services, model)
-        wanted = context or context_of(target.entry) or services.config.default_context
+        length = context or context_of(target.entry) or services.config.default_context
         with busy(f"Loading {target.entry.name}"), services.backend.watchdog.watch(BackendCall()) as call:
-            load_with_settings(services, pinned(services, target, wanted), call, {})
+            services.manager.load_pinned(target, call, context=length, must_fit=True)
         click.echo(f"{target.entry.name} is loaded{_context(services, target)}.")
 
 
@@ -58,7 +57,7 @@ def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) ->
         for name in names:
             target = resolve_name(services, name)
             is_copy = target.identifier in [copy.id for copy in target.model.instances]
-            _unload(services, target.identifier if is_copy else target.model.key)
+            _unload(services, target.model, target.identifier if is_copy else "")
 
 
 @click.command()
@@ -75,10 +74,11 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         if not wanted:
             raise Refusal("Nothing to load: name models, or set SHIM_PRELOAD.", BAD_SETTINGS)
         services.backend.listing()  # without LM Studio there is one text and not one for each model
+        preloader = Preloader(services.config, services.registry, services.manager)
         for name in wanted:
             try:
                 with busy(f"Loading {name}"):
-                    preload_one(services, name, BackendCall())
+                    preloader.load(name, BackendCall())
                 click.echo(f"{name} is loaded.")
             except ShimError as exc:
                 failed = True
@@ -87,10 +87,10 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _unload(services: Services, model: Model | str) -> None:
-    name = model if isinstance(model, str) else model.key
-    with busy(f"Unloading {name}"):
-        copies = services.backend.unload(name)
+def _unload(services: Services, model: Model, instance: str = "") -> None:
+    name = instance or model.key
+    with busy(f"Unloading {name}"), services.backend.watchdog.watch(BackendCall()) as call:
+        copies = services.manager.unload(model, call, instance=instance)
     click.echo(f"{name} was not loaded." if not copies else f"Unloaded {', '.join(copies)}.")
 
 

@@ -11,7 +11,7 @@ from flask_shim.cli.cli_context import busy, open_services
 from flask_shim.cli.progress import Display, showing
 from flask_shim.cli.setting_options import backend_options
 from flask_shim.errors import ModelNotFound
-from flask_shim.inference.pull_progress import pull as pulled
+from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
@@ -74,12 +74,13 @@ def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **op
 
 def _target(services: Services, name: str) -> ResolvedModel | None:
     with suppress(ModelNotFound):  # a name made from a model that has gone: bring it back
-        return services.directory.find(name)
+        return services.registry.find(name)
     return None
 
 
 def _watch(services: Services, name: str, wanted: Wanted) -> None:
-    with _showing(name) as display, closing(pulled(services, name, wanted, None, BackendCall())) as steps:
+    pull = Pull(services.manager, services.registry, services.aliases, name, wanted)
+    with _showing(name) as display, closing(pull.steps(BackendCall())) as steps:
         for step in steps:
             if "digest" in step:
                 display.show(step.get("completed"), step.get("total"))

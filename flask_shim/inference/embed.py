@@ -1,29 +1,28 @@
-"""Vectors of texts: one request at the backend, with a slot, a watchdog and a loaded model around it."""
+"""Embeddings: one request to the backend, within a use of the model."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_shim.errors import BackendRequestError, ModelLoadError, NoModelLoaded
-from flask_shim.inference.model_use import ModelRequirements, load_after, use_model
-from flask_shim.lmstudio import BackendCall, Kind
+from flask_shim.errors import BackendRequestError
+from flask_shim.lmstudio import BackendCall, Kind, LMStudio
+from flask_shim.models.loader import ModelRequirements
+from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.services import Services
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.vectors import Vector, check_lengths, to_vectors, token_count
 
 LENGTHS_SECONDS = 1.0
-"""How old a list may be that says how much the model takes, where a text is to be refused for its length."""
+"""How old the list may be that gives the context by which the length of a text is checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingResult:
-    """What came back. ``answer`` is LM Studio's, ``vectors`` are in the order of the texts; durations in ns."""
+    """LM Studio's ``answer``, and its ``vectors`` in the order of the texts. Durations are in nanoseconds."""
 
     answer: dict[str, Any] = field(repr=False)
     vectors: list[Vector] = field(repr=False)
@@ -32,68 +31,57 @@ class EmbeddingResult:
 
     @property
     def tokens(self) -> int:
-        """How many tokens the texts had, 0 where the backend does not count."""
+        """The number of tokens of all texts; 0 if the backend does not count them."""
         return token_count(self.answer)
 
 
 def request_embeddings(
-    services: Services,
+    manager: ModelManager,
     requirements: ModelRequirements,
-    payload: Payload,
+    payload: Mapping[str, Any],
     is_disconnected: Callable[[], bool],
     *,
     truncate: bool = True,
 ) -> EmbeddingResult:
-    """Ask for the vectors of ``payload["input"]`` and wait for all of them.
+    """Request the vectors of ``payload["input"]``, which needs no model name, and wait for all of them.
 
-    With ``truncate`` off, texts that certainly are too long are refused (BadRequest) once the model is there. A model
-    that has yet to be loaded takes part in the same silence, so the whole of it counts as loading then.
+    Without ``truncate``, texts that are certainly too long raise BadRequest once the model is loaded. The backend sends
+    nothing between a load and its answer, so all of that time counts as loading.
     """
     started_ns = time.perf_counter_ns()
-    if is_listed_as_llm(requirements.target):
-        requirements = dataclasses.replace(requirements, context=0)  # not worth a reload: LM Studio will refuse
-    call = services.call(is_disconnected)
+    target = requirements.target
+    if is_listed_as_llm(target):
+        requirements = dataclasses.replace(requirements, context=0)  # LM Studio will refuse: not worth a reload
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
-    with ExitStack() as stack:
-        stack.callback(services.slots.take().release)
-        stack.enter_context(services.backend.watchdog.watch(call))
-        with use_model(services, requirements, call, stack) as is_cold:
-            if not truncate:
-                check_lengths(inputs, _context_length(services, requirements.target))
-            ready_ns = time.perf_counter_ns()
-            answer = _ask(services, requirements, payload, call)
+    with manager.use(requirements, is_disconnected) as use:
+        if not truncate:
+            check_lengths(inputs, _context_length(manager.backend, target))
+        ready_ns = time.perf_counter_ns()
+        answer = use.send(lambda named: _embed(manager.backend, target, named, use.call), payload)
     ended_ns = time.perf_counter_ns()
     return EmbeddingResult(
         answer=answer,
         vectors=to_vectors(answer, len(inputs)),
-        load_ns=(ended_ns if is_cold else ready_ns) - started_ns,
+        load_ns=(ended_ns if use.is_cold else ready_ns) - started_ns,
         total_ns=ended_ns - started_ns,
     )
 
 
 def is_listed_as_llm(target: ResolvedModel) -> bool:
-    """Tell whether the backend says of the model that it is none for embeddings; the oldest say nothing."""
+    """Tell whether the backend lists the model as one that has no embeddings; LM Studio before 0.3.6 lists no kind."""
     return target.listing.generation.reports_state and target.model.kind is Kind.LLM
 
 
-def _context_length(services: Services, target: ResolvedModel) -> int | None:
-    models = services.backend.listing(max_age=LENGTHS_SECONDS).models
-    model = next((one for one in models if one.key == target.model.key), target.model)
+def _context_length(backend: LMStudio, target: ResolvedModel) -> int | None:
+    models = backend.listing(max_age=LENGTHS_SECONDS).models
+    model = next((listed for listed in models if listed.key == target.model.key), target.model)
     return model.loaded_context_length or model.max_context_length
 
 
-def _ask(services: Services, requirements: ModelRequirements, payload: Payload, call: BackendCall) -> dict[str, Any]:
-    """Ask; cure what a second attempt can cure, once."""
+def _embed(backend: LMStudio, target: ResolvedModel, payload: Payload, call: BackendCall) -> dict[str, Any]:
     try:
-        return services.backend.embed(payload, call)
+        return backend.embed(payload, call)
     except BackendRequestError as exc:
-        if is_listed_as_llm(requirements.target):
-            text = f'"{requirements.target.name}" does not support embeddings'
-            raise BackendRequestError(text, status=exc.status) from exc
-        if not isinstance(exc, NoModelLoaded):
+        if not is_listed_as_llm(target):
             raise
-        load_after(exc, services, requirements, call)
-    except ModelLoadError as exc:
-        if "unloaded" not in exc.text:  # evicted before it came to our texts
-            raise
-    return services.backend.embed(payload, call)
+        raise BackendRequestError(f'"{target.name}" does not support embeddings', status=exc.status) from exc

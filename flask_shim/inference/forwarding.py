@@ -1,20 +1,20 @@
-"""Answers passed on byte for byte as they arrive, with the shim's manners around them: slots, hang-ups, true errors."""
+"""Forwarded requests: the backend's answer byte for byte, with slots, cancellation and true error statuses."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from flask import Response
 
 from flask_shim.error_responses import anthropic_error, openai_error
-from flask_shim.errors import BackendProtocolError, NoModelLoaded, ServerBusy
-from flask_shim.inference.model_use import ModelRequirements, load_after, use_model
+from flask_shim.errors import BackendProtocolError, ServerBusy
 from flask_shim.inference.streaming import SSE, stream_response
-from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.http.error_parsing import (
     error_from_text,
     error_text,
@@ -23,82 +23,103 @@ from flask_shim.lmstudio.http.error_parsing import (
 )
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.waiters import BoundedWaiters
+from flask_shim.models.loader import ModelRequirements
+from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
 from flask_shim.observability.request_context import current
-from flask_shim.services import Services
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 512
 _DONE = b"data: [DONE]\n\n"
-_SAID_ERROR = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
-_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _SAID_ERROR.pattern)
+_ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
+_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _ERROR_EVENT.pattern)
 
 _LONGEST_EVENT = 8
-"""How many times as long as a chat's an event may be that is passed on: some hold the whole answer once more."""
+"""A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
-"""How an error with status 200 begins."""
+"""The beginning of an error with status 200."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardRequest:
-    """One request to pass on, with its path percent-encoded. ``need`` is there when it uses a model."""
+    """A POST to forward; its path is percent-encoded.
 
-    method: str
+    ``raw`` are the bytes that the client sent, ``body`` the JSON in them, ``payload`` what is sent instead. The model's
+    name is written into the payload where ``requirements`` has a model.
+    """
+
     path: str
+    payload: Mapping[str, Any] = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     query: str = ""
-    body: bytes | None = field(default=None, repr=False)
     accept: str = "*/*"
     requirements: ModelRequirements | None = None
 
 
-def forward(services: Services, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
-    """Send ``request`` to the backend and answer with what it answers, as it comes."""
-    call = services.call(is_disconnected)
+def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
+    """Send ``request`` to the backend and answer with its answer as it arrives."""
+    backend = manager.backend
+
+    def send(payload: Mapping[str, Any]) -> _Answer:
+        body = request.raw if payload == request.body else orjson.dumps(payload)
+        return _open(backend, call, "POST", _with_query(request.path, request.query), body, request.accept)
+
     with ExitStack() as stack:
-        if request.method != "GET":
-            stack.callback(services.slots.take().release)
-        elif not stack.enter_context(services.relays.take()):  # lists take no slot, but must leave threads to others
-            raise ServerBusy(BUSY, retry_after=1)
-        if request.requirements is not None:
-            current().uses(request.requirements.target.model.key)
-        stack.enter_context(services.backend.watchdog.watch(call))
         if request.requirements is None:
-            answer, first = _ask(services, request, call)
+            call = stack.enter_context(manager.admit(is_disconnected))
+            answer = send(request.payload)
         else:
-            with use_model(services, request.requirements, call, stack):
-                answer, first = _ask_curing(services, request, call)
-        stack.callback(answer.close)
-        current().first_token()
-        return stream_response(
-            _events(services, answer, first, request.path) if answer.content_type == SSE else iter((first,)),
-            stack.pop_all(),
-            mimetype=answer.content_type or "application/json",
-            to_error=error_event(request.path),
-            headers={} if answer.content_type == SSE else {"Content-Length": str(len(first))},
-        )
+            use = stack.enter_context(manager.use(request.requirements, is_disconnected))
+            call = use.call
+            answer = use.send(send, request.payload)
+        return _respond(backend, answer, request.path, stack)
 
 
-def _ask_curing(services: Services, request: ForwardRequest, call: BackendCall) -> tuple[BackendResponse, bytes]:
-    try:
-        return _ask(services, request, call)
-    except NoModelLoaded as exc:
-        if request.requirements is None:
-            raise
-        load_after(exc, services, request.requirements, call)
-        return _ask(services, request, call)
+def forward_list(
+    manager: ModelManager, waiters: BoundedWaiters, path: str, is_disconnected: Callable[[], bool], *, query: str = ""
+) -> Response:
+    """Answer with the backend's answer to a GET, which takes no slot but may not occupy every thread."""
+    call = manager.new_call(is_disconnected)
+    with ExitStack() as stack:
+        if not stack.enter_context(waiters.take()):
+            raise ServerBusy(BUSY, retry_after=1)
+        stack.enter_context(manager.backend.watchdog.watch(call))
+        return _respond(manager.backend, _open(manager.backend, call, "GET", _with_query(path, query)), path, stack)
 
 
-def _ask(services: Services, request: ForwardRequest, call: BackendCall) -> tuple[BackendResponse, bytes]:
-    """Return the answer with its first bytes, or with all of them if it is no stream; raise what it refuses with.
+_Answer = tuple[BackendResponse, bytes]
+"""An answer with its first bytes, or with all of them if it is no event stream."""
 
-    What is no stream comes in one go, so there is nothing to gain by passing on a part that may turn out to be cut.
-    """
-    options = services.backend.options
-    seconds = options.list_timeout if request.method == "GET" else options.first_byte_timeout
+
+def _respond(backend: LMStudio, opened: _Answer, path: str, stack: ExitStack) -> Response:
+    answer, first = opened
+    stack.callback(answer.close)
+    current().first_token()
+    is_stream = answer.content_type == SSE
+    return stream_response(
+        _events(backend, answer, first, path) if is_stream else iter((first,)),
+        stack.pop_all(),
+        mimetype=answer.content_type or "application/json",
+        to_error=error_event(path),
+        headers={} if is_stream else {"Content-Length": str(len(first))},
+    )
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _open(
+    backend: LMStudio, call: BackendCall, method: str, path: str, body: bytes | None = None, accept: str = "*/*"
+) -> _Answer:
+    """Send a request; raise the backend's error. An answer that is no stream is read whole, so that it can't be cut."""
+    options = backend.options
+    seconds = options.list_timeout if method == "GET" else options.first_byte_timeout
     call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
-    path = f"{request.path}?{request.query}" if request.query else request.path
-    answer = services.backend.open(request.method, path, call, request.body, {"Accept": request.accept})
+    answer = backend.open(method, path, call, body, {"Accept": accept})
     try:
         answer.check_encoding()
         is_stream = answer.content_type == SSE and answer.status < 300
@@ -114,7 +135,7 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
     if answer.status >= 300:
         raise parse_error_response(answer.status, first, answer.headers, token=token)
     if answer.status != 200 and not first:
-        raise BackendProtocolError(f"LM Studio answered with status {answer.status} and nothing else")
+        raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
     if answer.content_type == SSE:
         _check_first_event(redact_token(token, first))
     elif _ERROR.match(first):
@@ -124,16 +145,16 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
 
 
 def _check_first_event(first: bytes) -> None:
-    """Raise an error that comes before anything else: there is still time for a true status."""
+    """Raise an error that is the first event, as long as the status can still be changed."""
     if first.startswith((b"event: error", b'data: {"error"')):
         payloads = SseSplitter().feed(first)
         text = error_text(payloads[0]) if payloads else ""
         raise error_from_text(text or "LM Studio reported an error", 500)
 
 
-def _events(services: Services, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
-    """Yield whole events; raise if they break off, or are too many."""
-    options = services.backend.options
+def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
+    """Yield whole events; raise if the stream is cut, or is too long."""
+    options = backend.options
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in _ENDED_BY_DONE
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
@@ -149,7 +170,7 @@ def _events(services: Services, answer: BackendResponse, first: bytes, path: str
             yield events
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
-            return  # whatever becomes of the connection
+            return  # the answer is complete, even if the connection breaks now
         block = _next(answer, tail)
     if ends_by_done and not _END.search(tail):
         raise BackendProtocolError(CUT)
@@ -164,17 +185,17 @@ def _complete(cutter: EventCutter, block: bytes) -> bytes:
 
 
 def _next(answer: BackendResponse, tail: bytes) -> bytes:
-    """Return the next bytes; a connection that breaks behind an error has said why already."""
+    """Return the next bytes; a connection that breaks after an error event has ended properly."""
     try:
         return answer.read()
     except BackendProtocolError:
-        if _SAID_ERROR.search(tail):
+        if _ERROR_EVENT.search(tail):
             return b""
         raise
 
 
 def error_event(path: str) -> Callable[[str], bytes]:
-    """Return how a stream of that path says that it broke."""
+    """Return the encoder for the error event that ends a broken stream of that path."""
     if path.startswith("/v1/messages"):
         return lambda text: b"event: error\ndata: " + orjson.dumps(anthropic_error(text)) + b"\n\n"
     if path.startswith(("/v1/responses", "/api/v1/chat")):

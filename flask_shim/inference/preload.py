@@ -1,6 +1,6 @@
-"""SHIM_PRELOAD: models that are loaded while the shim starts, so that the first to ask need not wait for them.
+"""SHIM_PRELOAD: models that are loaded while the shim starts, so that the first request need not wait for them.
 
-Services often start before LM Studio does, so it is waited for. What cannot be loaded is a warning.
+Services often start before LM Studio does, so the shim waits for it. A model that cannot be loaded is a warning.
 """
 
 from __future__ import annotations
@@ -11,73 +11,81 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flask_shim.config import Config
 from flask_shim.errors import ClientDisconnected, ModelNotFound, ShimError
-from flask_shim.inference.model_use import load_model, pinned
-from flask_shim.lmstudio import BackendCall
-from flask_shim.services import Services
+from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.models.manager import ModelManager
+from flask_shim.models.registry import ModelRegistry
 from flask_shim.translate.ollama.alias_defaults import context_of
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10.0
-"""How long to wait before LM Studio is looked for again."""
+"""How long to wait before LM Studio is asked again."""
 
-_LOOK_SECONDS = 0.1
-
-
-@contextmanager
-def preloading(services: Services) -> Iterator[None]:
-    """Load the models of the settings on a thread while the block runs; what still loads at its end is given up."""
-    if not services.config.preload:
-        yield
-        return
-    stopped = threading.Event()
-    thread = threading.Thread(target=_preload_all, args=(services, stopped), name="shim-preloading", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        while thread.is_alive():  # also while it only asks for the list; again, if it was just about to ask
-            services.backend.watchdog.cancel_all(ClientDisconnected())
-            thread.join(_LOOK_SECONDS)
+_JOIN_SECONDS = 0.1
 
 
-def preload(services: Services, name: str, call: BackendCall) -> None:
-    """Load one model as its name and the settings want it, to stay; nothing happens if it is loaded so."""
-    target = services.directory.find(name)
-    if target is None:
-        raise ModelNotFound(f"LM Studio has no model {name!r}")
-    context = context_of(target.entry) or services.config.default_context
-    with services.backend.watchdog.watch(call):
-        load_model(services, pinned(services, target, context), call)
+class Preloader:
+    """Loads models by name, pinned and with the context that their alias or the settings give."""
 
+    def __init__(self, config: Config, registry: ModelRegistry, manager: ModelManager) -> None:
+        """Send nothing yet."""
+        self._config = config
+        self._registry = registry
+        self._manager = manager
 
-def _preload_all(services: Services, stopped: threading.Event) -> None:
-    if not _wait_for_lm_studio(services, stopped):
-        return
-    for name in services.config.preload:
-        started_at = time.monotonic()
-        try:
-            preload(services, name, BackendCall(stopped.is_set))
-        except ClientDisconnected:
+    def load(self, name: str, call: BackendCall) -> None:
+        """Load one model; nothing happens if it is loaded already."""
+        target = self._registry.find(name)
+        if target is None:
+            raise ModelNotFound(f"LM Studio has no model {name!r}")
+        context = context_of(target.entry) or self._config.default_context
+        with self._manager.backend.watchdog.watch(call):
+            self._manager.load_pinned(target, call, context=context)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Load the models of SHIM_PRELOAD on a thread while the block runs; abort what is still loading at its end."""
+        if not self._config.preload:
+            yield
             return
-        except ShimError as exc:
-            log.warning("not preloaded model=%s: %s", name, exc.text)
-        else:
-            log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._load_all, args=(stopped,), name="shim-preloading", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            while thread.is_alive():  # repeated, because the thread may be about to send its next request
+                self._manager.backend.watchdog.cancel_all(ClientDisconnected())
+                thread.join(_JOIN_SECONDS)
+
+    def _load_all(self, stopped: threading.Event) -> None:
+        if not _wait_for_lm_studio(self._manager.backend, stopped):
+            return
+        for name in self._config.preload:
+            started_at = time.monotonic()
+            try:
+                self.load(name, BackendCall(stopped.is_set))
+            except ClientDisconnected:
+                return
+            except ShimError as exc:
+                log.warning("not preloaded model=%s: %s", name, exc.text)
+            else:
+                log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
 
 
-def _wait_for_lm_studio(services: Services, stopped: threading.Event) -> bool:
-    """Wait until LM Studio has a list of models; tell whether it has, and not the shim was stopped."""
-    is_told = False
+def _wait_for_lm_studio(backend: LMStudio, stopped: threading.Event) -> bool:
+    """Wait until LM Studio lists its models; return False if ``stopped`` is set before."""
+    is_logged = False
     while not stopped.is_set():
         try:
-            services.backend.listing(max_age=0)
+            backend.listing(max_age=0)
         except ShimError as exc:
-            if not is_told and not stopped.is_set():
+            if not is_logged and not stopped.is_set():
                 log.warning("preloading waits for LM Studio: %s", exc.text)
-            is_told = True
+            is_logged = True
             stopped.wait(RETRY_SECONDS)
         else:
             return True

@@ -1,4 +1,4 @@
-"""A pull from its first line to its last: watched while LM Studio downloads, and usable when it says "success"."""
+"""A pull from its first record to its last: followed while LM Studio downloads, and usable once it says "success"."""
 
 from __future__ import annotations
 
@@ -11,46 +11,99 @@ from flask_shim.errors import ClientDisconnected, ShimError
 from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
-from flask_shim.models.registry import ResolvedModel
+from flask_shim.models.alias_store import AliasStore
+from flask_shim.models.manager import ModelManager
+from flask_shim.models.registry import ModelRegistry, ResolvedModel
 from flask_shim.models.slots import draining_error
-from flask_shim.services import Services
 from flask_shim.translate.ollama.alias import copied, is_alias_name, plain
 from flask_shim.translate.ollama.listing import digest
 from flask_shim.translate.ollama.pull_records import BEGIN, END, Step, Wanted, pulled_model, pulling
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
 Steps = Generator[Step, None, None]
 
 
-def pull(services: Services, name: str, wanted: Wanted, target: ResolvedModel | None, call: BackendCall) -> Steps:
-    """Yield Ollama's lines for a pull; ``target`` is there when the model is, and then nothing is downloaded.
+class Pull:
+    """The pull of one name that LM Studio does not have yet."""
 
-    Ends at once when the client goes; LM Studio goes on downloading, and the next pull joins it.
-    """
+    def __init__(
+        self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str, wanted: Wanted
+    ) -> None:
+        """Send nothing yet."""
+        self._manager = manager
+        self._backend = manager.backend
+        self._registry = registry
+        self._aliases = aliases
+        self._name = name
+        self._wanted = wanted
+
+    def steps(self, call: BackendCall) -> Steps:
+        """Download the model and yield Ollama's records.
+
+        Ends when the client disconnects; LM Studio continues the download, and the next pull follows the same one.
+        """
+        yield BEGIN
+        with closing(self._download(call)) as steps:
+            yield from steps
+        yield from END[:-1]
+        self._wait_until_usable(call)
+        yield END[-1]
+
+    def _download(self, call: BackendCall) -> Steps:
+        with closing(self._backend.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
+            moment = _first(moments)
+            while moment is not None:
+                if self._manager.slots.draining:
+                    raise draining_error()
+                yield self._record(moment)
+                moment = next(moments, None)
+
+    def _record(self, moment: Download) -> Step:
+        total, done = moment.total_bytes, moment.done_bytes
+        if moment.is_complete:
+            if total is None and (model := self._listed()) is not None:
+                total = model.size_bytes
+            done = total
+        return pulling(self._wanted.digest, total, done)
+
+    def _listed(self) -> Model | None:
+        return pulled_model(self._wanted, self._backend.listing(max_age=0).models)
+
+    def _wait_until_usable(self, call: BackendCall) -> None:
+        """Wait until the model can be used by the name it was pulled by: clients send it once they read "success"."""
+        ends_at = time.monotonic() + SETTLE_SECONDS
+        while not self._is_usable():
+            if time.monotonic() > ends_at:
+                log.warning("pulled model=%s, but LM Studio does not list it by that name", self._name)
+                return
+            pause(call, _POLL_SECONDS)
+
+    def _is_usable(self) -> bool:
+        """Tell whether the name is known; one that LM Studio lists differently becomes an alias."""
+        try:
+            model = self._listed()
+            if self._registry.find(self._name) is not None:
+                return True
+            if model is None or not is_alias_name(self._name):
+                return False
+            source = plain(model, _identifier(self._wanted, model))
+            self._aliases.put(copied(source, self._name, time.time_ns()))
+        except ShimError as exc:  # the download itself has succeeded
+            log.warning("pulled model=%s cannot be looked up: %s", self._name, exc.text)
+            return False
+        log.info("pulled model=%s is %s", self._name, model.key)
+        return True
+
+
+def already_pulled(target: ResolvedModel) -> Steps:
+    """Yield Ollama's records for a model that LM Studio has."""
+    size = target.model.size_bytes
     yield BEGIN
-    if target is not None:
-        size = target.model.size_bytes
-        yield pulling(digest(target.entry), size, size)
-        yield from END
-        return
-    with closing(_downloaded(services, wanted, call)) as steps:
-        yield from steps
-    yield from END[:-1]
-    _settle(services, name, wanted, call)
-    yield END[-1]
-
-
-def _downloaded(services: Services, wanted: Wanted, call: BackendCall) -> Steps:
-    with closing(services.backend.download(wanted.model, wanted.quantization, call=call)) as moments:
-        moment = _first(moments)
-        while moment is not None:
-            if services.slots.draining:
-                raise draining_error()
-            yield _line(services, wanted, moment)
-            moment = next(moments, None)
+    yield pulling(digest(target.entry), size, size)
+    yield from END
 
 
 def _first(moments: Generator[Download, None, None]) -> Download | None:
@@ -62,52 +115,7 @@ def _first(moments: Generator[Download, None, None]) -> Download | None:
         raise ShimError(f"pull model manifest: {exc.text}") from exc
 
 
-def _line(services: Services, wanted: Wanted, moment: Download) -> Step:
-    total, done = moment.total_bytes, moment.done_bytes
-    if moment.is_complete:
-        total = total or _size(services, wanted)
-        done = total
-    return pulling(wanted.digest, total, done)
-
-
-def _size(services: Services, wanted: Wanted) -> int | None:
-    model = _listed(services, wanted)
-    return model.size_bytes if model else None
-
-
-def _listed(services: Services, wanted: Wanted) -> Model | None:
-    return pulled_model(wanted, services.backend.listing(max_age=0).models)
-
-
-def _settle(services: Services, name: str, wanted: Wanted, call: BackendCall) -> None:
-    """Wait until the model can be asked for by the name it was pulled by: clients do once they read "success".
-
-    Where LM Studio lists it under another one, that name becomes an alias: clients go on with the name they pulled.
-    """
-    ends_at = time.monotonic() + SETTLE_SECONDS
-    while not _is_usable(services, name, wanted):
-        if time.monotonic() > ends_at:
-            log.warning("pulled model=%s, but LM Studio lists nothing that is surely it", name)
-            return
-        pause(call, _LOOK_SECONDS)
-
-
-def _is_usable(services: Services, name: str, wanted: Wanted) -> bool:
-    try:
-        model = _listed(services, wanted)
-        if services.directory.find(name) is not None:
-            return True
-        if model is None or not is_alias_name(name):
-            return False
-        services.aliases.put(copied(plain(model, _identifier(wanted, model)), name, time.time_ns()))
-    except ShimError as exc:  # the model is there all the same
-        log.warning("pulled model=%s cannot be looked for: %s", name, exc.text)
-        return False
-    log.info("pulled model=%s is %s", name, model.key)
-    return True
-
-
 def _identifier(wanted: Wanted, model: Model) -> str:
-    """Return the variant that was pulled, the key where LM Studio lists none."""
+    """Return the variant that was pulled; the key if LM Studio lists no variants."""
     variant = (wanted.quantization or wanted.model.partition("@")[2]).lower()
     return next((text for text in model.variants if variant and text.lower().endswith(f"@{variant}")), model.key)

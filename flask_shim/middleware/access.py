@@ -45,12 +45,6 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or f"{path}/".startswith(_OPEN_PREFIX)
 
 
-def check_may_change(config: Config) -> None:
-    """Raise Forbidden where the models must stay as they are; for all routes that change them."""
-    if config.read_only:
-        raise Forbidden("this server is read-only (SHIM_READ_ONLY): models cannot be loaded, unloaded or changed")
-
-
 class AccessGuards:
     """The four checks; each returns why a request is refused, or None."""
 

@@ -1,8 +1,8 @@
-"""Loading and unloading, one at a time per model, and how long a loaded model may stay.
+"""When a loaded model is unloaded, and who may load or unload it meanwhile.
 
-LM Studio loads a model when it is asked for (just in time, with a ``ttl`` that only counts for that load) or when it
-is told to (without one). Simultaneous first requests would load copies, and a second explicit load makes a second
-instance; so every request passes through its model's turn, and whoever has to load keeps the turn meanwhile.
+LM Studio 0.4 loads a model just in time, with a ``ttl`` that counts for that load only, or explicitly, without one.
+Simultaneous first requests load a copy each, and so does a second explicit load. Every request therefore takes its
+model's turn, and keeps it while the model loads.
 """
 
 from __future__ import annotations
@@ -14,51 +14,116 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio import BackendCall, Model
 
 _WAIT_SECONDS = 0.1
 
 CLOSE_SECONDS = 2.0
-"""How long to wait for the thread: it ends with the process if a list keeps it."""
+"""How long to wait for the expiry thread, which is a daemon and ends with the process at the latest."""
 
 Unload = Callable[[str, Callable[[], bool]], None]
-"""Gets the key of a model whose time is up, and what tells, from any thread, whether to give it up."""
+"""Receives a model's key, and a function that tells from any thread whether to stop."""
 
 
 @dataclass(slots=True, eq=False)
 class LoadedModel:
-    """What the shim knows of one model's stay. Times are on the :func:`time.monotonic` clock, lengths seconds."""
+    """The turn, the users and the keep-alive of one model. Times are on the :func:`time.monotonic` clock."""
 
     key: str
     changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     is_busy: bool = False
+    """Whether a thread holds the turn."""
     users: int = 0
     last_used_at: float | None = None
     keep_alive: float | None = None
-    """What the last client that cared has asked for."""
+    """The last ``keep_alive`` that a client sent."""
     ttl: float | None = None
-    """After how long the backend unloads it by itself, where a request of ours made it load the model."""
+    """The ``ttl`` of the request that made LM Studio load the model."""
     is_ours: bool = False
-    """It was loaded through us; what others loaded is only unloaded when a client says so outright."""
+    """Whether it was loaded through this process. Other models are only unloaded by an explicit request."""
+    granted: tuple[int, int | None] = (0, None)
+    """The last context asked for at a load, and what LM Studio loaded; None if the load failed or it did not say."""
 
     @property
     def expires_at(self) -> float | None:
-        """When the model goes; None when that was agreed with somebody else, infinity while it is used."""
+        """When the model is unloaded; infinity while it is in use, None if this process does not unload it."""
         lengths = [length for length in (self.keep_alive, self.ttl) if length is not None]
         if self.last_used_at is None or not lengths or not (self.is_ours or self.keep_alive == 0):
             return None
         return math.inf if self.users else self.last_used_at + min(lengths)
 
-    def loaded(self, ttl: float | None) -> None:
-        """Note that a request of ours loaded the model, to stay for ``ttl`` seconds (None: until it is told to go)."""
+    def seconds_left(self, now: float) -> float:
+        """Return the time to the unload; of a model in use, its whole keep-alive; infinity if there is no end."""
+        expires_at = self.expires_at
+        if expires_at is None:
+            return math.inf
+        if math.isinf(expires_at):
+            return min((length for length in (self.keep_alive, self.ttl) if length is not None), default=math.inf)
+        return max(0.0, expires_at - now)
+
+    def has_context(self, model: Model, context: int) -> bool:
+        """Tell whether ``model`` is loaded with ``context`` tokens, or with what LM Studio grants for that."""
+        loaded = model.loaded_context_length
+        if not model.is_loaded or loaded is None or loaded >= context:
+            return model.is_loaded  # an unknown length is accepted: a reload costs more
+        asked, granted = self.granted
+        return context <= asked and granted in (None, loaded)
+
+    def note_load(self, ttl: float | None) -> None:
+        """Record that this process loaded the model; LM Studio unloads it after ``ttl`` idle seconds, or never."""
         self.is_ours, self.ttl = True, ttl
+
+    def forget(self) -> None:
+        """Drop the keep-alive and the granted context: the model was unloaded."""
+        with self.changed:
+            self.keep_alive = self.ttl = None
+            self.is_ours = False
+            self.granted = (0, None)
+
+    def acquire(self, call: BackendCall) -> None:
+        """Wait for the turn and take it; raise the failure of ``call`` if it is cancelled."""
+        with self.changed:
+            while self.is_busy:
+                self.changed.wait(_WAIT_SECONDS)
+                call.check()
+            self.is_busy = True
+
+    def release(self) -> None:
+        """Pass the turn on."""
+        with self.changed:
+            self.is_busy = False
+            self.changed.notify_all()
+
+    def wait_until_idle(self, call: BackendCall) -> None:
+        """Wait, holding the turn, until no request uses the model."""
+        with self.changed:
+            while self.users:
+                self.changed.wait(_WAIT_SECONDS)
+                call.check()
+
+    def unload_when_idle(self) -> bool:
+        """Have a model in use unloaded after its last request; return whether it is in use."""
+        with self.changed:
+            if self.users:
+                self.keep_alive = 0.0
+            return bool(self.users)
+
+    @contextmanager
+    def unloading(self) -> Iterator[None]:
+        """Show the model as expired while the block, which holds the turn, unloads it."""
+        with self.changed:
+            self.keep_alive, self.last_used_at = 0.0, time.monotonic()
+        try:
+            yield
+        finally:
+            self.forget()
 
 
 class KeepAliveTracker:
-    """All models that were asked for through this process."""
+    """The models that were used through this process, and the thread that unloads them when they expire."""
 
     def __init__(self, unload: Unload) -> None:
-        """``unload`` is called on a thread of ours."""
+        """``unload`` is called on the tracker's thread."""
         self._unload = unload
         self._by_key: dict[str, LoadedModel] = {}
         self._lock = threading.Condition()
@@ -66,27 +131,27 @@ class KeepAliveTracker:
         self._closed = False
 
     def of(self, key: str) -> LoadedModel:
-        """Return the resident of that key, made on first use."""
+        """Return the entry of a model, created on first use."""
         with self._lock:
             return self._by_key.setdefault(key, LoadedModel(key))
 
-    def enter(self, resident: LoadedModel, keep_alive: float | None) -> None:
-        """Count a user of the model; ``keep_alive`` replaces the agreed one unless None."""
-        with resident.changed:
-            resident.users += 1
+    def enter(self, loaded: LoadedModel, keep_alive: float | None) -> None:
+        """Count a user; ``keep_alive`` replaces the previous one unless it is None."""
+        with loaded.changed:
+            loaded.users += 1
             if keep_alive is not None:
-                resident.keep_alive = keep_alive
+                loaded.keep_alive = keep_alive
 
-    def leave(self, resident: LoadedModel) -> None:
-        """Uncount a user; the last one to leave starts the clock."""
-        with resident.changed:
-            resident.users -= 1
-            resident.last_used_at = time.monotonic()
-            resident.changed.notify_all()
+    def leave(self, loaded: LoadedModel) -> None:
+        """Remove a user; the keep-alive starts with the last one."""
+        with loaded.changed:
+            loaded.users -= 1
+            loaded.last_used_at = time.monotonic()
+            loaded.changed.notify_all()
         self._wake()
 
     def close(self) -> None:
-        """End the thread; what it is unloading is given up."""
+        """End the thread; an unload that is running is aborted."""
         with self._lock:
             self._closed = True
             self._lock.notify()
@@ -100,7 +165,7 @@ class KeepAliveTracker:
     def _wake(self) -> None:
         with self._lock:
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="shim-residents", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
                 self._thread.start()
             self._lock.notify()
 
@@ -113,75 +178,25 @@ class KeepAliveTracker:
                 if not due:
                     self._lock.wait(wait)
                     continue
-            for resident in due:
-                self._unload_expired(resident)
+            for loaded in due:
+                self._unload_expired(loaded)
 
     def _due(self, now: float) -> tuple[list[LoadedModel], float | None]:
-        """Return whose time is up, and in how many seconds to look again (None: when somebody leaves)."""
-        times = [(resident, at) for resident in self._by_key.values() if (at := resident.expires_at) is not None]
-        due = [resident for resident, at in times if at <= now and not resident.is_busy]
-        waits = [max(at - now, _WAIT_SECONDS) for resident, at in times if at < math.inf and resident not in due]
+        """Return the expired models, and the seconds until the next one expires (None: no time is known)."""
+        times = [(loaded, at) for loaded in self._by_key.values() if (at := loaded.expires_at) is not None]
+        due = [loaded for loaded, at in times if at <= now and not loaded.is_busy]
+        waits = [max(at - now, _WAIT_SECONDS) for loaded, at in times if at < math.inf and loaded not in due]
         return due, min(waits, default=None)
 
-    def _unload_expired(self, resident: LoadedModel) -> None:
-        """Unload the model, holding its turn, unless somebody has come back to it."""
-        with resident.changed:
-            expires_at = resident.expires_at
-            if resident.is_busy or expires_at is None or expires_at > time.monotonic():
+    def _unload_expired(self, loaded: LoadedModel) -> None:
+        """Unload a model, holding its turn, unless a request has come for it since it expired."""
+        with loaded.changed:
+            expires_at = loaded.expires_at
+            if loaded.is_busy or expires_at is None or expires_at > time.monotonic():
                 return
-            resident.is_busy = True
+            loaded.is_busy = True
         try:
-            with unloading(resident):
-                self._unload(resident.key, self._is_closed)
+            with loaded.unloading():
+                self._unload(loaded.key, self._is_closed)
         finally:
-            release(resident)
-
-
-@contextmanager
-def unloading(resident: LoadedModel) -> Iterator[None]:
-    """Let the block, which holds the turn, unload the model: it goes now, and the next load agrees anew on its stay."""
-    with resident.changed:
-        resident.keep_alive, resident.last_used_at = 0.0, time.monotonic()
-    try:
-        yield
-    finally:
-        forget(resident)
-
-
-def forget(resident: LoadedModel) -> None:
-    """Drop what was agreed."""
-    with resident.changed:
-        resident.keep_alive = resident.ttl = None
-        resident.is_ours = False
-
-
-def unload_when_idle(resident: LoadedModel) -> bool:
-    """Have the model go with its last user, and tell whether it has one."""
-    with resident.changed:
-        if resident.users:
-            resident.keep_alive = 0.0
-        return bool(resident.users)
-
-
-def acquire(resident: LoadedModel, call: BackendCall) -> None:
-    """Wait for the model's turn and take it; raise what ``call`` was cancelled with."""
-    with resident.changed:
-        while resident.is_busy:
-            resident.changed.wait(_WAIT_SECONDS)
-            call.check()
-        resident.is_busy = True
-
-
-def release(resident: LoadedModel) -> None:
-    """Let the next one pass."""
-    with resident.changed:
-        resident.is_busy = False
-        resident.changed.notify_all()
-
-
-def wait_until_idle(resident: LoadedModel, call: BackendCall) -> None:
-    """Wait, holding the turn, until no request uses the model any more."""
-    with resident.changed:
-        while resident.users:
-            resident.changed.wait(_WAIT_SECONDS)
-            call.check()
+            loaded.release()

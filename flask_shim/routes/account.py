@@ -49,5 +49,5 @@ def web_fetch() -> Response:
 @bp.get("/api/experimental/model-recommendations")
 def recommendations() -> Response:
     """Recommend the models that are there: given none, clients recommend some that LM Studio cannot pull."""
-    entries = services().directory.entries(services().backend.listing())
+    entries = services().registry.entries(services().backend.listing())
     return json_response(to_recommendations(entries))

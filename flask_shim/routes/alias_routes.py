@@ -13,7 +13,6 @@ from flask import Blueprint, Response, request
 
 from flask_shim.errors import BadRequest, ModelNotFound, NotSupported, ShimError
 from flask_shim.inference.streaming import NDJSON
-from flask_shim.middleware.access import check_may_change
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas import load_copy, load_create, load_delete, load_push
 from flask_shim.services import services
@@ -38,7 +37,7 @@ NO_PUSHING = "LM Studio has no registry that models could be pushed to"
 @bp.post("/api/create")
 def create() -> Response:
     """Make a name from a model, or from another such name, with settings of its own."""
-    check_may_change(services().config)
+    services().manager.check_may_change()
     api_request = load_create(request.get_data(cache=False))
     _check_files(api_request)
     if not is_alias_name(api_request.model):
@@ -58,13 +57,13 @@ def create() -> Response:
 @bp.post("/api/copy")
 def copy() -> Response:
     """Give a model, or a name made here, another name."""
-    check_may_change(services().config)
+    services().manager.check_may_change()
     api_request = load_copy(request.get_data(cache=False))
     if not is_valid(api_request.source):
         raise BadRequest(f"source {go_quote(api_request.source)} is invalid")
     if not is_alias_name(api_request.destination):
         raise BadRequest(f"destination {go_quote(api_request.destination)} is invalid")
-    target = services().directory.find(api_request.source)
+    target = services().registry.find(api_request.source)
     if target is None:
         raise ModelNotFound(f"model {go_quote(api_request.source)} not found")
     _check_hides_nothing(api_request.destination, target)
@@ -77,7 +76,7 @@ def copy() -> Response:
 @bp.delete("/api/delete")
 def delete() -> Response:
     """Delete a name made here; a model that it hid is there again."""
-    check_may_change(services().config)
+    services().manager.check_may_change()
     api_request = load_delete(request.get_data(cache=False))
     name, source = split_source(api_request.model)
     if not name:
@@ -139,7 +138,7 @@ def _check_template(template: str) -> None:
 
 
 def _source(name: str) -> ResolvedModel:
-    target = services().directory.find(name)
+    target = services().registry.find(name)
     if target is None:
         raise ShimError(f"model '{name}' not found; pull it first", status=500)
     return target
@@ -157,7 +156,7 @@ def _alias_of(target: ResolvedModel) -> Alias:
 
 
 def _undeletable(forward_request: str, name: str, source: Source) -> ShimError:
-    if source is not Source.CLOUD and services().directory.find(name) is not None:
+    if source is not Source.CLOUD and services().registry.find(name) is not None:
         return NotSupported(NO_DELETING)
     return ModelNotFound(f"model '{forward_request.strip()}' not found")
 

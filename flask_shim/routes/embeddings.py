@@ -1,17 +1,16 @@
-"""Embeddings: Ollama's two routes, and OpenAI's with what LM Studio leaves out of it."""
+"""Embeddings: Ollama's two routes, and OpenAI's with the fields that LM Studio ignores."""
 
 from __future__ import annotations
 
-import orjson
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
 from flask_shim.errors import BackendRequestError, BadRequest, ShimError
 from flask_shim.inference.embed import EmbeddingResult, is_listed_as_llm, request_embeddings
 from flask_shim.inference.forwarding import ForwardRequest, forward
-from flask_shim.inference.model_use import requirements_for
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import EMBEDDINGS
+from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.routes.ollama_common import (
@@ -33,7 +32,7 @@ bp = Blueprint("embeddings", __name__)
 
 @bp.post("/api/embed")
 def embed() -> Response:
-    """Give the vector of every text, each of length one."""
+    """Return the vector of every text, normalized."""
     api_request = load_embed(request.get_data(cache=False))
     naming.checked(api_request.model, naming.EMBED)
     if api_request.input_complaint:
@@ -52,7 +51,7 @@ def embed() -> Response:
 
 @bp.post("/api/embeddings")
 def embeddings() -> Response:
-    """Give the vector of one text as the model makes it; the route of old clients."""
+    """Return the vector of one text as the model makes it; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
     target = naming.resolve(api_request.model, naming.EMBEDDINGS)
     api_request = with_checked_options(with_alias_options(target.entry, api_request))
@@ -68,25 +67,18 @@ def embeddings() -> Response:
 
 @bp.post("/v1/embeddings")
 def openai_embeddings() -> Response:
-    """Pass the answer through; LM Studio ignores base64 and dimensions, so those are done here."""
+    """Forward the request; base64 and dimensions, which LM Studio ignores, are applied here."""
     api_request = load_openai_embeddings(request.get_data(cache=False))
     naming.checked(api_request.model, naming.EMBED)
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
     target = naming.resolve(api_request.model, naming.EMBED)
-    payload = {**api_request.rest, "model": target.identifier}
-    requirements, is_disconnected = (
-        requirements_for(services(), target, context=context_of(target.entry)),
-        disconnect_check(request.environ),
-    )
+    requirements = ModelRequirements(target=target, context=context_of(target.entry))
+    manager, is_disconnected = services().manager, disconnect_check(request.environ)
     if _can_pass_through(api_request, target):
-        body = orjson.dumps(payload)
-        return forward(
-            services(),
-            ForwardRequest(method="POST", path=EMBEDDINGS, body=body, requirements=requirements),
-            is_disconnected,
-        )
-    done = request_embeddings(services(), requirements, payload, is_disconnected)
+        forwarded = ForwardRequest(path=EMBEDDINGS, payload=api_request.rest, requirements=requirements)
+        return forward(manager, forwarded, is_disconnected)
+    done = request_embeddings(manager, requirements, api_request.rest, is_disconnected)
     return json_response(
         to_openai(done.answer, done.vectors, dimensions=api_request.dimensions, as_base64=api_request.as_base64)
     )
@@ -105,7 +97,7 @@ def _embedded(
 ) -> EmbeddingResult:
     payload = embed_payload(target.identifier, texts, to_ttl(api_request.keep_alive, services().defaults))
     return request_embeddings(
-        services(),
+        services().manager,
         requirements_of_request(target, api_request),
         payload,
         disconnect_check(request.environ),
@@ -115,6 +107,6 @@ def _embedded(
 
 def _load_or_unload(target: ResolvedModel, api_request: EmbedRequest | EmbeddingsRequest) -> None:
     if api_request.keep_alive == 0:
-        unload_for_request(target)  # loading it first, as Ollama does, would only cost time
+        unload_for_request(target)  # Ollama loads it first, which only costs time
     else:
         load_for_request(target, api_request)

@@ -1,4 +1,4 @@
-"""The lists: which models there are, what they can do, which are loaded."""
+"""Model lists: all models, one model's details, the loaded models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import JSON_UTF8, json_response
-from flask_shim.inference.forwarding import ForwardRequest, forward
-from flask_shim.inference.model_use import seconds_left
+from flask_shim.inference.forwarding import forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes import naming
@@ -22,14 +21,14 @@ from flask_shim.translate.ollama.alias import with_models
 from flask_shim.translate.ollama.listing import Entry, to_ps, to_show, to_tags
 
 PS_SECONDS = 1.0
-"""How old a list may be that says what is loaded: VS Code polls it many times a second while it waits."""
+"""How old the list of loaded models may be: VS Code polls it many times a second while it waits."""
 
 bp = Blueprint("models", __name__)
 
 
 @bp.get("/api/version")
 def version() -> Response:
-    """Say which Ollama's API this is."""
+    """Return the version of Ollama whose API this is."""
     return json_response({"version": services().config.ollama_version})
 
 
@@ -37,7 +36,7 @@ def version() -> Response:
 def tags() -> Response:
     """List all models."""
     listing = services().backend.listing(must_answer=True)
-    return Response(_tags_body(services().directory.names(listing)), content_type=JSON_UTF8)
+    return Response(_tags_body(services().registry.names(listing)), content_type=JSON_UTF8)
 
 
 @lru_cache(maxsize=4)
@@ -63,12 +62,11 @@ def _show_body(target: ResolvedModel) -> bytes:
 
 @bp.get("/api/ps")
 def ps() -> Response:
-    """List the loaded models and when they will go: under their own names, for an alias is not loaded apart from it."""
+    """List the loaded models, by their own names, and when each is unloaded."""
     listing = services().backend.listing(max_age=PS_SECONDS)
-    now = time.monotonic()
     running = [
-        (entry, seconds_left(services().residents.of(entry.model.key), now))
-        for entry in services().directory.models(listing)
+        (entry, services().manager.seconds_left(entry.model))
+        for entry in services().registry.models(listing)
         if entry.model.is_loaded
     ]
     return json_response(to_ps(running, time.time_ns()))
@@ -76,19 +74,20 @@ def ps() -> Response:
 
 @bp.get("/v1/models")
 def openai_models() -> Response:
-    """Pass LM Studio's list on as it is, with the aliases at its end if there are any."""
-    own = forward(services(), ForwardRequest(method="GET", path="/v1/models"), disconnect_check(request.environ))
+    """Forward LM Studio's list, with the aliases appended."""
+    is_disconnected = disconnect_check(request.environ)
+    own = forward_list(services().manager, services().list_waiters, "/v1/models", is_disconnected)
     if not services().aliases.aliases():
         return own
     with closing(own):
         data = b"".join(own.iter_encoded())
-    aliases = services().directory.aliases(services().backend.listing())
+    aliases = services().registry.aliases(services().backend.listing())
     return Response(with_models(data, [_item(entry.name, entry) for entry in aliases]), mimetype=own.mimetype)
 
 
 @bp.get("/v1/models/<path:name>")
 def openai_model(name: str) -> Response:
-    """Describe one model as Ollama does; names may have slashes in them."""
+    """Describe one model as Ollama does; its name may contain slashes."""
     services().backend.listing(must_answer=True)
     return json_response(_item(name, naming.resolve(name, naming.SHOW).entry))
 

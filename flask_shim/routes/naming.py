@@ -53,7 +53,7 @@ EMBEDDINGS = Naming(not_found=_double)
 
 def resolve(name: str, naming: Naming) -> ResolvedModel:
     """Return what a client's name stands for; nothing is sent to the backend for a name that is not listed."""
-    target = services().directory.find(checked(name, naming))
+    target = services().registry.find(checked(name, naming))
     if target is None:
         raise naming.missing(name.strip())
     return target
@@ -67,6 +67,6 @@ def checked(name: str, naming: Naming) -> str:
     if source is Source.CLOUD:
         raise Forbidden(f"ollama cloud is disabled: {naming.remote}")
     # Looked up before it is called wrong: LM Studio has keys that Ollama's grammar forbids.
-    if not is_valid(plain) and services().directory.find(plain) is None:
+    if not is_valid(plain) and services().registry.find(plain) is None:
         raise BadRequest("invalid model name")
     return plain

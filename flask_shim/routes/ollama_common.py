@@ -12,10 +12,9 @@ from flask import Response, request
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import Completion
-from flask_shim.inference.model_use import ModelRequirements, load_model, requirements_for, unload_model
 from flask_shim.inference.ollama_response import new_call_id
 from flask_shim.inference.streaming import disconnect_check
-from flask_shim.middleware.access import check_may_change
+from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
@@ -59,7 +58,7 @@ def requirements_of_request(target: ResolvedModel, api_request: ModelAsk) -> Mod
     """Return what the ask needs of its model."""
     context = api_request.options.get("num_ctx") or services().config.default_context
     keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
-    return requirements_for(services(), target, keep_alive=keep_alive, context=context)
+    return ModelRequirements(target=target, keep_alive=keep_alive, context=context)
 
 
 def open_completion(
@@ -67,9 +66,8 @@ def open_completion(
 ) -> Completion:
     """Open the completion; it belongs to the caller."""
     requirements = requirements_of_request(target, api_request)
-    return Completion(services(), requirements, disconnect_check(request.environ), started_ns).open(
-        path, {**payload, "model": target.identifier}
-    )
+    is_disconnected = disconnect_check(request.environ)
+    return Completion(services().manager, requirements, is_disconnected, started_ns).open(path, payload)
 
 
 def load_response(target: ResolvedModel, api_request: InferenceRequest, records: RecordEncoder) -> Response:
@@ -80,10 +78,11 @@ def load_response(target: ResolvedModel, api_request: InferenceRequest, records:
 
 def load_for_request(target: ResolvedModel, api_request: ModelAsk) -> None:
     """Load the model and start its keep-alive."""
-    check_may_change(services().config)
+    manager = services().manager
+    manager.check_may_change()
     services().backend.listing(must_answer=True)  # one that went away holds no model
-    with services().work(disconnect_check(request.environ)) as call:
-        load_model(services(), requirements_of_request(target, api_request), call)
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.load(requirements_of_request(target, api_request), call)
 
 
 def unload_response(target: ResolvedModel, records: RecordEncoder) -> Response:
@@ -94,9 +93,10 @@ def unload_response(target: ResolvedModel, records: RecordEncoder) -> Response:
 
 def unload_for_request(target: ResolvedModel) -> None:
     """Unload the model."""
-    check_may_change(services().config)
-    with services().work(disconnect_check(request.environ)) as call:
-        unload_model(services(), target.model, call)
+    manager = services().manager
+    manager.check_may_change()
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.unload(target.model, call)
 
 
 def reader_options(

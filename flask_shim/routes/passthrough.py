@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import orjson
 from flask import Blueprint, Response, request
 
 from flask_shim.errors import BadRequest, NoSuchEndpoint
-from flask_shim.inference.forwarding import ForwardRequest, forward
-from flask_shim.inference.model_use import ModelRequirements, requirements_for
+from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.streaming import disconnect_check
-from flask_shim.middleware.access import check_may_change
+from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas.json_body import kind, read_object
@@ -93,9 +91,11 @@ _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/mode
 @bp.route("/api/v1/<path:rest>", methods=["GET", "POST"])
 def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passed on
     """Pass any other request through."""
-    forward_request = _get() if request.method == "GET" else _post()
+    manager, is_disconnected = services().manager, disconnect_check(request.environ)
     try:
-        return forward(services(), forward_request, disconnect_check(request.environ))
+        if request.method == "GET":
+            return forward_list(manager, services().list_waiters, _path(), is_disconnected, query=_query())
+        return forward(manager, _post(), is_disconnected)
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
@@ -103,13 +103,9 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passe
             services().backend.catalogue.expire()
 
 
-def _get() -> ForwardRequest:
-    return ForwardRequest(method="GET", path=_path(), query=request.query_string.decode("ascii", "replace"))
-
-
 def _post() -> ForwardRequest:
     if changes_models(request.path):
-        check_may_change(services().config)
+        services().manager.check_may_change()
     manners = _MANNERS.get(request.path, _PLAIN)
     raw, body = read_body(manners.go_type)
     manners.check(body)
@@ -128,20 +124,22 @@ def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def build_forward_request(raw: bytes, body: Body, payload: Payload, target: ResolvedModel | None) -> ForwardRequest:
-    """Return the request to pass on for ``target``: byte for byte, unless ``payload`` is another than ``body``."""
-    is_change = changes_models(request.path)
+    """Return the request to forward for ``target``: byte for byte, unless ``payload`` differs from ``body``."""
     requirements = None
     if target is not None:
-        payload["model"] = target.model.key if is_change else target.identifier
+        if changes_models(request.path):
+            payload = {**payload, "model": target.model.key}
+        else:
+            requirements = default_requirements(target)
         payload = payload_with_alias_defaults(request.path, payload, target.entry)
-        requirements = default_requirements(target)
     return ForwardRequest(
-        method="POST",
         path=_path(),
-        query=request.query_string.decode("ascii", "replace"),
-        body=raw if payload == body else orjson.dumps(payload),
+        query=_query(),
+        raw=raw,
+        body=body,
+        payload=payload,
         accept=request.headers.get("Accept", "*/*"),
-        requirements=None if is_change else requirements,
+        requirements=requirements,
     )
 
 
@@ -155,9 +153,13 @@ def _path() -> str:
     return quote(request.path, safe="/:@!$&'()*+,;=~")
 
 
+def _query() -> str:
+    return request.query_string.decode("ascii", "replace")
+
+
 def default_requirements(target: ResolvedModel) -> ModelRequirements:
     """Return what a request needs of its model that has no way to say so."""
-    return requirements_for(services(), target, context=context_of(target.entry) or services().config.default_context)
+    return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
 
 
 def _name(body: Body, manners: RoutePolicy) -> str:

@@ -1,4 +1,4 @@
-"""Ollama's pull: LM Studio downloads, the client watches."""
+"""Ollama's pull: LM Studio downloads, the client receives the progress."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import ollama_error
 from flask_shim.errors import BackendError, BadRequest, ModelNotFound, NotSupported, ShimError
-from flask_shim.inference.pull_progress import Steps, pull
+from flask_shim.inference.pull_progress import Pull, Steps, already_pulled
 from flask_shim.inference.streaming import NDJSON, disconnect_check, stream_response
 from flask_shim.lmstudio import BackendCall
-from flask_shim.middleware.access import check_may_change
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_pull
@@ -29,30 +28,34 @@ CANNOT_DOWNLOAD = (
 
 @bp.post("/api/pull")
 def pull_model() -> Response:
-    """Download a model, unless it is there."""
+    """Download a model, unless LM Studio has it."""
     api_request = load_pull(request.get_data(cache=False))
     if not is_valid(api_request.model.strip()):
         raise BadRequest("invalid model name")
     name = naming.checked(api_request.model, naming.CHAT)
-    wanted = to_wanted(name)
     target = _target(name)
     if target is None:
-        check_may_change(services().config)
-    call = BackendCall(disconnect_check(request.environ))
+        services().manager.check_may_change()
     with ExitStack() as stack:
         stack.callback(services().pulls.take().release)
-        steps = pull(services(), name, wanted, target, call)
+        steps = already_pulled(target) if target else _pull(name)
         stack.callback(steps.close)
         if api_request.stream:
             return stream_response(map(_line, steps), stack.pop_all(), mimetype=NDJSON, to_error=_error_line)
         return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
 
 
+def _pull(name: str) -> Steps:
+    parts = services()
+    pull = Pull(parts.manager, parts.registry, parts.aliases, name, to_wanted(name))
+    return pull.steps(BackendCall(disconnect_check(request.environ)))
+
+
 def _target(name: str) -> ResolvedModel | None:
-    """Return the model if it is there; refuse what cannot be brought here in any way."""
-    with suppress(BackendError):  # that LM Studio is away, Ollama's clients expect to be told in the stream
-        with suppress(ModelNotFound):  # an alias whose model has been deleted: bring it back
-            if (target := services().directory.find(name)) is not None:
+    """Return the model if LM Studio has it; raise NotSupported if it can't be downloaded either."""
+    with suppress(BackendError):  # Ollama's clients expect this failure in the stream
+        with suppress(ModelNotFound):  # an alias whose model was deleted: download it again
+            if (target := services().registry.find(name)) is not None:
                 return target
         if not services().backend.can_manage():
             raise NotSupported(CANNOT_DOWNLOAD)
@@ -65,7 +68,7 @@ def _last(steps: Steps) -> dict[str, object]:
         for step in steps:
             last = step
     except BackendError as exc:
-        raise ShimError(exc.text) from exc  # Ollama's status for whatever a download fails of is 500
+        raise ShimError(exc.text) from exc  # the status of every failed pull in Ollama is 500
     return last
 
 

@@ -13,13 +13,11 @@ from flask_shim.error_responses import json_response
 from flask_shim.errors import NoSuchEndpoint
 from flask_shim.inference.completion import Completion
 from flask_shim.inference.forwarding import ForwardRequest, error_event, forward
-from flask_shim.inference.model_use import load_model
 from flask_shim.inference.ollama_response import new_call_id
 from flask_shim.inference.sse_response import count_prompt_tokens, empty_response, sse_response
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.client import CHAT
-from flask_shim.middleware.access import check_may_change
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.routes.passthrough import build_forward_request, default_requirements, read_body
@@ -107,7 +105,7 @@ def _passed_on_or(
     catalogue = services().backend.catalogue
     if target.listing.generation is ApiVersion.V1 and not catalogue.lacks(forward_request.path):
         try:
-            return forward(services(), forward_request, disconnect_check(request.environ))
+            return forward(services().manager, forward_request, disconnect_check(request.environ))
         except NoSuchEndpoint:
             catalogue.note_missing(forward_request.path)
             log.info("translating %s: this LM Studio does not have it", forward_request.path)
@@ -139,16 +137,17 @@ def _messages(api_request: MessagesRequest, target: ResolvedModel, started_ns: i
 
 def _opened(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
     """Open the chat; it belongs to the caller."""
-    payload = payload_with_alias_defaults(CHAT, {**payload, "model": target.identifier}, target.entry)
-    return Completion(services(), default_requirements(target), disconnect_check(request.environ), started_ns).open(
-        CHAT, payload
-    )
+    payload = payload_with_alias_defaults(CHAT, payload, target.entry)
+    return Completion(
+        services().manager, default_requirements(target), disconnect_check(request.environ), started_ns
+    ).open(CHAT, payload)
 
 
 def _load(target: ResolvedModel) -> None:
-    check_may_change(services().config)
-    with services().work(disconnect_check(request.environ)) as call:
-        load_model(services(), default_requirements(target), call)
+    manager = services().manager
+    manager.check_may_change()
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.load(default_requirements(target), call)
 
 
 def _reading(api_request: ResponsesRequest | MessagesRequest, target: ResolvedModel) -> ReaderOptions:

@@ -77,9 +77,9 @@ def _answered(model: str = "", *, stream: bool) -> Response:
     target = _target(model or api_request["model_key"])
     check_chat(target.name, (), target.model)
     payload = chat_payload(api_request["messages"], api_request["config"] or {}, services().defaults)
-    payload = payload_with_alias_defaults(CHAT, {**payload, "model": target.identifier}, target.entry)
+    payload = payload_with_alias_defaults(CHAT, payload, target.entry)
     requirements, is_disconnected = default_requirements(target), disconnect_check(request.environ)
-    completion = Completion(services(), requirements, is_disconnected, started_ns).open(CHAT, payload)
+    completion = Completion(services().manager, requirements, is_disconnected, started_ns).open(CHAT, payload)
     reader = AnswerReader(_reading(target))
     if stream:
         lines = _lines(completion, reader, target.model.key)

@@ -1,4 +1,4 @@
-"""The service's models: which are loaded, and the wish to load or unload one."""
+"""The service's models: list the loaded ones, load and unload."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
 from flask_shim.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, ServerBusy, ShimError
-from flask_shim.inference.model_use import load_with_settings, pinned, unload_model
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import BackendCall, Model
-from flask_shim.middleware.access import check_may_change
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas.service_schemas import LoadSchema, UnloadSchema, read
 from flask_shim.services import services
@@ -22,8 +20,8 @@ bp = Blueprint("models", __name__)
 
 _LOAD, _UNLOAD = LoadSchema(), UnloadSchema()
 
-_TOLD_BY_STATUS = (BackendUnavailable, ServerBusy, ClientDisconnected)
-"""Failures that say nothing about the model; all others are part of an answer with status 200."""
+_STATUS_ERRORS = (BackendUnavailable, ServerBusy, ClientDisconnected)
+"""Failures that are not about the model; all others are part of an answer with status 200."""
 
 
 @bp.get("/models")
@@ -34,8 +32,8 @@ def models() -> Response:
 
 @bp.post("/models/load")
 def load_model() -> Response:
-    """Load a model, alone if "exclusive"; it stays until it is unloaded."""
-    check_may_change(services().config)
+    """Load a model until it is unloaded; unload all others before if "exclusive"."""
+    services().manager.check_may_change()
     api_request = read(_LOAD, request.get_data(cache=False))
     key, is_exclusive, context = (
         api_request.pop("model_key"),
@@ -43,13 +41,12 @@ def load_model() -> Response:
         api_request.pop("context_length", 0),
     )
     try:
-        services().backend.listing(max_age=0)  # somebody may have unloaded it in LM Studio
         target = find(key)
-        with services().work(disconnect_check(request.environ)) as call:
+        with services().manager.admit(disconnect_check(request.environ)) as call:
             if is_exclusive:
                 _unload([model for model in _loaded() if model.key != target.model.key], call)
-            load_with_settings(services(), pinned(services(), target, context), call, api_request)
-    except _TOLD_BY_STATUS:
+            services().manager.load_pinned(target, call, context=context, settings=api_request, must_fit=True)
+    except _STATUS_ERRORS:
         raise
     except ShimError as exc:
         return json_response({"loaded": False, "error": _why_not(exc)})
@@ -58,16 +55,16 @@ def load_model() -> Response:
 
 @bp.post("/models/unload")
 def unload_models() -> Response:
-    """Unload one model, or all; answers that are being made may end before."""
-    check_may_change(services().config)
+    """Unload one model, or all; a model in use is unloaded after its last answer."""
+    services().manager.check_may_change()
     api_request = read(_UNLOAD, request.get_data(cache=False))
     if not api_request["unload_all"] and not api_request["model_key"]:
         return _unloaded([], "Must specify model_key or unload_all=true")
     keys: list[str] = []
     try:
-        with services().work(disconnect_check(request.environ)) as call:
+        with services().manager.admit(disconnect_check(request.environ)) as call:
             keys += _unload(_loaded() if api_request["unload_all"] else _loaded_as(api_request["model_key"]), call)
-    except _TOLD_BY_STATUS:
+    except _STATUS_ERRORS:
         raise
     except ShimError as exc:
         return _unloaded(keys, exc.text)
@@ -75,8 +72,8 @@ def unload_models() -> Response:
 
 
 def find(name: str) -> ResolvedModel:
-    """Return the model of that name; ModelNotFound in the service's words."""
-    target = services().directory.find(name)
+    """Return the model of that name; raise ModelNotFound with the service's text."""
+    target = services().registry.find(name)
     if target is None:
         raise ModelNotFound(f"Model not found: {name}")
     return target
@@ -87,7 +84,7 @@ def _loaded() -> list[Model]:
 
 
 def _loaded_as(name: str) -> list[Model]:
-    """Return the model of that name if it is loaded, or may be."""
+    """Return the model of that name unless it is certain that it is not loaded."""
     listing = services().backend.listing(max_age=0)
     model = find(name).model
     return [model] if model.is_loaded or not listing.generation.reports_state else []
@@ -96,7 +93,7 @@ def _loaded_as(name: str) -> list[Model]:
 def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
     keys = []
     for model in loaded:
-        unload_model(services(), model, call)
+        services().manager.unload(model, call)
         keys.append(model.key)
     return keys
 
@@ -104,7 +101,7 @@ def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
 def _why_not(exc: ShimError) -> str:
     text = "Model not found" if isinstance(exc, ModelNotFound) else exc.text
     head = "Failed to load model"
-    return text if text.startswith(head) else f"{head}: {text}"  # LM Studio begins with these words, too
+    return text if text.startswith(head) else f"{head}: {text}"  # LM Studio's own texts may start like this
 
 
 def _unloaded(keys: list[str], error: str | None) -> Response:

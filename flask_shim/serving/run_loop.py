@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask import Flask
 
 from flask_shim.config import Config
-from flask_shim.inference.preload import preloading
+from flask_shim.inference.preload import Preloader
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
@@ -27,6 +27,7 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         Supervisor(config, listeners).run()
         return
     server = Server(app, config, listeners)
-    with stop_signals(lambda: drain(services, server)), preloading(services):
+    preloader = Preloader(services.config, services.registry, services.manager)
+    with stop_signals(lambda: drain(services, server)), preloader.running():
         server.run()
     services.close()

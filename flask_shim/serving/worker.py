@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from flask_shim.app import create_app
-from flask_shim.inference.preload import preloading
+from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
@@ -34,7 +34,8 @@ def main() -> None:
     stop = _once(lambda: drain(services, server))
     signal.signal(signal.SIGTERM, lambda *_: _start(stop))
     _start(lambda: _wait_for_the_end(stop))
-    with preloading(services) if errand.number == 1 else nullcontext():  # one is enough for all of them
+    preloader = Preloader(services.config, services.registry, services.manager)
+    with preloader.running() if errand.number == 1 else nullcontext():  # one is enough for all of them
         server.run()
     services.close()
     logs.finish()

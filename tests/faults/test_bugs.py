@@ -13,6 +13,7 @@ from support.wire import asked
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.inference import streaming
+from flask_shim.models.loader import ModelLoader
 from flask_shim.services import services_of
 from flask_shim.translate.answer.answer_reader import AnswerReader
 from flask_shim.translate.ollama.records import ChatEncoder
@@ -42,7 +43,7 @@ PLACES = {
     "in a schema": ("flask_shim.routes.ollama", "load_chat", 0),
     "while the name is looked up": ("flask_shim.routes.naming", "resolve", 0),
     "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
-    "while the model is looked at": ("flask_shim.inference.model_use", "_fit", 0),
+    "while the model is looked at": (ModelLoader, "prepare", 0),
     "in the first event": (AnswerReader, "feed", 0),
     "in the first line": (ChatEncoder, "lines", 0),
 }

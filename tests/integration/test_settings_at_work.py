@@ -161,4 +161,4 @@ def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(chat):
     body = {"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}
     payload, app = chat(body, SHIM_UNLOAD_TTL_SECONDS="300")
     assert payload["ttl"] == 300
-    assert services_of(app).residents.of("tiny").keep_alive == 300
+    assert services_of(app).manager.tracker.of("tiny").keep_alive == 300

@@ -41,6 +41,10 @@ def services(studio, tmp_path):
         one.close()
 
 
+def running(parts):
+    return preload.Preloader(parts.config, parts.registry, parts.manager).running()
+
+
 def told(caplog):
     return [(record.levelname, record.getMessage().partition(" ms=")[0]) for record in caplog.records]
 
@@ -48,7 +52,7 @@ def told(caplog):
 def test_models_are_loaded_while_the_shim_starts(services, studio, until, caplog):
     caplog.set_level(logging.INFO, "flask_shim.inference.preload")
     studio.may_load.clear()
-    with preload.preloading(services("tiny", "large:latest")):
+    with running(services("tiny", "large:latest")):
         until(lambda: studio.posted(LOAD))
         studio.may_load.set()
         until(lambda: studio.models["large"])
@@ -58,14 +62,14 @@ def test_models_are_loaded_while_the_shim_starts(services, studio, until, caplog
 
 
 def test_without_models_nothing_is_done(services, studio):
-    with preload.preloading(services()):
+    with running(services()):
         assert "shim-preloading" not in [thread.name for thread in threading.enumerate()]
     assert studio.asked == []
 
 
 def test_model_that_cannot_be_loaded_is_a_warning_and_the_next_one_follows(services, studio, until, caplog):
     studio.answer = lambda asked: CRASHED if (asked.json or {}).get("model") == "large" else None
-    with preload.preloading(services("nope", "large", "tiny")):
+    with running(services("nope", "large", "tiny")):
         until(lambda: studio.models["tiny"])
     assert told(caplog) == [
         ("WARNING", "not preloaded model=nope: LM Studio has no model 'nope'"),
@@ -78,7 +82,7 @@ def test_lm_studio_that_is_not_there_yet_is_waited_for(services, until, caplog, 
     parts = services("tiny", backend_url=f"http://127.0.0.1:{unused_port()}", request_retries=0)
     attempts, listing = [], parts.backend.listing
     monkeypatch.setattr(parts.backend, "listing", lambda **age: attempts.append(age) or listing(**age))
-    with preload.preloading(parts):
+    with running(parts):
         until(lambda: len(attempts) > 3)
     [(level, text)] = told(caplog)
     assert (level, text.startswith("preloading waits for LM Studio: LM Studio is not reachable")) == ("WARNING", True)
@@ -86,7 +90,7 @@ def test_lm_studio_that_is_not_there_yet_is_waited_for(services, until, caplog, 
 
 def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog):
     studio.may_load.clear()
-    with preload.preloading(services("tiny", "large")):
+    with running(services("tiny", "large")):
         until(lambda: studio.posted(LOAD))
     studio.may_load.set()
     assert len(studio.posted(LOAD)) == 1
@@ -96,7 +100,7 @@ def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog
 def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, socket_server, caplog):
     backend = socket_server(reads(silent))
     before = time.monotonic()
-    with preload.preloading(services("tiny", backend_url=backend.url, list_timeout=60.0)):
+    with running(services("tiny", backend_url=backend.url, list_timeout=60.0)):
         backend.until(lambda: backend.asked)
     assert time.monotonic() - before < 30
     assert told(caplog) == []
@@ -105,19 +109,19 @@ def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, socke
 @pytest.mark.parametrize(("settings", "seconds"), [({}, math.inf), ({"default_ttl": 60.0}, 60.0)])
 def test_preloaded_model_stays_unless_a_time_is_set(services, studio, until, settings, seconds):
     parts = services("tiny", **settings)
-    with preload.preloading(parts):
-        until(lambda: parts.residents.of("tiny").last_used_at)
-    assert parts.residents.of("tiny").keep_alive == seconds
+    with running(parts):
+        until(lambda: parts.manager.tracker.of("tiny").last_used_at)
+    assert parts.manager.tracker.of("tiny").keep_alive == seconds
 
 
 def test_preloaded_model_has_the_default_context(services, studio, until):
-    with preload.preloading(services("tiny", default_context=2048)):
+    with running(services("tiny", default_context=2048)):
         until(lambda: studio.models["tiny"])
     assert studio.models["tiny"] == 2048
 
 
 def test_read_only_shim_preloads_too(services, studio, until):
-    with preload.preloading(services("tiny", read_only=True)):
+    with running(services("tiny", read_only=True)):
         until(lambda: studio.models["tiny"])
 
 

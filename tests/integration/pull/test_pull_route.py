@@ -20,7 +20,7 @@ NOT_FOUND = 'pull model manifest: Model "nope" not found.'
 def _no_waiting(monkeypatch):
     monkeypatch.setattr(downloads, "POLL_SECONDS", 0.0)
     monkeypatch.setattr("flask_shim.inference.pull_progress.SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("flask_shim.inference.pull_progress._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("flask_shim.inference.pull_progress._POLL_SECONDS", 0.0)
 
 
 class Catalogue:

@@ -10,7 +10,7 @@ from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim import create_app
 from flask_shim.config import Config
-from flask_shim.inference import model_use
+from flask_shim.models.keep_alive import LoadedModel
 from flask_shim.services import services_of
 from flask_shim.translate.ollama.dates import to_local
 
@@ -52,15 +52,15 @@ def asks(app):
 
 @pytest.fixture
 def queued(monkeypatch):
-    """Set when somebody waits for a model's turn."""
-    waits, take_turn = threading.Event(), model_use.acquire
+    """Set when a thread waits for a model's turn."""
+    waits, acquire = threading.Event(), LoadedModel.acquire
 
-    def noticed(resident, call):
-        if resident.is_busy:
+    def acquire_noticed(loaded, call):
+        if loaded.is_busy:
             waits.set()
-        take_turn(resident, call)
+        acquire(loaded, call)
 
-    monkeypatch.setattr(model_use, "acquire", noticed)
+    monkeypatch.setattr(LoadedModel, "acquire", acquire_noticed)
     return waits
 
 

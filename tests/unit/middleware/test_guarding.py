@@ -7,8 +7,6 @@ import hmac
 import pytest
 from support.apps import BACKEND_AWAY, guarded
 
-from flask_shim.config import Config
-from flask_shim.errors import Forbidden
 from flask_shim.middleware import access
 
 KEY = "first-key-of-two"
@@ -366,16 +364,3 @@ def test_a_body_nested_beyond_reason_is_a_bad_request():
     assert ask.client.post("/api/chat", data=deep).status_code == 400
     assert ask.client.post("/v1/chat/completions", data=deep).status_code == 400
     assert ask.backend.touched == []
-
-
-# Read-only
-
-
-def test_a_read_only_server_says_why_it_changes_nothing():
-    with pytest.raises(Forbidden, match="SHIM_READ_ONLY") as refused:
-        access.check_may_change(Config(read_only=True))
-    assert refused.value.status == 403
-
-
-def test_a_server_that_is_not_read_only_may_change_models():
-    access.check_may_change(Config())

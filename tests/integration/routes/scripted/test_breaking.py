@@ -114,8 +114,8 @@ def test_a_model_that_was_sent_away_before_its_first_word_is_asked_again(client,
 
 def test_a_model_that_is_not_loaded_on_demand_is_loaded(client, backend):
     in_turn(backend, refusal("No models loaded. Please load a model in the developer page."), GOOD)
-    backend.answers({"instance_id": "plain-7b"}, paths=("/api/v1/models/load",))
-    assert client.chat(stream=False).json["message"]["content"] == "Hi"
+    backend.answers({"instance_id": "qwen/qwen3-8b"}, paths=("/api/v1/models/load",))
+    assert client.chat(model="qwen/qwen3-8b", stream=False).json["message"]["content"] == "Hi"
     assert [path for path, _ in backend.asked] == [
         "/v1/chat/completions",
         "/api/v1/models/load",

@@ -1,0 +1,140 @@
+"""Loads and reloads models, one thread at a time for each of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_shim.errors import BackendRequestError, ModelLoadError, NoModelLoaded, NoSuchEndpoint, NotSupported
+from flask_shim.lmstudio import BackendCall, LMStudio, Model
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.readiness import trigger_jit_load
+from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.translate.ollama.payloads import Defaults, to_ttl
+
+log = logging.getLogger(__name__)
+
+JIT_TTL_SECONDS = 3600.0
+"""How long LM Studio keeps a model that it loaded just in time, unless the request has a ``ttl``."""
+
+CAN_MANAGE = "LM Studio 0.4 or later, or its lms tool on this machine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequirements:
+    """What a request needs of its model.
+
+    ``context`` is the least number of tokens, 0 for any. ``settings`` are LM Studio's other load settings; a model
+    that is already loaded is reloaded for them. Unless ``must_fit``, a load that fails for its context is a warning.
+    """
+
+    target: ResolvedModel
+    keep_alive: float | None = None
+    context: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    must_fit: bool = False
+
+
+class ModelLoader:
+    """Loads models for callers that hold their turn."""
+
+    def __init__(self, backend: LMStudio, tracker: KeepAliveTracker, defaults: Defaults) -> None:
+        """Send nothing yet."""
+        self.backend = backend
+        self.tracker = tracker
+        self._defaults = defaults
+
+    @contextmanager
+    def turn(self, key: str, call: BackendCall) -> Iterator[LoadedModel]:
+        """Hold a model's turn for a block: only this thread loads or unloads it."""
+        timeout = self.backend.options.load_timeout
+        call.allow(timeout, f"the model did not load within {timeout} s")
+        loaded = self.tracker.of(key)
+        loaded.acquire(call)
+        try:
+            yield loaded
+        finally:
+            loaded.release()
+
+    def prepare(
+        self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, max_age: float | None = 0.0
+    ) -> bool:
+        """Load or reload a model if its context or settings require that; return whether it is loaded.
+
+        A model that is not loaded and may have any context is left to the request, or to :meth:`load_on_demand`. A list
+        of that ``max_age`` (None: any that is cached) shows a model that needs nothing; before anything is changed, the
+        present state is read.
+        """
+        target, must_fit = requirements.target, requirements.must_fit
+        if not (must_fit or target.listing.generation.reports_state):
+            return False
+        model, context, is_fit = target.model, 0, False
+        for age in dict.fromkeys((max_age, 0.0)):
+            model = self.current(model, age)
+            context = max(0, min(requirements.context, model.max_context_length or requirements.context))
+            is_fit = not requirements.settings and (not context or loaded.has_context(model, context))
+            if is_fit and model.is_loaded:
+                return True
+        if is_fit or not (must_fit or self.backend.can_manage()):
+            return model.is_loaded
+        try:
+            if model.is_loaded:
+                loaded.wait_until_idle(call)
+                self.backend.unload(model, call=call)
+            self._load(requirements, loaded, call, context=context)
+        except (ModelLoadError, BackendRequestError, NotSupported) as exc:
+            if must_fit:
+                raise
+            log.warning("model=%s does not load with a context of %d: %s", model.key, context, exc.text)
+            loaded.granted = (context, None)
+            return self.current(model).is_loaded
+        self._note_granted(self.current(model), loaded, context)
+        return True
+
+    def load_on_demand(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall) -> None:
+        """Load a model with any context, in the way that this version of the backend has for it."""
+        target = requirements.target
+        if target.listing.generation is ApiVersion.V1:
+            with suppress(NoSuchEndpoint):  # the backend was downgraded after the list was read
+                self._load(requirements, loaded, call)
+                return
+        try:
+            trigger_jit_load(self.backend, target.model, call, ttl=to_ttl(requirements.keep_alive, self._defaults))
+        except NoModelLoaded as exc:  # just-in-time loading is switched off
+            if not self.backend.can_manage():
+                reason = f"this version cannot load one over HTTP: that needs {CAN_MANAGE}"
+                raise NotSupported(f"{exc.text} ({reason})") from exc
+            self._load(requirements, loaded, call)
+        else:
+            self.note_jit_load(requirements, loaded)
+
+    def note_jit_load(self, requirements: ModelRequirements, loaded: LoadedModel) -> None:
+        """Record that a request made LM Studio load the model just in time."""
+        loaded.note_load(to_ttl(requirements.keep_alive, self._defaults) or JIT_TTL_SECONDS)
+        self.backend.catalogue.expire()
+
+    def current(self, model: Model, max_age: float | None = 0.0) -> Model:
+        """Return a model as it is listed now, or in a list no older than ``max_age``."""
+        models = self.backend.listing(max_age=max_age).models
+        return next((listed for listed in models if listed.key == model.key), model)
+
+    def _load(
+        self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, context: int = 0
+    ) -> None:
+        key = requirements.target.model.key
+        self.backend.load(key, context_length=context or None, call=call, **requirements.settings)
+        loaded.note_load(None)
+        if requirements.keep_alive is None and loaded.keep_alive is None:
+            # LM Studio 0.4 never unloads a model that was loaded explicitly.
+            loaded.keep_alive = self._defaults.ttl_seconds or JIT_TTL_SECONDS
+
+    def _note_granted(self, model: Model, loaded: LoadedModel, context: int) -> None:
+        """Remember the context that was granted for ``context``, so that the same request is no reason to reload."""
+        granted = model.loaded_context_length
+        loaded.granted = (context, granted)
+        if granted is not None and granted < context:
+            log.warning("model=%s has a context of %d: LM Studio did not grant %d", model.key, granted, context)
