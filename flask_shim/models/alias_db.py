@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,12 +94,14 @@ def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
         db.execute("BEGIN")
         if _is_new(db, stamp):
             return stamp, {}
-        return stamp, {row[0]: _to_alias(row) for row in db.execute(_SELECT)}
+        # SQLite keeps the file open while a cursor is, even after its connection was closed.
+        with closing(db.execute(_SELECT)) as rows:
+            return stamp, {row[0]: _to_alias(row) for row in rows}
 
 
 def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a file made for it if there is none; raises like :func:`read`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _create_private(path)
     stamp = stamp_of(path)
     with _opened(path, BUSY_SECONDS) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -109,6 +111,14 @@ def change(path: Path, work: Change[T]) -> T:
         result = work(db)
         db.execute("COMMIT")
     return result
+
+
+def _create_private(path: Path) -> None:
+    """Create a missing file and its missing folders for this user only: system prompts are private."""
+    for folder in [*reversed(path.parents)]:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def replace(db: sqlite3.Connection, alias: Alias) -> None:

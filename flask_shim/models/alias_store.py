@@ -28,6 +28,11 @@ RETRY_SECONDS = 5.0
 SETTLED_NS = 2_100_000_000
 """Two changes within this time may leave the same time on the file: FAT counts in steps of two seconds."""
 
+_SHARING_VIOLATION = 32
+"""Windows' error for a file that is open elsewhere."""
+
+_RENAME_SECONDS = 0.02
+
 T = TypeVar("T")
 
 
@@ -106,22 +111,31 @@ class AliasStore:
             raise ShimError(text, status=507) from exc
 
     def _mended(self, work: Callable[[], T]) -> T:
-        """Do ``work``; if the file is damaged, put it aside and do it again without any."""
+        """Do ``work``; if the file is damaged, rename it and do the work again without it."""
         stamp = stamp_of(self._path)
         try:
             return work()
         except AliasDatabaseError as exc:
-            with alias_db.alone(self._path):
-                # Another thread or process may have been faster, and the file be a new one.
-                if stamp_of(self._path) == stamp:
-                    self._put_aside(str(exc))
-            return work()
+            reason = str(exc)
+        # Not while the exception lives: its traceback may hold the file open, and Windows renames no open file.
+        with alias_db.alone(self._path):
+            if stamp_of(self._path) == stamp:  # else another thread or process has renamed it already
+                self._put_aside(reason)
+        return work()
 
     def _put_aside(self, reason: str) -> None:
         # No journal is left beside it: SQLite has played it back, and deleted it, before it found the damage.
         kept = self._path.with_name(f"{self._path.name}.damaged-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}")
-        self._path.rename(kept)
-        log.warning("the file of aliases is damaged (%s): kept as %s, and begun anew without any", reason, kept)
+        deadline = time.monotonic() + alias_db.READ_SECONDS
+        while True:
+            try:
+                self._path.rename(kept)
+                break
+            except PermissionError as exc:
+                if getattr(exc, "winerror", None) != _SHARING_VIOLATION or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RENAME_SECONDS)  # another thread or process is reading the file
+        log.warning("the alias file is damaged (%s): renamed to %s, and replaced with an empty one", reason, kept)
 
 
 def _reason(exc: Exception) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask_shim.errors import BadRequest, Forbidden, ModelNotFound, ShimError
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import services
-from flask_shim.translate.ollama.names import Source, is_valid, normalize_name, split_source
+from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
 from flask_shim.translate.ollama.quoting import go_quote
 
 
@@ -66,7 +66,15 @@ def checked(name: str, naming: Naming) -> str:
         raise naming.empty()
     if source is Source.CLOUD:
         raise Forbidden(f"ollama cloud is disabled: {naming.remote}")
-    # Looked up before it is called wrong: LM Studio has keys that Ollama's grammar forbids.
-    if not is_valid(plain) and services().registry.find(plain) is None:
+    if not is_valid(plain) and not _is_listed(plain):
         raise BadRequest("invalid model name")
     return plain
+
+
+def _is_listed(name: str) -> bool:
+    """Tell whether a name that Ollama's grammar forbids is written as LM Studio or our lists write it."""
+    target = services().registry.find(name)
+    if target is None:
+        return False
+    listed = (text for identifier in target.model.identifiers for text in (identifier, display(identifier)))
+    return name.lower() in {form.lower() for text in listed for form in (text, text.partition("/")[2])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -231,3 +232,14 @@ def test_a_change_that_fails_halfway_leaves_nothing_behind(aliases, path, monkey
     with pytest.raises(ZeroDivisionError):
         alias_db.change(path, lambda db: (alias_db.delete(db, PLAIN.key), 1 / 0))
     assert AliasStore(path).find("rumpel") == PLAIN
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_a_new_file_and_its_folders_are_private(tmp_path):
+    before = os.umask(0o022)
+    try:
+        AliasStore(tmp_path / "a" / "b" / FILE_NAME).put(PLAIN)
+    finally:
+        os.umask(before)
+    created = [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / FILE_NAME]
+    assert [oct(path.stat().st_mode & 0o777) for path in created] == ["0o700", "0o700", "0o600"]

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,12 @@ PLAIN = Alias(name="rumpel:latest", base="tiny", created_ns=1)
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / FILE_NAME
+
+
+class SharingViolation(PermissionError):
+    """What Windows raises for a file that is open in another thread or process."""
+
+    winerror = 32
 
 
 def _sql(*statements):
@@ -44,6 +51,8 @@ def _torn(path):
     AliasStore(path).put(PLAIN)
     path.write_bytes(path.read_bytes()[:-4096] + b"\xff" * 4096)
 
+
+OPEN_FILES = Path("/proc/self/fd")
 
 DAMAGES = [
     pytest.param(_bytes(b"rubbish " * 600), id="no database"),
@@ -132,3 +141,35 @@ def test_a_damaged_file_that_cannot_be_put_aside_stays_and_is_told(path, caplog,
         aliases.put(PLAIN)
     assert path.read_bytes() == b"rubbish " * 600
     assert caplog.text.count("cannot be read: Permission denied") == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_closed_before_it_is_renamed(path, monkeypatch, damage):
+    """Windows renames no open file; Linux lists what is open."""
+    if not OPEN_FILES.is_dir():
+        pytest.skip("needs /proc")
+    damage(path)
+    opened, rename = [], type(path).rename
+
+    def note_open_files(source, target):
+        opened.extend(link for link in OPEN_FILES.iterdir() if link.resolve() == source.resolve())
+        return rename(source, target)
+
+    monkeypatch.setattr(type(path), "rename", note_open_files)
+    assert AliasStore(path).aliases() == {}
+    assert (len(aside(path)), opened) == (1, [])
+
+
+def test_a_rename_is_repeated_while_the_file_is_open_elsewhere(path, monkeypatch):
+    path.write_bytes(b"rubbish " * 600)
+    failures, rename = [SharingViolation(), SharingViolation()], type(path).rename
+
+    def fail_twice(source, target):
+        if failures:
+            raise failures.pop()
+        return rename(source, target)
+
+    monkeypatch.setattr(type(path), "rename", fail_twice)
+    AliasStore(path).put(PLAIN)
+    assert AliasStore(path).find("rumpel") == PLAIN
+    assert len(aside(path)) == 1

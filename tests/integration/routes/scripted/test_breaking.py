@@ -96,6 +96,7 @@ def in_turn(backend, *answers):
     backend.mock.add_callback("POST", url, lambda _: next(rest), content_type=None)
 
 
+TURNS = [{"role": "user", "content": "x"}]
 GOOD = (
     200,
     {"Content-Type": "text/event-stream"},
@@ -110,6 +111,19 @@ def refusal(text, status=400):
 def test_a_model_that_was_sent_away_before_its_first_word_is_asked_again(client, backend):
     in_turn(backend, refusal("Model unloaded."), GOOD)
     assert client.chat(stream=False).json["message"]["content"] == "Hi"
+
+
+def test_a_forwarded_request_is_sent_again_after_an_eviction(client, backend):
+    in_turn(backend, refusal("Model unloaded."), GOOD)
+    answer = client.post("/v1/chat/completions", {"model": "plain-7b", "messages": TURNS, "stream": True})
+    assert (answer.status_code, answer.data.startswith(GOOD[2])) == (200, True)
+
+
+def test_a_forwarded_effort_that_is_rejected_is_left_out(client, backend):
+    in_turn(backend, refusal("Invalid reasoning_effort"), GOOD)
+    body = {"model": "plain-7b", "messages": TURNS, "stream": True, "reasoning_effort": "low"}
+    assert client.post("/v1/chat/completions", body).status_code == 200
+    assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["low", None]
 
 
 def test_a_model_that_is_not_loaded_on_demand_is_loaded(client, backend):

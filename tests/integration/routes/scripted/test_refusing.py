@@ -52,6 +52,9 @@ def test_a_similar_name_is_not_taken_for_another(client, backend, name):
         ("/api/show", "", 400, "model is required"),
         ("/api/chat", "a b", 400, "invalid model name"),
         ("/api/generate", "../../x", 400, "invalid model name"),
+        ("/api/chat", "plain-7b:latest:latest", 400, "invalid model name"),
+        ("/api/generate", "registry.ollama.ai/plain-7b", 400, "invalid model name"),
+        ("/api/show", "registry.ollama.ai/plain-7b:latest", 400, "invalid model name"),
     ],
 )
 def test_names_that_are_none_are_refused(client, backend, route, name, status, text):
