@@ -14,6 +14,10 @@ import orjson
 from flask_shim.translate.answer.thinking import partial_tag
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
+from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters, skip_space
+
+MAX_CALL_CHARACTERS = 256 * 1024
+"""Text that goes on for longer after an opening tag is not read as a call."""
 
 
 class Written(NamedTuple):
@@ -49,24 +53,14 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.S)
-
-
 def _xml_call(text: str) -> Parsed:
     name, _, body = text.partition(">")
-    if _PARAMETER.sub("", body).strip():
-        raise ValueError("more than parameters")
-    return [Written(name.strip(), dict(_PARAMETER.findall(body)), is_text=True)]
-
-
-_PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.S)
+    return [Written(name.strip(), parse_parameters(body), is_text=True)]
 
 
 def _pairs_call(text: str) -> Parsed:
-    name, _, _ = text.partition("<")
-    if _PAIR.sub("", text).strip() != name.strip():
-        raise ValueError("more than pairs")
-    return [Written(name.strip(), {key.strip(): value for key, value in _PAIR.findall(text)}, is_text=True)]
+    start = text.find("<arg_key>")
+    return [Written(text[:start].strip(), parse_pairs(text[start:]), is_text=True)]
 
 
 def _hermes(text: str) -> Parsed:
@@ -82,7 +76,8 @@ def _mistral(text: str) -> Parsed:
     if "[ARGS]" not in text:
         return _json_calls(text)
     pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
-    return [Written(name.strip(), _arguments(arguments)) for name, _, arguments in pairs]
+    # Mistral Small 3.2 and Devstral put "[CALL_ID]<id>" behind the name.
+    return [Written(name.partition("[CALL_ID]")[0].strip(), _arguments(arguments)) for name, _, arguments in pairs]
 
 
 def _harmony(text: str) -> Parsed:
@@ -102,19 +97,22 @@ _FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
 """Opening, closing (or the end of the answer), and how to read what stands between."""
 
 _OPENINGS = tuple(opening for opening, _, _ in _FORMS)
+_OPENING = re.compile("|".join(map(re.escape, _OPENINGS)))
+_FORM_BY_OPENING = {form[0]: form for form in _FORMS}
 
 
 class TextCalls:
     """Finds calls written into the text; only those of tools that were offered count, all else stays text."""
 
-    __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered")
+    __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered", "_searched")
 
     def __init__(self, offered: ToolSchemas, new_id: Callable[[], str]) -> None:
         """Look for calls of the tools that were ``offered``."""
         self._offered = offered
         self._new_id = new_id
         self._held = ""
-        self._after_call = False  # white space that comes next only parted the call from what follows
+        self._searched = 0  # where in the held text the search for the closing tag goes on
+        self._after_call = False  # white space that follows a call is dropped
         self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
 
     def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
@@ -124,8 +122,10 @@ class TextCalls:
         self._held += text
         shown: list[str] = []
         calls: list[FinishedCall] = []
-        while self._step(shown, calls):
-            pass
+        at, after = 0, self._step(0, shown, calls)
+        while after > at:
+            at, after = after, self._step(after, shown, calls)
+        self._held = self._held[at:]
         return "".join(shown), calls
 
     def flush(self) -> tuple[str, list[FinishedCall]]:
@@ -138,36 +138,41 @@ class TextCalls:
         self._form = None
         return ("", calls) if calls else (stack, [])
 
-    def _step(self, shown: list[str], calls: list[FinishedCall]) -> bool:
+    def _step(self, at: int, shown: list[str], calls: list[FinishedCall]) -> int:
+        """Settle held text from ``at`` on; return where the unsettled text begins, ``at`` when more text is needed."""
         if self._form is None:
-            return self._open(shown)
+            at = self._open(at, shown)
+            if self._form is None:
+                return at
         opening, closing, _ = self._form
-        end = self._held.find(closing, len(opening)) if closing else -1
-        if end < 0:
-            return False
-        end += len(closing)
-        found = self._read(self._held[len(opening) : end - len(closing)])
-        if found:
-            calls.extend(found)
+        limit = at + MAX_CALL_CHARACTERS
+        start = at + len(opening)
+        found = self._held.find(closing, max(start, at + self._searched), limit) if closing else -1
+        if found < 0 and len(self._held) < limit:
+            self._searched = max(0, len(self._held) - at - len(closing) + 1)
+            return at
+        end = limit if found < 0 else found + len(closing)
+        read = self._read(self._held[start:found]) if found >= 0 else []
+        if read:
+            calls.extend(read)
         else:
-            shown.append(self._held[:end])
-        self._after_call = bool(found)
-        self._held = self._held[end:]
+            shown.append(self._held[at:end])
+        self._after_call = bool(read)
         self._form = None
-        return bool(self._held)
+        return end
 
-    def _open(self, shown: list[str]) -> bool:
+    def _open(self, at: int, shown: list[str]) -> int:
+        """Show the text up to the next opening tag; return where that tag, or what may become one, begins."""
         if self._after_call:
-            self._held = self._held.lstrip()
-            self._after_call = not self._held
-        starts = [(at, form) for form in _FORMS if (at := self._held.find(form[0])) >= 0]
-        if starts:
-            at, self._form = min(starts, key=lambda start: start[0])
+            at = skip_space(self._held, at)
+            self._after_call = at == len(self._held)
+        tag = _OPENING.search(self._held, at)
+        if tag is None:
+            end = max(at, len(self._held) - partial_tag(self._held, _OPENINGS))
         else:
-            at = len(self._held) - partial_tag(self._held, _OPENINGS)
-        shown.append(self._held[:at])
-        self._held = self._held[at:]
-        return bool(starts)
+            end, self._form, self._searched = tag.start(), _FORM_BY_OPENING[tag[0]], 0
+        shown.append(self._held[at:end])
+        return end
 
     def _read(self, text: str) -> list[FinishedCall]:
         """Return the calls in ``text``, none unless it is wholly understood and every tool was offered."""

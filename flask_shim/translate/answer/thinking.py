@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-PAIRS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
-"""The tags that models put around their thinking, at the very start of an answer."""
+PAIRS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|channel>thought", "<channel|>"),
+)
+"""The tags that models put around their thinking, at the very start of an answer.
+
+The last pair is Gemma 4's (lmstudio-bug-tracker#2115).
+"""
 
 _CLOSINGS = tuple(closing for _, closing in PAIRS)
 _TAGS = tuple(tag for pair in PAIRS for tag in pair)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import encodable
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
+from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters, skip_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class CallAssembler(ToolCallDeltas):
         finished: list[FinishedCall] = []
         ids: set[str] = set()
         for call in self:
+            if not call.name:
+                continue  # no client can run it
             name = offered.name_of(call.name) or call.name
             for arguments in _all_arguments(call, name, offered, was_cut=was_cut):
                 number = call.id if call.id and call.id not in ids else new_id()
@@ -54,12 +58,22 @@ def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, wa
     is_understood = len(values) == 1 or all(offered.takes(name, each) for each in objects)
     if objects and len(objects) == len(values) and is_understood:
         return objects
+    if (texts := _read_xml(call.text)) is not None:
+        return [offered.typed(name, texts)]
     if was_cut:
         return []
     why = "with arguments that are not a JSON object"
     raise BackendProtocolError(
         f"the model called {call.name!r} {why}: {call.text[:200]}", log_text=f"the model called a tool {why}"
     )
+
+
+def _read_xml(text: str) -> dict[str, str] | None:
+    """Return arguments between tags, which LM Studio passes on when its parser fails on them."""
+    for parse in (parse_parameters, parse_pairs):
+        with suppress(ValueError):  # not in this form
+            return parse(text)
+    return None
 
 
 def _values(text: str) -> list[Any]:
@@ -87,13 +101,7 @@ def _lenient(text: str) -> Iterator[Any]:
     while at < len(text):
         value, end = decode(text, at)
         yield value
-        at = _after_space(text, end)
-
-
-def _after_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+        at = skip_space(text, end)
 
 
 def _unwrapped(value: Any) -> Any:

@@ -12,8 +12,10 @@ from flask_shim.translate.ollama.context import turns_before
 from flask_shim.translate.ollama.name_heuristics import insert_tokens, suggests_base
 from flask_shim.translate.ollama.requests import ChatRequest, GenerateRequest, Message
 
-_PLACEHOLDER = re.compile(r"(?:\s*\{\{-\s+|\{\{\s*)\.(System|Prompt|Response|Suffix)(?:\s+-\}\}\s*|\s*\}\})")
-"""A hyphen eats the white space on its side."""
+_PLACEHOLDER = re.compile(r"\{\{(?:(-)\s+|\s*)\.(System|Prompt|Response|Suffix)(?:\s+(-)|\s*)\}\}")
+"""A hyphen removes the white space on its side; :func:`_pieces` does so, as a leading ``\\s*`` is quadratic."""
+
+MAX_TEMPLATE_CHARACTERS = 64 * 1024
 
 _SLOTS = {"system": 0, "developer": 0, "user": 1, "assistant": 2}
 """Which of system, prompt and response a turn is; a turn of any other role is a prompt."""
@@ -86,6 +88,8 @@ def template_fault(template: str) -> str:
 
 def check_template(template: str) -> None:
     """Refuse a template that is more than placeholders: Go's templates cannot be run here."""
+    if len(template) > MAX_TEMPLATE_CHARACTERS:
+        raise BadRequest(f"the template is longer than {MAX_TEMPLATE_CHARACTERS} characters")
     if "{{" in _PLACEHOLDER.sub("", template):
         raise NotSupported(
             "LM Studio applies the model's own template: only templates made of {{ .System }}, {{ .Prompt }} and"
@@ -98,12 +102,23 @@ def fill(template: str, turns: Iterable[Message]) -> str:
     if fault := template_fault(template):
         raise ShimError(fault)
     check_template(template)
-    pieces = _PLACEHOLDER.split(template)  # text, name, text, name, …, text
+    pieces = _pieces(template)
     if "Response" not in pieces[1::2]:
         pieces += ["Response", ""]
     *past, last = _rounds(turns)
     until_response = pieces[: 2 * pieces[1::2].index("Response") + 2]
     return "".join(_filled(pieces, one) for one in past) + _filled(until_response, last)
+
+
+def _pieces(template: str) -> list[str]:
+    """Return text, name, text, name, …, text."""
+    first, *rest = _PLACEHOLDER.split(template)
+    pieces = [first]
+    for before, name, after, text in zip(*(iter(rest),) * 4, strict=True):
+        if before:
+            pieces[-1] = pieces[-1].rstrip()
+        pieces += [name, text.lstrip() if after else text]
+    return pieces
 
 
 def _rounds(turns: Iterable[Message]) -> list[Round]:

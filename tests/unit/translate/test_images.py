@@ -13,6 +13,7 @@ from PIL import Image
 from support.pictures import opened, picture
 
 from flask_shim.errors import BadRequest
+from flask_shim.translate.ollama import images
 from flask_shim.translate.ollama.images import to_data_url
 
 
@@ -22,7 +23,7 @@ def test_png_and_jpeg_stay_as_they_are(format_, media_type):
     assert to_data_url(image) == f"data:{media_type};base64,{base64.b64encode(image).decode()}"
 
 
-@pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
 def test_other_formats_become_png(format_, mode):
     if (format_, mode) in {("WEBP", "P"), ("WEBP", "L"), ("GIF", "RGBA")}:
@@ -59,16 +60,24 @@ def test_what_cannot_be_read_is_the_clients_fault(image):
 @pytest.mark.parametrize("action", ["error", "ignore"])
 @pytest.mark.parametrize("most", [1, 40, 63])
 def test_a_picture_with_too_many_pixels_is_refused(monkeypatch, most, action):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+    monkeypatch.setattr(images, "MAX_PIXELS", most)
     with warnings.catch_warnings():
         warnings.simplefilter(action, Image.DecompressionBombWarning)
-        with pytest.raises(BadRequest, match=r"^an image has too many pixels$"):
+        with pytest.raises(BadRequest, match=r"^an image has too many pixels: at most \d+ can be converted$"):
             to_data_url(picture("GIF"))
+
+
+@pytest.mark.parametrize("format_", ["EPS", "TIFF", "PCX", "PPM", "ICO", "TGA", "DDS", "SGI"])
+def test_no_other_decoder_of_pillow_runs(format_):
+    with pytest.raises(BadRequest, match="in no format that can be read"):
+        to_data_url(picture(format_))
 
 
 def test_other_threads_warnings_are_left_as_they_are_meanwhile(monkeypatch):
     before, during, open_ = list(warnings.filters), [], Image.open
-    monkeypatch.setattr(Image, "open", lambda file: during.append(list(warnings.filters)) or open_(file))
+    monkeypatch.setattr(
+        Image, "open", lambda *args, **more: during.append(list(warnings.filters)) or open_(*args, **more)
+    )
     to_data_url(picture("GIF"))
     assert during == [before]
 

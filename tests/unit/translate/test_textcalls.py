@@ -64,6 +64,15 @@ FORMS = {
         "<tool_call>add\n<arg_key>a</arg_key>\n<arg_value>17</arg_value>\n<arg_key>b</arg_key><arg_value>25</arg_value>\n</tool_call>",
         [ADD],
     ),
+    "pairs without an opening value tag (vllm#49248)": (
+        "<tool_call>get_weather<arg_key>city</arg_key>Oslo</arg_value></tool_call>",
+        [WEATHER],
+    ),
+    "pairs with a closing key tag twice (vllm#54971)": (
+        "<tool_call>get_weather<arg_key>city</arg_key></arg_key><arg_value>Oslo</arg_value></tool_call>",
+        [WEATHER],
+    ),
+    "mistral with an id": ('[TOOL_CALLS]get_weather[CALL_ID]a1b2c3d4e[ARGS]{"city":"Oslo"}', [WEATHER]),
     "mistral list": ('[TOOL_CALLS][{"name":"get_weather","arguments":{"city":"Oslo"}}]', [WEATHER]),
     "mistral": ('[TOOL_CALLS]get_weather[ARGS]{"city":"Oslo"}', [WEATHER]),
     "mistral twice": (

@@ -208,3 +208,21 @@ def test_a_call_that_the_limit_of_tokens_cut_is_left_out():
 
 def test_a_fragment_without_function_adds_its_id():
     assert assembled(CallDelta(index=0, id="1"), fragment("{}", "f")) == [("1", "f", {})]
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_a_call_without_a_name_is_dropped(name):
+    assert assembled(fragment("{}", name, 0, "1"), fragment("{}", "f", 1, "2")) == [("2", "f", {})]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "<parameter=city>\nOslo\n</parameter>",
+        "<parameter=city>Oslo</parameter>\n",
+        "<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>",
+    ],
+)
+def test_arguments_between_tags_are_read(sent):
+    pieces = [fragment("", "f", call_id="1"), *map(fragment, singly(sent))]
+    assert assembled(*pieces) == assembled(fragment(sent, "f", call_id="1")) == [("1", "f", {"city": "Oslo"})]
