@@ -1,8 +1,8 @@
-"""Calls at the backend that another thread may hang up, and the one thread that does it.
+"""Backend requests that another thread can cancel, and the watchdog thread that cancels them.
 
-A thread that waits for the backend sits in a blocking read: it sees neither that its client has gone nor that a
-deadline has passed. The :class:`Watchdog` looks after all of them and wakes a reader by shutting its socket down,
-which also is what makes LM Studio stop generating.
+A thread that waits for the backend is blocked in a socket call: it sees neither that its client has disconnected nor
+that a deadline has passed. The :class:`Watchdog` checks all calls and aborts the sockets of those to cancel. Closing
+the connection is also what makes LM Studio stop generating.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from flask_shim.errors import BackendTimeout, ClientDisconnected, ShimError
+from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 TICK_SECONDS = 0.1
-"""How often the watchdog looks: a fifth of what users notice, and about 1 ms of CPU per second at 400 calls."""
+"""How often the watchdog checks its calls; costs about 1 ms of CPU per second at 400 calls."""
 
 
 def _never() -> bool:
@@ -24,9 +24,9 @@ def _never() -> bool:
 
 
 class BackendCall:
-    """One request at the backend, from before it is sent until its answer is read to the end.
+    """One backend request, from before it is sent until its response is read to the end.
 
-    ``gone`` tells, from any thread and at once, whether the client that asked has hung up.
+    ``is_disconnected`` says whether the client has disconnected; it is called from any thread and must not block.
     """
 
     __slots__ = ("_deadline", "_gone", "_late", "_lock", "_sock", "_total_deadline", "failure", "headers")
@@ -52,42 +52,42 @@ class BackendCall:
         self._total_deadline = time.monotonic() + total_timeout if total_timeout else None
 
     def attach(self, sock: socket.socket) -> None:
-        """Name the socket that carries this call; a call cancelled before is hung up at once."""
+        """Set the socket that carries this call; abort it if the call was cancelled before."""
         with self._lock:
             self._sock = sock
             if self.failure is not None:
-                _shut(sock)
+                abort_socket(sock)
 
     def detach(self) -> None:
-        """Forget the socket: it is about to be closed, and its number may soon be somebody else's."""
+        """Forget the socket: it is about to be closed, and the system may reuse its descriptor."""
         with self._lock:
             self._sock = None
 
     def cancel(self, failure: ShimError) -> None:
-        """Hang up from any thread; the reading thread raises ``failure``. The first cancellation wins."""
+        """Abort the request from any thread; the reading thread raises the ``failure`` that was given first."""
         with self._lock:
             if self.failure is None:
                 self.failure = failure
-                if self._sock is not None:
-                    _shut(self._sock)
+            if self._sock is not None:
+                abort_socket(self._sock)
 
     def allow(self, seconds: float | None, timeout_message: str) -> None:
-        """Open a phase of at most ``seconds`` (None: any); ``late`` is what the client reads if it lasts longer."""
+        """Start a phase of at most ``seconds`` (None: unlimited), which fails with ``timeout_message``."""
         self._late = timeout_message
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def check(self) -> None:
-        """Raise if the call was cancelled or its client has gone."""
+        """Raise if the call was cancelled or its client has disconnected."""
         if self.failure is None and self._gone():
             self.cancel(ClientDisconnected())
         if self.failure is not None:
             raise self.failure
 
     def tick(self, now: float) -> None:
-        """Cancel the call if its client has gone or a deadline has passed; ``now`` is :func:`time.monotonic`."""
+        """Cancel the call if its client has disconnected or a deadline (by :func:`time.monotonic`) has passed."""
         if self.failure is not None:
-            return
-        if self._gone():
+            self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
+        elif self._gone():
             self.cancel(ClientDisconnected())
         elif self._deadline is not None and now > self._deadline:
             self.cancel(BackendTimeout(self._late))
@@ -95,18 +95,11 @@ class BackendCall:
             self.cancel(BackendTimeout("the answer took longer than the total timeout allows"))
 
 
-def _shut(sock: socket.socket) -> None:
-    # The plain socket's shutdown, also under TLS: the wrapped one first drops the TLS state its reader is using.
-    # SHUT_RDWR because Windows does not wake a reader for SHUT_RD.
-    with suppress(OSError):  # already closed by the other side: nothing is left to wake
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
 class Watchdog:
-    """One daemon thread that ticks all open calls; it starts with the first call and sleeps while there is none."""
+    """One daemon thread that ticks all open calls; it starts with the first call and sleeps while no call is open."""
 
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
-        """Look at every call each ``tick_seconds``."""
+        """Check every call each ``tick_seconds``."""
         self._tick_seconds = tick_seconds
         self._calls: set[BackendCall] = set()
         self._changed = threading.Condition()
@@ -118,11 +111,11 @@ class Watchdog:
         return len(self._calls)
 
     def watch(self, call: BackendCall) -> Watched:
-        """Look after ``call`` while the returned context manager is open."""
+        """Return a context manager that watches ``call`` while it is open."""
         return Watched(self, call)
 
     def add(self, call: BackendCall) -> bool:
-        """Start looking after ``call``; tell whether nobody had asked for that before."""
+        """Start watching ``call``; return whether it was not watched before."""
         with self._changed:
             is_new = call not in self._calls
             self._calls.add(call)
@@ -136,12 +129,12 @@ class Watchdog:
         return is_new
 
     def remove(self, call: BackendCall) -> None:
-        """Stop looking after ``call``; it may already have been removed."""
+        """Stop watching ``call``; it may already have been removed."""
         with self._changed:
             self._calls.discard(call)
 
     def cancel_all(self, failure: ShimError) -> None:
-        """Hang up every open call."""
+        """Cancel every open call."""
         with self._changed:
             calls = tuple(self._calls)
         for call in calls:
@@ -168,12 +161,12 @@ class Watchdog:
 
 
 class Watched:
-    """The span in which the watchdog looks after a call; of spans inside each other the outermost counts."""
+    """The span in which the watchdog checks a call; of nested spans the outermost counts."""
 
     __slots__ = ("_call", "_is_outermost", "_watchdog")
 
     def __init__(self, watchdog: Watchdog, call: BackendCall) -> None:
-        """Pair the two; nothing happens before ``with``."""
+        """Store both; watching starts with ``with``."""
         self._watchdog = watchdog
         self._call = call
         self._is_outermost = False

@@ -1,0 +1,74 @@
+"""A frozen LM Studio accepts connections but never reads, answers or notices that the other side has closed."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.sending import exchanged, post
+
+from flask_shim.errors import BackendTimeout, ClientDisconnected
+from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.http.socket_abort import abort_socket
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+BODIES = {
+    "chunked": HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n",
+    "until closed": HEAD + b"\r\ndata",
+    "measured": HEAD + b"Content-Length: 100\r\n\r\ndata",
+}
+
+
+@pytest.fixture
+def frozen():
+    """A listening socket that nothing accepts from: the system completes the connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def url_of(listener):
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_deadline_ends_the_wait_for_the_head(client_of, frozen):
+    with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
+        exchanged(client_of(url_of(frozen)), timeout=0.1)
+
+
+def test_total_timeout_ends_the_sending_of_a_large_prompt(client_of, frozen):
+    client = client_of(url_of(frozen))
+    call = BackendCall(total_timeout=0.1)
+    with client.watchdog.watch(call), pytest.raises(BackendTimeout):
+        client.open("POST", "/v1/chat/completions", call, b"x" * 50_000_000)
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_disconnect_ends_the_wait_for_the_rest_of_a_body(client_of, frozen, body):
+    client = client_of(url_of(frozen))
+    gone = threading.Event()
+    call = BackendCall(gone.is_set)
+    with client.watchdog.watch(call), ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(post, client, call)
+        connection, _ = frozen.accept()
+        with connection:
+            connection.sendall(body)
+            with opening.result() as answer:
+                assert answer.read() == b"data"
+                gone.set()
+                with pytest.raises(ClientDisconnected):
+                    answer.read()
+
+
+@pytest.mark.parametrize("blocking_call", [lambda sock: sock.recv(1), lambda sock: sock.sendall(b"x" * 50_000_000)])
+def test_repeated_aborts_end_a_blocked_call(until, blocking_call):
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(blocking_call, ours)
+
+        def is_ended():
+            abort_socket(ours)
+            return call.done()
+
+        until(is_ended)
