@@ -26,7 +26,8 @@ def long_description() -> str:
 REQUIRED = [
     "flask>=3.0",
     "jinja2>=3.1.2",  # Flask brings it along
-    "waitress>=3.0.1",  # looking ahead in a connection raced before (CVE-2024-49768)
+    # Private names of 3.0 are used in serving/_waitress; look-ahead raced before 3.0.1 (CVE-2024-49768).
+    "waitress>=3.0.1,<3.1",
     "requests>=2.32.4",  # leaked .netrc logins before (CVE-2024-47081)
     "urllib3>=2.7",  # limits on decompression
     "marshmallow>=4.0",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim import error_responses, routes
+from flask_shim import error_responses, middleware, routes
 from flask_shim.config import CannotStart, Config, ConfigError, data_folder
 from flask_shim.lmstudio import LMStudio
-from flask_shim.middleware import access, open_access_warning, server_check, static_responses
-from flask_shim.observability import access_log, logs, metrics
+from flask_shim.observability import logs, metrics
 from flask_shim.services import Services
 
 
@@ -23,12 +22,8 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
     services.init_app(app)
-    static_responses.init_app(app, config)
-    recorder = access_log.init_app(app)
-    server_check.init_app(app, services.slots)
-    open_access_warning.init_app(app, config)
-    access.init_app(app, config)
-    metrics.init_app(app, config, recorder, services.slots, services.backend)
+    middleware.init_app(app, config)
+    metrics.init_app(app, config, services.slots, services.backend)
     error_responses.init_app(app)
     routes.init_app(app)
     return app

@@ -98,6 +98,7 @@ class Config:
     workers: int = 1
     connection_limit: int = 1000
     drain_seconds: float = 10.0
+    drain_delay: float = 0.0
     debug: bool = False
     log_file: Path | None = None
     log_max_bytes: int = 10 * 1024 * 1024

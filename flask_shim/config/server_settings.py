@@ -60,6 +60,13 @@ SERVER: tuple[Setting, ...] = (
         seconds(0, 3600),
     ),
     _of(
+        "SHIM_DRAIN_DELAY",
+        "drain_delay",
+        "0",
+        "Seconds before that in which `/ready` says 503 while new work is still accepted; for load balancers.",
+        seconds(0, 3600),
+    ),
+    _of(
         "SHIM_DEBUG",
         "debug",
         "0",

@@ -14,7 +14,7 @@ from waitress.server import create_server
 from flask_shim.embedded.mini_app import create_miniature
 from flask_shim.embedded.mini_services import Asked, MiniServices
 from flask_shim.embedded.mini_settings import DEFAULTS, MiniSettings
-from flask_shim.serving.shutdown import shut_down
+from flask_shim.serving._waitress import shut_down
 
 HOST = "127.0.0.1"
 THREADS = 32

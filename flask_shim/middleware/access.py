@@ -79,7 +79,7 @@ class AccessGuards:
     def origin(self, environ: Environ) -> ShimError | None:
         """Check which page asks, if a browser says so; leave the answer's headers in ``g.cors``."""
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None:
+        if not origin:  # an empty one is allowed, as in Ollama 0.32.15
             return self._without_origin(environ)
         if _is_same(origin, environ):
             return None

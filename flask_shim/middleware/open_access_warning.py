@@ -1,7 +1,6 @@
-"""A word in the log where other machines are served without a key though nobody said that they shall be.
+"""Warn once when a remote client is served without an API key.
 
-Our own server refuses to start so. Under another one the address is that server's affair: the shim learns of it from
-the first request that comes from elsewhere.
+Our own server refuses to start like that. Under another server the bind address is unknown until a request arrives.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Watch who asks ``app``, unless a key is asked for or everybody may come."""
+    """Watch client addresses, unless a key is required or open access is configured."""
     if not config.api_keys and not config.allow_open:
-        app.before_request(OpenAccessWarning().look)
+        app.before_request(OpenAccessWarning().check_client)
 
 
 class OpenAccessWarning:
-    """Looks at the address of each request until one has come from another machine."""
+    """Checks client addresses until the first remote one."""
 
     def __init__(self) -> None:
-        """Nothing has been seen yet."""
+        """Start with the warning still to be given."""
         self._first = threading.Lock()
 
-    def look(self) -> None:
-        """Warn, once, of a request from another machine; what is no address (a Unix socket) is none."""
+    def check_client(self) -> None:
+        """Warn of the first request from another machine; the peer of a Unix socket has no address."""
         client = request.environ.get("REMOTE_ADDR") or ""
-        if _is_another_machine(client) and self._first.acquire(blocking=False):
+        if _is_remote(client) and self._first.acquire(blocking=False):
             log.warning(
-                "client=%s is another machine, and is served without a key: set SHIM_API_KEY, "
-                "or SHIM_ALLOW_OPEN=1 to serve them all on purpose",
+                "client=%s is another machine and is served without a key: set SHIM_API_KEY, "
+                "or SHIM_ALLOW_OPEN=1 to allow this",
                 client,
             )
 
 
-@lru_cache(maxsize=256)  # looked at with every request, and nearly always the same
-def _is_another_machine(client: str) -> bool:
+@lru_cache(maxsize=256)  # runs for every request, nearly always with the same address
+def _is_remote(client: str) -> bool:
     if not is_address(client):
         return False
     address = ipaddress.ip_address(client)

@@ -1,4 +1,4 @@
-"""Paths as Ollama takes them: cleaned before anything looks at them, with no slash at their end."""
+"""Request paths as Ollama's router treats them: normalized before any check, without a trailing slash."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from urllib.parse import quote
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from flask_shim.config import Config
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _SLASHES = re.compile(r"/{2,}")
 
@@ -28,21 +30,31 @@ _METHODS = {
     "/v1/audio/transcriptions": "POST",
     "/v1/models": "GET",
 }
-"""The only method of paths that would otherwise be passed on whatever the method is."""
+"""The only method of paths that the pass-through route would otherwise accept with any method."""
 
 
-def init_app(app: Flask) -> None:
-    """Clean the paths of all requests to ``app``, and answer those that go to the right place in a wrong way."""
-    app.wsgi_app = _cleaning(app.wsgi_app)  # type: ignore[method-assign, assignment]  # Flask's own way to wrap an app
-    app.before_request(_redirect)
-    app.before_request(_refuse)
+def clean_paths(app: Flask) -> None:
+    """Normalize the path of every request to ``app`` before routing."""
+    inner = app.wsgi_app
+
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = clean_path(environ.get("PATH_INFO", ""))
+        return inner(environ, start_response)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way to wrap an app
 
 
-def cleaned(path: str) -> str:
-    """Return the path that is meant.
+def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
+    """Redirect paths with a trailing slash, and reject wrong methods."""
+    app.before_request(_redirect_trailing_slash)
+    app.before_request(_check_method)
 
-    Clients put ``/api/...`` behind whatever address somebody gave them, with a slash at its end or a ``/v1``. Dot
-    segments are taken out because the checks of a path must see the one that LM Studio will see.
+
+def clean_path(path: str) -> str:
+    """Return the normalized path.
+
+    Clients append ``/api/...`` to any base URL, also to one that ends with a slash or with ``/v1``. Dot segments are
+    resolved because access checks must see the path that LM Studio will see.
     """
     if "//" in path or "/." in path:
         slash = "/" if path.endswith(("/", "/.", "/..")) else ""
@@ -50,16 +62,7 @@ def cleaned(path: str) -> str:
     return path[len("/v1") :] if path.startswith("/v1/api/") else path
 
 
-def _cleaning(app: WSGIApplication) -> WSGIApplication:
-    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["PATH_INFO"] = cleaned(environ.get("PATH_INFO", ""))
-        return app(environ, start_response)
-
-    return wsgi_app
-
-
-def _redirect() -> Response | None:
-    """Send a request for a path with a slash too many to the path without."""
+def _redirect_trailing_slash() -> Response | None:
     rule = request.url_rule
     if rule is None or not request.path.endswith("/") or rule.rule.endswith("/"):
         return None
@@ -73,7 +76,7 @@ def _redirect() -> Response | None:
     return response
 
 
-def _refuse() -> None:
+def _check_method() -> None:
     method = "GET" if request.path.startswith("/v1/models/") else _METHODS.get(request.path)
     if method is not None and request.method != method:
         raise MethodNotAllowed([method])

@@ -1,48 +1,52 @@
-"""What a server we did not start ourselves was started with: a bare ``waitress-serve`` has four threads."""
+"""Check the settings of a waitress that was started without ours: plain ``waitress-serve`` has four threads."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask, request
 
-from flask_shim.config import SPARE_THREADS
+from flask_shim.config import SPARE_THREADS, Config
 from flask_shim.models.slots import Slots
+from flask_shim.services import services_of
 
 log = logging.getLogger(__name__)
 
-KEPT_THREADS = 2
-"""Threads that generations never get, so that lists and health are answered whatever runs."""
+RESERVED_THREADS = 2
+"""Threads that generations never get, so that lists and health checks are always answered."""
 
-_look = threading.Lock()
+MAX_WINDOWS_CONNECTIONS = 500
+"""select() on Windows takes at most 512 sockets; with more, waitress ends with ValueError."""
+
+_lock = threading.Lock()
 
 
-class Found(NamedTuple):
-    """waitress' settings, as far as they can be seen."""
+class WaitressSettings(NamedTuple):
+    """The settings of waitress that matter here."""
 
     threads: int
     lookahead: int
+    connections: int
 
 
-def init_app(app: Flask, slots: Slots) -> None:
-    """Have ``app`` look at its server at the first request."""
+def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
+    """Check the server at the first request."""
+    slots = services_of(app).slots
 
     @app.before_request
-    def notice() -> None:
-        notice_server(request.environ, slots)
+    def check() -> None:
+        check_server(request.environ, slots)
 
 
-def notice_server(environ: Mapping[str, Any], slots: Slots) -> None:
-    """Look once, at the first request, at what serves it; give out fewer slots than it has threads, and say so.
-
-    Servers other than waitress tell nothing and change nothing.
-    """
+def check_server(environ: Mapping[str, Any], slots: Slots) -> None:
+    """At the first request, limit the slots to the threads of waitress and warn of its settings, if it is waitress."""
     if slots.server_noticed:
         return
-    with _look:
+    with _lock:
         if slots.server_noticed:
             return
         slots.server_noticed = True
@@ -51,27 +55,28 @@ def notice_server(environ: Mapping[str, Any], slots: Slots) -> None:
         _adapt(found, slots)
 
 
-def find_waitress(environ: Mapping[str, Any]) -> Found | None:
-    """Return what the waitress behind this request is set to, None if it is none or does not show it."""
-    # The check is a method of the connection, and that knows its server's settings: the only way there is.
+def find_waitress(environ: Mapping[str, Any]) -> WaitressSettings | None:
+    """Return the settings of the waitress that serves this request, None if it is another server."""
+    # waitress shows its settings nowhere else: this callable of the environ is a method of its channel.
     channel = getattr(environ.get("waitress.client_disconnected"), "__self__", None)
     adjustments = getattr(channel, "adj", None)
-    threads = getattr(adjustments, "threads", None)
-    lookahead = getattr(adjustments, "channel_request_lookahead", None)
-    if isinstance(threads, int) and isinstance(lookahead, int):
-        return Found(threads, lookahead)
-    return None
+    names = ("threads", "channel_request_lookahead", "connection_limit")
+    values = [value for name in names if isinstance(value := getattr(adjustments, name, None), int)]
+    return WaitressSettings(*values) if len(values) == len(names) else None
 
 
-def _adapt(found: Found, slots: Slots) -> None:
-    complaints: list[str] = []
+def _adapt(found: WaitressSettings, slots: Slots) -> None:
+    problems: list[str] = []
     options: list[str] = []
     if found.threads <= slots.total:
         options.append(f"--threads={slots.total + SPARE_THREADS}")
-        slots.limit(max(1, found.threads - KEPT_THREADS))
-        complaints.append(f"with {found.threads} threads only {slots.total} generations can run at the same time")
+        slots.limit(max(1, found.threads - RESERVED_THREADS))
+        problems.append(f"with {found.threads} threads only {slots.total} generations can run at the same time")
     if found.lookahead < 1:
         options.append("--channel-request-lookahead=1")
-        complaints.append("without look-ahead a client that hangs up is noticed late, and the model works on meanwhile")
-    if complaints:
-        log.warning("waitress: %s; start it with %s", "; ".join(complaints), " ".join(options))
+        problems.append("without look-ahead a disconnected client is noticed late, and its generation goes on")
+    if sys.platform == "win32" and found.connections > MAX_WINDOWS_CONNECTIONS:
+        options.append(f"--connection-limit={MAX_WINDOWS_CONNECTIONS}")
+        problems.append("more than 512 connections end the server on Windows")
+    if problems:
+        log.warning("waitress: %s; start it with %s", "; ".join(problems), " ".join(options))

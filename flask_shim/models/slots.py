@@ -26,6 +26,8 @@ class Slots:
         self.total = total
         self.in_use = 0
         self.draining = False
+        self.is_stopping = False
+        """Whether the shim is about to drain: ``/ready`` says 503 while work is still accepted."""
         self.server_noticed = False
         """Whether the server's threads have been looked at, see :mod:`flask_shim.middleware.server_check`."""
         self._lock = threading.Lock()
@@ -48,7 +50,7 @@ class Slots:
     def drain(self) -> None:
         """Give out no more slots."""
         with self._lock:
-            self.draining = True
+            self.draining = self.is_stopping = True
 
     def give_back(self) -> None:
         """Take back one slot; only :class:`Slot` calls this."""

@@ -1,4 +1,4 @@
-"""Around every request: its id, its record, and what is told when the last byte of its answer is gone."""
+"""Request ids, request records, and one log line per request when the last byte of its response was sent."""
 
 from __future__ import annotations
 
@@ -16,18 +16,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Watcher = Callable[[RequestRecord], None]
-"""Told of every request when it is over."""
+Observer = Callable[[RequestRecord], None]
+"""Called with the record of every request that has ended."""
 
-LONGEST_SHOWN = 200
+MAX_SHOWN = 200
+
+_KEY = "flask_shim.recorder"
 
 
-def init_app(app: Flask) -> Recorder:
-    """Keep a record of every request of ``app``; one line of the log when it is over."""
-    recorder = Recorder(app.wsgi_app)
-    recorder.watchers.append(log_request)
-    app.wsgi_app = recorder  # type: ignore[method-assign]
+def init_app(app: Flask) -> None:
+    """Record every request of ``app`` and log it when it has ended."""
+    recorder = app.extensions[_KEY] = Recorder(app.wsgi_app)
+    recorder.observers.append(log_request)
+    app.wsgi_app = recorder  # type: ignore[method-assign]  # Flask's documented way to wrap an app
     app.before_request(_note_route)
+
+
+def recorder_of(app: Flask) -> Recorder:
+    """Return the recorder of an application."""
+    recorder: Recorder = app.extensions[_KEY]
     return recorder
 
 
@@ -37,19 +44,16 @@ def _note_route() -> None:
 
 
 class Recorder:
-    """The WSGI application, with records.
-
-    It stands outside of Flask because a streamed answer is over long after Flask is done with it.
-    """
+    """WSGI middleware that records requests; Flask's own hooks run before a streamed response has ended."""
 
     def __init__(self, app: WSGIApplication) -> None:
         """Wrap ``app``."""
-        self.watchers: list[Watcher] = []
+        self.observers: list[Observer] = []
         self.open: set[RequestRecord] = set()
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
+        """Run the application with a new record."""
         record = record_of(environ)
         enter(record)
         self.open.add(record)
@@ -66,29 +70,29 @@ class Recorder:
         return RecordedBody(body, record, self)
 
     def finish(self, record: RequestRecord) -> None:
-        """Tell the watchers that the request is over."""
+        """Call the observers with a request that has ended."""
         record.ended()
         self.open.discard(record)
         try:
-            for watcher in self.watchers:
-                watcher(record)
+            for observer in self.observers:
+                observer(record)
         finally:
             enter(None)
 
 
 class RecordedBody:
-    """An answer's body, and the end of its record when the server closes it. Iterating costs nothing extra."""
+    """A response body that finishes its record when the server closes it. Iterating adds no overhead."""
 
     __slots__ = ("_body", "_record", "_recorder")
 
     def __init__(self, body: Iterable[bytes], record: RequestRecord, recorder: Recorder) -> None:
-        """Take over ``body``."""
+        """Wrap ``body``."""
         self._body = body
         self._record: RequestRecord | None = record
         self._recorder = recorder
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the body's own iterator."""
+        """Return the iterator of the wrapped body."""
         return iter(self._body)
 
     def close(self) -> None:
@@ -114,29 +118,29 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
 
 
 def log_request(record: RequestRecord) -> None:
-    """Write the line about a request that is over; what is not known is left out, the query always."""
-    is_trouble = bool(record.rejected_by) or record.status >= 500 or record.outcome.startswith(("error", ABORTED))
-    level = logging.WARNING if is_trouble else logging.INFO
+    """Log a request that has ended; unknown values and the query string are left out."""
+    is_failure = bool(record.rejected_by) or record.status >= 500 or record.outcome.startswith(("error", ABORTED))
+    level = logging.WARNING if is_failure else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "%s", " ".join(f"{key}={quoted(value)}" for key, value in _facts(record) if value is not None))
 
 
 def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
-    yield "method", record.method[:LONGEST_SHOWN]
-    yield "path", record.path[:LONGEST_SHOWN]
+    yield "method", record.method[:MAX_SHOWN]
+    yield "path", record.path[:MAX_SHOWN]
     yield "status", record.status
     yield "ms", _milliseconds(record.seconds)
-    yield "client", record.client[:LONGEST_SHOWN] or None
-    yield "model", record.model[:LONGEST_SHOWN] or None
+    yield "client", record.client[:MAX_SHOWN] or None
+    yield "model", record.model[:MAX_SHOWN] or None
     yield "first_token_ms", _milliseconds(record.first_token_seconds)
     yield "tokens_in", record.tokens_in
     yield "tokens_out", record.tokens_out
     yield "tokens_per_s", None if record.tokens_per_second is None else round(record.tokens_per_second, 1)
     yield "outcome", record.outcome
     yield "rejected_by", record.rejected_by or None
-    # LM Studio may quote the prompt in its errors, so its words are for those who asked for details.
+    # Errors of LM Studio may quote the prompt.
     error = record.error if log.isEnabledFor(logging.DEBUG) else record.error_safe_text
-    yield "error", error[:LONGEST_SHOWN] or None
+    yield "error", error[:MAX_SHOWN] or None
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from flask_shim.config import Config
-from flask_shim.observability.access_log import Recorder
+from flask_shim.observability.access_log import Recorder, recorder_of
 from flask_shim.observability.request_context import CLIENT_DISCONNECTED, RequestRecord
 
 PATH = "/metrics"
@@ -50,12 +50,13 @@ class Backend(Protocol):
         """How many connections to LM Studio are in use."""
 
 
-def init_app(app: Flask, config: Config, recorder: Recorder, slots: Slots, backend: Backend) -> Metrics | None:
-    """Count what ``recorder`` sees and show it at ``/metrics``, unless that is switched off."""
+def init_app(app: Flask, config: Config, slots: Slots, backend: Backend) -> Metrics | None:
+    """Count the requests of ``app`` and serve the numbers at ``/metrics``, unless metrics are off."""
     if not config.metrics:
         return None
+    recorder = recorder_of(app)
     metrics = Metrics(recorder, slots, backend)
-    recorder.watchers.append(metrics.count)
+    recorder.observers.append(metrics.count)
     shown: Collector = PerProcess(metrics.registry) if config.workers > 1 else metrics.registry
 
     def show() -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_shim.middleware import paths
 from flask_shim.routes import (
     account,
     alias_routes,
@@ -39,11 +38,10 @@ _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health"
 
 
 def init_app(app: Flask) -> None:
-    """Give ``app`` the routes, each with the methods it has at Ollama, and paths in order."""
+    """Give ``app`` the routes, each with the methods it has at Ollama."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     _tidy(app)
-    paths.init_app(app)
 
 
 def _tidy(app: Flask) -> None:

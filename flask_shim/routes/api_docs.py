@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import orjson
 from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import NotFound
 
 from flask_shim.error_responses import JSON_UTF8
-from flask_shim.errors import ShimError
 from flask_shim.middleware.access import is_open
 from flask_shim.openapi import describe
 from flask_shim.services import services
@@ -90,7 +90,7 @@ def page() -> Response:
 def part(name: str) -> Response:
     """Give one of the page's files."""
     if name not in FILES:
-        raise ShimError("404 page not found", status=404)
+        raise NotFound
     return _file(FILES[name], f"max-age={_DAY_SECONDS}")
 
 

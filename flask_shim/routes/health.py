@@ -28,7 +28,7 @@ def health() -> Response:
 @bp.get("/ready")
 def ready() -> Response:
     """Say whether a generation could start now: LM Studio answers, and the shim takes work."""
-    if services().slots.draining:
+    if services().slots.is_stopping:
         return json_response({"status": "draining"}, 503)
     try:
         listing = services().backend.listing(must_answer=True)

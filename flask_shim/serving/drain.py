@@ -1,4 +1,4 @@
-"""Stopping without cutting anybody off: no new work, time for what runs, then one error line for what is left."""
+"""Graceful shutdown: announce it, refuse new work, let running work finish, then end what is left with an error."""
 
 from __future__ import annotations
 
@@ -12,21 +12,31 @@ from flask_shim.serving.server import Server
 
 log = logging.getLogger(__name__)
 
-CUT_SECONDS = 2.0
-"""How long an answer may take to say that it was cut."""
+ABORT_SECONDS = 2.0
+"""How long aborted responses may take to send their error."""
 
 FLUSH_SECONDS = 1.0
-"""How long the last bytes may take on their way out where no other time is left."""
+"""Minimum time for the last bytes to be sent."""
 
 POLL_SECONDS = 0.02
 
 
 def drain(services: Services, server: Server) -> None:
-    """Refuse new work, let running work end for at most ``drain_seconds``, then stop the server."""
+    """Shut down within ``drain_delay`` and ``drain_seconds``, then stop the server."""
     try:
+        _announce(services, server)
         _drain(services, server)
     finally:
         server.stop()
+
+
+def _announce(services: Services, server: Server) -> None:
+    """Answer 503 on ``/ready`` and still accept work for ``drain_delay``, until load balancers have noticed."""
+    services.slots.is_stopping = True
+    server.start_draining()
+    if services.config.drain_delay:
+        log.info("not ready seconds=%g", services.config.drain_delay)
+        time.sleep(services.config.drain_delay)
 
 
 def _drain(services: Services, server: Server) -> None:
@@ -34,33 +44,33 @@ def _drain(services: Services, server: Server) -> None:
     deadline = time.monotonic() + seconds
     services.slots.drain()
     log.info("draining in_flight=%d seconds=%g", services.slots.in_use, seconds)
-    cut = 0
-    if not _wait(lambda: not _running(services), seconds):
-        cut = _running(services)
-        _cut(services)
+    aborted = 0
+    if not _wait(lambda: not _count_running(services), seconds):
+        aborted = _count_running(services)
+        _abort(services)
     if not _wait(server.is_idle, max(FLUSH_SECONDS, deadline - time.monotonic())):
-        cut = max(cut, server.unsent())
-    log.info("drained cut=%d", cut)
+        aborted = max(aborted, server.count_unsent())
+    log.info("drained aborted=%d", aborted)
 
 
-def _running(services: Services) -> int:
-    """How much is going on at the backend: generations have slots, loads and downloads are only watched."""
+def _count_running(services: Services) -> int:
+    """Return the number of backend operations; loads and downloads are watched without holding a slot."""
     return max(services.slots.in_use, len(services.backend.watchdog))
 
 
-def _cut(services: Services) -> None:
+def _abort(services: Services) -> None:
     def is_over() -> bool:
-        # Again and again: what had its slot but had not asked the backend yet wasn't there to be cut.
+        # Repeated: a request that holds a slot but has not called the backend yet can't be canceled.
         services.backend.watchdog.cancel_all(draining_error())
-        return not _running(services)
+        return not _count_running(services)
 
-    if not _wait(is_over, CUT_SECONDS):
-        log.warning("still running n=%d", _running(services))
+    if not _wait(is_over, ABORT_SECONDS):
+        log.warning("still running in_flight=%d", _count_running(services))
 
 
-def _wait(is_so: Callable[[], bool], seconds: float) -> bool:
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while not is_so():
+    while not condition():
         if time.monotonic() >= deadline:
             return False
         time.sleep(POLL_SECONDS)

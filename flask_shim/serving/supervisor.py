@@ -26,7 +26,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
-from flask_shim.serving.drain import CUT_SECONDS, FLUSH_SECONDS
+from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS
 from flask_shim.serving.server import THREADS_SECONDS
 from flask_shim.serving.signals import stop_signals
 
@@ -39,7 +39,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 TICK_SECONDS = 0.5
 """How long the parent waits before it looks up: on Windows no signal wakes it."""
 
-GRACE_SECONDS = CUT_SECONDS + FLUSH_SECONDS + THREADS_SECONDS + 2.0
+GRACE_SECONDS = ABORT_SECONDS + FLUSH_SECONDS + THREADS_SECONDS + 2.0
 """What a worker may need beyond the time its answers have."""
 
 STOP = 0
@@ -160,7 +160,7 @@ class Supervisor:
     def _drain(self) -> None:
         members = [member for member in self._members.values() if member.process.poll() is None]
         log.info("stopping workers=%d", len(members))
-        deadline = time.monotonic() + self._config.drain_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + self._config.drain_delay + self._config.drain_seconds + GRACE_SECONDS
         for member in members:
             _hang_up(member.process)
         for member in members:

@@ -55,7 +55,7 @@ def test_malformed_request_is_told_in_one_line_of_the_log(patient):
     with Wire(patient.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n")
         assert statuses(wire.rest()) == "400"
-    patient.shim.until(r"unreadable request status=400 client=127\.0\.0\.1: ")
+    patient.shim.until(r"malformed request status=400 client=127\.0\.0\.1: ")
 
 
 # Bodies that are too large

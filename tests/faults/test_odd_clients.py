@@ -10,7 +10,7 @@ from support.answers import endless, silent, streams
 from support.fake_lmstudio import CHAT
 from support.gauges import gauges_of, temporary_files_of
 from support.watched import STREAMS, THREADS, chat
-from support.wire import Wire, answer_in, asked, request
+from support.wire import Wire, asked, request
 
 STREAM = ("/api/chat", chat())
 
@@ -79,13 +79,13 @@ def test_dripping_requests_hold_nobody_up(patient):
             assert patient.asked(*STREAM).lines[-1]["done"] is True
 
 
-def test_requests_behind_a_stream_are_not_answered_and_its_connection_is_closed(patient, studio):
+def test_streams_in_a_row_are_answered_on_one_connection(patient, studio):
     with Wire(patient.port) as wire:
-        wire.send(request(*STREAM, closes=False) * 3)
+        wire.send(request(*STREAM, closes=False) * 2 + request(*STREAM))
         raw = wire.rest()
-    assert raw.count(b"HTTP/1.1 200 OK") == 1
-    assert answer_in(raw).lines[-1]["done"] is True
-    assert len(studio.asked_for(CHAT)) == 1
+    assert raw.count(b"HTTP/1.1 200 OK") == raw.count(b'"done":true') == 3
+    assert raw.count(b"\r\nConnection: close\r\n") == 1
+    assert len(studio.asked_for(CHAT)) == 3
 
 
 def test_requests_in_a_row_are_answered_in_order_on_one_connection(patient):

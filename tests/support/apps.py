@@ -19,7 +19,7 @@ from flask_shim.config import Config
 from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.services import services_of
-from flask_shim.serving.shutdown import shut_down
+from flask_shim.serving._waitress import shut_down
 
 TIMEOUT_SECONDS = 10.0
 BACKEND_AWAY = 503

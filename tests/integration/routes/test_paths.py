@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.middleware.paths import cleaned
+from flask_shim.middleware.paths import clean_path
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from flask_shim.middleware.paths import cleaned
     ],
 )
 def test_a_path_is_cleaned_to_what_is_meant(path, meant):
-    assert cleaned(path) == meant
+    assert clean_path(path) == meant
 
 
 @pytest.mark.parametrize("path", ["//api/version", "/api//version", "/v1/api/version", "/api/./version"])

@@ -41,7 +41,8 @@ def blocks(name):
 @pytest.fixture(scope="module")
 def app():
     app = Flask("test")
-    app.recorder = access_log.init_app(app)
+    access_log.init_app(app)
+    app.recorder = access_log.recorder_of(app)
     error_responses.init_app(app)
 
     @app.get("/id")
@@ -214,7 +215,7 @@ def test_an_application_that_raises_is_told_too(written):
         raise RuntimeError("not even a status")
 
     recorder = access_log.Recorder(broken)
-    recorder.watchers.append(access_log.log_request)
+    recorder.observers.append(access_log.log_request)
     with pytest.raises(RuntimeError):
         recorder({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None)
     assert len(written.ends) == 1
@@ -228,7 +229,7 @@ def test_a_body_that_cannot_be_closed_is_told_too(written):
             raise OSError("the wire is gone")
 
     recorder = access_log.Recorder(lambda environ, start_response: Body())
-    recorder.watchers.append(access_log.log_request)
+    recorder.observers.append(access_log.log_request)
     body = recorder({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, lambda *_: None)
     with pytest.raises(OSError, match="the wire is gone"):
         body.close()

@@ -11,7 +11,8 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import ClientDisconnected
 
-from flask_shim.serving.channel import Channel, Task
+from flask_shim.serving._waitress.channel import Channel
+from flask_shim.serving._waitress.tasks import ResponseTask
 
 
 class Sockets:
@@ -108,33 +109,51 @@ def test_an_answer_for_which_there_is_no_room_ends_the_connection(sockets, monke
     assert sockets.pulls
     sockets.channel.handle_write()
     assert not sockets.channel.connected
-    assert "no room to keep an answer" in caplog.text
+    assert "no space to buffer a response" in caplog.text
 
 
 @pytest.fixture
 def task(sockets):
     request = SimpleNamespace(version="1.1", headers={}, command="GET", path="/")
-    made = Task(sockets.channel, request)
+    made = ResponseTask(sockets.channel, request)
     made.complete = True  # as if start_response had been called
     return made
 
 
-def test_head_and_body_leave_together(task, sockets):
-    task.content_length = 2
-    task.write(b"{}")
-    (packet,) = sockets.sent
-    assert packet.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
-    assert packet.endswith(b"\r\n\r\n{}")
+def head_of(task, sockets, block=b"x"):
+    task.write(block)
+    task.finish()
+    return sockets.sent[0]
 
 
-def test_every_block_of_a_stream_leaves_at_once_the_first_with_the_head(task, sockets):
+def test_every_block_of_a_stream_is_sent_at_once(task, sockets):
     for block in (b"one", b"", b"three"):
         task.write(block)
     task.finish()
-    head, second, end = sockets.sent
+    head, *blocks = sockets.sent
     assert b"\r\nTransfer-Encoding: chunked\r\n" in head
-    assert head.endswith(b"\r\n\r\n3\r\none\r\n")
-    assert (second, end) == (b"5\r\nthree\r\n", b"0\r\n\r\n")
+    assert blocks == [b"3\r\none\r\n", b"5\r\nthree\r\n", b"0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content"])
+def test_a_response_without_length_keeps_the_connection(task, sockets, status):
+    task.status = status
+    assert b"Connection:" not in head_of(task, sockets, b"x" if status == "200 OK" else b"")
+    assert not task.close_on_finish
+
+
+@pytest.mark.parametrize(
+    ("version", "command", "connection"), [("1.0", "GET", ""), ("1.1", "HEAD", ""), ("1.1", "GET", "close")]
+)
+def test_a_response_whose_end_is_the_connections_end_closes_it(task, sockets, version, command, connection):
+    task.version, task.request.command, task.request.headers["CONNECTION"] = version, command, connection
+    assert b"\r\nConnection: close\r\n" in head_of(task, sockets, b"" if command == "HEAD" else b"x")
+    assert task.close_on_finish
+
+
+def test_a_draining_server_closes_connections(task, sockets):
+    sockets.channel.server.is_draining = True
+    assert b"\r\nConnection: close\r\n" in head_of(task, sockets)
 
 
 def test_a_head_without_a_body_leaves_alone(task, sockets):

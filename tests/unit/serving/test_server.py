@@ -14,7 +14,7 @@ from flask_shim.serving import server
     ("allowed", "connections"), [(100_000, 1000), (1256, 1000), (1024, 480), (128, 32), (64, 1), (10, 1)]
 )
 def test_no_more_clients_are_let_in_than_files_may_be_open(monkeypatch, caplog, allowed, connections):
-    monkeypatch.setattr(server, "_allow_descriptors", lambda wanted: min(wanted, allowed))
+    monkeypatch.setattr(server, "_raise_descriptor_limit", lambda wanted: min(wanted, allowed))
     with caplog.at_level(logging.WARNING):
-        assert server._connections(Config()) == connections
+        assert server._connection_limit(Config()) == connections
     assert bool(caplog.messages) is (connections < 1000)

@@ -9,7 +9,7 @@ import urllib.request
 from flask import Flask
 from waitress.server import create_server
 
-from flask_shim.serving.shutdown import shut_down
+from flask_shim.serving._waitress import shut_down
 
 
 def running(app):

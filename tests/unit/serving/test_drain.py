@@ -48,7 +48,7 @@ def test_running_answer_ends_before_the_shim_does(socket_server, number):
         assert "".join(line["message"]["content"] for line in rest) == "upon a time"
         assert rest[-1]["done"] is True
         assert shim.wait() == 0
-    assert "drained cut=0" in shim.log
+    assert "drained aborted=0" in shim.log
     assert "Traceback" not in shim.log
 
 
@@ -82,7 +82,7 @@ def test_answer_that_takes_too_long_ends_with_one_error_line(socket_server):
         assert all("error" not in line for line in rest[:-1])
         assert shim.wait() == 0
         backend.until(lambda: not backend.open)
-    assert "drained cut=1" in shim.log
+    assert "drained aborted=1" in shim.log
 
 
 def test_answer_that_has_not_begun_gets_a_status(socket_server):
@@ -157,7 +157,7 @@ def test_answer_is_sent_to_its_end_in_the_time_that_is_left(socket_server, until
         time.sleep(1.5)  # more than the last bytes have where no other time is left
         assert wire.answer().lines[-1]["done"] is True
         assert shim.wait() == 0
-    assert "drained cut=0" in shim.log
+    assert "drained aborted=0" in shim.log
 
 
 def test_client_that_does_not_take_its_answer_is_cut_and_counted(socket_server, until):
@@ -168,7 +168,7 @@ def test_client_that_does_not_take_its_answer_is_cut_and_counted(socket_server, 
         until(lambda: gauges_of(shim).slots == 0)
         shim.signal()
         assert shim.wait() == 0
-    assert "drained cut=1" in shim.log
+    assert "drained aborted=1" in shim.log
 
 
 def test_second_signal_ends_at_once(socket_server):

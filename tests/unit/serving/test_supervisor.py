@@ -75,8 +75,8 @@ def test_crew_answers_drains_and_leaves_nothing(socket_server):
         shim.signal()
         assert "error" in json.loads(list(lines)[-1])
         assert shim.wait() == 0  # reads to the end of what all processes of the crew write: they are gone
-    assert shim.log.count("drained cut=") == 2
-    assert "drained cut=1" in shim.log
+    assert shim.log.count("drained aborted=") == 2
+    assert "drained aborted=1" in shim.log
     assert "Traceback" not in shim.log
 
 

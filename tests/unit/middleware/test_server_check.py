@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 from waitress.server import create_server
 
-from flask_shim.middleware.server_check import notice_server
+from flask_shim.middleware.server_check import check_server
 from flask_shim.models.slots import Slots
-from flask_shim.serving.shutdown import shut_down
+from flask_shim.serving._waitress import shut_down
 
 
 class Channel:
@@ -31,7 +31,7 @@ def environ(**adjustments):
 @pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (4, 2), (64, 62), (65, 64), (72, 64)])
 def test_slots_stay_below_the_threads(threads, slots):
     given = Slots(64)
-    notice_server(environ(threads=threads, channel_request_lookahead=1), given)
+    check_server(environ(threads=threads, channel_request_lookahead=1, connection_limit=500), given)
     assert given.total == slots
 
 
@@ -46,24 +46,24 @@ def test_slots_stay_below_the_threads(threads, slots):
 def test_one_warning_names_the_options(caplog, threads, lookahead, options):
     slots = Slots(64)
     for _ in range(3):
-        notice_server(environ(threads=threads, channel_request_lookahead=lookahead), slots)
+        check_server(environ(threads=threads, channel_request_lookahead=lookahead, connection_limit=500), slots)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().endswith(f"; start it with {options}")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "environ",
     [
         {},
         {"waitress.client_disconnected": lambda: False},
-        environ(threads=72, channel_request_lookahead=1),
-        environ(threads="4", channel_request_lookahead=None),
+        environ(threads=72, channel_request_lookahead=1, connection_limit=500),
+        environ(threads="4", channel_request_lookahead=None, connection_limit=500),
     ],
 )
-def test_server_that_is_fine_or_unknown_changes_nothing(caplog, told):
+def test_server_that_is_fine_or_unknown_changes_nothing(caplog, environ):
     slots = Slots(64)
-    notice_server(told, slots)
+    check_server(environ, slots)
     assert slots.total == 64
     assert caplog.records == []
 
@@ -72,7 +72,7 @@ def test_real_waitress_is_recognised():
     slots = Slots(64)
 
     def app(environ, start_response):
-        notice_server(environ, slots)
+        check_server(environ, slots)
         start_response("200 OK", [("Content-Length", "0")])
         return []
 

@@ -1,0 +1,88 @@
+"""Every private name of waitress that this package uses; checked with waitress 3.0.1 and 3.0.2."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
+
+from waitress.server import TcpWSGIServer, create_server
+
+from flask_shim.serving._waitress.channel import Channel
+
+log = logging.getLogger(__name__)
+
+
+class WaitressServer:
+    """One waitress loop over sockets that are already open."""
+
+    def __init__(self, app: Any, listeners: Sequence[socket.socket], settings: dict[str, Any]) -> None:
+        """Start the worker threads; the server owns ``listeners``."""
+        sockets: dict[int, Any] = {}
+        self._server: Any = create_server(app, map=sockets, sockets=list(listeners), **settings)
+        self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
+        for each in self._listening:
+            each.channel_class = Channel
+
+    def run(self) -> None:
+        """Serve until :meth:`stop` is called from another thread."""
+        self._server.run()
+
+    def start_draining(self) -> None:
+        """Ask clients from now on not to reuse their connection."""
+        for each in self._listening:
+            each.is_draining = True
+
+    def is_idle(self) -> bool:
+        """Return whether no request is queued or running, and every response has been sent completely."""
+        dispatcher = self._server.task_dispatcher
+        return not dispatcher.queue and not dispatcher.active_count and not self.count_unsent()
+
+    def count_unsent(self) -> int:
+        """Return how many clients have not read all of their response."""
+        return sum(bool(channel.total_outbufs_len) for channel in _channels(self._listening))
+
+    def stop(self, seconds: float) -> None:
+        """Close all connections and end :meth:`run`; wait at most ``seconds`` for the worker threads."""
+        shut_down(self._listening, seconds=seconds)
+
+
+def shut_down(listening: Sequence[Any], *, seconds: float) -> None:
+    """Make the thread of a waitress loop close every connection and listener, which ends the loop.
+
+    ``listening`` are the ``TcpWSGIServer`` objects of one loop. Returns before the loop has ended; call it only once.
+    """
+    # The loop's thread must close its own sockets. If it is awake already, it could run close() before pull_trigger()
+    # has written to the trigger's descriptor, which would then be closed or reused.
+    is_pulled = Event()
+
+    def close() -> None:
+        is_pulled.wait()
+        _close(listening, seconds)
+
+    try:
+        listening[0].trigger.pull_trigger(close)
+    finally:
+        is_pulled.set()
+
+
+def _channels(listening: Sequence[Any]) -> list[Any]:
+    return [channel for each in listening for channel in list(each.active_channels.values())]
+
+
+def _close(listening: Sequence[Any], seconds: float) -> None:
+    # Before the listeners: worker threads wake the loop through the trigger, which is closed with its listener.
+    for channel in _channels(listening):
+        _try_to_close(channel.handle_close)
+    listening[0].task_dispatcher.shutdown(timeout=seconds)
+    for each in listening:
+        _try_to_close(each.close)
+
+
+def _try_to_close(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except OSError as exc:  # wasyncore removes the socket from the loop first, so the loop still ends
+        log.warning("a socket could not be closed: %s", exc)

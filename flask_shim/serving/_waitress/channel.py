@@ -1,0 +1,131 @@
+"""waitress' channel: a client connection that notices disconnects at every moment and closes without losing data."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import ClientDisconnected, HTTPChannel
+
+from flask_shim.serving._waitress.request_parser import RequestParser
+from flask_shim.serving._waitress.tasks import ResponseTask, build_error_task
+
+LINGER_SECONDS = 10.0
+LINGER_BYTES = 256 * 1024 * 1024
+"""How long, and for how many bytes, a request is read and discarded after its rejection was sent."""
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A client connection: strict parsing, disconnect detection at every moment, no buffer for what can be sent."""
+
+    parser_class = RequestParser
+    task_class = ResponseTask
+    error_task_class = staticmethod(build_error_task)
+    will_close = False
+    lingers = False
+    """Whether the client may still be sending when the response is complete."""
+    _linger_deadline = 0.0
+    _lingered_bytes = 0
+    _has_more = False
+    """Whether the kernel holds bytes that are not read before a response is sent."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is stopping, so that clients should not reuse the connection."""
+        return getattr(self.server, "is_draining", False)
+
+    def readable(self) -> bool:
+        """Return whether to poll for input, also with a full look-ahead: the end of the connection is input, too."""
+        if self._linger_deadline:
+            if time.monotonic() > self._linger_deadline:
+                self.will_close = True  # makes the channel writable, and handle_write() closes it
+            return True
+        return bool(super().readable()) or (self._is_full() and not self._has_more)
+
+    def handle_read(self) -> None:
+        """Read; with a full look-ahead only peek whether the client is still connected."""
+        if self._linger_deadline:
+            self._discard_input()
+            return
+        if not self._is_full():
+            self._has_more = False
+            super().handle_read()
+            return
+        try:
+            self._has_more = bool(self.socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            self.logger.debug("connection reset: %s", exc)
+        if not self._has_more:
+            self.handle_close()
+
+    def _is_full(self) -> bool:
+        is_ending = self.will_close or self.close_when_flushed or self.total_outbufs_len
+        return not is_ending and len(self.requests) > self.adj.channel_request_lookahead
+
+    def handle_write(self) -> None:
+        """Send buffered output; after a rejection keep reading for a while before closing.
+
+        A socket that is closed with unread input sends a reset, which destroys the response (RFC 9112 section 9.6).
+        """
+        if not (self.lingers and self.close_when_flushed) or self.will_close:
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if self.will_close:
+            self.handle_close()
+        elif not self.total_outbufs_len:
+            self._start_lingering()
+
+    def _start_lingering(self) -> None:
+        self.close_when_flushed = False
+        self._linger_deadline = time.monotonic() + LINGER_SECONDS
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has closed the connection
+            self.handle_close()
+
+    def _discard_input(self) -> None:
+        try:
+            size = len(self.socket.recv(self.adj.recv_bytes))
+        except BlockingIOError:
+            return
+        except OSError:  # a reset: the client has closed the connection
+            size = 0
+        self._lingered_bytes += size
+        if not size or self._lingered_bytes > LINGER_BYTES:
+            self.handle_close()
+
+    def write_soon(self, data: Any) -> int:
+        """Send ``data`` now as far as the socket accepts it; waitress buffers only the rest. Return its length.
+
+        waitress passes everything through a buffer that grows until the response ends, 1 MiB in memory and then a file.
+        """
+        if not data or isinstance(data, ReadOnlyFileBasedBuffer):
+            return int(super().write_soon(data))
+        with self.outbuf_lock:
+            sent = self._send_now(data)
+            if sent < len(data):
+                self._buffer(data[sent:])
+        return len(data)
+
+    def _send_now(self, data: bytes) -> int:
+        if self.total_outbufs_len or not self.connected:
+            return 0
+        sent, _ = self._flush_exception(lambda do_close: self.send(data, do_close), do_close=False)
+        if sent:
+            self.last_activity = time.time()
+        return int(sent)
+
+    def _buffer(self, data: bytes) -> None:
+        try:
+            super().write_soon(data)
+        except OSError as exc:
+            self.logger.error("no space to buffer a response that its client does not read: %s", exc)
+            self.total_outbufs_len = 0  # waitress counted bytes that were not stored, and would wait for them
+            self.will_close = True
+            self.server.pull_trigger()
+            raise ClientDisconnected from exc
