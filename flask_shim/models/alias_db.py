@@ -1,7 +1,7 @@
 """The SQLite file that aliases are kept in: its form, its rows, and how it is opened.
 
 It has SQLite's default journal, not WAL: so every change alters the file itself, whose size and times tell other
-processes that there is news; it can be read in a folder that nobody may write to; and it is one file to back up.
+processes that there is news; it can be read in a read-only folder; and it is one file to back up.
 A connection lives for one operation, because Windows renames no file that is open. The file is never opened in another
 way, because on POSIX closing it would drop SQLite's locks.
 """
@@ -24,17 +24,17 @@ SCHEMA = 1
 """Kept in the file as its user_version."""
 
 BUSY_SECONDS = 10.0
-"""How long a change waits for somebody else's."""
+"""How long a change waits for the lock of another process or thread."""
 
 READ_SECONDS = 1.0
-"""How long reading does: whoever asks for a model would wait, and what was read before is nearly always true."""
+"""How long a read waits for it: a request waits meanwhile, and the cached aliases are nearly always current."""
 
 T = TypeVar("T")
 
 Change = Callable[[sqlite3.Connection], T]
 
 Stamp = tuple[int, int, int] | None
-"""What tells one state of the file from another: modified (ns), size, inode; None while there is no file."""
+"""Identifies a state of the file: modification time (ns), size, inode; None if there is no file."""
 
 _COLUMNS = (
     "key",
@@ -71,22 +71,22 @@ _DELETE = "DELETE FROM aliases WHERE key = ?"
 
 
 class AliasDatabaseError(Exception):
-    """The file is no list of aliases that this version can read."""
+    """The file does not hold aliases that this version can read."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Return the present stamp; never raises."""
+    """Return the present stamp; never raise."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        return (0, 0, 0)  # reading it will tell why
+        return (0, 0, 0)  # reading it raises the reason
     return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
-    """Return all aliases by their keys, and a stamp from before; OSError, sqlite3.Error or Damaged if it can't be."""
+    """Return all aliases by their keys, and a stamp from before; or raise."""
     stamp = stamp_of(path)
     if stamp is None:
         return None, {}
@@ -134,7 +134,7 @@ def delete(db: sqlite3.Connection, key: str) -> bool:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep others, in whatever process, from replacing the file meanwhile; leaves an empty file for the lock behind."""
+    """Keep other threads and processes from replacing the file during the block; leaves an empty lock file."""
     lock = path.with_name(f"{path.name}.lock")
     with closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
@@ -143,7 +143,7 @@ def alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
-    """Open the file for one operation, which is undone if it raises. A lock is waited for."""
+    """Open the file for one operation, which is rolled back if it raises; wait for a lock."""
     try:
         # isolation_level None: Python opens no transactions of its own.
         with closing(sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)) as db:
@@ -156,7 +156,7 @@ def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
 
 
 def _is_new(db: sqlite3.Connection, stamp: Stamp) -> bool:
-    """Tell whether nothing was ever written to the file; raise Damaged if what was is not ours."""
+    """Tell whether nothing was ever written to the file; raise AliasDatabaseError if its content is not ours."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     columns = tuple(row[1] for row in db.execute("PRAGMA table_info(aliases)"))
     if version == SCHEMA and columns == _COLUMNS:

@@ -1,4 +1,4 @@
-"""The aliases of this machine's user: shared by threads and processes, read as cheaply as a dictionary."""
+"""The aliases of this user: shared by threads and processes, cached in memory until the file changes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 FILE_NAME = "aliases.sqlite3"
 
 RETRY_SECONDS = 5.0
-"""How long a file that cannot be read is left alone, unless it changes."""
+"""How long an unreadable file is not read again, unless it changes."""
 
 SETTLED_NS = 2_100_000_000
-"""Two changes within this time may leave the same time on the file: FAT counts in steps of two seconds."""
+"""Two changes within this time may have the same modification time: FAT stores it in steps of two seconds."""
 
 _SHARING_VIOLATION = 32
 """Windows' error for a file that is open elsewhere."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The aliases as they were when the file had that stamp; good until then on the monotonic clock."""
+    """The aliases that were read at ``stamp``; valid until ``good_until`` on the monotonic clock."""
 
     stamp: Stamp
     aliases: Mapping[str, Alias]
@@ -49,10 +49,10 @@ class _Seen:
 
 
 class AliasStore:
-    """The aliases in one file, which is made with the first of them. All methods may be called from any thread."""
+    """The aliases in one file, created with the first alias. Safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Touch nothing yet; a missing file holds no aliases."""
+        """Read nothing yet; a missing file holds no aliases."""
         self._path = path
         self._reading = threading.Lock()
         self._writing = threading.Lock()
@@ -60,9 +60,9 @@ class AliasStore:
         self._warned = ""
 
     def aliases(self) -> Mapping[str, Alias]:
-        """Return all aliases by :func:`alias_key`: the same object until something changes; to be read only.
+        """Return all aliases by :func:`alias_key`: the same read-only object until something changes.
 
-        Never raises: a file that cannot be read is told in the log, and what it held before still stands.
+        Never raises: an unreadable file is a warning in the log, and the aliases that were read before remain.
         """
         seen = self._seen
         if not seen.is_current(stamp_of(self._path)):
@@ -77,11 +77,11 @@ class AliasStore:
         return self.aliases().get(alias_key(name))
 
     def put(self, alias: Alias) -> None:
-        """Keep an alias; one of the same name is replaced, but its spelling stays. Raise ShimError if it can't be."""
+        """Save an alias; one of the same name is replaced but keeps its spelling. Raise ShimError on failure."""
         self._change(lambda db: alias_db.replace(db, alias))
 
     def delete(self, name: str) -> bool:
-        """Delete the alias of that name; tell whether there was one. Raise ShimError if it can't be."""
+        """Delete the alias of that name; return whether it existed. Raise ShimError on failure."""
         return self.find(name) is not None and self._change(lambda db: alias_db.delete(db, alias_key(name)))
 
     def _look(self, before: _Seen) -> _Seen:
@@ -92,7 +92,7 @@ class AliasStore:
             return _Seen(stamp_of(self._path), before.aliases, time.monotonic() + RETRY_SECONDS)
         self._warned = ""
         is_settled = stamp is None or time.time_ns() - stamp[0] > SETTLED_NS
-        # Whoever remembers things about the aliases compares by identity.
+        # Caches compare the aliases by identity.
         aliases = before.aliases if found == before.aliases else found
         return _Seen(stamp, aliases, math.inf if is_settled else -math.inf)
 
@@ -139,5 +139,5 @@ class AliasStore:
 
 
 def _reason(exc: Exception) -> str:
-    """Return what went wrong, without the paths that an OSError tells."""
+    """Return the reason without the path that an OSError includes."""
     return (isinstance(exc, OSError) and exc.strerror) or str(exc)

@@ -1,4 +1,4 @@
-"""Names to models: resolved against the backend's list before anything is sent, and remembered while it stands."""
+"""Resolves model names against the backend's list and the aliases, and caches the results while both are unchanged."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from flask_shim.translate.ollama.name_matching import find_model
 from flask_shim.translate.ollama.names import display
 
 Aliases = Mapping[str, Alias]
-"""The aliases of one moment, by :func:`alias_key`."""
+"""A snapshot of the aliases, by :func:`alias_key`."""
 
 _NONE: Aliases = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResolvedModel:
-    """What a client's model name stands for. Equal to itself only, so what is made of it can be kept.
+    """The model that a client's name stands for. Compared by identity, so that it can be a cache key.
 
-    ``identifier`` is what the backend calls exactly that: the model's key, one of its variants or loaded copies.
-    ``alias`` is there when the name is one; ``entry`` has what it brings.
+    ``identifier`` is the name to send to the backend: the model's key, or one of its variants or loaded instances.
+    ``alias`` is set if the name is an alias; ``entry`` includes its settings.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ResolvedModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelNames:
-    """Every name of one moment. Equal to itself only, so what is made of it can be kept for as long as it stands."""
+    """A snapshot of all names. Compared by identity, so that it can be a cache key."""
 
     listing: Listing = field(repr=False)
     aliases: Aliases = field(repr=False)
@@ -54,10 +54,10 @@ class ModelNames:
 
 
 class ModelRegistry:
-    """All names that clients may use: the aliases, and behind them the models under their own names."""
+    """All names that clients can use: the aliases, which take precedence, and the models' own names."""
 
     def __init__(self, backend: LMStudio, cache_size: int, aliases: Callable[[], Aliases] = lambda: _NONE) -> None:
-        """Remember ``cache_size`` resolutions, 0 none; ``aliases`` gives the same object until something changes."""
+        """Cache up to ``cache_size`` results; ``aliases`` must return the same object until an alias changes."""
         self._backend = backend
         self._aliases = aliases
         self._lock = threading.Lock()
@@ -66,9 +66,9 @@ class ModelRegistry:
         self._names: ModelNames | None = None
 
     def find(self, name: str) -> ResolvedModel | None:
-        """Return what ``name`` stands for, None when nothing answers to it; raise if the backend cannot be asked.
+        """Return the model of that name, or None; raise if the backend does not list its models.
 
-        An alias whose model has gone is a ModelNotFound: it must not give way to a model that happens to be called so.
+        An alias whose model was deleted raises ModelNotFound, even if another model has that name.
         """
         aliases = self._aliases()
         listing = self._backend.listing()
@@ -80,20 +80,20 @@ class ModelRegistry:
         return target
 
     def entries(self, listing: Listing) -> list[Entry]:
-        """Return every name of the list: aliases, and the models that no alias hides."""
+        """Return all names of the list: the aliases, and the models that no alias hides."""
         aliases = self._aliases()
         own = [entry for entry in self.models(listing) if alias_key(entry.name) not in aliases]
         return own + self.aliases(listing)
 
     def names(self, listing: Listing) -> ModelNames:
-        """Return every name of the list, in the same object until the list or the aliases change."""
+        """Return all names of the list: the same object until the list or the aliases change."""
         aliases, names = self._aliases(), self._names
         if names is None or names.listing is not listing or names.aliases is not aliases:
             names = self._names = ModelNames(listing, aliases, self.entries(listing))
         return names
 
     def models(self, listing: Listing) -> list[Entry]:
-        """Return the backend's models under their own names."""
+        """Return the backend's models by their own names."""
         return [self._entry(model) for model in listing.models]
 
     def aliases(self, listing: Listing) -> list[Entry]:

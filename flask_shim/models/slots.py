@@ -1,4 +1,4 @@
-"""Permission to hold a worker thread for a generation: fewer than there are threads, refused at once when gone."""
+"""Slots for generations: fewer than the server has threads, and no waiting for one."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import threading
 from flask_shim.errors import ServerBusy
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
-"""Ollama's words, both spaces included: clients look for "busy"."""
-
+"""Ollama's text, both spaces included: clients look for "busy"."""
 
 DRAINING = "server is shutting down, please try again later"
 
 
 def draining_error() -> ServerBusy:
-    """Return the refusal of a shim that was told to stop; its next run is a matter of seconds."""
+    """Return the error for new requests while the server shuts down; it may be back within seconds."""
     return ServerBusy(DRAINING, retry_after=5)
 
 
 class Slots:
-    """A fixed number of slots, and a switch that stops giving them out."""
+    """A fixed number of slots, until :meth:`drain` closes admission."""
 
     def __init__(self, total: int) -> None:
         """Allow ``total`` generations at once."""
@@ -29,11 +28,11 @@ class Slots:
         self.is_stopping = False
         """Whether the shim is about to drain: ``/ready`` says 503 while work is still accepted."""
         self.server_noticed = False
-        """Whether the server's threads have been looked at, see :mod:`flask_shim.middleware.server_check`."""
+        """Whether :mod:`flask_shim.middleware.server_check` has checked the server's threads."""
         self._lock = threading.Lock()
 
     def take(self) -> Slot:
-        """Take a slot; raise Busy when there is none."""
+        """Take a slot; raise ServerBusy if none is free."""
         with self._lock:
             if self.draining:
                 raise draining_error()
@@ -43,28 +42,28 @@ class Slots:
         return Slot(self)
 
     def limit(self, total: int) -> None:
-        """Give out no more than ``total`` from now on; what is out stays out."""
+        """Lower the number of slots to ``total``; slots in use are not revoked."""
         with self._lock:
             self.total = min(self.total, total)
 
     def drain(self) -> None:
-        """Give out no more slots."""
+        """Admit no more requests."""
         with self._lock:
             self.draining = self.is_stopping = True
 
     def give_back(self) -> None:
-        """Take back one slot; only :class:`Slot` calls this."""
+        """Return one slot; only :class:`Slot` calls this."""
         with self._lock:
             self.in_use -= 1
 
 
 class Slot:
-    """One slot, given back exactly once."""
+    """One slot, released exactly once."""
 
     __slots__ = ("_lock", "_slots")
 
     def __init__(self, slots: Slots) -> None:
-        """Only :meth:`Slots.take` makes them."""
+        """Only :meth:`Slots.take` creates slots."""
         self._slots: Slots | None = slots
         self._lock = threading.Lock()
 
@@ -73,11 +72,11 @@ class Slot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
+        """Release it."""
         self.release()
 
     def release(self) -> None:
-        """Give the slot back; a second time does nothing."""
+        """Release the slot; a second call does nothing."""
         with self._lock:
             slots, self._slots = self._slots, None
         if slots is not None:

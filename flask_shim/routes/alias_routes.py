@@ -1,6 +1,6 @@
-"""Names of the user's own: made, copied and deleted here, for LM Studio has no such thing.
+"""Aliases: created, copied and deleted by the shim, because LM Studio has none.
 
-What would change LM Studio's own files, or needs them, is refused with the reason.
+Requests that would change or need LM Studio's own files are refused with the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NO_PUSHING = "LM Studio has no registry that models could be pushed to"
 
 @bp.post("/api/create")
 def create() -> Response:
-    """Make a name from a model, or from another such name, with settings of its own."""
+    """Create an alias of a model, or of another alias, with its own settings."""
     services().manager.check_may_change()
     api_request = load_create(request.get_data(cache=False))
     _check_files(api_request)
@@ -56,7 +56,7 @@ def create() -> Response:
 
 @bp.post("/api/copy")
 def copy() -> Response:
-    """Give a model, or a name made here, another name."""
+    """Create an alias of a model, or copy an alias."""
     services().manager.check_may_change()
     api_request = load_copy(request.get_data(cache=False))
     if not is_valid(api_request.source):
@@ -75,7 +75,7 @@ def copy() -> Response:
 
 @bp.delete("/api/delete")
 def delete() -> Response:
-    """Delete a name made here; a model that it hid is there again."""
+    """Delete an alias; a model that it hid is visible again."""
     services().manager.check_may_change()
     api_request = load_delete(request.get_data(cache=False))
     name, source = split_source(api_request.model)
@@ -98,7 +98,7 @@ def push() -> Response:
 
 @bp.route("/api/blobs/<digest>", methods=["HEAD", "POST"])
 def blob(digest: str) -> Response:
-    """Say that no such file is here; one that is sent is refused, and never read."""
+    """Report that no blob exists; an upload is refused without reading it."""
     if not _DIGEST.fullmatch(digest):
         raise BadRequest("invalid digest format")
     if request.method == "HEAD":
@@ -115,7 +115,7 @@ def _check_files(api_request: CreateRequest) -> None:
 
 
 def _check_source(api_request: CreateRequest) -> None:
-    """Refuse what names no source, and the sources and changes that LM Studio has no way for."""
+    """Refuse a request without a source, and sources and changes that LM Studio does not support."""
     if not api_request.from_ and api_request.files is None:
         raise BadRequest("neither 'from' or 'files' was specified")
     if not api_request.from_ and not api_request.files:
@@ -145,7 +145,7 @@ def _source(name: str) -> ResolvedModel:
 
 
 def _check_hides_nothing(name: str, target: ResolvedModel) -> None:
-    """Refuse a name by which LM Studio has another model than that of ``target``: nobody would get it any more."""
+    """Refuse a name by which LM Studio has another model: the alias would hide it."""
     owner = find_model(name, target.listing.models)
     if owner is not None and owner.model.key != target.model.key:
         raise BadRequest(f"{go_quote(name)} is LM Studio's name for {owner.model.key}: choose another name")

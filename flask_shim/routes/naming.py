@@ -1,4 +1,4 @@
-"""Model names as the routes check them: the same rules everywhere, each with the texts of Ollama's route."""
+"""Checks and resolves model names: the same rules on every route, with the error texts of Ollama's route."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _tagged(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a route speaks of names. ``empty_is_missing``: no name at all is a model that was not found.
+    """The error texts of one route. With ``empty_is_missing``, an empty name is a model that was not found.
 
-    ``not_found`` makes its text of the name, and ``remote`` is what it says of models at ollama.com.
+    ``not_found`` returns the text for an unknown name; ``remote`` is the text for models at ollama.com.
     """
 
     empty_is_missing: bool = False
@@ -36,11 +36,11 @@ class Naming:
     remote: str = "remote model is unavailable"
 
     def missing(self, name: str) -> ModelNotFound:
-        """Return the error for a name nothing answers to."""
+        """Return the error for an unknown name."""
         return ModelNotFound(self.not_found(name))
 
     def empty(self) -> ShimError:
-        """Return the error for no name."""
+        """Return the error for an empty name."""
         return ModelNotFound(_single("")) if self.empty_is_missing else BadRequest("model is required")
 
 
@@ -52,7 +52,7 @@ EMBEDDINGS = Naming(not_found=_double)
 
 
 def resolve(name: str, naming: Naming) -> ResolvedModel:
-    """Return what a client's name stands for; nothing is sent to the backend for a name that is not listed."""
+    """Return the model of a client's name; an unknown name raises before anything is sent to the backend."""
     target = services().registry.find(checked(name, naming))
     if target is None:
         raise naming.missing(name.strip())
@@ -60,7 +60,7 @@ def resolve(name: str, naming: Naming) -> ResolvedModel:
 
 
 def checked(name: str, naming: Naming) -> str:
-    """Return the name without what it says about its source; raise if it could not be any model's."""
+    """Return the name without its ``:local``; raise if no model can have it."""
     plain, source = split_source(name)
     if not plain:
         raise naming.empty()
