@@ -25,6 +25,11 @@ MISSING = (
     'the embedded engine is not installed; add it with: pip install ".[embedded]" in the folder of the checkout, '
     "or pip install xllamacpp"
 )
+BROKEN = (
+    "the embedded engine (xllamacpp) cannot be imported: {error}. On Windows it needs the Microsoft Visual C++ "
+    "runtime: install it, or run pip install msvc-runtime"
+)
+IMPORT_SECONDS = 60.0
 LOG_LINES = 12
 POLL_SECONDS = 0.05
 STOP_SECONDS = 3.0
@@ -37,9 +42,24 @@ else:
 
 
 def require_engine() -> None:
-    """Raise :class:`NotSupported` with the way out when the engine's package is not installed."""
+    """Raise :class:`NotSupported` with what to do unless the engine's package can be imported.
+
+    The import runs in a child process: this one never loads the native library.
+    """
     if find_spec("xllamacpp") is None:
         raise NotSupported(MISSING)
+    check = subprocess.run(
+        [sys.executable, "-c", "import xllamacpp"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        creationflags=NO_WINDOW,
+        timeout=IMPORT_SECONDS,
+        check=False,
+    )
+    if check.returncode:
+        lines = check.stderr.decode("utf-8", "replace").split("\n")
+        error = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {check.returncode}")
+        raise NotSupported(BROKEN.format(error=error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +161,6 @@ def start_engine(spec: EngineSpec, is_disconnected: Gone) -> Engine:
     :class:`ModelFailed` with its last words if it can't, :class:`ClientGone` if ``gone`` says so meanwhile; in both
     cases nothing is left running.
     """
-    require_engine()
     engine = Engine(spec)
     try:
         while not engine.settled.wait(POLL_SECONDS):

@@ -76,5 +76,12 @@ def test_missing_engine_is_said_with_the_way_out(monkeypatch):
         MiniLMStudio()
 
 
+def test_engine_that_cannot_be_imported_is_reported_at_start(monkeypatch, tmp_path):
+    (tmp_path / "xllamacpp.py").write_text("raise ImportError('DLL load failed')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(NotSupported, match=r"ImportError: DLL load failed\. .*pip install msvc-runtime"):
+        MiniLMStudio()
+
+
 def test_settings_do_not_show_the_token():
     assert "secret" not in repr(MiniSettings(token="secret"))
