@@ -43,6 +43,9 @@ TEMPLATES = (
 SHIPPED_ROOT = {False: "/opt/flask-shim", True: "C:\\flask-shim"}
 """Where the files in ``config/`` suppose the shim to be installed."""
 
+CHECKED_WITHIN_SECONDS = 3
+"""The drain delay that the health checks of haproxy.cfg need: an interval of one second, and time for the answer."""
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("flask_shim.deploy"),
     undefined=StrictUndefined,
@@ -100,7 +103,8 @@ def _values(config: Config) -> dict[str, Any]:
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes,
-        "stop_timeout": math.ceil(config.drain_seconds) + 10,
+        "drain_delay": math.ceil(config.drain_delay) or CHECKED_WITHIN_SECONDS,
+        "stop_timeout": math.ceil(config.drain_delay + config.drain_seconds) + 10,
     }
 
 

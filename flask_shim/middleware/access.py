@@ -20,8 +20,8 @@ from flask_shim.middleware.hosts import hosts_of_this_machine, to_host
 from flask_shim.middleware.origins import Origins, answer_headers, is_sound, preflight_headers
 from flask_shim.observability.request_context import current
 
-OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping"})
-"""Need no key: they say nothing but that something is here."""
+OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping", "/ready"})
+"""Need no key, for health checks. With keys configured, ``/ready`` shows details only to clients that send one."""
 
 _OPEN_PREFIX = "/docs/"
 """Nor does the page of the documentation: it says nothing of its own, and asks for the key it needs for the rest."""
@@ -97,9 +97,8 @@ class AccessGuards:
 
     def key(self, environ: Environ) -> ShimError | None:
         """Check the key, where one is configured; whatever is sent otherwise has no meaning."""
-        if not self._keys or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
-            return None
-        if _fitting(_given_keys(environ), self._keys):
+        g.has_access = not self._keys or bool(_fitting(_given_keys(environ), self._keys))
+        if g.has_access or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
@@ -33,5 +33,6 @@ def ready() -> Response:
     try:
         listing = services().backend.listing(must_answer=True)
     except ShimError as exc:
-        return json_response({"status": "unavailable", "error": exc.text}, 503)
-    return json_response({"status": "ok", "generation": listing.generation.name.lower(), "models": len(listing.models)})
+        return json_response({"status": "unavailable"} | ({"error": exc.text} if g.has_access else {}), 503)
+    details = {"generation": listing.generation.name.lower(), "models": len(listing.models)}
+    return json_response({"status": "ok"} | (details if g.has_access else {}))

@@ -190,3 +190,13 @@ def test_closed_terminal_and_idle_connections_change_nothing():
         shim.signal()
         assert shim.wait(5) == 0
     assert "draining in_flight=0 " in shim.log
+
+
+def test_before_it_drains_it_is_not_ready_and_still_works(socket_server):
+    with ShimProcess(socket_server(lm_studio(streams("one"))).url, SHIM_DRAIN_DELAY="60") as shim:
+        shim.signal()
+        shim.until("not ready seconds=60")
+        assert shim.get("/ready").status_code == 503
+        assert shim.chat().status_code == 200
+        shim.signal()
+        assert shim.wait(5) == 0
