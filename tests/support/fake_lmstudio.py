@@ -31,7 +31,7 @@ COLD = "tiny-cold"
 EMBEDDER = "text-embedding-tiny"
 CONTEXT = 4096
 
-JOB = {"job_id": "job-1", "status": "downloading", "total_size_bytes": 1000, "downloaded_bytes": 10}
+JOB = {"job_id": "job_1", "status": "downloading", "total_size_bytes": 100}
 WHOLE = {
     "object": "chat.completion",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello world"}, "finish_reason": "stop"}],
@@ -224,7 +224,7 @@ _DEFAULTS: dict[str, Callable[[FakeLMStudio, Any], Any]] = {
     LOAD: FakeLMStudio._load,
     UNLOAD: FakeLMStudio._unload,
     DOWNLOAD: FakeLMStudio._download,
-    f"{DOWNLOAD}/status/job-1": FakeLMStudio._download_status,
+    f"{DOWNLOAD}/status/job_1": FakeLMStudio._download_status,
 }
 
 
