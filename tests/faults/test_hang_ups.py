@@ -77,7 +77,7 @@ SILENCES = {
     "while a model is unloaded": ("/api/generate", {"model": "tiny", "keep_alive": 0}, UNLOAD, silent),
     "while an unload is passed on": (UNLOAD, {"instance_id": "tiny"}, UNLOAD, silent),
     "before a download begins": ("/api/pull", {"model": "some/new"}, DOWNLOAD, silent),
-    "while a download is asked after": ("/api/pull", {"model": "some/new"}, f"{DOWNLOAD}/status/job-1", silent),
+    "while a download is asked after": ("/api/pull", {"model": "some/new"}, f"{DOWNLOAD}/status/job_1", silent),
 }
 
 

@@ -75,8 +75,8 @@ class FakeLMStudio:
     ``models`` maps keys to the context they are loaded with, None if they are not; ``rows`` are list entries as they
     stand instead (or a function that returns them). ``answer`` is asked first about every request that is not a list;
     then ``answers`` by path. Both give a value (JSON, bytes), a :class:`Status`, or an answer of ``support.answers``;
-    None leaves it to the default. ``offers`` maps what can be downloaded to the keys it brings; every load waits for
-    ``may_load``.
+    None leaves it to the default. ``offers`` maps what can be downloaded to the keys it brings; while it is
+    None, any download starts and never ends. Every load waits for ``may_load``.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class FakeLMStudio:
         self.models = dict(self._initial)
         self.kinds = {key: "embedding" for key in self.models if key.startswith("text-embedding-")}
         self.answers: dict[str, Any] = {}
-        self.offers: dict[str, list[str]] = {}
+        self.offers: dict[str, list[str]] | None = None
         self.asked: list[ReceivedRequest] = []
         self.peers: list[Peer] = []
         self.may_load.set()
@@ -206,10 +206,10 @@ class FakeLMStudio:
         return VECTORS
 
     def _download(self, body: Any) -> Any:
-        return NOT_OFFERED if self.offers and body["model"] not in self.offers else JOB
+        return NOT_OFFERED if self.offers is not None and body["model"] not in self.offers else JOB
 
     def _download_status(self, _: Any) -> Any:
-        if not self.offers:
+        if self.offers is None:
             return JOB
         self.models |= {key: None for keys in self.offers.values() for key in keys}
         return {**JOB, "status": "completed", "downloaded_bytes": JOB["total_size_bytes"]}

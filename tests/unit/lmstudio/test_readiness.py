@@ -22,6 +22,7 @@ def studio(monkeypatch):
 
     def of(generation="v1", **models):
         server = FakeLMStudio(version=generation, models=models)
+        server.offers = {}
         opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
         return opened[-1]
 
