@@ -28,8 +28,8 @@ REQUIRED = [
     "jinja2>=3.1.2",  # Flask brings it along
     # Private names of 3.0 are used in serving/_waitress; look-ahead raced before 3.0.1 (CVE-2024-49768).
     "waitress>=3.0.1,<3.1",
-    "requests>=2.32.4",  # leaked .netrc logins before (CVE-2024-47081)
-    "urllib3>=2.7",  # limits on decompression
+    "requests>=2.32.4,<3",  # leaked .netrc logins before (CVE-2024-47081)
+    "urllib3>=2.7,<2.9",  # limits on decompression; private API in lmstudio/http/_urllib3.py
     "marshmallow>=4.0",
     "cachetools>=5.0",  # a time to live of 0 keeps nothing
     "environs>=15.0",  # reads without touching os.environ

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from flask_shim.backend import client_options
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
-from flask_shim.lmstudio.http.options import client_options
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.models.manager import ModelManager

@@ -14,13 +14,13 @@ from typing import get_args
 import click
 
 from flask_shim.app import create_app
+from flask_shim.backend import client_options
 from flask_shim.cli.serve_command import listeners_of
 from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, plain_failures
 from flask_shim.config import Config
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.mini_settings import Generation
 from flask_shim.lmstudio import Kind, LMStudio
-from flask_shim.lmstudio.http.options import client_options
 from flask_shim.observability import logs
 from flask_shim.serving import run, urls_of
 

@@ -12,7 +12,7 @@ from flask_shim.cli.progress import Display, showing
 from flask_shim.cli.setting_options import backend_options
 from flask_shim.errors import ModelNotFound
 from flask_shim.inference.pull_progress import Pull
-from flask_shim.lmstudio import BackendCall, Readiness
+from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.pull_records import Wanted, to_wanted
@@ -89,10 +89,11 @@ def _watch(services: Services, name: str, wanted: Wanted) -> None:
 def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
     target = _target(services, name)
     if target is not None:
-        return services.backend.ensure_ready(target.model.key, preload=wants_preload)
+        return ensure_ready(services.backend, target.model.key, preload=wants_preload)
     wanted = to_wanted(name)
     with _showing(name) as display:
-        return services.backend.ensure_ready(
+        return ensure_ready(
+            services.backend,
             wanted.model,
             quantization=wanted.quantization,
             preload=wants_preload,

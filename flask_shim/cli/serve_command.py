@@ -11,11 +11,11 @@ import click
 from flask import Flask
 
 from flask_shim.app import create_app
+from flask_shim.backend import client_options
 from flask_shim.cli.banner import say_backend_soon, say_start
 from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, backend_options, plain_failures, read_config
 from flask_shim.config import Config, data_folder
 from flask_shim.config.addresses import bracketed, is_loopback
-from flask_shim.lmstudio.http.options import client_options
 from flask_shim.observability import logs
 from flask_shim.serving import BindError, open_listeners, run, urls_of
 from flask_shim.serving.loop_detection import is_own_listener

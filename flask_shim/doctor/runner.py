@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from flask_shim.backend import client_options
 from flask_shim.config import Config
 from flask_shim.config.addresses import bracketed
 from flask_shim.config.data_folder import why_unwritable
@@ -25,7 +26,6 @@ from flask_shim.doctor.handshakes import ask_step, judge_step, shake
 from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.doctor.temporary_shim import run_temporary_shim
-from flask_shim.lmstudio.http.options import client_options
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
 from flask_shim.serving.port_probe import SHIM
 

@@ -7,7 +7,7 @@ from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.lms.tool import CliTool
 from flask_shim.lmstudio.model import Instance, Kind, Model, Support
-from flask_shim.lmstudio.readiness import Preload, Readiness
+from flask_shim.lmstudio.readiness import Preload, Readiness, ensure_ready
 
 __all__ = [
     "BackendCall",
@@ -27,4 +27,5 @@ __all__ = [
     "Support",
     "Text",
     "ToolCall",
+    "ensure_ready",
 ]

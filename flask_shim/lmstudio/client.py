@@ -8,19 +8,18 @@ from typing import Any
 
 import orjson
 
-from flask_shim.errors import BackendProtocolError, BackendRequestError, NotSupported
+from flask_shim.errors import BackendProtocolError, BackendRequestError, NoModelLoaded, NotSupported
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.chat import Chat, Messages, chat_payload
 from flask_shim.lmstudio.connection import CHAT, COMPLETIONS, EMBEDDINGS, Connection, as_object
 from flask_shim.lmstudio.downloads import Download, Downloads, follow_with_tool
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.options import ClientOptions, client_options
+from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.session import build_session
 from flask_shim.lmstudio.http.transport import SessionFactory
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
 from flask_shim.lmstudio.lms.tool import CliTool
-from flask_shim.lmstudio.model import Model
-from flask_shim.lmstudio.readiness import DEFAULT_MODEL, OnProgress, Readiness, ensure_ready, preload
+from flask_shim.lmstudio.model import Kind, Model
 
 __all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "LMStudio"]
 
@@ -35,30 +34,15 @@ class LMStudio(Connection):
         options: ClientOptions | None = None,
         session_factory: SessionFactory = build_session,
         tool: CliTool | None = None,
-        *,
-        default_model: str = DEFAULT_MODEL,
     ) -> None:
         """Connect to nothing yet; ``session_factory`` is the seam for proxies and TLS set-ups of your own.
 
         ``tool`` is what does the work of versions before 0.4; without one it is looked for when it is needed, and
-        used if the backend is this machine's LM Studio. ``default_model`` is the one :meth:`ensure_ready` takes.
+        used if the backend is this machine's LM Studio.
         """
         super().__init__(options, session_factory)
-        self.default_model = default_model
         self._downloads = Downloads(self._transport)
         self._tool = tool
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> LMStudio:
-        """Connect to where the settings say, under the shim's names (SHIM_LMSTUDIO_BASE) or LMSTUDIO_URL.
-
-        They come from ``environ`` (default: the environment) and from the file ``.env``, or ``env_file``; an empty
-        one means no file. Raises :class:`flask_shim.config.ConfigError` with every mistake in them.
-        """
-        from flask_shim.config import Config
-
-        config = Config.for_client(environ, env_file=env_file)
-        return cls(client_options(config), default_model=config.ensure_model)
 
     def chat(self, model: str, messages: Messages, *, call: BackendCall | None = None, **settings: Any) -> Chat:
         """Chat with a model; return the answer while it is made, as an iterator over its pieces.
@@ -115,8 +99,28 @@ class LMStudio(Connection):
             self.catalogue.expire()
 
     def preload(self, name: str, *, call: BackendCall | None = None) -> None:
-        """Have a model in memory, whatever this LM Studio needs for that; nothing happens if it is loaded."""
-        preload(self, name, call or BackendCall())
+        """Load a model in whatever way this LM Studio has; do nothing if it is loaded."""
+        call = call or BackendCall()
+        model = self.find(name, max_age=0)
+        if model.is_loaded:
+            return
+        if self.listing().generation is ApiVersion.V1:
+            self.load(model.key, call=call)
+            return
+        try:
+            self.load_just_in_time(model, call)
+        except NoModelLoaded:  # just-in-time loading is switched off
+            self.load(model.key, call=call)
+
+    def load_just_in_time(self, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
+        """Load a model by a request for one token: versions before 0.4 have no other way over HTTP.
+
+        LM Studio may unload it after ``ttl`` idle seconds. Raises NoModelLoaded if it does not load on demand.
+        """
+        if model.kind is Kind.EMBEDDING:
+            self.embed({"model": model.key, "input": ["."], **({} if ttl is None else {"ttl": ttl})}, call)
+        else:
+            self.chat(model.key, ".", max_tokens=1, ttl=ttl, call=call).close()
 
     def download(
         self, name: str, quantization: str | None = None, *, call: BackendCall | None = None
@@ -144,24 +148,6 @@ class LMStudio(Connection):
     def download_status(self, job_id: str, *, call: BackendCall | None = None) -> Download:
         """Return how far a download over HTTP is."""
         return self._downloads.status(job_id, call or BackendCall())
-
-    def ensure_ready(
-        self,
-        model: str | None = None,
-        *,
-        quantization: str | None = None,
-        preload: bool = True,
-        on_progress: OnProgress = lambda _: None,
-        call: BackendCall | None = None,
-    ) -> Readiness:
-        """Have a model ready to be asked: look whether LM Studio answers, download the model if it is not there.
-
-        It is then loaded in the background, if ``preload``. ``on_progress`` is called with every moment of the
-        download. Raises when LM Studio cannot be reached or the model cannot be brought there; what matters less is
-        a warning, in the log and in the result.
-        """
-        name = model or self.default_model
-        return ensure_ready(self, name, quantization, on_progress, call or BackendCall(), wants_preload=preload)
 
     def find_tool(self) -> CliTool | None:
         """Return the lms tool; None if there is none, or if what answers is not this machine's LM Studio."""

@@ -1,4 +1,4 @@
-"""Having a model ready: there, downloaded if it was not, and on its way into memory."""
+"""Make a model ready for requests: downloaded, and loaded in the background."""
 
 from __future__ import annotations
 
@@ -8,25 +8,20 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flask_shim.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
     ModelNotFound,
-    NoModelLoaded,
     NotSupported,
     ServerBusy,
     ShimError,
 )
-from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.client import LMStudio
 from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.model import Kind, Model
-
-if TYPE_CHECKING:
-    from flask_shim.lmstudio.client import LMStudio
+from flask_shim.lmstudio.model import Model
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +54,7 @@ class Preload:
 
     def _run(self, studio: LMStudio, call: BackendCall) -> None:
         try:
-            preload(studio, self.key, call)
+            studio.preload(self.key, call=call)
         except ShimError as exc:
             self.failure = exc
             log.warning("model=%s is not preloaded: %s", self.key, exc.text)
@@ -80,45 +75,27 @@ class Readiness:
     warnings: tuple[str, ...] = ()
 
 
-def preload(studio: LMStudio, name: str, call: BackendCall) -> None:
-    """Have a model in memory, by whichever way this LM Studio has; nothing happens if it is loaded."""
-    model = studio.find(name, max_age=0)
-    if model.is_loaded:
-        return
-    if studio.listing().generation is ApiVersion.V1:
-        studio.load(model.key, call=call)
-        return
-    try:
-        trigger_jit_load(studio, model, call)
-    except NoModelLoaded:  # it does not load on demand
-        studio.load(model.key, call=call)
-
-
-def trigger_jit_load(studio: LMStudio, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
-    """Have an old LM Studio load the model just in time: it has no other way over HTTP than to be asked for something.
-
-    It may unload the model after ``ttl`` idle seconds. NoModelLoaded if it does not load on demand.
-    """
-    if model.kind is Kind.EMBEDDING:
-        studio.embed({"model": model.key, "input": ["."], **({} if ttl is None else {"ttl": ttl})}, call)
-    else:
-        studio.chat(model.key, ".", max_tokens=1, ttl=ttl, call=call).close()
-
-
 def ensure_ready(
     studio: LMStudio,
-    name: str,
-    quantization: str | None,
-    on_progress: OnProgress,
-    call: BackendCall,
+    name: str = DEFAULT_MODEL,
     *,
-    wants_preload: bool,
+    quantization: str | None = None,
+    preload: bool = True,
+    on_progress: OnProgress = lambda _: None,
+    call: BackendCall | None = None,
 ) -> Readiness:
-    """Do what :meth:`LMStudio.ensure_ready` promises."""
+    """Make a model ready for requests: download it if it is missing, then load it in the background if ``preload``.
+
+    ``on_progress`` receives each state of the download. Raises if LM Studio cannot be reached or the model cannot be
+    downloaded; lesser problems are warnings, in the log and in the result.
+    """
+    call = call or BackendCall()
     try:
         studio.listing(max_age=0)
     except _PASSING as exc:
-        return Readiness(key=name, warnings=(_warned(f"nobody knows whether there is a model {name!r}: {exc.text}"),))
+        return Readiness(
+            key=name, warnings=(_warned(f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"),)
+        )
     model, was_downloaded = _lookup(studio, name), False
     if model is None:
         model, was_downloaded = _downloaded(studio, name, quantization, on_progress, call), True
@@ -126,9 +103,9 @@ def ensure_ready(
         return Readiness(
             key=name,
             was_downloaded=True,
-            warnings=(_warned(f"downloaded {name!r}, but LM Studio lists nothing that is surely it"),),
+            warnings=(_warned(f"downloaded {name!r}, but LM Studio lists no model with that key"),),
         )
-    loading = Preload(studio, model.key, call) if wants_preload and not model.is_loaded else None
+    loading = Preload(studio, model.key, call) if preload and not model.is_loaded else None
     return Readiness(key=model.key, was_downloaded=was_downloaded, is_loaded=model.is_loaded, preload=loading)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from flask_shim.errors import BackendRequestError, ModelLoadError, NoModelLoaded, NoSuchEndpoint, NotSupported
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
 from flask_shim.lmstudio.api_versions import ApiVersion
-from flask_shim.lmstudio.readiness import trigger_jit_load
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl
@@ -103,7 +102,7 @@ class ModelLoader:
                 self._load(requirements, loaded, call)
                 return
         try:
-            trigger_jit_load(self.backend, target.model, call, ttl=to_ttl(requirements.keep_alive, self._defaults))
+            self.backend.load_just_in_time(target.model, call, ttl=to_ttl(requirements.keep_alive, self._defaults))
         except NoModelLoaded as exc:  # just-in-time loading is switched off
             if not self.backend.can_manage():
                 reason = f"this version cannot load one over HTTP: that needs {CAN_MANAGE}"

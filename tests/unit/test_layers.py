@@ -15,7 +15,7 @@ LAYERS = (
     {"observability", "lmstudio"},
     {"translate", "error_responses"},
     {"schemas"},
-    {"models"},
+    {"backend", "models"},
     {"services", "inference", "openapi"},
     {"middleware"},
     {"routes"},
@@ -122,7 +122,7 @@ def test_the_client_knows_neither_flask_nor_ollama():
     clients = _within("flask_shim.lmstudio")
     assert clients & _importing("flask", "werkzeug", "marshmallow", "waitress") == set()
     parts = {_part_of(imported) for name in clients for imported in _imported(name) if _is_ours(imported)}
-    assert parts == {"config", "errors", "lmstudio"}
+    assert parts == {"errors", "lmstudio"}
 
 
 def test_the_translation_is_pure():

@@ -69,8 +69,8 @@ def _failure(text: str, status: int, code: str, retry_after: int | None) -> Shim
         return BackendRequestError(text, status=404)
     if status in (401, 403):
         return BackendError(
-            f"LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN): {text}",
-            log_text=f"LM Studio refused the shim's API token (SHIM_LMSTUDIO_TOKEN): {REDACTED_TEXT}",
+            f"LM Studio rejected the API token: {text}",
+            log_text=f"LM Studio rejected the API token: {REDACTED_TEXT}",
         )
     if status in (429, 503):
         return ServerBusy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)

@@ -3,14 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # a Link of one's own needs none of what reads settings
-    from flask_shim.config import Config
-
-
-LISTS = 2
-"""Eighths of the spare threads that may wait for a slow model list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +40,3 @@ class ClientOptions:
         if path.startswith("/v1/"):
             return self.base_url + path
         return (self.rest_url or self.base_url) + path
-
-
-def client_options(config: Config) -> ClientOptions:
-    """Return the backend's side of the settings; 0 means no limit there, None here."""
-    return ClientOptions(
-        base_url=config.backend_url,
-        rest_url=config.rest_url,
-        token=config.backend_token,
-        connect_timeout=config.connect_timeout or None,
-        first_byte_timeout=config.first_byte_timeout or None,
-        idle_timeout=config.idle_timeout or None,
-        total_timeout=config.total_timeout or None,
-        list_timeout=config.list_timeout or None,
-        load_timeout=config.load_timeout or None,
-        connect_retries=config.request_retries,
-        retry_backoff=config.request_retry_backoff,
-        verify=(str(config.ca_file) if config.ca_file else True) if config.verify_ssl else False,
-        max_connections=config.max_connections,
-        max_keepalive_connections=config.max_keepalive_connections,
-        chunk_size=config.stream_chunk_size,
-        max_line_bytes=config.max_line_bytes,
-        max_answer_bytes=config.max_stream_bytes,
-        catalogue_ttl=config.model_cache_ttl,
-        max_waiting=config.spare_threads(LISTS) - 1,  # besides the one that asks
-    )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import requests
 import urllib3
 
 from flask_shim.errors import BackendProtocolError, BackendTimeout, ShimError
+from flask_shim.lmstudio.http._urllib3 import body_reader
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.chunked import Dechunker, FramingError
+from flask_shim.lmstudio.http.chunked import FramingError
 
 CUT = "LM Studio closed the connection before its answer was complete"
-
-Read = Callable[[], bytes]
-"""Return what has arrived, waiting for at least one byte; b"" at the end."""
 
 
 def _nothing() -> None:
@@ -36,7 +33,7 @@ class BackendResponse:
         self.headers = response.headers
         self._call = call
         self._response = response
-        self._read = _reader(response, chunk_size)
+        self._read = body_reader(response, chunk_size)
 
     @property
     def content_type(self) -> str:
@@ -107,36 +104,3 @@ class BackendResponse:
         if isinstance(exc, FramingError):
             return BackendProtocolError(f"LM Studio's answer is garbled: {exc}")
         return BackendProtocolError(CUT)
-
-
-def _reader(response: requests.Response, chunk_size: int) -> Read:
-    """Choose the cheapest way to read this body that returns what is there instead of filling a buffer."""
-    raw: Any = response.raw
-    inner = getattr(raw, "_fp", None)  # http.client's response; private, hence the way out below
-    file = getattr(inner, "fp", None)
-    if file is not None and hasattr(file, "read1"):
-        if getattr(inner, "chunked", False):
-            return _chunked(file.read1, chunk_size)
-        if getattr(inner, "length", None) is None:
-            return _until_closed(file.read1, chunk_size)
-    return lambda: bytes(raw.read1(chunk_size, decode_content=False))
-
-
-def _until_closed(read1: Callable[[int], bytes], chunk_size: int) -> Read:
-    return lambda: read1(chunk_size)
-
-
-def _chunked(read1: Callable[[int], bytes], chunk_size: int) -> Read:
-    framing = Dechunker()
-
-    def read() -> bytes:
-        while not framing.done:
-            block = read1(chunk_size)
-            if not block:
-                raise ConnectionError("the last chunk is missing")
-            payload = framing.feed(block)
-            if payload:
-                return payload
-        return b""
-
-    return read

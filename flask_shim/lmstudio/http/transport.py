@@ -21,13 +21,14 @@ from flask_shim.errors import (
     ServerBusy,
     ShimError,
 )
+from flask_shim.lmstudio.http._urllib3 import CURRENT
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.error_parsing import parse_error_response
 from flask_shim.lmstudio.http.limiter import ConnectionLimiter
 from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
-from flask_shim.lmstudio.http.session import CURRENT, build_session
+from flask_shim.lmstudio.http.session import build_session
 
 SessionFactory = Callable[[ClientOptions], requests.Session]
 """The seam for proxies, client certificates, other adapters: a function that makes the Session."""

@@ -182,7 +182,7 @@ def test_ensure_that_cannot_tell_what_was_downloaded_warns(invoke, offering):
     backend.offers["maker/new"] = []
     result = invoke(backend, "ensure", "maker/new")
     assert (result.exit_code, "Downloaded maker/new.\n" in result.stdout) == (0, True)
-    assert "Warning: downloaded 'maker/new', but LM Studio lists nothing that is surely it" in result.stderr
+    assert "Warning: downloaded 'maker/new', but LM Studio lists no model with that key" in result.stderr
 
 
 def test_ensure_of_what_nobody_has_is_exit_code_1(invoke, offering):

@@ -10,6 +10,7 @@ from support.answers import model
 from support.ports import unused_port
 from support.recorded import FILES, OPENAI, V0, V1
 
+from flask_shim.backend import client_from_env
 from flask_shim.errors import (
     BackendError,
     BackendProtocolError,
@@ -175,14 +176,14 @@ def test_the_token_is_in_no_text_about_the_link():
     ],
 )
 def test_the_address_comes_from_the_environment(environ, url):
-    with LMStudio.from_env(environ, env_file="") as client:
+    with client_from_env(environ, env_file="") as client:
         assert client.options.base_url == url
 
 
 def test_the_environment_of_the_process_is_the_default(monkeypatch):
     monkeypatch.setenv("SHIM_LMSTUDIO_BASE", "http://box:7")
     monkeypatch.setenv("SHIM_HTTP_TIMEOUT", "0")
-    with LMStudio.from_env(env_file="") as client:
+    with client_from_env(env_file="") as client:
         assert (client.options.base_url, client.options.idle_timeout) == ("http://box:7", None)
 
 

@@ -20,10 +20,10 @@ WITHOUT_FLASK = f"""
 import sys
 sys.modules.update(dict.fromkeys({BLOCKED!r}))
 from flask_shim.errors import BackendUnavailable
-from flask_shim.lmstudio import LMStudio
+from flask_shim.lmstudio import ClientOptions, LMStudio, ensure_ready
 assert not {{"environs", "marshmallow", "platformdirs", "dotenv"}} & set(sys.modules)
 try:
-    LMStudio.from_env({{"LMSTUDIO_URL": "http://127.0.0.1:9"}}, env_file="").ensure_ready()
+    ensure_ready(LMStudio(ClientOptions(base_url="http://127.0.0.1:9")))
 except BackendUnavailable as exc:
     print(exc.why)
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from support.fake_lmstudio import CRASHED, NONE_LOADED, FakeLMStudio
 
+from flask_shim.backend import client_from_env
 from flask_shim.config import Config
 from flask_shim.errors import BackendError, BackendUnavailable, ModelNotFound, NotSupported
-from flask_shim.lmstudio import ClientOptions, LMStudio, downloads, readiness
+from flask_shim.lmstudio import ClientOptions, LMStudio, downloads, ensure_ready, readiness
 
 LOAD = "/api/v1/models/load"
 CHAT = "/v1/chat/completions"
@@ -34,14 +35,14 @@ def studio(monkeypatch):
 
 def test_model_that_is_loaded_is_ready(studio):
     server, client = studio(m=4096)
-    assert client.ensure_ready("m") == readiness.Readiness(key="m", is_loaded=True)
+    assert ensure_ready(client, "m") == readiness.Readiness(key="m", is_loaded=True)
     assert server.paths() == []
 
 
 def test_model_that_is_not_loaded_is_loaded_while_the_program_goes_on(studio):
     server, client = studio(m=None)
     server.may_load.clear()
-    ready = client.ensure_ready("m")
+    ready = ensure_ready(client, "m")
     assert (ready.key, ready.is_loaded, ready.was_downloaded, ready.warnings) == ("m", False, False, ())
     assert not ready.preload.wait(0)
     server.may_load.set()
@@ -51,14 +52,14 @@ def test_model_that_is_not_loaded_is_loaded_while_the_program_goes_on(studio):
 
 def test_model_is_not_loaded_when_that_is_not_wanted(studio):
     server, client = studio(m=None)
-    assert client.ensure_ready("m", preload=False).preload is None
+    assert ensure_ready(client, "m", preload=False).preload is None
     assert server.paths() == []
 
 
 def test_preload_that_fails_is_a_warning(studio, caplog):
     server, client = studio(m=None)
     server.answers[LOAD] = CRASHED
-    ready = client.ensure_ready("m")
+    ready = ensure_ready(client, "m")
     assert not ready.preload.wait(10)
     assert ready.preload.failure.text == "Failed to load model. Out of memory."
     assert caplog.messages == ["model=m is not preloaded: Failed to load model. Out of memory."]
@@ -69,7 +70,7 @@ def test_missing_model_is_downloaded_and_then_loaded(studio, brought):
     server, client = studio(m=4096)
     server.offers = {"maker/new": [brought]}
     moments = []
-    ready = client.ensure_ready("maker/new", on_progress=moments.append)
+    ready = ensure_ready(client, "maker/new", on_progress=moments.append)
     assert (ready.key, ready.was_downloaded) == (brought, True)
     assert [moment.done_bytes for moment in moments] == [None, 100]
     assert ready.preload.wait(10)
@@ -80,35 +81,35 @@ def test_missing_model_is_downloaded_and_then_loaded(studio, brought):
 def test_download_that_cannot_be_told_from_others_is_a_warning(studio, brought):
     server, client = studio(m=4096)
     server.offers = {"maker/new": brought}
-    ready = client.ensure_ready("maker/new")
+    ready = ensure_ready(client, "maker/new")
     assert (ready.key, ready.was_downloaded, ready.preload) == ("maker/new", True, None)
-    assert ready.warnings == ("downloaded 'maker/new', but LM Studio lists nothing that is surely it",)
+    assert ready.warnings == ("downloaded 'maker/new', but LM Studio lists no model with that key",)
 
 
 def test_download_that_fails_is_raised(studio):
     _, client = studio(m=4096)
     with pytest.raises(BackendError, match="No such model on offer"):
-        client.ensure_ready("nope")
+        ensure_ready(client, "nope")
 
 
 def test_missing_model_on_an_old_backend_is_raised_with_its_name(studio):
     _, client = studio("v0", m=None)
     with pytest.raises(NotSupported, match="no model 'nope', and this LM Studio cannot download a model over HTTP"):
-        client.ensure_ready("nope")
+        ensure_ready(client, "nope")
 
 
 def test_lm_studio_that_is_away_is_raised_with_help():
     client = LMStudio(ClientOptions(base_url="http://127.0.0.1:9", connect_retries=0))
     with client, pytest.raises(BackendUnavailable, match="lms server start"):
-        client.ensure_ready("m")
+        ensure_ready(client, "m")
 
 
 def test_list_that_is_garbled_is_a_warning(studio):
     server, client = studio(m=4096)
     server.answers = dict.fromkeys(("/api/v1/models", "/api/v0/models", "/v1/models"), b"<html>")
-    ready = client.ensure_ready("m")
+    ready = ensure_ready(client, "m")
     assert (ready.key, ready.preload) == ("m", None)
-    assert ready.warnings[0].startswith("nobody knows whether there is a model 'm': LM Studio's answer is not JSON")
+    assert ready.warnings[0].startswith("LM Studio did not list its models, so 'm' may be missing: LM Studio's answer")
 
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
@@ -143,9 +144,10 @@ def test_model_to_make_ready_comes_from_the_settings(studio):
     server, _ = studio(**{"mine": 1, readiness.DEFAULT_MODEL: 1})
     environ = {"LMSTUDIO_URL": server.url}
     for more, key in (({}, "openai/gpt-oss-20b"), ({"DEFAULT_REGULAR_MODEL": "mine"}, "mine")):
-        with LMStudio.from_env({**environ, **more}, env_file="") as client:
-            assert client.ensure_ready().key == key
+        env = {**environ, **more}
+        with client_from_env(env, env_file="") as client:
+            assert ensure_ready(client, Config.for_client(env, env_file="").ensure_model).key == key
 
 
 def test_settings_and_client_agree_on_the_default_model():
-    assert Config().ensure_model == LMStudio().default_model == readiness.DEFAULT_MODEL
+    assert Config().ensure_model == readiness.DEFAULT_MODEL

@@ -158,8 +158,8 @@ def test_clients_never_read_sign_in_quota_or_filter_out_of_a_fault_of_lm_studio(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_names_its_setting(status):
-    assert "SHIM_LMSTUDIO_TOKEN" in parse_error_response(status, b'{"error":{"message":"Invalid token"}}').text
+def test_a_rejected_token_is_named(status):
+    assert "API token" in parse_error_response(status, b'{"error":{"message":"Invalid token"}}').text
 
 
 @pytest.mark.parametrize(

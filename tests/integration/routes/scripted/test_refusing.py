@@ -123,8 +123,8 @@ def test_prompts_that_cannot_be_are_refused_in_ollamas_words(client, backend, fi
     [
         (400, {"error": "'messages' field is required"}, 400, "'messages' field is required"),
         (400, {"error": "The model has crashed (Exit code: null)"}, 500, "The model has crashed (Exit code: null)"),
-        (401, {"error": {"message": "Invalid token"}}, 502, "SHIM_LMSTUDIO_TOKEN"),
-        (403, {"error": {"message": "Forbidden"}}, 502, "SHIM_LMSTUDIO_TOKEN"),
+        (401, {"error": {"message": "Invalid token"}}, 502, "API token"),
+        (403, {"error": {"message": "Forbidden"}}, 502, "API token"),
         (422, {"error": "odd"}, 400, "odd"),
         (429, {"error": "slow down"}, 503, "slow down"),
         (500, {"error": "odd"}, 502, "odd"),
