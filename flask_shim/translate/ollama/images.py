@@ -13,10 +13,10 @@ _FORMATS = ("WEBP", "GIF", "BMP")
 """What is converted. Pillow's other decoders stay closed: its EPS decoder runs Ghostscript."""
 
 MAX_PIXELS = 16_000_000
-"""Of one image that is converted; it takes about 150 MB for a moment."""
+"""Of one image that is converted: a WebP of this size takes about 250 MB for a moment, a BMP 170 MB."""
 
 _TOO_MANY_PIXELS = f"an image has too many pixels: at most {MAX_PIXELS} can be converted"
-_UNREADABLE = "an image is damaged or in no format that can be read (PNG, JPEG, WebP, GIF, BMP)"
+_UNREADABLE = "an image is in no format that can be read (PNG, JPEG, WebP, GIF, BMP), or damaged"
 
 
 def to_data_url(image: bytes) -> str:
