@@ -1,4 +1,4 @@
-"""The content blocks of Anthropic's messages as the turns of a chat. Pure."""
+"""Translate the content blocks of Anthropic's messages into chat turns."""
 
 from __future__ import annotations
 
@@ -8,31 +8,39 @@ from typing import Any
 import orjson
 
 from flask_shim.errors import BadRequest
-from flask_shim.translate.ollama.payloads import Payload
-from flask_shim.translate.openai.turns import Turns, image_part, text_part
+from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
 
 Block = Mapping[str, Any]
 
+_VOLATILE_LINES = ("x-anthropic-billing-header:",)
+"""Beginnings of a first system line that says nothing to a model."""
 
-def to_messages(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Payload]:
-    """Return the whole conversation, its system text first; raise Ollama's 400 for blocks that lack something.
 
-    System turns between the others go to the front too: few templates take them anywhere else.
+def to_turns(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
+    """Return the whole conversation in its order; raise Ollama's 400 for blocks that lack something."""
+    turns = TurnBuilder()
+    turns.system(_texts(_without_billing_line(_blocks(system))))
+    for message in messages:
+        _add(turns, message)
+    return turns.turns
+
+
+def _without_billing_line(blocks: list[Block]) -> list[Block]:
+    """Return the system blocks without a first line that changes with every request.
+
+    Claude Code puts a hash of the request there, so that no prompt cache would match (llama.cpp#20623).
     """
-    turns = Turns()
-    rest = list(messages)
-    turns.system(_texts(_blocks(system)))
-    for turn in rest:
-        if turn.get("role") == "system":
-            turns.system(_texts(_blocks(turn.get("content"))))
-    for turn in rest:
-        if turn.get("role") != "system":
-            _add(turns, turn)
-    return turns.messages()
+    if not blocks or not _text(blocks[0].get("text")).startswith(_VOLATILE_LINES):
+        return blocks
+    rest = _text(blocks[0].get("text")).partition("\n")[2]
+    return [{**blocks[0], "text": rest}, *blocks[1:]]
 
 
-def _add(turns: Turns, turn: Mapping[str, Any]) -> None:
+def _add(turns: TurnBuilder, turn: Block) -> None:
     blocks = _blocks(turn.get("content"))
+    if turn.get("role") == "system":
+        turns.system(_texts(blocks))
+        return
     if turn.get("role") == "assistant":
         for block in blocks:
             _assistant(turns, block)
@@ -43,7 +51,7 @@ def _add(turns: Turns, turn: Mapping[str, Any]) -> None:
     turns.user(_parts(blocks))
 
 
-def _assistant(turns: Turns, block: Block) -> None:
+def _assistant(turns: TurnBuilder, block: Block) -> None:
     kind = block.get("type")
     if kind == "text":
         turns.assistant(_text(block.get("text")))
@@ -53,16 +61,16 @@ def _assistant(turns: Turns, block: Block) -> None:
         _call(turns, block)
 
 
-def _call(turns: Turns, block: Block) -> None:
+def _call(turns: TurnBuilder, block: Block) -> None:
     for name in ("id", "name"):
         if not isinstance(block.get(name), str) or not block[name]:
             raise BadRequest(f"tool_use block missing required '{name}' field")
     turns.call(block["id"], block["name"], orjson.dumps(block.get("input") or {}).decode())
 
 
-def _parts(blocks: Iterable[Block]) -> list[Payload]:
-    """Return texts and pictures; what else there may be (documents, search results) a chat has no words for."""
-    parts: list[Payload] = []
+def _parts(blocks: Iterable[Block]) -> list[Part]:
+    """Return texts and images; chat completions have no part for documents and search results."""
+    parts: list[Part] = []
     for block in blocks:
         if block.get("type") == "text" and block.get("text"):
             parts.append(text_part(_text(block["text"])))
@@ -71,7 +79,7 @@ def _parts(blocks: Iterable[Block]) -> list[Payload]:
     return parts
 
 
-def _image(block: Block) -> Payload:
+def _image(block: Block) -> Part:
     source = block.get("source")
     source = source if isinstance(source, Mapping) else {}
     kind = source.get("type")

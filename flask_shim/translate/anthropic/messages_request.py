@@ -9,7 +9,7 @@ from typing import Any
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.anthropic.content_blocks import to_messages
+from flask_shim.translate.anthropic.content_blocks import to_turns
 from flask_shim.translate.ollama.payloads import (
     Defaults,
     Payload,
@@ -87,7 +87,7 @@ def to_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Pa
     """Return the payload of the chat that answers ``ask``."""
     payload: Payload = {
         "model": model.key,
-        "messages": to_messages(request.system, request.messages),
+        "messages": to_turns(request.system, request.messages),
         **STREAMED,
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -103,7 +103,7 @@ def to_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Pa
         payload["tool_choice"] = _tool_choice(request.tool_choice)
         if request.tool_choice.get("disable_parallel_tool_use"):
             payload["parallel_tool_calls"] = False
-    return adapt(payload)
+    return adapt(payload, model)
 
 
 def to_counting_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Payload:

@@ -1,4 +1,4 @@
-"""Ollama's asks into LM Studio's payloads: only known fields, only what was said. Pure."""
+"""Translate Ollama's requests into payloads for LM Studio, with known fields only."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Defaults:
 def chat_payload(request: ChatRequest, model: Model, defaults: Defaults) -> Payload:
     """Return the payload of /v1/chat/completions for a chat. Option values must have been checked."""
     messages = _with_system(request.messages, defaults)
-    payload = {"model": model.key, "messages": to_messages(messages), **_common(request, model, defaults)}
+    payload = {"model": model.key, "messages": to_messages(messages, model.key), **_common(request, model, defaults)}
     if request.tools:
         payload["tools"] = [to_tool(tool) for tool in request.tools]
     return payload
@@ -64,7 +64,7 @@ def generate_payload(
     turns = (*turns_before(request, history), Message("user", request.prompt, images=request.images))
     return {
         "model": model.key,
-        "messages": to_messages(_with_system(turns, defaults)),
+        "messages": to_messages(_with_system(turns, defaults), model.key),
         **_common(request, model, defaults),
     }
 

@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 
 from flask_shim.errors import BadRequest
-from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
 from flask_shim.translate.ollama.quoting import go_quote
-from flask_shim.translate.openai.turns import Turns, image_part, text_part
 
 Item = Mapping[str, Any]
 
@@ -18,19 +17,19 @@ _ENCRYPTED = "gAAAA"
 """How thinking begins that OpenAI's own servers have encrypted: nobody else can read it."""
 
 
-def to_messages(instructions: str | None, given: str | list[Any] | None) -> list[Payload]:
+def to_turns(instructions: str | None, given: str | list[Any] | None) -> list[Turn]:
     """Return instructions and input as one conversation; raise Ollama's 400 for what is no item."""
-    turns = Turns()
+    turns = TurnBuilder()
     turns.system(instructions or "")
     if isinstance(given, str):
         turns.user(_parts(given))
     else:
         for index, item in enumerate(given or ()):
             _add(turns, item, f"input[{index}]")
-    return turns.messages()
+    return turns.turns
 
 
-def _add(turns: Turns, item: Any, place: str) -> None:
+def _add(turns: TurnBuilder, item: Any, place: str) -> None:
     if not isinstance(item, Mapping):
         raise BadRequest(f"{place}: an input item must be an object")
     kind = item.get("type") or ("message" if item.get("role") else None)
@@ -43,7 +42,7 @@ def _add(turns: Turns, item: Any, place: str) -> None:
     add(turns, item)
 
 
-def _message(turns: Turns, item: Item) -> None:
+def _message(turns: TurnBuilder, item: Item) -> None:
     role, parts = item.get("role"), _parts(item.get("content"))
     if role == "user":
         turns.user(parts)
@@ -52,21 +51,21 @@ def _message(turns: Turns, item: Item) -> None:
     (turns.assistant if role == "assistant" else turns.system)(text)
 
 
-def _call(turns: Turns, item: Item) -> None:
+def _call(turns: TurnBuilder, item: Item) -> None:
     arguments = item.get("arguments")
     turns.call(_call_id(item), _text(item.get("name")), arguments if isinstance(arguments, str) else _json(arguments))
 
 
-def _custom_call(turns: Turns, item: Item) -> None:
+def _custom_call(turns: TurnBuilder, item: Item) -> None:
     turns.call(_call_id(item), _text(item.get("name")), _json({"input": _text(item.get("input"))}))
 
 
-def _output(turns: Turns, item: Item) -> None:
+def _output(turns: TurnBuilder, item: Item) -> None:
     output = item.get("output")
     turns.result(_call_id(item), _parts(output) if isinstance(output, str | list) else [text_part(_json(output))])
 
 
-def _reasoning(turns: Turns, item: Item) -> None:
+def _reasoning(turns: TurnBuilder, item: Item) -> None:
     told = [part for name in ("summary", "content") for part in item.get(name) or () if isinstance(part, Mapping)]
     turns.think("\n".join(_text(part.get("text")) for part in told) or _readable(item))
 
@@ -77,11 +76,11 @@ def _readable(item: Item) -> str:
     return "" if text.startswith(_ENCRYPTED) else text
 
 
-def _stored(_: Turns, __: Item) -> None:
+def _stored(_: TurnBuilder, __: Item) -> None:
     raise BadRequest("this server keeps no items, so they have to be sent whole instead of as an item_reference")
 
 
-def _passed_over(_: Turns, __: Item) -> None:
+def _passed_over(_: TurnBuilder, __: Item) -> None:
     """Leave out a call that OpenAI's servers ran, with its result: no chat has words for it."""
 
 
@@ -100,7 +99,7 @@ _RUN_ELSEWHERE = (
     "mcp_approval_response",
 )
 
-_ITEMS: dict[Any, Callable[[Turns, Item], None]] = {
+_ITEMS: dict[Any, Callable[[TurnBuilder, Item], None]] = {
     "message": _message,
     "function_call": _call,
     "function_call_output": _output,
@@ -112,13 +111,13 @@ _ITEMS: dict[Any, Callable[[Turns, Item], None]] = {
 }
 
 
-def _parts(content: Any) -> list[Payload]:
+def _parts(content: Any) -> list[Part]:
     if isinstance(content, list):
         return [_part(part) for part in content if isinstance(part, Mapping)]
     return [text_part(content)] if isinstance(content, str) and content else []
 
 
-def _part(part: Mapping[str, Any]) -> Payload:
+def _part(part: Mapping[str, Any]) -> Part:
     kind = part.get("type")
     if kind in ("input_text", "output_text", "text", "refusal"):
         return text_part(_text(part.get("text") or part.get("refusal")))

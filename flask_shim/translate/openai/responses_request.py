@@ -20,7 +20,7 @@ from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.requests import Think
 from flask_shim.translate.openai.chat_completions import adapt
 from flask_shim.translate.openai.reasoning_effort import to_think
-from flask_shim.translate.openai.responses_items import to_messages
+from flask_shim.translate.openai.responses_items import to_turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> P
     """Return the payload of the chat that answers ``ask``; one without messages means: only load the model."""
     payload: Payload = {
         "model": model.key,
-        "messages": to_messages(request.instructions, request.input),
+        "messages": to_turns(request.instructions, request.input),
         **STREAMED,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -96,7 +96,7 @@ def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> P
         payload["tools"] = [_tool(tool) for tool in _allowed(request)]
         payload["tool_choice"] = _tool_choice(request.tool_choice)
         payload["parallel_tool_calls"] = request.parallel_tool_calls
-    return adapt(payload)
+    return adapt(payload, model)
 
 
 def _tool(tool: Mapping[str, Any]) -> Payload:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.translate.ollama.messages import SHOWN_BELOW, to_messages
+from flask_shim.translate.chat_history import SHOWN_BELOW
+from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.requests import Message, ToolCall
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -150,7 +151,7 @@ def test_pictures_of_tools_are_shown_by_the_user_behind_all_results():
 def test_pictures_go_with_what_the_user_says_next(message):
     first, second = to_messages([message, Message("user", "What is this?")])
     assert isinstance(first["content"], str)
-    assert [part["type"] for part in second["content"]] == ["text", "image_url"]
+    assert [part["type"] for part in second["content"]] == ["image_url", "text"]
     assert [turn["role"] for turn in to_messages([message])] == [message.role, "user"]
 
 

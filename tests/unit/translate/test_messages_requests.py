@@ -17,8 +17,8 @@ from flask_shim.translate.ollama.payloads import Defaults
 
 HI = ({"role": "user", "content": "hi"},)
 WEATHER = {"name": "get_weather", "description": "d", "input_schema": {"type": "object", "properties": {"city": {}}}}
-IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
 def ask(**fields):
@@ -69,9 +69,13 @@ def test_the_system_text_comes_first(system):
     assert messages(*HI, system=system) == [{"role": "system", "content": "Be brief.\n\nBe kind."}, *HI]
 
 
-def test_system_turns_between_the_others_join_it():
+def test_later_system_turns_stay_at_their_place():
     turns = [*HI, {"role": "system", "content": [{"type": "text", "text": "Be kind."}]}]
-    assert messages(*turns, system="Be brief.") == [{"role": "system", "content": "Be brief.\n\nBe kind."}, *HI]
+    assert messages(*turns, system="Be brief.") == [
+        {"role": "system", "content": "Be brief."},
+        *HI,
+        {"role": "system", "content": "Be kind."},
+    ]
 
 
 def test_texts_and_pictures_become_parts_of_a_chat():
@@ -241,3 +245,21 @@ def test_system_turns_are_moved_where_lm_studio_wants_them(system, moved):
 @pytest.mark.parametrize("body", [{"system": "Be brief.", "messages": list(HI)}, {"messages": "odd"}, {}])
 def test_a_request_without_system_turns_stays_as_it_is(body):
     assert hoist_system_messages(body) == body
+
+
+BILLING = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch=fa690;"
+
+
+@pytest.mark.parametrize(
+    ("system", "sent"),
+    [
+        (BILLING, None),
+        ([{"type": "text", "text": BILLING}], None),
+        (f"{BILLING}\nYou are Claude Code.", "You are Claude Code."),
+        ([{"type": "text", "text": BILLING}, {"type": "text", "text": "Be brief."}], "Be brief."),
+        (f"Never send {BILLING}", f"Never send {BILLING}"),
+    ],
+)
+def test_the_line_with_a_hash_of_the_request_is_dropped(system, sent):
+    expected = [{"role": "system", "content": sent}] if sent else []
+    assert messages(*HI, system=system) == [*expected, *HI]

@@ -35,7 +35,7 @@ UNDERSTOOD = {
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}],
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
         },
         {"role": "tool", "tool_call_id": "1", "content": "done"},
     ],
@@ -127,13 +127,13 @@ def test_limits_and_streams_are_said_in_the_older_way(given, sent):
     ("turn", "sent"),
     [
         ({"role": "developer", "content": "x"}, {"role": "system", "content": "x"}),
-        ({"role": "tool", "content": None}, {"role": "tool", "content": ""}),
-        ({"role": "tool"}, {"role": "tool", "content": ""}),
+        ({"role": "tool", "tool_call_id": "1", "content": None}, {"role": "tool", "tool_call_id": "1", "content": ""}),
+        ({"role": "tool"}, {"role": "tool", "content": "", "tool_call_id": "call_1"}),
         ({"role": "assistant", "tool_calls": [{}]}, {"role": "assistant", "tool_calls": [{}], "content": ""}),
         ({"role": "assistant", "content": None}, {"role": "assistant", "content": None}),
         (
             {"role": "tool", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, "c"]},
-            {"role": "tool", "content": "abc"},
+            {"role": "tool", "content": "abc", "tool_call_id": "call_1"},
         ),
         ({"role": "developer", "content": [{"type": "text", "text": "a"}]}, {"role": "system", "content": "a"}),
         ({"role": "user", "content": ["a", 5, None]}, {"role": "user", "content": ["a", 5, None]}),
@@ -169,7 +169,7 @@ def test_other_addresses_of_pictures_stay(url):
 
 
 def test_a_bare_address_of_a_picture_is_wrapped():
-    assert sent_url({"type": "image_url", "image_url": "data:image/png;base64,AA=="}) == "data:image/png;base64,AA=="
+    assert sent_url({"type": "image_url", "image_url": data_url("PNG")}) == data_url("PNG")
 
 
 def test_a_picture_that_cannot_be_read_is_the_clients_fault():

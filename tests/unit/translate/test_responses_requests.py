@@ -9,7 +9,7 @@ from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.ollama.payloads import Defaults
 from flask_shim.translate.openai.responses_request import ResponsesRequest, reject_stored_state, to_payload
 
-PICTURE = "data:image/png;base64,AA=="
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
 WEATHER = {"type": "function", "name": "get_weather", "description": "d", "parameters": {"type": "object"}}
 TIME = {"type": "function", "name": "get_time"}
 
@@ -111,7 +111,8 @@ def test_a_custom_call_comes_back_as_a_function_call():
     ],
 )
 def test_thinking_is_given_back_unless_nobody_can_read_it(item, thought):
-    turn = messages([{"type": "reasoning", **item}, {"role": "assistant", "content": "Yes."}])[0]
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    turn = messages([{"type": "reasoning", **item}, call])[0]
     assert turn.get("reasoning_content") == thought
 
 

@@ -1,0 +1,101 @@
+"""Give every tool call and result of a history an id, and pair them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+import orjson
+
+from flask_shim.translate.chat_turns import Part, Turn
+
+
+class _OpenCall(NamedTuple):
+    """A call of the history without its result. ``has_made_id`` says that the client gave it no id."""
+
+    id: str
+    name: str
+    has_made_id: bool
+
+
+def pair_calls(turns: Iterable[Turn]) -> list[Turn]:
+    """Return the turns with an id in every call and result; most of Ollama's clients send none."""
+    turns = list(turns)
+    pairing = _Pairing(turns)
+    return [pairing.pair(turn) for turn in turns]
+
+
+class _Pairing:
+    """Pairs the results of a history with its calls, in the order of the turns."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._open: list[_OpenCall] = []
+        self._cancelled: list[_OpenCall] = []
+        self._taken = {turn.get("tool_call_id") for turn in turns if isinstance(turn.get("tool_call_id"), str)}
+        self._taken.update(call["id"] for turn in turns for call in _calls(turn) if isinstance(call.get("id"), str))
+        self._numbers = count(1)
+
+    def pair(self, turn: Turn) -> Turn:
+        if turn["role"] == "user":
+            # Calls that still wait when the user speaks were probably cancelled.
+            self._cancelled += self._open
+            self._open = []
+        elif turn["role"] == "tool":
+            call_id = self._result_id(turn)
+            return turn if turn.get("tool_call_id") == call_id else {**turn, "tool_call_id": call_id}
+        elif calls := _calls(turn):
+            repaired = [self._repair_call(call) for call in calls]
+            return turn if repaired == turn["tool_calls"] else {**turn, "tool_calls": repaired}
+        return turn
+
+    def _repair_call(self, call: Part) -> Part:
+        function, given_id = call["function"], call.get("id")
+        call_id = given_id if isinstance(given_id, str) and given_id else self._new_id()
+        self._open.append(_OpenCall(call_id, function.get("name") or "", call_id != given_id))
+        return {**call, "id": call_id, "type": "function", "function": _repair_arguments(function)}
+
+    def _result_id(self, turn: Turn) -> str:
+        """Return the id of the answered call: the one named, else the first of that tool, else the first.
+
+        In a client that gives ids to results, results without a call's id belong to calls without an id.
+        """
+        given_id = turn.get("tool_call_id")
+        named = given_id if isinstance(given_id, str) else ""
+        answered = self._call_answered_by(named, turn.get("name"))
+        if answered is None:
+            return named or self._new_id()
+        self._open = [call for call in self._open if call is not answered]
+        self._cancelled = [call for call in self._cancelled if call is not answered]
+        return answered.id
+
+    def _call_answered_by(self, named: str, tool: Any) -> _OpenCall | None:
+        for calls in (
+            [call for call in (*self._open, *self._cancelled) if call.id == named],
+            [call for call in self._open if call.has_made_id or not named],
+            [call for call in self._cancelled if call.has_made_id or not named],
+        ):
+            if calls:
+                return next((call for call in calls if call.name == tool), calls[0])
+        return None
+
+    def _new_id(self) -> str:
+        return next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
+
+
+def _calls(turn: Turn) -> list[Part]:
+    """Return the tool calls of a turn, [] where they are not all calls of functions."""
+    calls = turn.get("tool_calls")
+    if turn.get("role") != "assistant" or not isinstance(calls, list):
+        return []
+    are_functions = all(isinstance(call, Mapping) and isinstance(call.get("function"), Mapping) for call in calls)
+    return calls if are_functions else []
+
+
+def _repair_arguments(function: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the function with arguments in JSON text; text that the client sent is not written again."""
+    arguments = function.get("arguments")
+    if isinstance(arguments, str) and arguments.strip():
+        return dict(function)
+    text = orjson.dumps(arguments).decode() if isinstance(arguments, Mapping) else "{}"
+    return {**function, "arguments": text}

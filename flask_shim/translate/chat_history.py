@@ -1,0 +1,163 @@
+"""Repair the history of a chat so that LM Studio and the chat templates of models accept it.
+
+All protocols are repaired here, after they were translated into OpenAI's chat messages. A history that needs no repair
+is returned equal to what was given, so that a forwarded request keeps its bytes.
+
+The result for a history is a prefix of the result for the same history with more tool calls and results, because
+prompt caches compare from the start: ids are made from positions, arguments keep their text, and nothing moves forward
+over other turns.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from flask_shim.translate.call_pairing import pair_calls
+from flask_shim.translate.chat_turns import Part, Turn
+from flask_shim.translate.ollama.images import to_data_url
+
+SHOWN_BELOW = "(the picture is in the next message)"
+"""The content of a tool result that is only an image."""
+
+_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": "tool", "developer": "system"}
+"""LM Studio rejects every other role; Ollama accepts any."""
+
+_OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
+
+_SYSTEM_ONLY_FIRST = re.compile(r"qwen-?3\.[5-9]|gemma-?[123]\b|mistral|ministral|magistral|devstral", re.I)
+"""Families whose templates raise an error for a system message behind the first turn (lmstudio-bug-tracker#2218)."""
+
+_DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.I)
+_TRUE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+_SIGNATURE_LETTERS = 12
+
+
+def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
+    """Return the turns with roles, contents, images, thinking and call ids as LM Studio accepts them.
+
+    System turns at the start are joined, because many templates accept one. Later ones stay at their place: LM Studio
+    hands them to the model's template. Where the template of ``model_key`` is known to reject them they become user
+    turns; moving them to the front would invalidate the prompt cache from its first token.
+    """
+    repaired = _join_first_system_turns([_repair_turn(turn) for turn in turns])
+    repaired = list(_move_images_to_user(_drop_old_thinking(repaired)))
+    paired = pair_calls(repaired)
+    return _late_system_as_user(paired) if _SYSTEM_ONLY_FIRST.search(model_key) else paired
+
+
+def _repair_turn(turn: Turn) -> Turn:
+    given = turn.get("role")
+    role = _ROLES.get(given, "user") if isinstance(given, str) else "user"
+    repaired = turn if role == given else {**turn, "role": role}
+    content = _repair_content(turn.get("content"), role, has_calls=bool(turn.get("tool_calls")))
+    return repaired if content == turn.get("content") else {**repaired, "content": content}
+
+
+def _repair_content(content: Any, role: str, *, has_calls: bool) -> Any:
+    if content is None and (has_calls or role == "tool"):
+        return ""
+    if role == "assistant" and isinstance(content, str):
+        # Templates drop old thinking themselves only where they know its tags.
+        return _OLD_THINKING.sub("", content)
+    if not isinstance(content, list):
+        return content
+    parts = [_repair_part(part) for part in content]
+    has_images = role in ("assistant", "tool") and any(map(_is_image, parts))
+    return _join_texts(parts) if role in ("system", "tool") and not has_images else parts
+
+
+def _repair_part(part: Any) -> Any:
+    """Return an image part as PNG or JPEG with a true media type, whatever the client's label says."""
+    image = part.get("image_url") if isinstance(part, Mapping) else None
+    url = image.get("url") if isinstance(image, Mapping) else image
+    if not isinstance(url, str):
+        return part
+    repaired = _repair_data_url(url)
+    return part if isinstance(image, Mapping) and repaired == url else {**part, "image_url": {"url": repaired}}
+
+
+def _repair_data_url(url: str) -> str:
+    match = _DATA_URL.match(url)
+    if match is None:
+        return url  # LM Studio's error names what is wrong
+    data = url[match.end() :]
+    try:
+        signature = _TRUE_TYPES.get(match["type"])
+        if signature and base64.b64decode(data[:_SIGNATURE_LETTERS], validate=True).startswith(signature):
+            return url
+        picture = base64.b64decode(data, validate=True)
+    except binascii.Error:
+        return url
+    return to_data_url(picture) if picture else url
+
+
+def _is_image(part: Any) -> bool:
+    return isinstance(part, Mapping) and "image_url" in part
+
+
+def _join_texts(parts: Iterable[Any]) -> str:
+    """Return the texts of a content list: system and tool messages must have a string."""
+    return "".join(str(part.get("text", "")) if isinstance(part, Mapping) else str(part) for part in parts)
+
+
+def _join_first_system_turns(turns: list[Turn]) -> list[Turn]:
+    end = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
+    texts = [turn.get("content") for turn in turns[:end]]
+    if end < 2 or not all(isinstance(text, str) for text in texts):
+        return turns
+    return [{**turns[0], "content": "\n\n".join(filter(None, texts))}, *turns[end:]]
+
+
+def _late_system_as_user(turns: list[Turn]) -> list[Turn]:
+    return [{**turn, "role": "user"} if at and turn["role"] == "system" else turn for at, turn in enumerate(turns)]
+
+
+def _drop_old_thinking(turns: list[Turn]) -> Iterator[Turn]:
+    """Yield the turns; only those whose calls are being answered keep their thinking, as in most templates.
+
+    A user turn directly behind results belongs to them: Claude Code adds its reminders there.
+    """
+    starts = [at for at, turn in enumerate(turns) if turn["role"] == "user" and turns[at - 1]["role"] != "tool"]
+    last_user = starts[-1] if starts else -1
+    for at, turn in enumerate(turns):
+        is_live = at > last_user and turn.get("tool_calls")
+        if is_live or "reasoning_content" not in turn:
+            yield turn
+        else:
+            yield {name: value for name, value in turn.items() if name != "reasoning_content"}
+
+
+def _move_images_to_user(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Yield the turns; images of tools and assistants go to the user, from whom alone LM Studio accepts them.
+
+    They are added to the next user turn, or to one that is inserted behind all results that stand together.
+    """
+    waiting: list[Part] = []
+    for turn in turns:
+        if turn["role"] == "user":
+            yield {**turn, "content": [*waiting, *_as_parts(turn.get("content"))]} if waiting else turn
+            waiting = []
+            continue
+        if waiting and turn["role"] != "tool":
+            yield {"role": "user", "content": waiting}
+            waiting = []
+        content = turn.get("content")
+        images = [part for part in content if _is_image(part)] if isinstance(content, list) else []
+        if turn["role"] == "system" or not images:
+            yield turn
+            continue
+        text = _join_texts(part for part in content or () if not _is_image(part))
+        yield {**turn, "content": text or (SHOWN_BELOW if turn["role"] == "tool" else "")}
+        waiting += images
+    if waiting:
+        yield {"role": "user", "content": waiting}
+
+
+def _as_parts(content: Any) -> list[Any]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []

@@ -1,0 +1,106 @@
+"""Histories of chats, repaired for LM Studio and the templates of models."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from support.pictures import opened, picture
+
+from flask_shim.translate.chat_history import SHOWN_BELOW, repair_history
+from flask_shim.translate.chat_turns import image_part, text_part
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+HI = {"role": "user", "content": "hi"}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "reasoning_content": "Hm.",
+    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"b": 1, "a":2}'}}],
+}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "a door"}
+REMINDER = {"role": "system", "content": "<total_tokens>9 tokens left</total_tokens>"}
+PNG = image_part("data:image/png;base64,iVBORw0KGgo=")
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [],
+        [SYSTEM, HI],
+        [SYSTEM, HI, CALL, RESULT, REMINDER],
+        [{**HI, "name": "x", "cache_control": {"type": "ephemeral"}}, CALL, RESULT],
+        [{"role": "user", "content": [text_part("What is this?"), PNG, text_part("And why?")]}],
+    ],
+)
+def test_a_history_without_faults_is_not_changed(turns):
+    assert repair_history(turns) == turns
+
+
+def test_system_turns_at_the_start_are_joined():
+    turns = [SYSTEM, {"role": "developer", "content": [text_part("Be kind.")]}, HI]
+    assert repair_history(turns) == [{"role": "system", "content": "Be brief.\n\nBe kind."}, HI]
+
+
+@pytest.mark.parametrize(
+    ("model", "role"),
+    [("qwen/qwen3-8b", "system"), ("qwen/qwen3.5-9b", "user"), ("mistralai/devstral-small", "user"), ("", "system")],
+)
+def test_a_later_system_turn_stays_at_its_place(model, role):
+    turns = repair_history([SYSTEM, HI, CALL, RESULT, REMINDER], model)
+    assert turns[-1] == {**REMINDER, "role": role}
+    assert turns[0] == SYSTEM
+
+
+def test_a_history_is_a_prefix_of_its_continuation():
+    made = {**CALL, "tool_calls": [{"function": {"name": "look", "arguments": {"b": 1, "a": 2}}}]}
+    shot = {"role": "tool", "content": [PNG]}
+    history = [SYSTEM, HI]
+    seen = repair_history(history)
+    for _ in range(3):
+        history += [made, shot, REMINDER]
+        longer = repair_history(history)
+        assert longer[: len(seen)] == seen
+        seen = longer
+
+
+def test_an_image_of_a_tool_reaches_the_model_behind_all_results():
+    turns = [CALL, {**RESULT, "content": [PNG]}, {**RESULT, "tool_call_id": "c2", "content": [text_part("x"), PNG]}]
+    assert [turn["content"] for turn in repair_history(turns)[1:]] == [SHOWN_BELOW, "x", [PNG, PNG]]
+
+
+@pytest.mark.parametrize("turn", [HI, {"role": "user", "content": [text_part("hi")]}])
+def test_an_image_of_a_tool_is_added_to_the_next_user_turn(turn):
+    assert repair_history([{**RESULT, "content": [PNG]}, turn])[-1] == {
+        "role": "user",
+        "content": [PNG, text_part("hi")],
+    }
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize(
+    "label", ["data:image/png;base64,", "data:image/webp;base64,", "data:;base64,", "data:image/jpeg;x=y;base64,"]
+)
+def test_an_image_becomes_png_whatever_its_label_says(format_, label):
+    url = label + base64.b64encode(picture(format_)).decode()
+    (turn,) = repair_history([{"role": "user", "content": [image_part(url)]}])
+    sent = turn["content"][0]["image_url"]["url"]
+    assert opened(sent).format == "PNG"
+    assert sent.startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"), [("", "{}"), (None, "{}"), ({"z": 1, "a": 2}, '{"z":1,"a":2}'), ('{"z": 1.0}', '{"z": 1.0}')]
+)
+def test_arguments_are_json_text(arguments, sent):
+    call = {"id": "c1", "function": {"name": "f", "arguments": arguments}}
+    (turn,) = repair_history([{"role": "assistant", "tool_calls": [call]}])
+    assert turn["tool_calls"][0]["function"]["arguments"] == sent
+
+
+@pytest.mark.parametrize(
+    ("later", "is_kept"),
+    [([RESULT], True), ([RESULT, HI], True), ([RESULT, {"role": "assistant", "content": "Done."}, HI], False)],
+)
+def test_thinking_is_kept_while_its_calls_are_answered(later, is_kept):
+    assert ("reasoning_content" in repair_history([HI, CALL, *later])[1]) is is_kept
