@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_stays_and_is_told(path, caplog,
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_closed_before_it_is_renamed(path, monkeypatch, damage):
     """Windows renames no open file; Linux lists what is open."""
-    if not OPEN_FILES.is_dir():
+    if sys.platform == "win32" or not OPEN_FILES.is_dir():  # Wine shows the /proc of Linux
         pytest.skip("needs /proc")
     damage(path)
     opened, rename = [], type(path).rename
