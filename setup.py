@@ -1,7 +1,8 @@
-"""What the package is, what it needs, and what it brings along."""
+"""Package metadata and dependencies."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -10,30 +11,28 @@ HERE = Path(__file__).parent
 
 
 def version() -> str:
-    """Read the version from its one place, without importing the package and so what it needs."""
-    names: dict[str, str] = {}
-    exec((HERE / "flask_shim" / "_version.py").read_text(encoding="utf-8"), names)  # noqa: S102 - our own file
-    return names["__version__"]
+    """Read the version without importing the package, which needs its dependencies."""
+    return re.findall(r'__version__ = "(.+)"', (HERE / "flask_shim" / "_version.py").read_text(encoding="utf-8"))[0]
 
 
 def long_description() -> str:
-    """Give the README, if there is one: building from a bare folder works, too."""
+    """Return the README, if there is one."""
     readme = HERE / "README.md"
     return readme.read_text(encoding="utf-8") if readme.is_file() else ""
 
 
-# Lower bounds are versions something here depends on, not the newest ones at the time.
+# Lower bounds are the oldest versions that work; a comment says what older ones lack. Upper bounds are for packages
+# whose undocumented parts are used.
 REQUIRED = [
     "flask>=3.0",
-    "jinja2>=3.1.2",  # Flask brings it along
+    "jinja2>=3.1.2",  # Flask requires it
     # Private names of 3.0 are used in serving/_waitress; look-ahead raced before 3.0.1 (CVE-2024-49768).
     "waitress>=3.0.1,<3.1",
-    "requests>=2.32.4,<3",  # leaked .netrc logins before (CVE-2024-47081)
-    "urllib3>=2.7,<2.9",  # limits on decompression; private API in lmstudio/http/_urllib3.py
+    "requests>=2.32.4,<3",  # leaked .netrc credentials before (CVE-2024-47081)
+    "urllib3>=2.7,<2.9",  # limits decompression; private API in lmstudio/http/_urllib3.py
     "marshmallow>=4.0",
-    "cachetools>=5.0",  # a time to live of 0 keeps nothing
-    "environs>=15.0",  # reads without touching os.environ
-    "python-dotenv>=1.0",
+    "cachetools>=5.0",  # TTLCache with a TTL of 0 keeps nothing
+    "python-dotenv>=1.0,<2",  # dotenv.parser is not documented
     "orjson>=3.10",
     "msgspec>=0.19",
     "click>=8.1.3",
@@ -42,7 +41,7 @@ REQUIRED = [
     "platformdirs>=4.0",
     "apispec>=6.6",  # nullable references of OpenAPI 3.1
     "flask-swagger-ui>=5.21",  # Swagger UI for OpenAPI 3.1
-    "Pillow>=11.3",  # earlier ones overflow on crafted images (CVE-2025-48379)
+    "Pillow>=11.3",  # buffer overflow before (CVE-2025-48379)
 ]
 
 EMBEDDED = [
@@ -50,7 +49,7 @@ EMBEDDED = [
 ]
 
 CLIENTS = [
-    # litellm is left out: it wants openai < 3 and so can't share an environment with the openai package of today.
+    # Without litellm, which requires openai < 3 and so conflicts with the current openai package.
     "ollama>=0.6",
     "openai>=2.0",
     "anthropic>=1.0",
@@ -62,23 +61,23 @@ CLIENTS = [
 
 TEST = [
     *EMBEDDED,
-    "gguf>=0.17",  # writes the models that the tests read, and reads them a second way
+    "gguf>=0.17",  # writes the models that tests read
     "pytest>=8.4",
     "pytest-timeout>=2.3",
-    "pytest-cov>=7.0",  # earlier ones measure subprocesses in a way of their own
+    "pytest-cov>=7.0",  # measures subprocesses with patch = subprocess
     "responses>=0.25",
     "hypothesis>=6.100",
-    "schemathesis>=4.28",  # earlier ones use what hypothesis no longer has
+    "schemathesis>=4.28",  # earlier ones do not work with current hypothesis
     "ollama>=0.6",
     "openai>=2.0",
     "openapi-spec-validator>=0.8",
-    "websocket-client>=1.7",  # steers the browser that looks at the documentation
-    "trustme>=1.1",  # certificates for front proxies
+    "websocket-client>=1.7",  # drives a browser
+    "trustme>=1.1",  # certificates for reverse proxies
     "PyYAML>=6.0",
-    "tree-sitter>=0.24",  # with the next: whether the PowerShell is PowerShell
+    "tree-sitter>=0.24",  # parses the PowerShell script, with the next
     "tree-sitter-powershell>=0.25",
     "build>=1.2",
-    "setuptools>=77",  # builds the package without fetching anything
+    "setuptools>=77",  # builds the package offline
     "mypy>=1.15",
     "ruff>=0.12",
     "types-requests>=2.32",
@@ -86,7 +85,7 @@ TEST = [
 ]
 
 DOCS = [
-    "mkdocs-material>=9.6",  # mkdocs.yml; the pages are plain Markdown and need it for nothing but a site
+    "mkdocs-material>=9.6",  # for the site that mkdocs.yml describes
 ]
 
 setup(

@@ -1,23 +1,24 @@
-"""The application factory: a table of contents."""
+"""The application factory."""
 
 from __future__ import annotations
 
 from flask import Flask
 
 from flask_shim import error_responses, middleware, routes
-from flask_shim.config import CannotStart, Config, ConfigError, data_folder
+from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
-from flask_shim.observability import logs, metrics
+from flask_shim.observability import metrics
 from flask_shim.services import Services
 
 
 def create_app(config: Config | None = None, backend: LMStudio | None = None) -> Flask:
-    """Build the WSGI application; without ``config`` the environment is read.
+    """Build the WSGI application; without ``config`` the settings are read from the environment.
 
-    Raises ConfigError with every mistake in the settings; if nobody takes it, the program ends with them as its text.
+    Raises ConfigError with every mistake in the settings. Sends nothing and sets up no log; servers start with
+    :mod:`flask_shim.wsgi`. To end the threads and connections of an application before the process ends, call
+    ``flask_shim.services.services_of(app).close()``.
     """
-    if config is None:
-        config = _from_env()
+    config = Config.from_env() if config is None else config
     app = Flask("flask_shim", static_folder=None)
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
@@ -27,13 +28,3 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     error_responses.init_app(app)
     routes.init_app(app)
     return app
-
-
-def _from_env() -> Config:
-    try:
-        config = Config.from_env()
-        logs.configure(config)  # the settings are ours to read, so are those of the log
-        data_folder.check(config)
-    except ConfigError as exc:
-        raise CannotStart(exc.problems) from None
-    return config

@@ -21,7 +21,7 @@ def _nobodys_aliases(tmp_path_factory):
     """Keep the aliases of whoever runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("data")
-        patch.setattr("flask_shim.config.user_data_dir", lambda *_, **__: str(home))
+        patch.setattr("flask_shim.config.server_settings.user_data_dir", lambda *_, **__: str(home))
         patch.setenv("SHIM_DATA_DIR", str(home))  # for the processes that tests start
         yield
 

@@ -1,4 +1,4 @@
-"""Where LM Studio is, where the shim listens, and who may come: forms for URLs, hosts and origins."""
+"""Parsers of settings for URLs, hosts and origins, and what is known about a host by its text."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import sys
 from itertools import chain
 from urllib.parse import SplitResult, urlsplit
 
-from environs import ValidationError
-
-from flask_shim.config.parsers import json_texts, parsed, split
-from flask_shim.config.setting import Form
+from flask_shim.config.parsers import comma_separated, json_texts
 
 IS_WINDOWS = sys.platform == "win32"
 LOOPBACKS = ("127.0.0.1", "::1")
@@ -22,42 +19,34 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+")
 _API_PATH = re.compile(r"(/(api/)?v[0-9]+)?(/chat/completions)?\Z")
 
 
-def backend_root() -> Form:
-    """Take the URL of a backend, without the part of its path behind which the APIs begin."""
-    return parsed(_to_root)
-
-
-def _to_root(raw: str) -> str:
-    parts = _split_url(raw)
+def backend_root(text: str) -> str:
+    """Parse the URL of a backend; drop the part of its path that belongs to an API, such as ``/v1``."""
+    parts = _split_url(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", parts.netloc + parts.path):
-        raise ValidationError("Not an http or https URL such as http://localhost:1234/v1.")
+        raise ValueError("Not an http or https URL such as http://localhost:1234/v1.")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValidationError("Only host, port and path belong here; a key goes into SHIM_LMSTUDIO_TOKEN.")
+        raise ValueError("Only host, port and path belong here; a key goes into SHIM_LMSTUDIO_TOKEN.")
     port = "" if parts.port is None else f":{parts.port}"
     return f"{parts.scheme}://{bracketed(parts.hostname)}{port}{_API_PATH.sub('', parts.path.rstrip('/'))}"
 
 
-def _split_url(raw: str) -> SplitResult:
+def _split_url(text: str) -> SplitResult:
     try:
-        parts = urlsplit(raw if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", raw) else f"http://{raw}")
-        _ = parts.port  # a bad one shows only when it is asked for
+        parts = urlsplit(text if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text) else f"http://{text}")
+        _ = parts.port  # urlsplit checks the port only when it is read
     except ValueError as exc:
-        raise ValidationError(f"Not a URL: {exc}.") from exc
+        raise ValueError(f"Not a URL: {exc}.") from exc
     return parts
 
 
 def bracketed(host: str) -> str:
-    """Return the host as it is written before a port."""
+    """Return the host as it is written in front of a port."""
     return f"[{host}]" if ":" in host else host
 
 
-def bind_hosts() -> Form:
-    """Take addresses to listen on: ``localhost`` is both loopbacks, ``*`` is what waitress takes for everywhere."""
-    return parsed(_to_binds)
-
-
-def _to_binds(raw: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(chain.from_iterable(_to_bind(entry.lower()) for entry in split(raw))))
+def bind_hosts(text: str) -> tuple[str, ...]:
+    """Parse addresses to listen on: ``localhost`` is both loopbacks, ``*`` is every address."""
+    return tuple(dict.fromkeys(chain.from_iterable(_to_bind(entry.lower()) for entry in comma_separated(text))))
 
 
 def _to_bind(entry: str) -> tuple[str, ...]:
@@ -67,15 +56,15 @@ def _to_bind(entry: str) -> tuple[str, ...]:
 
 
 def _to_host(entry: str) -> str:
-    """Check one host: an address, an IPv6 one with or without brackets, or a name; never with a port."""
+    """Parse an address, in brackets or not, or a name; without a port."""
     bare = entry[1:-1] if entry.startswith("[") and entry.endswith("]") else entry
     if is_address(bare) or _NAME.fullmatch(bare):
         return bare
-    raise ValidationError(f"Not a host name or address: {entry!r} (a port goes into SHIM_PORT).")
+    raise ValueError(f"Not a host name or address: {entry!r} (a port goes into SHIM_PORT).")
 
 
 def is_address(host: str) -> bool:
-    """Whether that is an IPv4 or IPv6 address, without brackets."""
+    """Return whether the host is an IPv4 or IPv6 address without brackets."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -84,22 +73,18 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach that host; a name other than localhost may lead anywhere."""
+    """Return whether only this machine can reach the host; a name other than localhost may resolve to any address."""
     return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
 
 
-def host_names() -> Form:
-    """Take names and addresses that may stand in a Host header, without ports."""
-    return parsed(lambda raw: tuple(dict.fromkeys(_to_host(entry.lower().rstrip(".")) for entry in split(raw))))
+def host_names(text: str) -> tuple[str, ...]:
+    """Parse names and addresses to accept in a Host header, without ports."""
+    return tuple(dict.fromkeys(_to_host(entry.lower().rstrip(".")) for entry in comma_separated(text)))
 
 
-def origins() -> Form:
-    """Take origins, comma-separated or as a JSON array; one ``*`` per entry stands for any run of characters."""
-    return parsed(_to_origins)
-
-
-def _to_origins(raw: str) -> tuple[str, ...]:
-    entries = json_texts(raw) if raw.lstrip().startswith("[") else split(raw)
+def origins(text: str) -> tuple[str, ...]:
+    """Parse origins, comma-separated or as a JSON array; one ``*`` in each matches any characters."""
+    entries = json_texts(text) if text.lstrip().startswith("[") else comma_separated(text)
     return tuple(dict.fromkeys(_to_origin(entry.strip().lower().rstrip("/")) for entry in entries))
 
 
@@ -107,4 +92,4 @@ def _to_origin(entry: str) -> str:
     is_pattern = entry.count("*") == 1 and not re.search(r"\s", entry)
     if is_pattern or ("*" not in entry and _ORIGIN.fullmatch(entry)):
         return entry
-    raise ValidationError(f"Not an origin such as http://localhost:3000, with one * at most: {entry!r}.")
+    raise ValueError(f"Not an origin such as http://localhost:3000, with one * at most: {entry!r}.")

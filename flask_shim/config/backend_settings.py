@@ -1,158 +1,137 @@
-"""The settings for the way to LM Studio."""
+"""Settings of the connection to LM Studio."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import ClassVar
 
 from flask_shim.config.addresses import backend_root
-from flask_shim.config.parsers import MIB, flag, key, path, seconds, whole
-from flask_shim.config.setting import Setting
+from flask_shim.config.parsers import DAY, MIB, existing_file, flag, key, seconds, whole
+from flask_shim.config.reader import Setting, setting
 
-_of = partial(Setting, group="LM Studio")
-_DAY = 86_400.0
-_timeout = partial(seconds, 0.1, _DAY)
+_timeout = partial(seconds, 0.1, DAY)
 
-BACKEND: tuple[Setting, ...] = (
-    _of(
+
+@dataclass(frozen=True, kw_only=True)
+class BackendSettings:
+    """The connection to LM Studio."""
+
+    backend_url: str = setting(
         "SHIM_LMSTUDIO_BASE",
-        "backend_url",
         "http://localhost:1234/v1",
-        "Where LM Studio answers; with or without `/v1`.",
-        backend_root(),
+        backend_root,
+        "URL of LM Studio, with or without `/v1`.",
         fallbacks=("LMSTUDIO_OPENAI_BASE", "LMSTUDIO_URL", "OPENAI_BASE_URL"),
-    ),
-    _of(
+    )
+    """Without ``/v1`` and without a trailing slash."""
+    rest_url: str = setting(
         "SHIM_LMSTUDIO_REST_BASE",
-        "rest_url",
         "",
-        "Where LM Studio's own REST API answers, if elsewhere.",
-        backend_root(),
+        backend_root,
+        "URL of LM Studio's own REST API, if it is another one.",
         unset="same as SHIM_LMSTUDIO_BASE",
-    ),
-    _of(
+        value="",
+    )
+    backend_token: str = setting(
         "SHIM_LMSTUDIO_TOKEN",
-        "backend_token",
         "",
+        key,
         "LM Studio's API token; clients never see it. `OPENAI_API_KEY` counts only beside `OPENAI_BASE_URL`.",
-        key(),
         fallbacks=("LMSTUDIO_TOKEN", "LM_API_TOKEN", "OPENAI_API_KEY"),
         unset="none",
+        value="",
         is_secret=True,
-    ),
-    _of(
+    )
+    http_timeout: ClassVar = Setting(
         "SHIM_HTTP_TIMEOUT",
-        "",
         "300",
-        "Seconds to wait for LM Studio; 0 = no limit, else at least 0.1. The two below follow it.",
         _timeout(zero=True),
-    ),
-    _of(
+        "Seconds to wait for LM Studio; 0 = no limit, else at least 0.1. The next two follow it.",
+    )
+    first_byte_timeout: float = setting(
         "SHIM_FIRST_BYTE_TIMEOUT",
-        "first_byte_timeout",
         "",
-        "Seconds until the first byte of an answer, so for loading and reading the prompt; 0 = no limit.",
         _timeout(zero=True),
+        "Seconds until the first byte of an answer; loading the model and reading the prompt count. 0 = no limit.",
         unset="SHIM_HTTP_TIMEOUT if that is set, else 600",
-    ),
-    _of(
+        value=600.0,
+    )
+    idle_timeout: float = setting(
         "SHIM_IDLE_TIMEOUT",
-        "idle_timeout",
         "",
+        _timeout(zero=True),
         "Seconds between two pieces of an answer; 0 = no limit.",
-        _timeout(zero=True),
         unset="same as SHIM_HTTP_TIMEOUT",
-    ),
-    _of(
-        "SHIM_TOTAL_TIMEOUT",
-        "total_timeout",
-        "0",
-        "Seconds a whole answer may take; 0 = no limit.",
-        _timeout(zero=True),
-    ),
-    _of("SHIM_CONNECT_TIMEOUT", "connect_timeout", "3", "Seconds until LM Studio takes a connection.", _timeout()),
-    _of("SHIM_LIST_TIMEOUT", "list_timeout", "10", "Seconds for a list of models or a version.", _timeout()),
-    _of(
+        value=300.0,
+    )
+    total_timeout: float = setting(
+        "SHIM_TOTAL_TIMEOUT", "0", _timeout(zero=True), "Seconds for a whole answer; 0 = no limit."
+    )
+    connect_timeout: float = setting("SHIM_CONNECT_TIMEOUT", "3", _timeout(), "Seconds to connect to LM Studio.")
+    list_timeout: float = setting("SHIM_LIST_TIMEOUT", "10", _timeout(), "Seconds for a list of models or a version.")
+    load_timeout: float = setting(
         "SHIM_LOAD_TIMEOUT",
-        "load_timeout",
         "600",
-        "Seconds a model may take to load; 0 = no limit.",
         _timeout(zero=True, negative=0.0),
+        "Seconds to load a model; 0 = no limit.",
         fallbacks=("OLLAMA_LOAD_TIMEOUT",),
-    ),
-    _of(
+    )
+    max_connections: int = setting(
         "SHIM_MAX_CONNECTIONS",
-        "max_connections",
         "",
-        "Connections to LM Studio at the same time; fewer than SHIM_MAX_STREAMS lower that too.",
         whole(1, 10_000),
+        "Connections to LM Studio at the same time; if lower than SHIM_MAX_STREAMS, that is lowered too.",
         unset="SHIM_MAX_STREAMS + 8, at least 50",
-    ),
-    _of(
-        "SHIM_MAX_KEEPALIVE_CONNECTIONS",
-        "max_keepalive_connections",
-        "20",
-        "Idle connections kept for the next request.",
-        whole(0, 10_000),
-    ),
-    _of(
+        value=0,
+    )
+    max_keepalive_connections: int = setting(
+        "SHIM_MAX_KEEPALIVE_CONNECTIONS", "20", whole(0, 10_000), "Idle connections to LM Studio that are kept open."
+    )
+    request_retries: int = setting(
         "SHIM_REQUEST_RETRIES",
-        "request_retries",
         "1",
-        "New attempts when LM Studio could not be reached; a request that was sent is never repeated.",
         whole(0, 10),
-    ),
-    _of(
+        "New attempts when the connection to LM Studio fails; a request that was sent is never repeated.",
+    )
+    request_retry_backoff: float = setting(
         "SHIM_REQUEST_RETRY_BACKOFF",
-        "request_retry_backoff",
         "0.25",
-        "Seconds before the first new attempt; doubled for each further one.",
         seconds(0, 60),
-    ),
-    _of("SHIM_VERIFY_SSL", "verify_ssl", "true", "Check the certificate of an https LM Studio.", flag()),
-    _of(
-        "SHIM_CA_FILE",
-        "ca_file",
-        "",
-        "Certificates to trust, as a PEM file.",
-        path(is_present=True),
-        unset="those of certifi",
-    ),
-    _of(
+        "Seconds before the first new attempt; doubled for each further one.",
+    )
+    verify_ssl: bool = setting("SHIM_VERIFY_SSL", "true", flag, "Check the certificate of an https LM Studio.")
+    ca_file: Path | None = setting(
+        "SHIM_CA_FILE", "", existing_file, "PEM file with the certificates to trust.", unset="those of certifi"
+    )
+    model_cache_ttl: float = setting(
         "SHIM_MODEL_CACHE_TTL_SECONDS",
-        "model_cache_ttl",
         "30",
-        "Seconds a list of models is believed; 0 = ask every time.",
-        seconds(0, _DAY),
+        seconds(0, DAY),
+        "Seconds to cache the list of models; 0 = no cache.",
         fallbacks=("MODEL_CACHE_TTL_SECONDS",),
-    ),
-    _of(
+    )
+    model_selector_cache_size: int = setting(
         "SHIM_MODEL_SELECTOR_CACHE_SIZE",
-        "model_selector_cache_size",
         "256",
-        "Resolved model names to remember; 0 = none.",
         whole(0, 1_000_000),
+        "Resolved model names to cache; 0 = none.",
         fallbacks=("MODEL_SELECTOR_CACHE_SIZE",),
-    ),
-    _of(
+    )
+    stream_chunk_size: int = setting(
         "SHIM_STREAM_CHUNK_SIZE",
-        "stream_chunk_size",
         "131072",
-        "Most bytes one read takes from a stream; what is there is passed on at once.",
         whole(1, 16 * MIB),
+        "Most bytes to read from a stream at once; what has arrived is passed on without delay.",
         fallbacks=("STREAM_CHUNK_SIZE",),
-    ),
-    _of(
-        "SHIM_MAX_LINE_BYTES",
-        "max_line_bytes",
-        "1048576",
-        "Longest line believed from LM Studio, in bytes.",
-        whole(1, 1024 * MIB),
-    ),
-    _of(
+    )
+    max_line_bytes: int = setting(
+        "SHIM_MAX_LINE_BYTES", "1048576", whole(1, 1024 * MIB), "Longest line accepted from LM Studio, in bytes."
+    )
+    max_stream_bytes: int = setting(
         "SHIM_MAX_STREAM_BYTES",
-        "max_stream_bytes",
         "67108864",
-        "Most bytes of one answer from LM Studio; 0 = no limit.",
         whole(0, 1024 * 1024 * MIB),
-    ),
-)
+        "Most bytes of one answer from LM Studio; 0 = no limit.",
+    )

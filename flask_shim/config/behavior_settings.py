@@ -1,140 +1,131 @@
-"""The settings for what is asked of LM Studio and how its answers look."""
+"""Settings of what is requested from LM Studio, and of what its answers look like."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from flask_shim.config.durations import LONGEST_SECONDS
 from flask_shim.config.parsers import (
+    LONGEST_SECONDS,
+    comma_separated,
     flag,
-    names,
-    number_or,
     one_of,
     seconds,
-    shaped,
-    text,
+    temperature,
     text_or_texts,
+    version,
     whole,
 )
-from flask_shim.config.setting import Setting
+from flask_shim.config.reader import Setting, setting
 
-_of = partial(Setting, group="Behaviour")
 
-BEHAVIOUR: tuple[Setting, ...] = (
-    _of(
+@dataclass(frozen=True, kw_only=True)
+class BehaviorSettings:
+    """What is requested from LM Studio, and what its answers look like."""
+
+    ollama_version: str = setting(
         "SHIM_OLLAMA_VERSION",
-        "ollama_version",
         "0.32.15",
+        version,
         "Version of Ollama to report; clients choose features by it.",
-        shaped(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}", "Not a plain version such as 0.32.15."),
         fallbacks=("OLLAMA_VERSION",),
-    ),
-    _of(
+    )
+    default_ttl: float = setting(
         "SHIM_DEFAULT_TTL_SECONDS",
-        "default_ttl",
         "0",
-        "Idle seconds after which a model is unloaded if the client doesn't say; "
-        "0 = as LM Studio is set, negative = never.",
         seconds(0, LONGEST_SECONDS, negative=math.inf),
+        "Idle seconds until a model is unloaded if the request has no `keep_alive`; "
+        "0 = as LM Studio is set, negative = never.",
         fallbacks=("OLLAMA_KEEP_ALIVE",),
-    ),
-    _of(
+    )
+    unload_ttl: float = setting(
         "SHIM_UNLOAD_TTL_SECONDS",
-        "unload_ttl",
         "0",
-        "Idle seconds to leave a model after an answer with `keep_alive` 0; 0 = unload at once. "
-        "A request that only unloads is done at once.",
         seconds(0, LONGEST_SECONDS),
-    ),
-    _of(
+        "Idle seconds until a model is unloaded after an answer with `keep_alive` 0; 0 = at once. "
+        "A request that only unloads is always done at once.",
+    )
+    default_temperature: float | None = setting(
         "SHIM_DEFAULT_TEMPERATURE",
-        "default_temperature",
         "0.8",
-        "Temperature of `/api/chat` and `/api/generate` if the client doesn't say; `backend` = as LM Studio is set. "
-        "Below `/v1` LM Studio's own holds.",
-        number_or("backend", 0, 2),
-    ),
-    _of(
+        temperature,
+        "Temperature for `/api/chat` and `/api/generate` if the request has none; `backend` = as LM Studio is set. "
+        "Does not apply to `/v1`.",
+    )
+    default_system_prompt: str = setting(
         "SHIM_DEFAULT_SYSTEM_PROMPT",
-        "default_system_prompt",
         "",
-        "System prompt for `/api/chat` and `/api/generate` where they bring none; below `/v1` none is added.",
-        text(),
+        str,
+        "System prompt for `/api/chat` and `/api/generate` if the request has none. Does not apply to `/v1`.",
         unset="none",
+        value="",
         is_free_text=True,
-    ),
-    _of(
+    )
+    default_stop: tuple[str, ...] = setting(
         "SHIM_DEFAULT_STOP",
-        "default_stop",
         "",
-        "Where `/api/chat` and `/api/generate` stop if the client doesn't say: one text, or a JSON array of texts. "
-        "Below `/v1` nothing is added.",
-        text_or_texts(),
+        text_or_texts,
+        "Stop sequences for `/api/chat` and `/api/generate` if the request has none: one text, or a JSON array of "
+        "texts. Does not apply to `/v1`.",
         unset="none",
+        value=(),
         is_free_text=True,
-    ),
-    _of(
+    )
+    default_context: int = setting(
         "SHIM_DEFAULT_CONTEXT",
-        "default_context",
         "0",
-        "Context length to load models with if the client doesn't say; 0 = as LM Studio is set.",
         whole(0, 2**31 - 1),
+        "Context length to load models with if the request has no `num_ctx`; 0 = as LM Studio is set.",
         fallbacks=("OLLAMA_CONTEXT_LENGTH",),
-    ),
-    _of(
+    )
+    generate_via: Literal["chat", "completions"] = setting(
         "SHIM_GENERATE_VIA",
-        "generate_via",
         "chat",
-        "What `/api/generate` becomes: `chat` applies the model's template as Ollama does, `completions` doesn't.",
         one_of("chat", "completions"),
-    ),
-    _of(
+        "How `/api/generate` is sent: `chat` applies the model's template as Ollama does, `completions` does not.",
+    )
+    reasoning: Literal["separate", "merge", "hide"] = setting(
         "SHIM_REASONING",
-        "reasoning",
         "separate",
-        "Where a model's thinking goes: `separate` = a field of its own, `merge` = into the answer, `hide` = nowhere. "
-        "Below `/v1` answers are LM Studio's own.",
         one_of("separate", "merge", "hide"),
-    ),
-    _of(
+        "Where a model's thinking goes: `separate` = its own field, `merge` = into the answer, `hide` = nowhere. "
+        "Does not apply to `/v1`.",
+    )
+    default_regular_model: str = setting(
         "SHIM_DEFAULT_REGULAR_MODEL",
-        "default_regular_model",
         "qwen/qwen3-4b-2507",
-        "Model of `/chat` and `/chat/regular` if the client names none.",
-        text(),
+        str,
+        "Model of `/chat` and `/chat/regular` if the request names none.",
         fallbacks=("DEFAULT_REGULAR_MODEL",),
-    ),
-    _of(
+    )
+    default_vision_model: str = setting(
         "SHIM_DEFAULT_VISION_MODEL",
-        "default_vision_model",
         "qwen3-vl-4b-instruct",
-        "Model of `/chat/vision` if the client names none.",
-        text(),
+        str,
+        "Model of `/chat/vision` if the request names none.",
         fallbacks=("DEFAULT_VISION_MODEL",),
-    ),
-    _of(
+    )
+    preload: tuple[str, ...] = setting(
         "SHIM_PRELOAD",
-        "preload",
         "",
-        "Models that `flask-shim serve` loads at start, comma-separated; waits for LM Studio if it is not there yet.",
-        names(),
+        comma_separated,
+        "Models that `flask-shim serve` loads at start, comma-separated; waits until LM Studio answers.",
         unset="none",
-    ),
-    _of(
+        value=(),
+    )
+    ensure_model: str = setting(
         "SHIM_ENSURE_MODEL",
-        "ensure_model",
         "",
-        "Model that `flask-shim ensure` makes ready if it names none.",
-        text(),
+        str,
+        "Model that `flask-shim ensure` prepares if the command names none.",
         unset="SHIM_DEFAULT_REGULAR_MODEL if that is set, else openai/gpt-oss-20b",
-    ),
-    _of(
+        value="openai/gpt-oss-20b",
+    )
+    disable_uvloop: ClassVar = Setting(
         "SHIM_DISABLE_UVLOOP",
-        "",
         "0",
-        "Without effect: waitress runs no uvloop. Accepted so that older settings still work.",
-        flag(),
+        flag,
+        "No effect: waitress runs no uvloop. Accepted so that older settings still work.",
         fallbacks=("DISABLE_UVLOOP",),
-    ),
-)
+    )

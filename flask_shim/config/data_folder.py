@@ -1,4 +1,4 @@
-"""Whether the names that users make can be kept: looked at when the shim starts, not when the first one is made."""
+"""Check at start that the shim can write its data, rather than at the first name that a client makes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 
 
 def why_unwritable(folder: Path) -> str | None:
-    """Say why nothing could be kept in a folder, None if it could; one that does not exist yet is not made."""
+    """Return why nothing could be kept in a folder, None if it could; a missing folder is not created."""
     try:
-        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        # Made and deleted: what may be written here is known to the system only, on Windows most of all. Not with
-        # tempfile, which takes a refusal there for a name that is taken, and tries the next one for ever.
-        probe = place / f".flask-shim-{secrets.token_hex(8)}"
+        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        # Only an attempt shows what may be written, on Windows most of all. tempfile treats PermissionError there as a
+        # name collision and retries forever.
+        probe = parent / f".flask-shim-{secrets.token_hex(8)}"
         probe.mkdir()
         probe.rmdir()
     except OSError as exc:
@@ -26,13 +26,26 @@ def why_unwritable(folder: Path) -> str | None:
 
 
 def check(config: Config) -> None:
-    """Raise ConfigError if the folder that the settings name can't be written to.
+    """Create the folder that SHIM_DATA_DIR names; raise ConfigError if it can't be written.
 
-    Where they name none, a warning does: a service without a home has no need of one until somebody makes a name.
+    For the default folder this is a warning: a service without a home folder needs it only when a client makes a name.
     """
-    reason = None if config.read_only else why_unwritable(config.data_dir)
+    if config.read_only:
+        return
+    is_default = config.data_dir == Config().data_dir
+    reason = why_unwritable(config.data_dir)
+    if reason is None and not is_default:
+        reason = _why_not_created(config.data_dir)
     if reason is None:
         return
-    if config.data_dir != Config().data_dir:
+    if not is_default:
         raise ConfigError((f"SHIM_DATA_DIR={str(config.data_dir)!r}: Can't be written to: {reason}.",))
     log.warning("names made with copy and create cannot be kept in %s: %s; see SHIM_DATA_DIR", config.data_dir, reason)
+
+
+def _why_not_created(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return None

@@ -1,4 +1,4 @@
-"""The settings as people read them: docs/CONFIGURATION.md and the example file, from SETTINGS.
+"""Generate docs/CONFIGURATION.md and config/shim.env.example from the settings.
 
 python -m flask_shim.config.generated_docs        writes them below the current folder
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 
-from flask_shim.config.all_settings import SETTINGS, Setting
+from flask_shim.config import GROUPS, Setting
 
 _PAGE_HEAD = """\
 # Settings
@@ -18,31 +17,30 @@ _PAGE_HEAD = """\
 Every setting is a variable of the environment, or a line in `.env` in the folder the shim is started from
 (`SHIM_ENV_FILE` names another file); the environment wins over the file. An empty value counts as not set,
 except for `SHIM_ALLOWED_ORIGINS`, where it means none. Seconds may also be written as durations, such as `5m` or
-`1h30m`. The names under "or" count when the first one is not set; the log says at start which one was used. If
-something is wrong, also a line of the file that can't be read, the shim says everything that is, and ends.
+`1h30m`. The names under "or" are used when the first one is not set; the log at start says which.
+
+If a setting, or a line of the file, is invalid, the shim reports all mistakes and exits with code 2.
+
+A `.env` that has `HOST`, `PORT`, `WORKERS`, `CORS_ORIGINS` or `OPENAI_…` but no setting of the shim belongs to another
+project: these names are ignored there, and the log at start says so. They count in the environment, in a file that
+`SHIM_ENV_FILE` or `--env-file` names, and beside any `SHIM_` line.
+
+Windows paths may be written without quotes or in either kind of quotes; backslashes are kept.
 """
 
 _EXAMPLE_HEAD = """\
 # Settings of the shim. Copy this file to .env in the folder the shim is started from, or name it in SHIM_ENV_FILE.
-# Every line shows the default; take away the # in front of a line to change it. The environment wins over this file.
-# Write Windows paths without quotes: inside double quotes \\t and \\n are a tab and a new line.
+# Every line shows the default; remove the # in front of a line to change it. The environment wins over this file.
 """
 
 
 def render_page() -> str:
-    """Give docs/CONFIGURATION.md."""
-    return "\n".join([_PAGE_HEAD, *(f"## {group}\n\n{table(group)}" for group in groups())])
+    """Return docs/CONFIGURATION.md."""
+    return "\n".join([_PAGE_HEAD, *(f"## {name}\n\n{_table(group)}" for name, group in GROUPS.items())])
 
 
-def groups() -> tuple[str, ...]:
-    """Give the headings, in the order of the table."""
-    return tuple(dict.fromkeys(setting.group for setting in SETTINGS))
-
-
-def table(group: str) -> str:
-    """Give the Markdown table of one group."""
-    rows = (_row(setting) for setting in SETTINGS if setting.group == group)
-    return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *rows]) + "\n"
+def _table(group: tuple[Setting, ...]) -> str:
+    return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *map(_row, group)]) + "\n"
 
 
 def _row(setting: Setting) -> str:
@@ -52,14 +50,14 @@ def _row(setting: Setting) -> str:
 
 
 def env_example() -> str:
-    """Give config/shim.env.example."""
+    """Return config/shim.env.example."""
     return "\n".join([_EXAMPLE_HEAD, *_example_lines()]) + "\n"
 
 
 def _example_lines() -> Iterator[str]:
-    for group, settings in groupby(SETTINGS, key=lambda setting: setting.group):
-        yield f"# --- {group} ---\n"
-        for setting in settings:
+    for name, group in GROUPS.items():
+        yield f"# --- {name} ---\n"
+        for setting in group:
             unset = f" Default: {setting.unset}." if setting.unset else ""
             yield _comment(f"{setting.help}{unset}".replace("`", ""))
             yield f"#{setting.env}={setting.default}\n"
@@ -70,7 +68,7 @@ def _comment(text: str) -> str:
 
 
 def write(folder: Path) -> tuple[Path, ...]:
-    """Write the files below that folder, and tell which."""
+    """Write both files below a folder; return their paths."""
     files = {folder / "docs" / "CONFIGURATION.md": render_page(), folder / "config" / "shim.env.example": env_example()}
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

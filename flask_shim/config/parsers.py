@@ -1,158 +1,175 @@
-"""The forms a value can have: numbers, words, seconds, lists, files. Each refuses with a sentence for the user."""
+"""Parsers of settings: each returns the value of a text, or raises ValueError with a sentence for the user."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-from environs import ValidationError
-from environs import validate as check
-
-from flask_shim.config.durations import go_seconds
-from flask_shim.config.setting import Form
 
 MIB = 1024 * 1024
+DAY = 86_400.0
+
+UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Go accepts both micro signs: U+00B5 and U+03BC."""
+
+LONGEST_SECONDS = (2**63 - 1) / 1e9
+"""Go counts nanoseconds in 64 bits, about 292 years."""
+
 _PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
-_NOT_SECONDS = "Not a number of seconds such as 300 or 0.5, nor a duration such as 5m."
+_DURATION_PART = re.compile(r"([0-9]*\.?[0-9]*)([^0-9.]*)")
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+_NO = frozenset({"0", "false", "f", "no", "n", "off"})
 
 
-def flag() -> Form:
-    """Take yes or no, in the usual words."""
-    return lambda reader, name: reader.bool(name, error_messages={"invalid": "Neither yes nor no: use 1 or 0."})
+def flag(text: str) -> bool:
+    """Parse yes or no."""
+    word = text.lower()
+    if word not in _YES | _NO:
+        raise ValueError("Neither yes nor no: use 1 or 0.")
+    return word in _YES
 
 
-def whole(low: int, high: int) -> Form:
-    """Take a whole number between two bounds, both allowed."""
-    messages = {"invalid": "Not a whole number."}
-    return lambda reader, name: reader.int(name, validate=check.Range(low, high), error_messages=messages)
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Parse a whole number within bounds."""
 
-
-def one_of(*words: str) -> Form:
-    """Take one of a few words."""
-    return lambda reader, name: reader.str(name, validate=check.OneOf(words, error="Must be one of: {choices}."))
-
-
-def shaped(pattern: str, error: str) -> Form:
-    """Take a text of that shape."""
-    return lambda reader, name: reader.str(name, validate=check.Regexp(rf"\A(?:{pattern})\Z", error=error))
-
-
-def text() -> Form:
-    """Take any text."""
-    return lambda reader, name: reader.str(name)
-
-
-def parsed(parse: Callable[[str], Any]) -> Form:
-    """Take whatever ``parse`` makes of the text; its ValidationError says what is wrong."""
-    return lambda reader, name: reader.parsed(name, parse=parse)
-
-
-def seconds(low: float, high: float, *, zero: bool = False, negative: float | None = None) -> Form:
-    """Take seconds or a Go duration; ``zero`` allows 0 below ``low``, ``negative`` is what anything below 0 means."""
-    return parsed(partial(_to_seconds, low=low, high=high, zero=zero, negative=negative))
-
-
-def _to_seconds(raw: str, *, low: float, high: float, zero: bool, negative: float | None) -> float:
-    value = _seconds_of(raw)
-    if value < 0 and negative is not None:
-        return negative
-    if low <= value <= high or (zero and value == 0):
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as exc:
+            raise ValueError("Not a whole number.") from exc
+        if not low <= value <= high:
+            raise ValueError(f"Must be from {low} to {high}.")
         return value
-    raise ValidationError(f"Must be {'0, or ' if zero and low else ''}from {low:g} to {high:g} seconds.")
+
+    return parse
 
 
-def _seconds_of(raw: str) -> float:
-    if _PLAIN_NUMBER.fullmatch(raw):
-        return float(raw)
+def byte_limit(most: int) -> Callable[[str], int]:
+    """Parse a number of bytes; 0 means no limit and becomes ``most``."""
+    parse = whole(0, most)
+    return lambda text: parse(text) or most
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Parse one of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"Must be one of: {', '.join(words)}.")
+        return text
+
+    return parse
+
+
+def version(text: str) -> str:
+    """Parse a version of two to four numbers."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}", text):
+        raise ValueError("Not a plain version such as 0.32.15.")
+    return text
+
+
+def seconds(low: float, high: float, *, zero: bool = False, negative: float | None = None) -> Callable[[str], float]:
+    """Parse seconds or a Go duration; ``zero`` allows 0 below ``low``, ``negative`` replaces anything below 0."""
+
+    def parse(text: str) -> float:
+        value = _to_seconds(text)
+        if value < 0 and negative is not None:
+            return negative
+        if low <= value <= high or (zero and value == 0):
+            return value
+        raise ValueError(f"Must be {'0, or ' if zero and low else ''}from {low:g} to {high:g} seconds.")
+
+    return parse
+
+
+def _to_seconds(text: str) -> float:
+    if _PLAIN_NUMBER.fullmatch(text):
+        return float(text)
     try:
-        return go_seconds(raw)
+        return go_seconds(text)
     except ValueError as exc:
-        raise ValidationError(_NOT_SECONDS) from exc
+        raise ValueError("Not a number of seconds such as 300 or 0.5, nor a duration such as 5m.") from exc
 
 
-def number_or(word: str, low: float, high: float) -> Form:
-    """Take a number between two bounds, or a word that stands for "none of ours" and gives None."""
-
-    def parse(raw: str) -> float | None:
-        if raw.lower() == word:
-            return None
-        if not _PLAIN_NUMBER.fullmatch(raw) or not low <= float(raw) <= high:
-            raise ValidationError(f"Must be from {low:g} to {high:g}, or the word {word}.")
-        return float(raw)
-
-    return parsed(parse)
-
-
-def bytes_or_most(most: int) -> Form:
-    """Take a number of bytes; 0 is ``most``, that is as good as no limit."""
-    read = whole(0, most)
-    return lambda reader, name: read(reader, name) or most
-
-
-def names() -> Form:
-    """Take a comma-separated list; empty entries don't count."""
-    return parsed(split)
+def go_seconds(text: str) -> float:
+    """Return the seconds of a Go duration (``1h30m``); ValueError has the text of Go's ``time.ParseDuration``."""
+    digits = text[1:] if text[:1] in {"+", "-"} else text
+    if digits == "0":
+        return 0.0
+    total, at = 0.0, 0
+    while at < len(digits):
+        match = _DURATION_PART.match(digits, at)
+        if match is None or not match.group(1).strip("."):
+            break
+        number, unit = match.groups()
+        if not unit:
+            raise ValueError(f'time: missing unit in duration "{text}"')
+        if unit not in UNIT_SECONDS:
+            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
+        total += float(number) * UNIT_SECONDS[unit]
+        at = match.end()
+    if not digits or at < len(digits) or total > LONGEST_SECONDS:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return -total if text.startswith("-") else total
 
 
-def split(raw: str) -> tuple[str, ...]:
-    """Cut at commas, drop blanks, empty entries and repetitions."""
-    return tuple(dict.fromkeys(entry.strip() for entry in raw.split(",") if entry.strip()))
+def temperature(text: str) -> float | None:
+    """Parse a temperature, or the word ``backend``, which gives None."""
+    if text.lower() == "backend":
+        return None
+    if not _PLAIN_NUMBER.fullmatch(text) or not 0 <= float(text) <= 2:
+        raise ValueError("Must be from 0 to 2, or the word backend.")
+    return float(text)
 
 
-def text_or_texts() -> Form:
-    """Take one text as it stands, or a JSON array of texts."""
-    return parsed(lambda raw: json_texts(raw) if raw.lstrip().startswith("[") else (raw,))
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Split at commas; drop blanks, empty entries and repetitions."""
+    return tuple(dict.fromkeys(entry.strip() for entry in text.split(",") if entry.strip()))
 
 
-def json_texts(raw: str) -> tuple[str, ...]:
-    """Read a JSON array of non-empty texts."""
-    problem = 'Begins like a JSON array, but is none of texts such as ["a", "b"].'
+def text_or_texts(text: str) -> tuple[str, ...]:
+    """Parse one text, or a JSON array of texts."""
+    return json_texts(text) if text.lstrip().startswith("[") else (text,)
+
+
+def json_texts(text: str) -> tuple[str, ...]:
+    """Parse a JSON array of non-empty texts."""
     try:
-        entries = json.loads(raw)
-    except (ValueError, RecursionError) as exc:
-        raise ValidationError(problem) from exc
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        entries = [None]
     if not all(isinstance(entry, str) and entry for entry in entries):
-        raise ValidationError(problem)
+        raise ValueError('Begins like a JSON array, but is not an array of texts such as ["a", "b"].')
     return tuple(entries)
 
 
-def key() -> Form:
-    """Take one key: what can travel in an HTTP header, so visible ASCII."""
-    return parsed(_to_key)
+def key(text: str) -> str:
+    """Parse a key that fits in an HTTP header."""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("A key holds visible ASCII characters only, without blanks.")
+    return text
 
 
-def _to_key(raw: str) -> str:
-    if not re.fullmatch(r"[!-~]+", raw):
-        raise ValidationError("A key holds visible ASCII characters only, without blanks.")
-    return raw
-
-
-def keys() -> Form:
-    """Take keys, comma-separated."""
-    return parsed(_to_keys)
-
-
-def _to_keys(raw: str) -> tuple[str, ...]:
-    found = tuple(_to_key(entry) for entry in split(raw))
+def keys(text: str) -> tuple[str, ...]:
+    """Parse comma-separated keys."""
+    found = tuple(key(entry) for entry in comma_separated(text))
     if not found:
-        raise ValidationError("No key between the commas.")
+        raise ValueError("No key between the commas.")
     return found
 
 
-def path(*, is_present: bool = False) -> Form:
-    """Take a path; ``~`` is the home folder. ``is_present`` wants a file to be there already."""
-    return parsed(partial(_to_path, is_present=is_present))
-
-
-def _to_path(raw: str, *, is_present: bool) -> Path:
+def path(text: str) -> Path:
+    """Parse a path; ``~`` is the home folder."""
     try:
-        found = Path(raw).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as exc:
-        raise ValidationError("There is no such home folder.") from exc
-    if is_present and not found.is_file():
-        raise ValidationError("There is no such file.")
+        raise ValueError("There is no such home folder.") from exc
+
+
+def existing_file(text: str) -> Path:
+    """Parse the path of a file that exists."""
+    found = path(text)
+    if not found.is_file():
+        raise ValueError("There is no such file.")
     return found

@@ -1,109 +1,145 @@
-"""From texts to values: which variable gives a setting its value, and what that value is."""
+"""Declare settings, and read their values from texts."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from environs import EnvValidationError
-
-from flask_shim.config.all_settings import SETTINGS
-from flask_shim.config.setting import Reader, Setting
-from flask_shim.config.sources import bare
 
 _LONGEST_SHOWN = 120
 _LOGIN = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its names, default, parser and description.
+
+    ``default`` is written as in a settings file. Where it is empty, ``unset`` describes what applies.
+    """
+
+    env: str
+    default: str
+    parse: Callable[[str], Any]
+    """Returns the value of a text, or raises ValueError with a sentence for the user."""
+    help: str
+    fallbacks: tuple[str, ...] = ()
+    unset: str = ""
+    is_secret: bool = False
+    is_free_text: bool = False
+    """Blanks and quotes around the value are kept."""
+    empty_counts: bool = False
+    """An empty value is a value. For every other setting it counts as not set."""
+    field: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the variables that can give the value, in order of precedence."""
+        return (self.env, *self.fallbacks)
+
+
+def setting(
+    env: str,
+    default: str,
+    parse: Callable[[str], Any],
+    help: str,  # noqa: A002 - as in argparse and click
+    *,
+    value: Any = None,
+    factory: Callable[[], Any] | None = None,
+    **attributes: Any,
+) -> Any:
+    """Declare a dataclass field that is a setting.
+
+    Where ``default`` is empty, ``value`` or ``factory`` gives the value of the field.
+    """
+    declared = Setting(env, default, parse, help, **attributes)
+    options: dict[str, Any] = {
+        "repr": not (declared.is_secret or declared.is_free_text),
+        "metadata": {"setting": declared},
+    }
+    if factory is not None:
+        return dataclasses.field(default_factory=factory, **options)
+    return dataclasses.field(default=parse(default) if default else value, **options)
+
+
+def settings_of(config_class: type) -> tuple[Setting, ...]:
+    """Return the settings of a dataclass: its fields, and class attributes for settings that only affect fields."""
+    declared: dict[str, Setting] = {
+        **{name: value for name, value in vars(config_class).items() if isinstance(value, Setting)},
+        **{field.name: field.metadata["setting"] for field in dataclasses.fields(config_class)},
+    }
+    return tuple(dataclasses.replace(declared[name], field=name) for name in config_class.__annotations__)
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The text a setting takes its value from; ``is_set`` is False for its default, and that may be empty."""
+    """The variable that sets a setting, and its text."""
 
     setting: Setting
     name: str
     text: str
-    is_set: bool
 
     @property
     def shown(self) -> str:
-        """The text as it may be printed: never a secret, never a login inside a URL."""
+        """The text without secrets and without a login in a URL."""
         return "…" if self.setting.is_secret else _LOGIN.sub("//…@", self.text)[:_LONGEST_SHOWN]
 
     @property
     def note(self) -> str | None:
-        """What the start-up log says about it: which other name won, or that it does nothing."""
-        if self.is_set and self.setting.env == "SHIM_DISABLE_UVLOOP":
+        """The line for the log at start, if there is something to say about the variable."""
+        if self.setting.env == "SHIM_DISABLE_UVLOOP":
             return f"{self.name} has no effect: waitress runs no uvloop"
         if self.name != self.setting.env:
             value = "" if self.setting.is_secret else f"={self.shown}"
             return f"{self.setting.env} not set: {self.name}{value} is used"
         return None
 
+    def problem(self, reason: str) -> str:
+        """Return the line for a value that can't be used."""
+        value = "" if self.setting.is_secret else f"={self.shown!r}"
+        return f"{self.name}{value}: {reason}"
 
-@dataclass(frozen=True, slots=True)
+
 class Values:
-    """What was read, by ``Setting.env``; a setting without value is absent, and one in ``failed`` has none to trust."""
+    """The settings that are set: their values by field, the fields whose text is invalid, problems and notes."""
 
-    found: dict[str, Any]
-    choices: Mapping[str, Choice]
-    failed: frozenset[str] = frozenset()
-    problems: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, choices: Mapping[str, Choice]) -> None:
+        """Parse every text and collect all problems."""
+        self.choices = choices
+        self.found: dict[str, Any] = {}
+        self.failed: set[str] = set()
+        self.problems: list[str] = []
+        self.notes = [choice.note for choice in choices.values() if choice.note]
+        for field, choice in choices.items():
+            try:
+                self.found[field] = choice.setting.parse(choice.text)
+            except ValueError as exc:
+                self.failed.add(field)
+                self.problems.append(choice.problem(str(exc)))
 
-    def name_of(self, env: str) -> str:
-        """Which variable gave, or would give, the value of that setting."""
-        return self.choices[env].name
-
-    def is_set(self, env: str) -> bool:
-        """Whether the user gave that setting a value, under whichever name."""
-        return self.choices[env].is_set
+    def name_of(self, field: str, env: str) -> str:
+        """Return the variable that sets a field, ``env`` if none does."""
+        return self.choices[field].name if field in self.choices else env
 
 
-def choose(texts: Mapping[str, str]) -> dict[str, Choice]:
-    """Pick for every setting the first of its names that is set."""
-    return {setting.env: _choice(setting, texts) for setting in SETTINGS}
+def choose(settings: Iterable[Setting], texts: Mapping[str, str]) -> dict[str, Choice]:
+    """Return, by field, the first variable of each setting that is set."""
+    found = ((setting.field, _choice(setting, texts)) for setting in settings)
+    return {field: choice for field, choice in found if choice is not None}
 
 
-def _choice(setting: Setting, texts: Mapping[str, str]) -> Choice:
+def _choice(setting: Setting, texts: Mapping[str, str]) -> Choice | None:
     for name in setting.names:
-        text = _cleaned(setting, texts.get(name, ""))
+        text = texts.get(name, "")
+        text = (text if text.strip() else "") if setting.is_free_text else unquote(text)
         if text or (setting.empty_counts and name == setting.env and name in texts):
-            return Choice(setting, name, text, is_set=True)
-    return Choice(setting, setting.env, setting.default, is_set=False)
+            return Choice(setting, name, text)
+    return None
 
 
-def _cleaned(setting: Setting, text: str) -> str:
-    if setting.is_free_text:
-        return text if text.strip() else ""
-    return bare(text)
-
-
-def read(choices: Mapping[str, Choice]) -> Values:
-    """Turn every chosen text into its value, and tell everything that is wrong with them at once."""
-    given = {env: choice for env, choice in choices.items() if choice.is_set or choice.text}
-    reader = Reader({choice.name: choice.text for choice in given.values()})
-    found = {env: choice.setting.form(reader, choice.name) for env, choice in given.items()}
-    mistakes = _seal(reader)
-    failed = frozenset(env for env, choice in given.items() if choice.name in mistakes)
-    return Values(
-        found={env: value for env, value in found.items() if env not in failed},
-        choices=choices,
-        failed=failed,
-        problems=tuple(_problem(given[env], mistakes[given[env].name]) for env in given if env in failed),
-        notes=[choice.note for choice in choices.values() if choice.note],
-    )
-
-
-def _seal(reader: Reader) -> Mapping[str, list[str]]:
-    try:
-        reader.seal()
-    except EnvValidationError as exc:
-        return exc.error_messages if isinstance(exc.error_messages, Mapping) else {}
-    return {}
-
-
-def _problem(choice: Choice, messages: list[str]) -> str:
-    value = "" if choice.setting.is_secret else f"={choice.shown!r}"
-    return f"{choice.name}{value}: {' '.join(messages)}"
+def unquote(text: str) -> str:
+    """Strip blanks, and the quotes that cmd.exe's ``set NAME="value"`` keeps in the value. Ollama does the same."""
+    stripped = text.strip()
+    is_quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'"
+    return stripped[1:-1].strip() if is_quoted else stripped

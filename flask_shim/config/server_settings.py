@@ -1,110 +1,143 @@
-"""The settings for the server: where it listens, how much it takes on, what it writes down."""
+"""Settings of the server: where it listens, how much it accepts, what it writes, and who may use it."""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
-from flask_shim.config.addresses import bind_hosts
-from flask_shim.config.parsers import MIB, flag, path, seconds, whole
-from flask_shim.config.setting import Setting
+from platformdirs import user_data_dir
 
-_of = partial(Setting, group="Server")
+from flask_shim.config.addresses import bind_hosts, host_names, origins
+from flask_shim.config.parsers import MIB, byte_limit, flag, keys, path, seconds, whole
+from flask_shim.config.reader import Setting, setting
 
-SERVER: tuple[Setting, ...] = (
-    _of(
+
+def _data_dir() -> Path:
+    return Path(user_data_dir("flask-shim", appauthor=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """The server, its log and its data."""
+
+    hosts: tuple[str, ...] = setting(
         "SHIM_HOST",
-        "hosts",
         "localhost",
+        bind_hosts,
         "Addresses to listen on, comma-separated; `localhost` is 127.0.0.1 and ::1, `*` everywhere. "
         "Anything wider than loopback needs `SHIM_API_KEY`, or `SHIM_ALLOW_OPEN=1`.",
-        bind_hosts(),
         fallbacks=("HOST",),
-    ),
-    _of(
-        "SHIM_PORT",
-        "port",
-        "11434",
-        "Port to listen on; 0 = any free one.",
-        whole(0, 65_535),
-        fallbacks=("PORT",),
-    ),
-    _of(
+    )
+    """Addresses without brackets, names, or ``*``."""
+    port: int = setting(
+        "SHIM_PORT", "11434", whole(0, 65_535), "Port to listen on; 0 = any free one.", fallbacks=("PORT",)
+    )
+    max_streams: int = setting(
         "SHIM_MAX_STREAMS",
-        "max_streams",
         "64",
-        "Generations at the same time; one more is refused with 503.",
         whole(1, 4096),
+        "Generations at the same time; one more is refused with 503.",
         fallbacks=("OLLAMA_MAX_QUEUE",),
-    ),
-    _of(
+    )
+    threads: int = setting(
         "SHIM_THREADS",
-        "threads",
         "",
-        "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation.",
         whole(2, 8192),
+        "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation.",
         unset="SHIM_MAX_STREAMS + 8",
-    ),
-    _of("SHIM_WORKERS", "workers", "1", "Processes that serve the port.", whole(1, 64), fallbacks=("WORKERS",)),
-    _of(
+        value=0,
+    )
+    workers: int = setting("SHIM_WORKERS", "1", whole(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",))
+    connection_limit: int = setting(
         "SHIM_CONNECTION_LIMIT",
-        "connection_limit",
         "1000",
-        "Client connections at the same time, idle ones included; at most 500 on Windows.",
         whole(1, 100_000),
-    ),
-    _of(
-        "SHIM_DRAIN_SECONDS",
-        "drain_seconds",
-        "10",
-        "Seconds running answers may take to finish when the shim is stopped.",
-        seconds(0, 3600),
-    ),
-    _of(
+        "Client connections at the same time, idle ones included; at most 500 on Windows.",
+    )
+    drain_seconds: float = setting(
+        "SHIM_DRAIN_SECONDS", "10", seconds(0, 3600), "Seconds for running answers to finish when the shim stops."
+    )
+    drain_delay: float = setting(
         "SHIM_DRAIN_DELAY",
-        "drain_delay",
         "0",
-        "Seconds before that in which `/ready` says 503 while new work is still accepted; for load balancers.",
         seconds(0, 3600),
-    ),
-    _of(
-        "SHIM_DEBUG",
-        "debug",
-        "0",
-        "1 = write a detailed log, with LM Studio's own words, which may quote prompts.",
-        flag(),
-    ),
-    _of(
+        "Seconds before that in which `/ready` says 503 while new work is still accepted; for load balancers.",
+    )
+    debug: bool = setting(
+        "SHIM_DEBUG", "0", flag, "1 = detailed log, with texts of LM Studio, which may quote prompts."
+    )
+    log_file: Path | None = setting(
         "SHIM_LOG_FILE",
-        "log_file",
         "",
-        "File for the log, besides the console.",
-        path(),
+        path,
+        "File for the log, in addition to the console.",
         fallbacks=("SHIM_SERVICE_LOG_FILE",),
         unset="none",
-    ),
-    _of(
-        "SHIM_LOG_MAX_BYTES",
-        "log_max_bytes",
-        "10485760",
-        "Size at which a new log file is begun; 0 = never.",
-        whole(0, 1024 * 1024 * MIB),
-    ),
-    _of("SHIM_LOG_BACKUPS", "log_backups", "5", "Old log files to keep.", whole(0, 1000)),
-    _of(
+    )
+    log_max_bytes: int = setting(
+        "SHIM_LOG_MAX_BYTES", "10485760", whole(0, 1024 * 1024 * MIB), "Size at which the log rotates; 0 = never."
+    )
+    log_backups: int = setting("SHIM_LOG_BACKUPS", "5", whole(0, 1000), "Old log files to keep.")
+    data_dir: Path = setting(
         "SHIM_DATA_DIR",
-        "data_dir",
         "",
-        "Folder for what the shim keeps: names made with copy and create.",
-        path(),
+        path,
+        "Folder for the shim's data: names made with copy and create.",
         fallbacks=("SHIM_SERVICE_DATA_DIR",),
         unset="the user's data folder",
-    ),
-    _of(
+        factory=_data_dir,
+    )
+    env_file: ClassVar = Setting(
         "SHIM_ENV_FILE",
         "",
-        "",
-        "File with settings, one NAME=value per line; only the environment can name it, and wins over it.",
-        path(),
+        path,
+        "File with settings, one NAME=value per line. Only the environment can name it, and wins over it.",
         unset="`.env` in the current folder, if it exists",
-    ),
-)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessSettings:
+    """Who may use the server, and for what."""
+
+    api_keys: tuple[str, ...] = setting(
+        "SHIM_API_KEY",
+        "",
+        keys,
+        "Key that clients must send as `Authorization: Bearer …`; separate several by commas.",
+        unset="none required",
+        value=(),
+        is_secret=True,
+    )
+    allow_open: bool = setting("SHIM_ALLOW_OPEN", "0", flag, "1 = serve other machines without a key, on purpose.")
+    allowed_origins: tuple[str, ...] = setting(
+        "SHIM_ALLOWED_ORIGINS",
+        "http://localhost,http://127.0.0.1",
+        origins,
+        "Allowed web origins, comma-separated, with one `*` at most in each; `*` = any, empty = none.",
+        fallbacks=("CORS_ORIGINS",),
+        empty_counts=True,
+    )
+    """In lower case."""
+    extra_origins: ClassVar = Setting(
+        "OLLAMA_ORIGINS", "", origins, "Further web origins, as for Ollama.", unset="none"
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        "SHIM_ALLOWED_HOSTS",
+        "",
+        host_names,
+        "Further names of this server that clients may use (Host header), comma-separated.",
+        unset="none",
+        value=(),
+    )
+    """In lower case, without ports and brackets."""
+    max_request_bytes: int = setting(
+        "SHIM_MAX_REQUEST_BYTES",
+        "268435456",
+        byte_limit(1024 * 1024 * MIB),
+        "Largest request body, in bytes; a larger one is refused with 413. 0 = no limit.",
+    )
+    read_only: bool = setting("SHIM_READ_ONLY", "0", flag, "1 = no loading, unloading, pulling, copying or deleting.")
+    allow_mcp: bool = setting("SHIM_ALLOW_MCP", "0", flag, "1 = pass MCP and integration fields on to LM Studio.")
+    metrics: bool = setting("SHIM_METRICS", "1", flag, "0 = no `/metrics`.")

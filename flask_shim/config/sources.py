@@ -1,63 +1,129 @@
-"""Where the texts come from: the settings file, the environment over it, the command line over both."""
+"""Collect the texts of settings: a settings file, the environment over it, the command line over both."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import io
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from flask_shim.config.env_file import KNOWN, read_lines
+from dotenv.parser import Binding, parse_stream
+
+from flask_shim.config.reader import unquote
 
 DEFAULT_FILE = ".env"
+
+GENERIC = frozenset({"HOST", "PORT", "WORKERS", "CORS_ORIGINS", "OPENAI_BASE_URL", "OPENAI_API_KEY"})
+"""Names that the .env of any project may have."""
+
+_OTHER_PROGRAMS = ("LMSTUDIO_", "LM_", "OLLAMA_")
+_DOUBLE_QUOTED = re.compile(r'[^=]*=[^\S\r\n]*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All texts by variable, with what there is to say about how they were found."""
+    """Texts by variable, with notes for the log and problems for the user."""
 
-    texts: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def gather(environ: Mapping[str, str], env_file: str | None, overrides: Mapping[str, str]) -> Source:
-    """Lay the three over each other; ``env_file`` beats SHIM_ENV_FILE, and an empty one means no file at all."""
-    wanted = bare(environ.get("SHIM_ENV_FILE", "")) if env_file is None else env_file
-    if wanted or (env_file is None and Path(DEFAULT_FILE).is_file()):
-        file = read_file(Path(wanted or DEFAULT_FILE))
-    else:
-        file = Source({})
+def gather(
+    environ: Mapping[str, str],
+    env_file: str | None,
+    overrides: Mapping[str, str],
+    *,
+    known: Collection[str],
+    paths: Collection[str],
+) -> Source:
+    """Merge the sources; ``env_file`` wins over SHIM_ENV_FILE, and an empty one means no file.
+
+    ``known`` are the names of all settings, ``paths`` those whose values are paths.
+    """
+    named = unquote(environ.get("SHIM_ENV_FILE", "")) if env_file is None else env_file
+    file = Source()
+    if named:
+        file = read_file(Path(named), known, paths)
+    elif env_file is None and Path(DEFAULT_FILE).is_file():
+        file = _without_generic_names(read_file(Path(DEFAULT_FILE), known, paths), known)
     texts = {**file.texts, **environ, **overrides}
-    return Source(texts, file.notes + unknown(texts), file.problems)
+    return Source(texts, file.notes + _unknown(texts, known), file.problems)
 
 
-def bare(text: str) -> str:
-    """Drop blanks, and the quotes that cmd.exe's ``set NAME="value"`` leaves in place; Ollama drops them, too."""
-    inner = text.strip()
-    is_quoted = len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "\"'"
-    return inner[1:-1].strip() if is_quoted else inner
-
-
-def read_file(path: Path) -> Source:
-    """Read one settings file; UTF-8 with or without the mark Windows editors put in front."""
+def read_file(path: Path, known: Collection[str], paths: Collection[str]) -> Source:
+    """Read a settings file in UTF-8, with or without the byte order mark of Windows editors."""
     try:
         content = path.expanduser().read_text(encoding="utf-8-sig")
     except (OSError, RuntimeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
-        return Source({}, problems=(f"SHIM_ENV_FILE={str(path)!r}: Can't be read: {reason}.",))
+        return Source(problems=(f"SHIM_ENV_FILE={str(path)!r}: Can't be read: {reason}.",))
     except UnicodeDecodeError:
-        return Source({}, problems=(f"SHIM_ENV_FILE={str(path)!r}: Not UTF-8; save it with that encoding.",))
-    texts, problems = read_lines(content, str(path))
-    return Source(texts, notes=(f"settings read from {path.absolute()}",), problems=problems)
+        return Source(problems=(f"SHIM_ENV_FILE={str(path)!r}: Not UTF-8; save it with that encoding.",))
+    bindings = list(parse_stream(io.StringIO(content)))
+    return Source(
+        # Values are not interpolated: a $ in a key stays one.
+        {each.key: _value(each, paths) for each in bindings if each.key is not None and each.value is not None},
+        (f"settings read from {path.absolute()}",),
+        tuple(f"{path}, line {_line(each)}: {why}" for each in bindings for why in _mistakes(each, known)),
+    )
 
 
-def unknown(texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Say which variables look like ours but are none, and which one may have been meant."""
-    strangers = sorted(name for name in texts if name.startswith("SHIM_") and name not in KNOWN)
-    return tuple(f"{name} is no setting of the shim and does nothing{_meant(name)}" for name in strangers)
+def _value(binding: Binding, paths: Collection[str]) -> str:
+    r"""Return the value; keep the backslashes of a path in double quotes, where dotenv decodes ``\t`` and ``\n``."""
+    quoted = _DOUBLE_QUOTED.match(binding.original.string) if binding.key in paths else None
+    if quoted is None:
+        return binding.value or ""
+    text = quoted.group(1)
+    is_escaped = not re.sub(r'\\[\\"]', "", text).count("\\")
+    return re.sub(r'\\([\\"])', r"\1", text) if is_escaped else text
 
 
-def _meant(name: str) -> str:
-    close = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)
-    return f"; did you mean {close[0]}?" if close else ""
+def _mistakes(binding: Binding, known: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with a line, without its text, which may hold a key.
+
+    Names of other programs may have no value.
+    """
+    if binding.error:
+        yield "Not NAME=value, or a quote that is not closed."
+        return
+    key = binding.key or ""
+    ours = next((name for name in re.findall(r"\w+", key) if name in known or name.startswith("SHIM_")), None)
+    if ours is not None and (binding.value is None or key != ours):
+        yield f"It does not set {ours if ours in known else 'a setting'}; write it as NAME=value."
+
+
+def _line(binding: Binding) -> int:
+    """Return the line number; dotenv's parser counts blank lines in front of a line as part of it."""
+    text = binding.original.string
+    return binding.original.line + len(re.findall(r"\r\n|\n|\r", text[: len(text) - len(text.lstrip())]))
+
+
+def _without_generic_names(file: Source, known: Collection[str]) -> Source:
+    """Ignore names such as PORT in a file that has no setting of the shim: it belongs to another project."""
+    own = (name for name in file.texts if name.startswith("SHIM_") or name in known)
+    if any(name not in GENERIC and not name.startswith(_OTHER_PROGRAMS) for name in own):
+        return file
+    ignored = sorted(GENERIC & file.texts.keys())
+    if not ignored:
+        return file
+    texts = {name: text for name, text in file.texts.items() if name not in GENERIC}
+    note = (
+        f"{', '.join(ignored)} in {DEFAULT_FILE} ignored, as the file has no SHIM_ setting; SHIM_ENV_FILE can name it"
+    )
+    return Source(texts, (*file.notes, note), file.problems)
+
+
+def _unknown(texts: Mapping[str, str], known: Collection[str]) -> tuple[str, ...]:
+    """Return a note for each variable that begins with SHIM_ but is not a setting."""
+    names = sorted(name for name in texts if name.startswith("SHIM_") and name not in known)
+    return tuple(f"{name} is not a setting of the shim and has no effect{_similar(name, known)}" for name in names)
+
+
+def _similar(name: str, known: Collection[str]) -> str:
+    own = {each.removeprefix("SHIM_"): each for each in known if each.startswith("SHIM_")}
+    # Without the prefix, which would make all of them similar.
+    close = difflib.get_close_matches(name.removeprefix("SHIM_"), own, n=1, cutoff=0.75)
+    return f"; did you mean {own[close[0]]}?" if close else ""

@@ -1,110 +1,92 @@
-"""What one setting means for another: values that follow from others, and combinations that can't be."""
+"""Rules between settings: values that follow from others, and combinations that are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from flask_shim.config import addresses
 from flask_shim.config.reader import Choice, Values
 
-WINDOWS_CONNECTIONS = 500
-"""select() takes 512 sockets on Windows; the listening ones are among them."""
+if TYPE_CHECKING:
+    from flask_shim.config import Config
 
-UNHURRIED_SECONDS = 600.0
-"""First byte: a large model may have to be loaded and a long prompt read before anything comes."""
+WINDOWS_CONNECTIONS = 500
+"""select() on Windows takes 512 sockets, the listening ones included (CPython's FD_SETSIZE)."""
 
 
 def without_stray_token(choices: Mapping[str, Choice]) -> tuple[dict[str, Choice], list[str]]:
-    """Leave OPENAI_API_KEY alone unless OPENAI_BASE_URL says that it is meant for LM Studio.
+    """Ignore OPENAI_API_KEY unless OPENAI_BASE_URL is in use.
 
-    Many machines have that variable set for the real service; such a key must not travel to another server.
+    Many machines have that variable set for OpenAI's service; such a key must not go to another server.
     """
-    token, base = choices["SHIM_LMSTUDIO_TOKEN"], choices["SHIM_LMSTUDIO_BASE"]
-    if token.name != "OPENAI_API_KEY" or base.name == "OPENAI_BASE_URL":
+    token, base = choices.get("backend_token"), choices.get("backend_url")
+    if token is None or token.name != "OPENAI_API_KEY" or (base is not None and base.name == "OPENAI_BASE_URL"):
         return dict(choices), []
-    unset = replace(token, name=token.setting.env, text="", is_set=False)
     note = "OPENAI_API_KEY is not sent to LM Studio, because OPENAI_BASE_URL is not in use; set SHIM_LMSTUDIO_TOKEN"
-    return {**choices, token.setting.env: unset}, [note]
+    return {field: choice for field, choice in choices.items() if field != "backend_token"}, [note]
 
 
-def derive(values: Values) -> None:
-    """Fill in and adapt what follows from other settings."""
-    for rule in (_timeouts, _ensure_model, _extra_origins, _keep_alive, _windows_connections, _backend_connections):
-        rule(values)
+def derive(values: Values, defaults: Config) -> None:
+    """Add and adapt the values that follow from other settings."""
+    found = values.found
+    if "http_timeout" in found:
+        found.setdefault("first_byte_timeout", found["http_timeout"])
+        found.setdefault("idle_timeout", found["http_timeout"])
+    if "default_regular_model" in found:
+        found.setdefault("ensure_model", found["default_regular_model"])
+    _add_origins(values, defaults.allowed_origins)
+    _adapt_keep_alive(values)
+    _limit_connections(values, defaults.connection_limit)
+    _limit_streams(values, defaults.max_streams)
 
 
-def _timeouts(values: Values) -> None:
-    if "SHIM_HTTP_TIMEOUT" in values.failed:
-        return
-    general = values.found["SHIM_HTTP_TIMEOUT"]
-    first_byte = general if values.is_set("SHIM_HTTP_TIMEOUT") else UNHURRIED_SECONDS
-    values.found.setdefault("SHIM_FIRST_BYTE_TIMEOUT", first_byte)
-    values.found.setdefault("SHIM_IDLE_TIMEOUT", general)
+def _add_origins(values: Values, default: tuple[str, ...]) -> None:
+    extra = values.found.get("extra_origins")
+    if extra and "allowed_origins" not in values.failed:
+        both = values.found.get("allowed_origins", default) + extra
+        values.found["allowed_origins"] = tuple(dict.fromkeys(both))
+        name = values.name_of("allowed_origins", "SHIM_ALLOWED_ORIGINS")
+        values.notes.append(f"OLLAMA_ORIGINS adds {','.join(extra)} to {name}")
 
 
-def _ensure_model(values: Values) -> None:
-    if values.is_set("SHIM_DEFAULT_REGULAR_MODEL") and "SHIM_DEFAULT_REGULAR_MODEL" in values.found:
-        values.found.setdefault("SHIM_ENSURE_MODEL", values.found["SHIM_DEFAULT_REGULAR_MODEL"])
+def _adapt_keep_alive(values: Values) -> None:
+    # Ollama's 0 unloads at once; the shim's 0 leaves it to LM Studio, whose TTLs begin at one second.
+    is_ollamas = values.name_of("default_ttl", "") == "OLLAMA_KEEP_ALIVE"
+    if is_ollamas and values.found.get("default_ttl") == 0:
+        values.found["default_ttl"] = 1.0
+        values.notes.append("OLLAMA_KEEP_ALIVE=0 becomes one idle second, LM Studio's minimum")
 
 
-def _extra_origins(values: Values) -> None:
-    extra = values.found.get("OLLAMA_ORIGINS")
-    if extra and "SHIM_ALLOWED_ORIGINS" in values.found:
-        both = values.found["SHIM_ALLOWED_ORIGINS"] + extra
-        values.found["SHIM_ALLOWED_ORIGINS"] = tuple(dict.fromkeys(both))
-        values.notes.append(f"OLLAMA_ORIGINS adds {','.join(extra)} to {values.name_of('SHIM_ALLOWED_ORIGINS')}")
-
-
-def _keep_alive(values: Values) -> None:
-    is_ollamas = values.name_of("SHIM_DEFAULT_TTL_SECONDS") == "OLLAMA_KEEP_ALIVE"
-    # Ollama's 0 is "unload at once"; ours is "leave it to LM Studio", whose TTLs begin at one second.
-    if is_ollamas and values.found.get("SHIM_DEFAULT_TTL_SECONDS") == 0:
-        values.found["SHIM_DEFAULT_TTL_SECONDS"] = 1.0
-        values.notes.append("OLLAMA_KEEP_ALIVE=0 becomes one idle second, the least LM Studio takes")
-
-
-def _windows_connections(values: Values) -> None:
-    if addresses.IS_WINDOWS and values.found.get("SHIM_CONNECTION_LIMIT", 0) > WINDOWS_CONNECTIONS:
-        values.found["SHIM_CONNECTION_LIMIT"] = WINDOWS_CONNECTIONS
-        if values.is_set("SHIM_CONNECTION_LIMIT"):
+def _limit_connections(values: Values, default: int) -> None:
+    if addresses.IS_WINDOWS and values.found.get("connection_limit", default) > WINDOWS_CONNECTIONS:
+        if "connection_limit" in values.found:
             values.notes.append(f"SHIM_CONNECTION_LIMIT lowered to {WINDOWS_CONNECTIONS}, the most Windows can watch")
+        values.found["connection_limit"] = WINDOWS_CONNECTIONS
 
 
-def _backend_connections(values: Values) -> None:
-    """Every stream needs a connection, so a limit that was set on purpose limits the streams as well."""
-    most, streams = values.found.get("SHIM_MAX_CONNECTIONS"), values.found.get("SHIM_MAX_STREAMS")
-    if most is not None and streams is not None and most < streams:
-        values.found["SHIM_MAX_STREAMS"] = most
-        values.notes.append(
-            f"{values.name_of('SHIM_MAX_STREAMS')} lowered to {most}: SHIM_MAX_CONNECTIONS allows no more"
+def _limit_streams(values: Values, default: int) -> None:
+    """Lower the number of streams to the connections that were set: each stream needs one."""
+    most = values.found.get("max_connections")
+    if most is not None and "max_streams" not in values.failed and most < values.found.get("max_streams", default):
+        name = values.name_of("max_streams", "SHIM_MAX_STREAMS")
+        values.found["max_streams"] = most
+        values.notes.append(f"{name} lowered to {most}: SHIM_MAX_CONNECTIONS allows no more")
+
+
+def contradictions(values: Values, defaults: Config) -> list[str]:
+    """Return the problems of combinations; a rule with an invalid setting is skipped."""
+    problems = []
+    found = values.found
+    wide = [host for host in found.get("hosts", defaults.hosts) if not addresses.is_loopback(host)]
+    is_allowed = found.get("api_keys") or found.get("allow_open")
+    if wide and not is_allowed and values.failed.isdisjoint({"api_keys", "allow_open"}):
+        problems.append(
+            f"{values.name_of('hosts', 'SHIM_HOST')}: Other machines can reach {', '.join(wide)}; "
+            "set SHIM_API_KEY, or SHIM_ALLOW_OPEN=1 to serve them all on purpose."
         )
-
-
-def contradictions(values: Values) -> tuple[str, ...]:
-    """Tell which settings can't stand together; a rule is silent when one of its settings can't be read anyway."""
-    found = [check(values) for needed, check in _CHECKS if values.failed.isdisjoint(needed)]
-    return tuple(problem for problem in found if problem)
-
-
-def _open_to_others(values: Values) -> str | None:
-    wide = [host for host in values.found["SHIM_HOST"] if not addresses.is_loopback(host)]
-    if not wide or "SHIM_API_KEY" in values.found or values.found["SHIM_ALLOW_OPEN"]:
-        return None
-    return (
-        f"{values.name_of('SHIM_HOST')}: Other machines can reach {', '.join(wide)}; "
-        "set SHIM_API_KEY, or SHIM_ALLOW_OPEN=1 to serve them all on purpose."
-    )
-
-
-def _threads_too_few(values: Values) -> str | None:
-    threads, streams = values.found.get("SHIM_THREADS"), values.found["SHIM_MAX_STREAMS"]
-    if threads is None or threads > streams:
-        return None
-    return f"SHIM_THREADS={threads}: Must be more than {values.name_of('SHIM_MAX_STREAMS')}, which is {streams}."
-
-
-_CHECKS: tuple[tuple[frozenset[str], Callable[[Values], str | None]], ...] = (
-    (frozenset({"SHIM_HOST", "SHIM_API_KEY", "SHIM_ALLOW_OPEN"}), _open_to_others),
-    (frozenset({"SHIM_THREADS", "SHIM_MAX_STREAMS"}), _threads_too_few),
-)
+    threads, streams = found.get("threads"), found.get("max_streams", defaults.max_streams)
+    if threads is not None and threads <= streams and "max_streams" not in values.failed:
+        name = values.name_of("max_streams", "SHIM_MAX_STREAMS")
+        problems.append(f"SHIM_THREADS={threads}: Must be more than {name}, which is {streams}.")
+    return problems

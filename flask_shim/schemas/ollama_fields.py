@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from flask_shim.config.durations import LONGEST_SECONDS, go_seconds
+from flask_shim.config.parsers import LONGEST_SECONDS, go_seconds
 from flask_shim.schemas.go_fields import GoField
 from flask_shim.schemas.unmarshal_errors import Fault, failure, mismatch, refusal
 from flask_shim.translate.ollama.quoting import go_quote

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.texts import says
 
-from flask_shim.config.all_settings import SETTINGS
+from flask_shim.config import SETTINGS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "TROUBLESHOOTING.md").read_text(encoding="utf-8")
 

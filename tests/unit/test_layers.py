@@ -20,6 +20,7 @@ LAYERS = (
     {"middleware"},
     {"routes"},
     {"app"},
+    {"wsgi"},
     {"flask_shim", "serving"},
     {"deploy", "doctor", "embedded"},
     {"cli"},
@@ -149,7 +150,7 @@ def test_only_the_config_reads_the_environment():
 
 
 def test_only_flask_shim_itself_knows_flasks_request():
-    outside = {"flask_shim.lmstudio", "flask_shim.translate", "flask_shim.schemas", "flask_shim.config.all_settings"}
+    outside = {"flask_shim.lmstudio", "flask_shim.translate", "flask_shim.schemas", "flask_shim.config"}
     assert _within(*outside) & _importing("flask") == set()
 
 

@@ -27,7 +27,7 @@ def test_start_says_who_where_and_with_what(socket_server):
         shim.until(rf"(?m)^flask-shim {re.escape(__version__)}\n")
         shim.until(rf"  listening  {shim.url}\n")
         shim.until(rf"  backend    {backend.url}, LM Studio 0\.4 or later, 2 models\n")
-        shim.until("SHIM_PROT is no setting of the shim and does nothing; did you mean SHIM_PORT\\?\n")
+        shim.until("SHIM_PROT is not a setting of the shim and has no effect; did you mean SHIM_PORT\\?\n")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,12 @@ def test_windows_gets_no_more_connections_than_it_can_watch(read, monkeypatch):
     assert asked_for.notes[0].startswith("SHIM_CONNECTION_LIMIT")
 
 
-FALLBACKS = [(setting, name) for setting in SETTINGS if setting.field for name in setting.fallbacks]
+FALLBACKS = [
+    (setting, name)
+    for setting in SETTINGS
+    if setting.field in Config.__dataclass_fields__
+    for name in setting.fallbacks
+]
 TEXTS = {
     "backend_url": ("http://a:1", "http://b:2"),
     "hosts": ("127.0.0.3", "127.0.0.4"),
@@ -93,7 +98,13 @@ def test_a_setting_without_effect_says_so(read, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "ending"), [("SHIM_PROT", "; did you mean SHIM_PORT?"), ("SHIM_QQQQQQ", " and does nothing")]
+    ("name", "ending"),
+    [
+        ("SHIM_PROT", "; did you mean SHIM_PORT?"),
+        ("SHIM_LMSTUDIO_BASSE", "; did you mean SHIM_LMSTUDIO_BASE?"),
+        ("SHIM_QQQQQQ", " and has no effect"),
+        ("SHIM_TOAST", " and has no effect"),
+    ],
 )
 def test_an_unknown_name_is_noted(read, name, ending):
     (note,) = read(**{name: "1"}).notes

@@ -69,6 +69,11 @@ def test_the_process_environment_is_the_default_and_stays_as_it_was(tmp_path, mo
     [
         (b"\xef\xbb\xbfSHIM_PORT=1\r\n", "byte order mark", "port", 1),
         (b"SHIM_LOG_FILE=C:\\temp\\new.log\r\n", "Windows path", "log_file", Path("C:\\temp\\new.log")),
+        (b'SHIM_LOG_FILE="C:\\temp\\new.log"\n', "quoted Windows path", "log_file", Path("C:\\temp\\new.log")),
+        (b'SHIM_DATA_DIR="C:\\\\temp\\\\new"\n', "escaped Windows path", "data_dir", Path("C:\\temp\\new")),
+        (b'export SHIM_SERVICE_DATA_DIR = "\\\\box\\new dir"\n', "share", "data_dir", Path("\\\\box\\new dir")),
+        (b"SHIM_DATA_DIR='C:\\temp\\new'\n", "single quotes", "data_dir", Path("C:\\temp\\new")),
+        (b'SHIM_DEFAULT_SYSTEM_PROMPT="a\\nb"\n', "escaped line break", "default_system_prompt", "a\nb"),
         (b"SHIM_API_KEY='a$b${HOME}'\n", "dollars", "api_keys", ("a$b${HOME}",)),
         ("SHIM_DEFAULT_SYSTEM_PROMPT=Grüß Gott\n".encode(), "umlauts", "default_system_prompt", "Grüß Gott"),
         (b"SHIM_ALLOWED_ORIGINS=\nEDITOR\n", "a stranger's name alone", "allowed_origins", ()),
@@ -117,7 +122,7 @@ def test_a_line_that_sets_nothing_is_a_problem_with_its_place_and_without_its_te
 def test_a_line_that_sets_nothing_is_told_beside_the_other_mistakes(problems, tmp_path):
     (tmp_path / "other").write_text("SHIM_READ_ONLY\r\nSHIM_PORT=x\r\n", encoding="utf-8", newline="")
     first, second = problems(SHIM_ENV_FILE="other")
-    assert first == "other, line 1: SHIM_READ_ONLY is not set by it; write it as NAME=value."
+    assert first == "other, line 1: It does not set SHIM_READ_ONLY; write it as NAME=value."
     assert second.startswith("SHIM_PORT='x': ")
 
 
@@ -148,3 +153,25 @@ def test_a_client_is_told_what_is_wrong_with_its_own_settings():
 def test_a_client_reads_the_settings_file_too(tmp_path):
     (tmp_path / ".env").write_text("LMSTUDIO_URL=http://box:9\nPORT=never\n", encoding="utf-8")
     assert Config.for_client({}).backend_url == "http://box:9"
+
+
+FOREIGN = "PORT=3000\nHOST=0.0.0.0\nOPENAI_BASE_URL=https://api.openai.com/v1\nOPENAI_API_KEY=hush\n"
+
+
+@pytest.mark.parametrize("other", ["", "DEBUG=1\n", "LMSTUDIO_TOKEN=k\n", "OLLAMA_KEEP_ALIVE=5m\n"])
+def test_generic_names_of_another_projects_file_are_ignored(read, tmp_path, other):
+    (tmp_path / ".env").write_text(FOREIGN + other, encoding="utf-8")
+    config = read()
+    assert (config.port, config.backend_url) == (11434, Config().backend_url)
+    assert any(note.startswith("HOST, OPENAI_API_KEY, OPENAI_BASE_URL, PORT in .env ignored") for note in config.notes)
+
+
+@pytest.mark.parametrize("own", ["SHIM_ALLOW_OPEN=1", "SHIM_ALLOW_OPEN=1\nPORT=3000", "DEFAULT_REGULAR_MODEL=m"])
+def test_generic_names_count_beside_a_setting_of_the_shim(read, tmp_path, own):
+    (tmp_path / ".env").write_text(f"{FOREIGN}HOST=127.0.0.1\n{own}\n", encoding="utf-8")
+    assert (read().port, read().backend_url) == (3000, "https://api.openai.com")
+
+
+def test_generic_names_count_in_a_file_that_is_named(read, tmp_path):
+    (tmp_path / ".env").write_text("PORT=3000\n", encoding="utf-8")
+    assert read(SHIM_ENV_FILE=".env").port == Config.from_env({}, env_file=".env").port == 3000

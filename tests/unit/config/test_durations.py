@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flask_shim.config.durations import go_seconds
+from flask_shim.config.parsers import go_seconds
 
 
 @pytest.mark.parametrize(

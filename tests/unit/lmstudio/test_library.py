@@ -21,7 +21,7 @@ import sys
 sys.modules.update(dict.fromkeys({BLOCKED!r}))
 from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio import ClientOptions, LMStudio, ensure_ready
-assert not {{"environs", "marshmallow", "platformdirs", "dotenv"}} & set(sys.modules)
+assert not {{"marshmallow", "platformdirs", "dotenv"}} & set(sys.modules)
 try:
     ensure_ready(LMStudio(ClientOptions(base_url="http://127.0.0.1:9")))
 except BackendUnavailable as exc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.processes import run
 
-from flask_shim import create_app
+from flask_shim import wsgi
 from flask_shim.config import Config, ConfigError, data_folder
 
 
@@ -32,15 +32,20 @@ def test_a_folder_of_the_settings_is_a_mistake(blocked):
     data_folder.check(Config(data_dir=blocked, read_only=True))
 
 
+def test_a_folder_of_the_settings_is_created_at_start(tmp_path):
+    data_folder.check(Config(data_dir=tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_the_users_own_folder_is_only_a_warning(blocked, monkeypatch, caplog):
-    monkeypatch.setattr("flask_shim.config.user_data_dir", lambda *_, **__: str(blocked))
+    monkeypatch.setattr("flask_shim.config.server_settings.user_data_dir", lambda *_, **__: str(blocked))
     data_folder.check(Config())
     assert "see SHIM_DATA_DIR" in caplog.text
 
 
-def test_serve_and_an_app_of_the_environment_do_not_start_with_it(blocked, monkeypatch):
+def test_no_server_starts_with_it(blocked, monkeypatch):
     code, output = run("serve", "--port", "0", SHIM_DATA_DIR=str(blocked))
     assert (code, output.startswith("SHIM_DATA_DIR=")) == (2, True)
     monkeypatch.setenv("SHIM_DATA_DIR", str(blocked))
-    with pytest.raises(ConfigError, match="SHIM_DATA_DIR"):
-        create_app()
+    with pytest.raises(SystemExit):
+        wsgi.create_server_app()
