@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from flask_shim.config import SETTINGS, Config, addresses
@@ -50,12 +52,8 @@ def test_windows_gets_no_more_connections_than_it_can_watch(read, monkeypatch):
     assert asked_for.notes[0].startswith("SHIM_CONNECTION_LIMIT")
 
 
-FALLBACKS = [
-    (setting, name)
-    for setting in SETTINGS
-    if setting.field in Config.__dataclass_fields__
-    for name in setting.fallbacks
-]
+FIELDS = {field.name for field in dataclasses.fields(Config)}
+FALLBACKS = [(setting, name) for setting in SETTINGS if setting.field in FIELDS for name in setting.fallbacks]
 TEXTS = {
     "backend_url": ("http://a:1", "http://b:2"),
     "hosts": ("127.0.0.3", "127.0.0.4"),
