@@ -25,49 +25,56 @@ from flask_shim.observability import logs
 from flask_shim.serving import run, urls_of
 
 _PORT = click.IntRange(0, 65_535)
+_DEFAULT_MODELS = {"SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat", "SHIM_DEFAULT_VISION_MODEL": "tiny-vision"}
 
 
 @click.command()
-@click.option("--port", type=_PORT, default=11434, show_default=True, help="Port of the shim; 0 = any free one.")
+@click.option("--host", default="localhost", envvar="SHIM_HOST", help="Addresses to listen on [SHIM_HOST].")
+@click.option("--port", type=_PORT, default=11434, envvar="SHIM_PORT", help="Port; 0 = any free one [SHIM_PORT].")
+@click.option("--allow-open", is_flag=True, envvar="SHIM_ALLOW_OPEN", help="Serve other machines without a key.")
 @click.option("--backend-port", type=_PORT, default=0, help="Port of the miniature [any free one].")
 @click.option("--models", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of GGUF files.")
 @click.option("--generation", type=click.Choice(get_args(Generation)), default="v1", help="API it shows [v1].")
 @click.option("--debug", is_flag=True, help="Write a detailed log.")
-def demo(*, port: int, backend_port: int, models: Path | None, generation: Generation, debug: bool) -> None:
+def demo(
+    *,
+    backend_port: int,
+    models: Path | None,
+    generation: Generation,
+    host: str,
+    port: int,
+    allow_open: bool,
+    debug: bool,
+) -> None:
     """Start the shim in front of a miniature LM Studio, until Ctrl-C.
 
     The miniature answers with a real llama.cpp engine: with four tiny models of its own, which know a few sentences, or
-    with the GGUF files of --models. Nothing of your settings is used or changed.
+    with the GGUF files of --models. Of your settings only SHIM_HOST, SHIM_PORT and SHIM_ALLOW_OPEN are used.
     """
     with ExitStack() as owned:
         home = owned.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True))
-        config = _config(port=port, debug=debug, home=home)
+        texts = {
+            "SHIM_HOST": host,
+            "SHIM_PORT": str(port),
+            "SHIM_ALLOW_OPEN": str(int(allow_open)),
+            "SHIM_DEBUG": str(int(debug)),
+            "SHIM_DATA_DIR": home,
+            **_DEFAULT_MODELS,
+        }
+        with plain_failures():
+            config = Config.from_env(texts, env_file="")
         logs.configure(config)
         listeners = listeners_of(config)
         for listener in listeners:
             owned.callback(listener.close)
-        miniature = owned.enter_context(
-            _start_miniature(MiniSettings(models=models, generation=generation), backend_port)
-        )
-        config = _config(port=port, debug=debug, home=home, backend=miniature.url)
+        settings = MiniSettings(models=models, generation=generation)
+        miniature = owned.enter_context(_start_miniature(settings, backend_port))
+        config = Config.from_env(texts | {"SHIM_LMSTUDIO_BASE": miniature.url}, env_file="")
         _say(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)
     logs.flush()
     click.echo("The demo has ended; nothing is left running.")
     logs.finish()
-
-
-def _config(*, port: int, debug: bool, home: str, backend: str = "") -> Config:
-    """Build settings that nothing of the user's environment reaches."""
-    texts = {
-        "SHIM_PORT": str(port),
-        "SHIM_LMSTUDIO_BASE": backend,
-        "SHIM_DATA_DIR": home,
-        "SHIM_DEBUG": str(int(debug)),
-        "SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat",
-        "SHIM_DEFAULT_VISION_MODEL": "tiny-vision",
-    }
-    return Config.from_env(texts, env_file="")
 
 
 def _start_miniature(settings: MiniSettings, port: int) -> MiniLMStudio:

@@ -93,3 +93,14 @@ def test_demo_of_a_folder_without_models_says_so(tmp_path):
         1,
         "There is no GGUF file of a chat model in that folder.\n",
     )
+
+
+def test_demo_listens_where_the_settings_say():
+    with ShimProcess() as shim:
+        code, output = run("demo", SHIM_PORT=str(shim.port), SHIM_HOST="127.0.0.1")
+    assert (code, f"Port {shim.port} on 127.0.0.1 is taken" in output) == (2, True)
+
+
+def test_demo_for_other_machines_needs_a_word():
+    code, output = run("demo", "--port", "0", SHIM_HOST="0.0.0.0")
+    assert (code, "SHIM_ALLOW_OPEN=1" in output, "Traceback" in output) == (2, True, False)
