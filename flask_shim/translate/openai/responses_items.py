@@ -1,4 +1,4 @@
-"""The items of a Responses input as the turns of a chat. Pure."""
+"""Translate the items of a Responses input into chat turns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import orjson
 from flask_shim.errors import BadRequest
 from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
 from flask_shim.translate.ollama.quoting import go_quote
+from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, function_name
 
 Item = Mapping[str, Any]
 
 _ENCRYPTED = "gAAAA"
-"""How thinking begins that OpenAI's own servers have encrypted: nobody else can read it."""
+"""How thinking starts that OpenAI's servers have encrypted and only they can read."""
 
 
 def to_turns(instructions: str | None, given: str | list[Any] | None) -> list[Turn]:
-    """Return instructions and input as one conversation; raise Ollama's 400 for what is no item."""
+    """Return instructions and input as one conversation; raise Ollama's 400 for an unknown item."""
     turns = TurnBuilder()
     turns.system(instructions or "")
     if isinstance(given, str):
@@ -53,11 +54,17 @@ def _message(turns: TurnBuilder, item: Item) -> None:
 
 def _call(turns: TurnBuilder, item: Item) -> None:
     arguments = item.get("arguments")
-    turns.call(_call_id(item), _text(item.get("name")), arguments if isinstance(arguments, str) else _json(arguments))
+    name = function_name(_text(item.get("name")), _text(item.get("namespace")))
+    turns.call(_call_id(item), name, arguments if isinstance(arguments, str) else _json(arguments))
 
 
 def _custom_call(turns: TurnBuilder, item: Item) -> None:
-    turns.call(_call_id(item), _text(item.get("name")), _json({"input": _text(item.get("input"))}))
+    name = function_name(_text(item.get("name")), _text(item.get("namespace")))
+    turns.call(_call_id(item), name, _json({CUSTOM_PARAMETER: _text(item.get("input"))}))
+
+
+def _shell_call(turns: TurnBuilder, item: Item) -> None:
+    turns.call(_call_id(item), "local_shell", _json(item.get("action")))
 
 
 def _output(turns: TurnBuilder, item: Item) -> None:
@@ -66,22 +73,22 @@ def _output(turns: TurnBuilder, item: Item) -> None:
 
 
 def _reasoning(turns: TurnBuilder, item: Item) -> None:
-    told = [part for name in ("summary", "content") for part in item.get(name) or () if isinstance(part, Mapping)]
-    turns.think("\n".join(_text(part.get("text")) for part in told) or _readable(item))
+    parts = [part for name in ("summary", "content") for part in item.get(name) or () if isinstance(part, Mapping)]
+    turns.think("\n".join(_text(part.get("text")) for part in parts) or _readable(item))
 
 
 def _readable(item: Item) -> str:
-    """Return thinking that is encrypted in name only, as Ollama's is."""
+    """Return thinking that is not encrypted, as in Ollama's answers."""
     text = _text(item.get("encrypted_content"))
     return "" if text.startswith(_ENCRYPTED) else text
 
 
-def _stored(_: TurnBuilder, __: Item) -> None:
+def _reject_reference(_: TurnBuilder, __: Item) -> None:
     raise BadRequest("this server keeps no items, so they have to be sent whole instead of as an item_reference")
 
 
-def _passed_over(_: TurnBuilder, __: Item) -> None:
-    """Leave out a call that OpenAI's servers ran, with its result: no chat has words for it."""
+def _skip(_: TurnBuilder, __: Item) -> None:
+    """Leave out a call that OpenAI's servers ran together with its result."""
 
 
 _RUN_ELSEWHERE = (
@@ -91,8 +98,6 @@ _RUN_ELSEWHERE = (
     "image_generation_call",
     "computer_call",
     "computer_call_output",
-    "local_shell_call",
-    "local_shell_call_output",
     "mcp_list_tools",
     "mcp_call",
     "mcp_approval_request",
@@ -105,9 +110,11 @@ _ITEMS: dict[Any, Callable[[TurnBuilder, Item], None]] = {
     "function_call_output": _output,
     "custom_tool_call": _custom_call,
     "custom_tool_call_output": _output,
+    "local_shell_call": _shell_call,
+    "local_shell_call_output": _output,
     "reasoning": _reasoning,
-    "item_reference": _stored,
-    **dict.fromkeys(_RUN_ELSEWHERE, _passed_over),
+    "item_reference": _reject_reference,
+    **dict.fromkeys(_RUN_ELSEWHERE, _skip),
 }
 
 

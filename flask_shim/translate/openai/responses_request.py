@@ -1,4 +1,4 @@
-"""OpenAI's Responses requests into payloads of /v1/chat/completions. Pure."""
+"""Translate OpenAI's Responses requests into payloads of /v1/chat/completions."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ from flask_shim.translate.ollama.requests import Think
 from flask_shim.translate.openai.chat_completions import adapt
 from flask_shim.translate.openai.reasoning_effort import to_think
 from flask_shim.translate.openai.responses_items import to_turns
+from flask_shim.translate.openai.responses_tools import (
+    OfferedTools,
+    function_name,
+    kinds_left_out,
+    to_functions,
+    to_offered_tools,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +54,7 @@ class ResponsesRequest:
 
     @property
     def think(self) -> Think:
-        """The wish for thinking in Ollama's words; BadRequest for an effort that is none."""
+        """Ollama's value for the effort; an unknown effort raises BadRequest."""
         effort = self.reasoning.get("effort")
         return to_think(effort if isinstance(effort, str) else None)
 
@@ -58,13 +65,18 @@ class ResponsesRequest:
 
     @property
     def functions(self) -> tuple[Mapping[str, Any], ...]:
-        """The tools a model can be offered; everything else would have to be run by OpenAI's own servers."""
-        return tuple(tool for tool in self.tools if tool.get("type") == "function" and tool.get("name"))
+        """The tools that a model is offered."""
+        return to_functions(self.tools)
+
+    @property
+    def offered_tools(self) -> OfferedTools:
+        """How the client knows the tools in ``functions``."""
+        return to_offered_tools(self.tools)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The kinds of the tools that cannot be offered."""
-        return tuple(str(tool.get("type")) for tool in self.tools if tool not in self.functions)
+        """The kinds of the tools that are not offered."""
+        return kinds_left_out(self.tools)
 
 
 def reject_stored_state(request: ResponsesRequest) -> None:
@@ -80,7 +92,7 @@ def reject_stored_state(request: ResponsesRequest) -> None:
 
 
 def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> Payload:
-    """Return the payload of the chat that answers ``ask``; one without messages means: only load the model."""
+    """Return the payload of the chat that answers ``request``; one without messages only loads the model."""
     payload: Payload = {
         "model": model.key,
         "messages": to_turns(request.instructions, request.input),
@@ -105,21 +117,25 @@ def _tool(tool: Mapping[str, Any]) -> Payload:
 
 
 def _allowed(request: ResponsesRequest) -> tuple[Mapping[str, Any], ...]:
-    """Return the functions that may be called; all of them where the choice does not say."""
-    choice = request.tool_choice
+    """Return the functions that may be called, all of them by default."""
+    choice, functions = request.tool_choice, request.functions
     if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
-        return request.functions
-    names = [tool.get("name") for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
-    return tuple(tool for tool in request.functions if tool["name"] in names) or request.functions
+        return functions
+    names = [_chosen_name(tool) for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
+    return tuple(tool for tool in functions if tool["name"] in names) or functions
+
+
+def _chosen_name(choice: Mapping[str, Any]) -> str:
+    return function_name(str(choice.get("name")), str(choice.get("namespace") or ""))
 
 
 def _tool_choice(choice: Any) -> Any:
-    """Return the choice as a chat has it, None for one between tools that were left out."""
+    """Return the choice for a chat, None for a tool that is not offered."""
     if not isinstance(choice, Mapping):
         return choice
     if choice.get("type") == "allowed_tools":
         return choice.get("mode")
-    return choice if choice.get("type") == "function" else None
+    return {"type": "function", "name": _chosen_name(choice)} if choice.get("type") in ("function", "custom") else None
 
 
 def _format(request: ResponsesRequest) -> Mapping[str, Any]:

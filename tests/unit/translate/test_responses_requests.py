@@ -117,7 +117,7 @@ def test_thinking_is_given_back_unless_nobody_can_read_it(item, thought):
 
 
 def test_calls_that_ran_elsewhere_are_passed_over():
-    given = [{"type": "web_search_call", "id": "ws"}, {"type": "local_shell_call", "call_id": "c"}]
+    given = [{"type": "web_search_call", "id": "ws"}, {"type": "mcp_call", "id": "c"}]
     assert messages([*given, {"role": "user", "content": "hi"}]) == [{"role": "user", "content": "hi"}]
 
 
@@ -134,6 +134,21 @@ def test_calls_that_ran_elsewhere_are_passed_over():
 )
 def test_what_is_no_item_is_refused_as_ollama_does(item, text):
     assert complaint([item]) == text
+
+
+def test_a_shell_call_and_its_output_stay_a_pair():
+    action = {"type": "exec", "command": ["ls"]}
+    call, result = messages(
+        [
+            {"type": "local_shell_call", "id": "ls_1", "call_id": "c1", "action": action},
+            {"type": "local_shell_call_output", "call_id": "c1", "output": "a.txt"},
+        ]
+    )
+    assert call["tool_calls"][0]["function"] == {
+        "name": "local_shell",
+        "arguments": '{"type":"exec","command":["ls"]}',
+    }
+    assert result == {"role": "tool", "tool_call_id": "c1", "content": "a.txt"}
 
 
 def test_an_item_kept_elsewhere_is_refused():
