@@ -1,4 +1,4 @@
-"""OpenAI's routes and LM Studio's own, passed through: names resolved, refusals avoided, answers untouched."""
+"""Forward OpenAI's routes and LM Studio's own: resolve names, repair requests, leave answers as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
-from flask_shim.schemas.json_body import kind, read_object
+from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
@@ -30,58 +30,52 @@ bp = Blueprint("passthrough", __name__)
 Body = Mapping[str, Any]
 
 
-def _unchecked(_: Body) -> None:
+def _accept(_: Body) -> None:
     """Leave all checks to LM Studio."""
 
 
-def _fitted(_: ResolvedModel, payload: Payload) -> Payload:
-    """Leave it to LM Studio which models it is for."""
-    return payload
+def _adapt(body: Body, target: ResolvedModel) -> Payload:
+    """Repair what LM Studio would reject."""
+    return adapt(body, target.model)
 
 
-def _chat(target: ResolvedModel, payload: Payload) -> Payload:
-    """Refuse embedding models. Tools are left to LM Studio, which offers them to every model."""
+def _adapt_chat(body: Body, target: ResolvedModel) -> Payload:
+    """Reject embedding models, and repair the chat. LM Studio offers tools to every model."""
     capabilities.check_chat(target.name, (), target.model)
-    return payload
+    return adapt_chat(body, target.model)
 
 
-def _completion(target: ResolvedModel, payload: Payload) -> Payload:
-    """Refuse embedding models, and write a suffix into the prompt: LM Studio would leave it out."""
+def _adapt_completion(body: Body, target: ResolvedModel) -> Payload:
+    """Reject embedding models, and write a suffix into the prompt, because LM Studio ignores it."""
     capabilities.check_generate(target.name, "", target.model)
+    payload = adapt(body, target.model)
     prompt, suffix = payload.get("prompt"), payload.get("suffix")
     if not (isinstance(prompt, str) and isinstance(suffix, str) and suffix):
         return payload
-    whole = insertion(target.name, prompt, suffix, target.model)
-    return {**{key: value for key, value in payload.items() if key != "suffix"}, "prompt": whole}
+    del payload["suffix"]
+    return {**payload, "prompt": insertion(target.name, prompt, suffix, target.model)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePolicy:
-    """What is special about one route.
-
-    What Ollama calls its body, what it refuses, how names fail, what is changed, and what is refused or changed for
-    the sake of the model.
-    """
+    """How one route reads, checks and adapts a body before it is forwarded. ``go_type`` is Ollama's name of it."""
 
     go_type: str = "openai.Request"
-    check: Callable[[Body], None] = _unchecked
+    check: Callable[[Body], None] = _accept
     naming: naming.Naming = naming.CHAT
-    adapt: Callable[[Body], Payload] = adapt
-    fitted: Callable[[ResolvedModel, Payload], Payload] = _fitted
+    adapt: Callable[[Body, ResolvedModel], Payload] = _adapt
 
 
-_MANNERS = {
-    "/v1/chat/completions": RoutePolicy(
-        go_type="openai.ChatCompletionRequest", check=check_chat, adapt=adapt_chat, fitted=_chat
-    ),
+_POLICIES = {
+    "/v1/chat/completions": RoutePolicy(go_type="openai.ChatCompletionRequest", check=check_chat, adapt=_adapt_chat),
     "/v1/completions": RoutePolicy(
-        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, fitted=_completion
+        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, adapt=_adapt_completion
     ),
 }
-_PLAIN = RoutePolicy()
+_DEFAULT_POLICY = RoutePolicy()
 
 _NO_MODEL = ("/api/v1/models/unload", "/api/v1/models/download")
-"""Their bodies name instances or models that are not here yet."""
+"""Their bodies name instances, or models that are not downloaded yet."""
 
 _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/download")
 
@@ -89,8 +83,8 @@ _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/mode
 @bp.route("/v1/<path:rest>", methods=["GET", "POST"])
 @bp.route("/api/v0/<path:rest>", methods=["GET", "POST"])
 @bp.route("/api/v1/<path:rest>", methods=["GET", "POST"])
-def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passed on
-    """Pass any other request through."""
+def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwarded
+    """Forward any other request."""
     manager, is_disconnected = services().manager, disconnect_check(request.environ)
     try:
         if request.method == "GET":
@@ -106,19 +100,18 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is passe
 def _post() -> ForwardRequest:
     if changes_models(request.path):
         services().manager.check_may_change()
-    manners = _MANNERS.get(request.path, _PLAIN)
-    raw, body = read_body(manners.go_type)
-    manners.check(body)
+    policy = _POLICIES.get(request.path, _DEFAULT_POLICY)
+    raw, body = read_body(policy.go_type)
+    policy.check(body)
     if request.path.lower() in _NO_MODEL:
-        return build_forward_request(raw, body, manners.adapt(body), None)
-    target = naming.resolve(_name(body, manners), manners.naming)
-    return build_forward_request(raw, body, manners.fitted(target, manners.adapt(body)), target)
+        return build_forward_request(raw, body, adapt(body), None)
+    target = naming.resolve(_name(body, policy), policy.naming)
+    return build_forward_request(raw, body, policy.adapt(body, target), target)
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
-    """Return what was posted, as bytes and as an object without anything that is not allowed here."""
-    raw = request.get_data(cache=False)
-    body = read_object(raw, go_type, empty_text="EOF")
+    """Return the body as valid JSON and as an object; reject what is not allowed."""
+    raw, body = read_json(request.get_data(cache=False), go_type, empty_text="EOF")
     check_mcp(body, allowed=services().config.allow_mcp)
     return raw, body
 
@@ -144,12 +137,12 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
 
 
 def changes_models(path: str) -> bool:
-    """Tell whether LM Studio, which does not look at the case of paths, would load, unload or download there."""
+    """Tell whether LM Studio, whose paths are case-insensitive, loads, unloads or downloads there."""
     return path.lower() in _CHANGES_MODELS
 
 
 def _path() -> str:
-    """Return the path as it goes on: what was an escaped ? or % stays one, and means nothing but itself."""
+    """Return the path percent-encoded: an escaped ? or % stays escaped."""
     return quote(request.path, safe="/:@!$&'()*+,;=~")
 
 
@@ -158,13 +151,13 @@ def _query() -> str:
 
 
 def default_requirements(target: ResolvedModel) -> ModelRequirements:
-    """Return what a request needs of its model that has no way to say so."""
+    """Return the requirements of a request that cannot state any."""
     return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
 
 
-def _name(body: Body, manners: RoutePolicy) -> str:
+def _name(body: Body, policy: RoutePolicy) -> str:
     name = body.get("model")
     if name is not None and not isinstance(name, str):
-        struct = manners.go_type.partition(".")[2]
+        struct = policy.go_type.partition(".")[2]
         raise BadRequest(f"json: cannot unmarshal {kind(name)} into Go struct field {struct}.model of type string")
     return name or ""

@@ -57,7 +57,7 @@ def kind(value: object) -> str:
 
 
 def shortened(literal: str) -> str:
-    """Cut a literal that is long enough to be an attack on whoever reads the error; Go repeats it whole."""
+    """Cut a literal that is too long for an error text; Go repeats it whole."""
     return literal if len(literal) <= _LONGEST_LITERAL else f"{literal[:_LONGEST_LITERAL]}…"
 
 
@@ -66,13 +66,18 @@ def read_object(raw: bytes, go_type: str, *, empty_text: str = "missing request 
 
     ``go_type`` names what Ollama reads the body into (``api.ChatRequest``). BadRequest carries Go's error text.
     """
+    return read_json(raw, go_type, empty_text=empty_text)[1]
+
+
+def read_json(raw: bytes, go_type: str, *, empty_text: str) -> tuple[bytes, dict[str, Any]]:
+    """Return ``raw`` and its object as :func:`read_object` does; bytes that are not valid JSON are repaired."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        value = _read_as_go(raw, empty_text)
-    else:
-        _refuse_depth(value, raw)
-    return _object(value, go_type)
+        text, value = _read_as_go(raw, empty_text)
+        return text.encode(), _object(value, go_type)
+    _refuse_depth(value, raw)
+    return raw, _object(value, go_type)
 
 
 def read_literals(raw: bytes, go_type: str) -> dict[str, Any]:
@@ -101,15 +106,15 @@ def _object(value: object, go_type: str) -> dict[str, Any]:
     return value
 
 
-def _read_as_go(raw: bytes, empty_text: str) -> object:
+def _read_as_go(raw: bytes, empty_text: str) -> tuple[str, object]:
     if not raw.strip(_SPACE):
         raise BadRequest(empty_text)
     text = _first_value(raw)
     try:
-        return orjson.loads(text)
+        return text, orjson.loads(text)
     except orjson.JSONDecodeError:
         # What is left for orjson to refuse are numbers beyond float64.
-        return json.loads(text, parse_int=_number(int), parse_float=_number(float))
+        return text, json.loads(text, parse_int=_number(int), parse_float=_number(float))
 
 
 def _number(exact: Callable[[str], float]) -> Callable[[str], float]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_shim.errors import BadRequest
-from flask_shim.schemas.json_body import MAX_DEPTH, member_text, read_literals, read_object
+from flask_shim.schemas.json_body import MAX_DEPTH, member_text, read_json, read_literals, read_object
 
 FIELDS = st.dictionaries(
     st.text(max_size=5),
@@ -175,3 +175,16 @@ def outcome(raw: bytes) -> dict | str:
         return read(raw)
     except BadRequest as error:
         return error.text
+
+
+@pytest.mark.parametrize(
+    ("raw", "repaired"),
+    [
+        (b'{"a": "\xe9"}', '{"a": "\ufffd"}'.encode()),
+        (b'{"a": "\\ud83d"}', b'{"a": "\\ufffd"}'),
+        (b'{"a": 1} rest', b'{"a": 1}'),
+        (b'{ "a" : 1 }\n', b'{ "a" : 1 }\n'),
+    ],
+)
+def test_a_body_to_forward_is_valid_json(raw, repaired):
+    assert read_json(raw, "api.X", empty_text="")[0] == repaired

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.openai.reasoning_effort import adapt_chat, to_think
 
 
@@ -58,3 +59,9 @@ def test_a_chat_without_an_effort_gets_none():
 def test_a_chat_with_an_effort_nobody_knows_is_refused():
     with pytest.raises(BadRequest, match="invalid reasoning value"):
         adapt_chat({"reasoning_effort": "zip"})
+
+
+@pytest.mark.parametrize("wish", [{"reasoning_effort": "none"}, {"reasoning_effort": "high"}, {"reasoning": {}}])
+def test_no_effort_is_sent_for_a_model_that_cannot_think(wish):
+    body = {"messages": [], **wish}
+    assert adapt_chat(body, Model(key="k", reasoning=Support.NO)) == {"messages": []}
