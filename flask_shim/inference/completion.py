@@ -58,14 +58,12 @@ class Completion:
         """Release everything; safe to call twice."""
         self.stack.close()
 
-    def totals(self, reader: AnswerReader, context: tuple[int, ...] = ()) -> Totals:
+    def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""
-        usage = reader.usage
         return to_totals(
             finish_reason=reader.finish_reason,
-            usage=(usage.prompt_tokens, usage.completion_tokens) if usage else None,
+            usage=reader.usage,
             timings=reader.timings,
             deltas=reader.deltas,
             timestamps=(self._started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
-            context=context,
         )

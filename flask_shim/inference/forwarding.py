@@ -13,7 +13,7 @@ from flask import Response
 
 from flask_shim.error_responses import anthropic_error, openai_error
 from flask_shim.errors import BackendProtocolError, ServerBusy
-from flask_shim.inference.streaming import SSE, stream_response
+from flask_shim.inference.streaming import ToError, stream_response
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.http.error_parsing import (
     error_from_text,
@@ -28,12 +28,22 @@ from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
 from flask_shim.observability.request_context import current
+from flask_shim.translate.answer.encoder import SSE
+from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 512
 _DONE = b"data: [DONE]\n\n"
 _ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
 _END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _ERROR_EVENT.pattern)
+
+_LAST_EVENTS = {
+    "/v1/responses": re.compile(rb"(^|\n)event: ?(response\.(completed|incomplete|failed)|error)\r?\n"),
+    "/v1/messages": re.compile(rb"(^|\n)event: ?(message_stop|error)\r?\n"),
+    "/api/v1/chat": re.compile(rb"(^|\n)event: ?(chat\.end|error)\r?\n"),
+}
+"""The events without which a stream of these routes is not complete."""
+_ANYTHING = re.compile(b"")
 
 _LONGEST_EVENT = 8
 """A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
@@ -57,6 +67,8 @@ class ForwardRequest:
     query: str = ""
     accept: str = "*/*"
     requirements: ModelRequirements | None = None
+    completer: ResponseCompleter | None = None
+    """Completes the answer; without one it is sent byte for byte."""
 
 
 def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
@@ -75,7 +87,7 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
             use = stack.enter_context(manager.use(request.requirements, is_disconnected))
             call = use.call
             answer = use.send(send, request.payload)
-        return _respond(backend, answer, request.path, stack)
+        return _respond(backend, answer, request.path, stack, request.completer)
 
 
 def forward_list(
@@ -94,13 +106,20 @@ _Answer = tuple[BackendResponse, bytes]
 """An answer with its first bytes, or with all of them if it is no event stream."""
 
 
-def _respond(backend: LMStudio, opened: _Answer, path: str, stack: ExitStack) -> Response:
+def _respond(
+    backend: LMStudio, opened: _Answer, path: str, stack: ExitStack, completer: ResponseCompleter | None = None
+) -> Response:
     answer, first = opened
     stack.callback(answer.close)
     current().first_token()
     is_stream = answer.content_type == SSE
+    if completer is not None and not is_stream:
+        first = completer.complete_body(first)
+    blocks = _events(backend, answer, first, path) if is_stream else iter((first,))
+    if completer is not None and is_stream:
+        blocks = map(completer.complete_events, blocks)
     return stream_response(
-        _events(backend, answer, first, path) if is_stream else iter((first,)),
+        blocks,
         stack.pop_all(),
         mimetype=answer.content_type or "application/json",
         to_error=error_event(path),
@@ -157,6 +176,8 @@ def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str)
     options = backend.options
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in _ENDED_BY_DONE
+    last_event = _LAST_EVENTS.get(path, _ANYTHING)
+    is_ended = False
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
     size = 0
     tail = b""
@@ -167,6 +188,7 @@ def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str)
         if options.max_answer_bytes and size > options.max_answer_bytes:
             raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
         if events := _complete(cutter, block):
+            is_ended = is_ended or last_event.search(events) is not None
             yield events
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
@@ -174,7 +196,10 @@ def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str)
         block = _next(answer, tail)
     if ends_by_done and not _END.search(tail):
         raise BackendProtocolError(CUT)
-    yield cutter.flush()
+    rest = cutter.flush()
+    if not is_ended and last_event.search(rest) is None:
+        raise BackendProtocolError(CUT)
+    yield rest
 
 
 def _complete(cutter: EventCutter, block: bytes) -> bytes:
@@ -194,10 +219,12 @@ def _next(answer: BackendResponse, tail: bytes) -> bytes:
         raise
 
 
-def error_event(path: str) -> Callable[[str], bytes]:
+def error_event(path: str) -> ToError:
     """Return the encoder for the error event that ends a broken stream of that path."""
     if path.startswith("/v1/messages"):
-        return lambda text: b"event: error\ndata: " + orjson.dumps(anthropic_error(text)) + b"\n\n"
+        return lambda exc: b"event: error\ndata: " + orjson.dumps(anthropic_error(exc.text, exc.status)) + b"\n\n"
     if path.startswith(("/v1/responses", "/api/v1/chat")):
-        return lambda text: b"event: error\ndata: " + orjson.dumps({"type": "error", **openai_error(text)}) + b"\n\n"
-    return lambda text: b"data: " + orjson.dumps(openai_error(text)) + b"\n\n"
+        return lambda exc: (
+            b"event: error\ndata: " + orjson.dumps({"type": "error", **openai_error(exc.text, exc.status)}) + b"\n\n"
+        )
+    return lambda exc: b"data: " + orjson.dumps(openai_error(exc.text, exc.status)) + b"\n\n"

@@ -1,4 +1,4 @@
-"""Answers that leave while they are made: one owner for what they hold, one error line if they break."""
+"""Streamed responses: one owner for what they hold, and one error line or event if they fail."""
 
 from __future__ import annotations
 
@@ -14,41 +14,37 @@ from flask_shim.observability.request_context import current
 
 log = logging.getLogger(__name__)
 
-NDJSON = "application/x-ndjson"
-SSE = "text/event-stream"
-
 UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-"""Tells nginx (and whoever imitates it) to pass every write on at once."""
+"""Make nginx, and proxies that read its header, send every write on at once."""
 
-ToError = Callable[[str], bytes]
-"""How a stream of that kind says that it broke."""
+ToError = Callable[[ShimError], bytes]
+"""Returns the line or event that ends a failed stream."""
 
 
 def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return the function that tells whether the client of this request has hung up.
+    """Return a function that tells whether the client of this request has disconnected.
 
-    waitress knows (with a request look-ahead); under other servers we only learn of it when a write fails.
+    waitress knows (with ``channel_request_lookahead``); under other servers only a failing write shows it.
     """
     check = environ.get("waitress.client_disconnected")
-    return check if callable(check) else _nobody_knows
+    return check if callable(check) else _is_never_disconnected
 
 
-def _nobody_knows() -> bool:
+def _is_never_disconnected() -> bool:
     return False
 
 
 class StreamBody:
-    """The body of a streamed response, and what must be released when it is over, however it ends.
+    """The body of a streamed response, and the stack that is closed when it ends in any way.
 
-    The WSGI server calls :meth:`close` also when nothing was ever read; a generator's ``finally`` would not run then.
+    The WSGI server calls :meth:`close` even if nothing was read; a generator's ``finally`` would not run then.
     """
 
-    __slots__ = ("_blocks", "_owned")
+    __slots__ = ("_blocks", "_stack")
 
     def __init__(self, blocks: Iterator[bytes], stack: ExitStack) -> None:
-        """Take over ``owned``."""
         self._blocks = blocks
-        self._owned = stack
+        self._stack = stack
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the blocks."""
@@ -59,8 +55,8 @@ class StreamBody:
         return next(self._blocks)
 
     def close(self) -> None:
-        """Release everything; safe to call twice."""
-        self._owned.close()
+        """Close the stack; safe to call twice."""
+        self._stack.close()
 
 
 def stream_response(
@@ -71,18 +67,18 @@ def stream_response(
     to_error: ToError,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer with the blocks as they come; owns ``owned`` from this call on, also if it raises.
+    """Send the blocks as they come. The response owns ``stack``; it is closed here if this raises.
 
-    The first block is made before the status is sent, so that a failure up to there is an HTTP status; a later one
-    becomes one last block made by ``to_error``.
+    The first block is made before the status is sent, so that a failure up to then is an HTTP status. A later failure
+    is sent as the last block, made by ``to_error``.
     """
     with ExitStack() as cleanup:
         cleanup.push(stack)
         rest = iter(blocks)
         first = next(rest, b"")
-        body = StreamBody(_guarded(first, rest, to_error), stack.pop_all())
+        body = StreamBody(_guard(first, rest, to_error), stack.pop_all())
         cleanup.callback(body.close)
-        # Of a mimetype Flask makes a type with a charset, which neither Ollama's nor LM Studio's streams have.
+        # Flask would add a charset to a mimetype; the streams of Ollama and LM Studio have none.
         response = Response(body, content_type=mimetype, headers=dict(headers or {}), direct_passthrough=True)
         response.headers.extend(UNBUFFERED)
         current().streams()
@@ -90,18 +86,19 @@ def stream_response(
     return response
 
 
-def _guarded(first: bytes, rest: Iterator[bytes], to_error: ToError) -> Iterator[bytes]:
+def _guard(first: bytes, rest: Iterator[bytes], to_error: ToError) -> Iterator[bytes]:
+    """Yield the blocks, and the error if there is one and the client is still connected."""
     try:
         if first:
             yield first
         yield from rest
         current().completed()
     except ClientDisconnected as exc:
-        current().failed(exc)  # nobody else is left to tell
+        current().failed(exc)
     except ShimError as exc:
         current().failed(exc)
-        yield to_error(exc.text)
+        yield to_error(exc)
     except Exception as exc:
         current().failed(exc)
-        log.exception("stream broke")
-        yield to_error("internal error")
+        log.exception("stream failed")
+        yield to_error(ShimError("internal error"))

@@ -57,11 +57,20 @@ class Choice(msgspec.Struct, gc=False):
 Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 
 
+class TokenDetails(msgspec.Struct, gc=False):
+    """How many tokens of a count came from the prompt cache, or are thinking; None if the backend omits it."""
+
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
+
 class Usage(msgspec.Struct, gc=False):
     """Token counts of the whole answer."""
 
     prompt_tokens: Count = 0
     completion_tokens: Count = 0
+    prompt_tokens_details: TokenDetails | None = None
+    completion_tokens_details: TokenDetails | None = None
 
 
 class Event(msgspec.Struct, gc=False):

@@ -7,15 +7,16 @@ from flask import Flask
 from flask_shim.routes import (
     account,
     alias_routes,
+    anthropic_messages,
     api_docs,
     audio,
     embeddings,
     health,
     models,
     ollama,
+    openai_responses,
     passthrough,
     pull,
-    responses_and_messages_routes,
     service,
 )
 
@@ -26,7 +27,8 @@ BLUEPRINTS = (
     alias_routes.bp,
     embeddings.bp,
     pull.bp,
-    responses_and_messages_routes.bp,
+    openai_responses.bp,
+    anthropic_messages.bp,
     audio.bp,
     account.bp,
     service.bp,

@@ -12,10 +12,10 @@ import orjson
 from flask import Blueprint, Response, request
 
 from flask_shim.errors import BadRequest, ModelNotFound, NotSupported, ShimError
-from flask_shim.inference.streaming import NDJSON
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas import load_copy, load_create, load_delete, load_push
 from flask_shim.services import services
+from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.alias import Alias, alias_key, copied, created, is_alias_name, plain, progress
 from flask_shim.translate.ollama.name_matching import find_model
 from flask_shim.translate.ollama.names import Source, is_valid, split_source

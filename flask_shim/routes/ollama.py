@@ -1,4 +1,4 @@
-"""Ollama's chat and generate."""
+"""POST /api/chat and POST /api/generate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 from flask import Blueprint, Response, request
 
-from flask_shim.inference.ollama_response import ollama_response
+from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.client import CHAT, COMPLETIONS
 from flask_shim.routes import naming
 from flask_shim.routes.ollama_common import (
@@ -36,19 +36,19 @@ bp = Blueprint("ollama", __name__)
 
 @bp.post("/api/chat")
 def chat() -> Response:
-    """Chat with a model."""
+    """Chat with a model, or load or unload it."""
     started_ns = time.perf_counter_ns()
     api_request = load_chat(request.get_data(cache=False))
     target = naming.resolve(api_request.model, naming.CHAT)
     api_request = chat_with_alias_defaults(api_request, target.entry)
-    records = ChatEncoder(api_request.model)
+    encoder = ChatEncoder(api_request.model)
     if not api_request.messages and api_request.keep_alive == 0:
-        return unload_response(target, records)
+        return unload_response(target, encoder)
     check_thinking(api_request.model, api_request.think, target.model)
     check_chat(api_request.model, api_request.tools, target.model)
     api_request = with_checked_options(api_request)
     if not api_request.messages:
-        return load_response(target, api_request, records)
+        return load_response(target, api_request, encoder)
     check_format(api_request)
     prompt = chat_prompt(api_request, target.entry.template)
     if prompt is None:
@@ -56,28 +56,27 @@ def chat() -> Response:
     else:
         path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
     offered = to_schemas(tool["function"] for tool in api_request.tools)
-    opened = open_completion(path, payload, target, api_request, started_ns)
-    return ollama_response(opened, records, reader_options(target, api_request, offered), stream=api_request.stream)
+    completion = open_completion(path, payload, target, api_request, started_ns)
+    return send_completion(completion, encoder, reader_options(target, api_request, offered), stream=api_request.stream)
 
 
 @bp.post("/api/generate")
 def generate() -> Response:
-    """Continue a prompt."""
+    """Continue a prompt, or load or unload a model."""
     started_ns = time.perf_counter_ns()
     api_request = load_generate(request.get_data(cache=False))
     target = naming.resolve(api_request.model, naming.GENERATE)
-    records = GenerateEncoder(api_request.model)
     if not api_request.prompt and api_request.keep_alive == 0:
-        return unload_response(target, records)
+        return unload_response(target, GenerateEncoder(api_request.model))
     check_raw(api_request)
     api_request = generate_with_alias_defaults(api_request, target.entry)
     check_thinking(api_request.model, api_request.think, target.model)
     check_generate(api_request.model, api_request.suffix, target.model)
     api_request = with_checked_options(api_request)
     if not api_request.prompt:
-        return load_response(target, api_request, records)
+        return load_response(target, api_request, GenerateEncoder(api_request.model))
     check_format(api_request)
-    history = _history(api_request) or target.entry.messages
+    history = _read_context(api_request) or target.entry.messages
     via_completions = services().config.generate_via == "completions"
     prompt = completion_prompt(api_request, history, target.model, always=via_completions)
     if prompt is None:
@@ -85,19 +84,18 @@ def generate() -> Response:
     else:
         path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
 
-    def remember(text: str) -> tuple[int, ...]:
+    def context_after(text: str) -> tuple[int, ...]:
         turns = (*turns_before(api_request, history), Message("user", api_request.prompt), Message("assistant", text))
         return () if api_request.raw else to_context(turns)
 
-    opened = open_completion(path, payload, target, api_request, started_ns)
-    return ollama_response(
-        opened, records, reader_options(target, api_request), stream=api_request.stream, to_context=remember
-    )
+    encoder = GenerateEncoder(api_request.model, context_after)
+    completion = open_completion(path, payload, target, api_request, started_ns)
+    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)
 
 
-def _history(api_request: GenerateRequest) -> tuple[Message, ...]:
+def _read_context(api_request: GenerateRequest) -> tuple[Message, ...]:
     turns = from_context(api_request.context)
     if turns is None:
-        log.warning("the context in the request was not made by this server: left out")
+        log.warning("ignored the context of a request: this server did not make it")
         return ()
     return turns

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, request
 from flask_shim.error_responses import ollama_error
 from flask_shim.errors import BackendError, BadRequest, ModelNotFound, NotSupported, ShimError
 from flask_shim.inference.pull_progress import Pull, Steps, already_pulled
-from flask_shim.inference.streaming import NDJSON, disconnect_check, stream_response
+from flask_shim.inference.streaming import disconnect_check, stream_response
 from flask_shim.lmstudio import BackendCall
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_pull
 from flask_shim.services import services
+from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.names import is_valid
 from flask_shim.translate.ollama.pull_records import to_wanted
 
@@ -76,5 +77,5 @@ def _line(step: dict[str, object]) -> bytes:
     return orjson.dumps(step) + b"\n"
 
 
-def _error_line(text: str) -> bytes:
-    return _line(ollama_error(text))
+def _error_line(error: ShimError) -> bytes:
+    return _line(ollama_error(error.text))

@@ -1,6 +1,6 @@
-"""A small service over LM Studio: models are loaded and unloaded, chats go to a model by name or to a default one.
+"""The service routes: load and unload models, and chat with a named or a default model.
 
-Its clients know other texts and another envelope than Ollama's do.
+Their clients expect other error texts and another envelope than Ollama's.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ bp = Blueprint("service", __name__)
 bp.register_blueprint(service_models.bp)
 bp.register_blueprint(service_chats.bp)
 
-_ALSO = ("/health",)
-"""Routes of others that belong to this service too."""
+_SHARED_ROUTES = ("/health",)
+"""Routes of other blueprints that are part of this service."""
 
 
 @bp.errorhandler(ShimError)
-def _in_its_own_words(exc: ShimError) -> Response:
+def _send_error(exc: ShimError) -> Response:
     current().failed(exc)
-    return error_response(_reworded(exc), request.path)
+    return error_response(_to_service_error(exc), request.path)
 
 
-def _reworded(exc: ShimError) -> ShimError:
+def _to_service_error(exc: ShimError) -> ShimError:
     if isinstance(exc, BackendUnavailable):
         return ShimError(f"Could not connect to LM Studio: {exc.why.capitalize()}", status=503)
     if isinstance(exc, NoModelLoaded) or isinstance(exc.__cause__, NoModelLoaded):
@@ -40,12 +40,12 @@ def _reworded(exc: ShimError) -> ShimError:
 @bp.get("/help")
 def help_() -> Response:
     """List the routes of this service and what each does."""
-    return json_response({"service": "flask-shim", "version": __version__, "endpoints": list(_endpoints())})
+    return json_response({"service": "flask-shim", "version": __version__, "endpoints": list(_list_endpoints())})
 
 
-def _endpoints() -> Iterator[dict[str, str]]:
+def _list_endpoints() -> Iterator[dict[str, str]]:
     for rule in current_app.url_map.iter_rules():
-        if rule.endpoint.startswith(f"{bp.name}.") or rule.rule in _ALSO:
+        if rule.endpoint.startswith(f"{bp.name}.") or rule.rule in _SHARED_ROUTES:
             summary = (current_app.view_functions[rule.endpoint].__doc__ or "").strip().partition("\n")[0]
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield {"method": method, "path": rule.rule, "description": summary}

@@ -14,7 +14,7 @@ from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas.service_schemas import LoadSchema, UnloadSchema, read
 from flask_shim.services import services
-from flask_shim.translate.service_records import described, listed
+from flask_shim.translate.service_records import describe_loaded_model, describe_model
 
 bp = Blueprint("models", __name__)
 
@@ -27,7 +27,7 @@ _STATUS_ERRORS = (BackendUnavailable, ServerBusy, ClientDisconnected)
 @bp.get("/models")
 def models() -> Response:
     """List the loaded models."""
-    return json_response({"models": [listed(model) for model in _loaded()]})
+    return json_response({"models": [describe_loaded_model(model) for model in _loaded()]})
 
 
 @bp.post("/models/load")
@@ -50,7 +50,7 @@ def load_model() -> Response:
         raise
     except ShimError as exc:
         return json_response({"loaded": False, "error": _why_not(exc)})
-    return json_response({"loaded": True, "model": described(target.model), "error": None})
+    return json_response({"loaded": True, "model": describe_model(target.model), "error": None})
 
 
 @bp.post("/models/unload")

@@ -1,22 +1,24 @@
-"""Chats of the service routes into payloads, and pieces of answers into its records. Pure."""
+"""The chats and models of the service routes: payloads for the backend, and the encoder of the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.answer.answer_reader import Piece
+from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
+from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.payloads import Defaults, Payload, to_ttl
 from flask_shim.translate.ollama.requests import Message
 
 
 def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], defaults: Defaults) -> Payload:
-    """Return the payload of /v1/chat/completions, but for its model; only settings that were given are sent."""
+    """Return the payload of /v1/chat/completions without its model, with the settings that were given."""
     payload: Payload = {
         "messages": to_messages(messages),
         **STREAMED,
@@ -27,41 +29,57 @@ def chat_payload(messages: Sequence[Message], settings: Mapping[str, Any], defau
     return payload
 
 
-def fragment_record(piece: Piece) -> bytes:
-    """Return the NDJSON line of a piece; thinking and calls have no place in this protocol."""
-    return orjson.dumps({"type": "fragment", "content": piece.text}) + b"\n" if piece.text else b""
+class ServiceChatEncoder(Encoder):
+    """The answer to one chat. The protocol has no place for thinking and tool calls."""
+
+    media_type = NDJSON
+
+    def __init__(self, model: str) -> None:
+        """``model`` is LM Studio's key."""
+        self._model = model
+
+    def start(self) -> bytes:
+        """Return nothing: a stream starts with its first fragment."""
+        return b""
+
+    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:  # noqa: ARG002  this protocol has no times
+        """Return a line for each piece of text."""
+        return b"".join(ndjson_line({"type": "fragment", "content": piece.text}) for piece in pieces if piece.text)
+
+    def finish(self, totals: Totals, now_ns: int) -> bytes:  # noqa: ARG002
+        """Return the last line."""
+        return ndjson_line(
+            {
+                "type": "done",
+                "model": self._model,
+                "predicted_tokens": totals.completion_tokens,
+                "stop_reason": totals.finish_reason or "stop",
+            }
+        )
+
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return the answer as one object."""
+        return {
+            "model": self._model,
+            "content": answer.text,
+            "stop_reason": totals.finish_reason or "stop",
+            "predicted_tokens": totals.completion_tokens,
+        }
+
+    def error(self, error: ShimError) -> bytes:
+        """Return the line that ends a stream that failed."""
+        return ndjson_line({"type": "error", "detail": error.text})
 
 
-def full_record(model: str, content: str, stop_reason: str, predicted_tokens: int) -> dict[str, Any]:
-    """Return the one object of an answer that is not streamed."""
-    return {
-        "model": model,
-        "content": content,
-        "stop_reason": stop_reason,
-        "predicted_tokens": predicted_tokens,
-    }
-
-
-def done_record(model: str, stop_reason: str, predicted_tokens: int) -> bytes:
-    """Return the NDJSON line that ends a stream."""
-    record = {"type": "done", "model": model, "predicted_tokens": predicted_tokens, "stop_reason": stop_reason}
-    return orjson.dumps(record) + b"\n"
-
-
-def error_record(text: str) -> bytes:
-    """Return the NDJSON line for a stream that could not be finished."""
-    return orjson.dumps({"type": "error", "detail": text}) + b"\n"
-
-
-def described(model: Model) -> dict[str, Any]:
-    """Return a model as the service speaks of it."""
+def describe_model(model: Model) -> dict[str, Any]:
+    """Return a model as the service names it."""
     return {"key": model.key, "display_name": model.display_name or model.key}
 
 
-def listed(model: Model) -> dict[str, Any]:
+def describe_loaded_model(model: Model) -> dict[str, Any]:
     """Return a loaded model as the service lists it; the length is in tokens."""
     return {
-        **described(model),
+        **describe_model(model),
         "type": model.kind.value,
         "context_length": model.loaded_context_length,
         "instances": [instance.id for instance in model.instances],

@@ -45,11 +45,11 @@ PLACES = {
     "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
     "while the model is looked at": (ModelLoader, "prepare", 0),
     "in the first event": (AnswerReader, "feed", 0),
-    "in the first line": (ChatEncoder, "lines", 0),
+    "in the first line": (ChatEncoder, "pieces", 0),
 }
 LATER = {
-    "in a later line": (ChatEncoder, "lines", 1),
-    "in the last line": (ChatEncoder, "last_line", 0),
+    "in a later line": (ChatEncoder, "pieces", 1),
+    "in the last line": (ChatEncoder, "finish", 0),
 }
 
 
@@ -74,7 +74,11 @@ def break_at(monkeypatch, place, name, count):
     ("place", "name", "count", "stream"),
     [
         *(pytest.param(*place, True, id=f"{name}, streamed") for name, place in PLACES.items()),
-        *(pytest.param(*place, False, id=f"{name}, whole") for name, place in PLACES.items() if "line" not in name),
+        *(
+            pytest.param(*place, False, id=f"{name}, whole")
+            for name, place in PLACES.items()
+            if "piece" not in place[1]
+        ),
     ],
 )
 def test_bug_before_the_first_line_is_a_500_without_a_word_about_it(

@@ -68,7 +68,12 @@ SILENCES = {
     "before vectors": ("/api/embed", EMBED, "/v1/embeddings", silent),
     "before passed-on vectors": ("/v1/embeddings", EMBED, "/v1/embeddings", silent),
     "before a passed-on list": ("/v1/models", None, "/v1/models", silent),
-    "before a passed-on response": ("/v1/responses", {"model": "tiny", "input": PROMPT}, "/v1/responses", silent),
+    "before a passed-on response": (
+        "/v1/responses",
+        {"model": "tiny", "input": PROMPT, "store": True},
+        "/v1/responses",
+        silent,
+    ),
     "before tokens are counted": ("/v1/messages/count_tokens", chat(), CHAT, silent),
     "in the service's chat": ("/chat/stream", {**chat(), "model_key": "tiny"}, CHAT, silent),
     "while the service loads": ("/models/load", {"model_key": COLD}, LOAD, silent),

@@ -15,7 +15,7 @@ from flask_shim.config import Config
 from flask_shim.services import services_of
 
 RESPONSES = "/v1/responses"
-MESSAGES = "/v1/messages"
+NATIVE_CHAT = "/api/v1/chat"
 
 # Paths
 
@@ -99,13 +99,13 @@ def test_passed_on_stream_that_is_cut_before_its_first_event_is_a_status(impatie
     assert answer.json["error"]["type"] == "api_error"
 
 
-@pytest.mark.parametrize("path", [RESPONSES, MESSAGES])
+@pytest.mark.parametrize("path", [RESPONSES, NATIVE_CHAT])
 def test_stream_of_another_dialect_that_is_cut_ends_with_its_error_event(impatient, studio, path):
     studio.answers[path] = streams(b'event: a\ndata: {"type": "a"}\n\nevent: b\ndata: {"ty', ends=False)
-    body = {"model": "tiny", "stream": True, "input": PROMPT, "max_tokens": 9, "messages": chat()["messages"]}
+    body = {"model": "tiny", "stream": True, "input": PROMPT, "store": True}
     answer = impatient.asked(path, body)
     first, second, rest = answer.body.split(b"\n\n")
-    assert (first, rest, answer.is_whole) == (b'event: a\ndata: {"type": "a"}', b"", True)
+    assert (first.startswith(b"event: a\ndata: {"), rest, answer.is_whole) == (True, b"", True)
     assert second.startswith(b"event: error\ndata: {")
 
 

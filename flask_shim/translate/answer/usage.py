@@ -1,4 +1,4 @@
-"""What the last record of an answer counts: tokens, and the time they took. Pure."""
+"""The token counts and durations of a finished answer."""
 
 from __future__ import annotations
 
@@ -6,71 +6,77 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_DONE_REASONS = {"length": "length"}
-"""Finish reasons that Ollama has a word for besides "stop"; tool calls end with "stop" too."""
+import orjson
+
+from flask_shim.lmstudio.completion_events import TokenDetails, Usage
+
+_UNKNOWN = TokenDetails()
+_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What the last record tells. Durations are nanoseconds, at least 1 for what took place."""
+    """How an answer ended. Counts are tokens, durations nanoseconds; details are None if the backend omits them."""
 
-    finish_reason: str | None
-    total_duration: int
-    load_duration: int
-    prompt_eval_count: int
-    prompt_eval_duration: int
-    eval_count: int
-    eval_duration: int
-    context: tuple[int, ...] = ()
-
-    @property
-    def done_reason(self) -> str:
-        """Ollama's word for why the answer ended."""
-        return _DONE_REASONS.get(self.finish_reason or "", "stop")
-
-    def metrics(self) -> dict[str, int]:
-        """Return counts and durations in Ollama's order; like Ollama's, a count of nothing is left out."""
-        told = {
-            "total_duration": self.total_duration,
-            "load_duration": self.load_duration,
-            "prompt_eval_count": self.prompt_eval_count,
-            "prompt_eval_duration": self.prompt_eval_duration,
-            "eval_count": self.eval_count,
-            "eval_duration": self.eval_duration,
-        }
-        return {name: value for name, value in told.items() if value}
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int | None = None
+    completion_tokens: int = 0
+    reasoning_tokens: int | None = None
+    total_ns: int = 0
+    load_ns: int = 0
+    prompt_ns: int = 0
+    completion_ns: int = 0
 
 
 def to_totals(
     *,
     finish_reason: str | None,
-    usage: tuple[int, int] | None,
+    usage: Usage | None,
     timings: Mapping[str, Any] | None,
     deltas: int,
     timestamps: tuple[int, int, int, int],
-    context: tuple[int, ...] = (),
 ) -> Totals:
-    """Return the final counts. ``marks`` are the moments (ns) of start, model ready, first event and end.
+    """Return the totals. ``timestamps`` are start, model ready, first event and end, in nanoseconds.
 
-    Counts are the backend's ``usage`` (prompt, completion). A backend that sends none leaves what can be counted
-    here: the deltas of the answer, and nothing of the prompt. Durations are the engine's own where it tells them
-    (``timings``, milliseconds), else what passed between the marks.
+    Without ``usage``, the ``deltas`` that were received stand for the tokens of the answer. Durations are the
+    engine's own (``timings`` of llama.cpp, in milliseconds) if it sends them, else the time between the timestamps,
+    and at least 1: Ollama's Go clients treat 0 as missing.
     """
     start, ready, first, end = timestamps
-    prompt_tokens, tokens = usage or (0, deltas)
+    usage = usage or Usage(0, deltas)
     clock = timings or {}
     return Totals(
         finish_reason=finish_reason,
-        total_duration=max(1, end - start),
-        load_duration=max(1, ready - start),
-        prompt_eval_count=prompt_tokens,
-        prompt_eval_duration=_milliseconds(clock.get("prompt_ms")) or max(1, first - ready),
-        eval_count=tokens,
-        eval_duration=_milliseconds(clock.get("predicted_ms")) or max(1, end - first),
-        context=context,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=(usage.prompt_tokens_details or _UNKNOWN).cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=(usage.completion_tokens_details or _UNKNOWN).reasoning_tokens,
+        total_ns=max(1, end - start),
+        load_ns=max(1, ready - start),
+        prompt_ns=_to_nanoseconds(clock.get("prompt_ms")) or max(1, first - ready),
+        completion_ns=_to_nanoseconds(clock.get("predicted_ms")) or max(1, end - first),
     )
 
 
-def _milliseconds(value: Any) -> int | None:
-    """Return milliseconds as nanoseconds, None for what is no duration."""
-    return int(value * 1_000_000) if isinstance(value, int | float) and 0 < value < 1e9 else None
+def estimate_prompt_tokens(payload: Mapping[str, Any]) -> int:
+    """Estimate the prompt tokens of a chat payload, at four characters per token as Ollama does."""
+    tools = payload.get("tools")
+    characters = _count_characters(payload["messages"]) + (len(orjson.dumps(tools)) if tools else 0)
+    return max(1, characters // _CHARACTERS_PER_TOKEN)
+
+
+def _count_characters(value: Any) -> int:
+    """Count the characters of all texts in a message, without the data of its pictures."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(_count_characters(item) for key, item in value.items() if key not in ("image_url", "role", "type"))
+    return sum(map(_count_characters, value)) if isinstance(value, list | tuple) else 0
+
+
+def _to_nanoseconds(milliseconds: Any) -> int | None:
+    """Return the duration in nanoseconds, None if it is not a plausible number of milliseconds."""
+    if isinstance(milliseconds, int | float) and 0 < milliseconds < 1e9:
+        return int(milliseconds * 1_000_000)
+    return None

@@ -1,4 +1,4 @@
-"""Pieces of an answer as Ollama's records: NDJSON lines while it streams, one object at the end. Pure.
+"""Encoders for /api/chat and /api/generate.
 
 What is the same in every line of a stream is encoded once; a token costs one JSON string and one concatenation.
 """
@@ -6,89 +6,27 @@ What is the same in every line of a stream is encoded once; a token costs one JS
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import orjson
 
-from flask_shim.translate.answer.answer_reader import (
-    ANSWER_HEAD,
-    THINKING_HEAD,
-    Piece,
-    ReasoningMode,
-    RetractedText,
-)
+from flask_shim.errors import ShimError
+from flask_shim.translate.answer.answer_reader import Piece, RetractedText
+from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
+from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.ollama.dates import to_utc
+
+ToContext = Callable[[str], tuple[int, ...]]
+"""Returns the ``context`` for the text of an answer."""
 
 
-class RecordEncoder(Protocol):
-    """The shape that a route's records have."""
+class OllamaEncoder(Encoder, ABC):
+    """What both routes have in common."""
 
-    def lines(self, pieces: Iterable[Piece], created_at: str) -> bytes:
-        """Return an NDJSON line for each piece, one after the other."""
-
-    def last_line(self, totals: Totals, created_at: str) -> bytes:
-        """Return the line that ends a stream."""
-
-    def whole(self, answer: WholeAnswer, totals: Totals, created_at: str) -> dict[str, Any]:
-        """Return the one object of an answer that is not streamed."""
-
-    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
-        """Return the object that answers a load or an unload."""
-
-
-class WholeAnswer:
-    """The pieces of an answer added up."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.texts: list[str] = []
-        self.thoughts: list[str] = []
-        self.calls: list[FinishedCall] = []
-        self.logprobs: list[dict[str, Any]] = []
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return "".join(self.texts)
-
-    @property
-    def thinking(self) -> str:
-        """The whole thinking."""
-        return "".join(self.thoughts)
-
-    def add(self, pieces: Iterable[Piece]) -> None:
-        """Add pieces in their order."""
-        for piece in pieces:
-            if isinstance(piece, RetractedText):
-                self._take_back(piece.mode)
-                continue
-            self.texts.append(piece.text)
-            self.thoughts.append(piece.thinking)
-            self.calls.extend(piece.calls)
-            self.logprobs.extend(piece.logprobs or ())
-
-    def _take_back(self, mode: ReasoningMode) -> None:
-        """Put the text so far where thinking belongs."""
-        thought, self.texts = self.text.rstrip(), []
-        if mode == "separate":
-            self.thoughts.append(thought)
-        elif mode == "merge":
-            self.texts.append(f"{THINKING_HEAD}{thought}{ANSWER_HEAD}")
-
-
-def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[str, Any]]:
-    """Return calls as Ollama has them: arguments as an object, no type, numbered from ``first``."""
-    return [
-        {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
-        for index, call in enumerate(calls, first)
-    ]
-
-
-class _Lines(ABC):
-    """Lines of which nearly all differ in nothing but the moment and the text."""
-
+    media_type = NDJSON
     before_text: bytes
     after_text: bytes
 
@@ -97,8 +35,21 @@ class _Lines(ABC):
         self._model = model
         self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
 
-    def lines(self, pieces: Iterable[Piece], created_at: str) -> bytes:
-        """Return an NDJSON line for each piece, one after the other."""
+    @abstractmethod
+    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
+        """Return a finished record without text, which is the answer to a load or an unload."""
+
+    @abstractmethod
+    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
+        """Return the record of a piece."""
+
+    def start(self) -> bytes:
+        """Return nothing: a stream starts with its first record."""
+        return b""
+
+    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
+        """Return a line for each piece."""
+        created_at = to_utc(now_ns)
         head = self._head + created_at.encode() + self.before_text
         end = self.after_text
         return b"".join(
@@ -110,18 +61,20 @@ class _Lines(ABC):
             ]
         )
 
+    def finish(self, totals: Totals, now_ns: int) -> bytes:
+        """Return the last line, with the counts."""
+        return ndjson_line(self.full(FullAnswer(), totals, now_ns))
+
+    def error(self, error: ShimError) -> bytes:
+        """Return the line that ends a stream that failed."""
+        return ndjson_line({"error": error.text})
+
     def _rare_line(self, piece: Piece, created_at: str) -> bytes:
-        if isinstance(piece, RetractedText):
-            return b""  # what was sent cannot be taken back
-        return orjson.dumps(self._record(piece, created_at)) + b"\n"
-
-    @abstractmethod
-    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
-        """Return the whole record of a piece of any kind."""
+        return b"" if isinstance(piece, RetractedText) else ndjson_line(self._record(piece, created_at))
 
 
-class ChatEncoder(_Lines):
-    """Records of /api/chat; content is a string in every one of them."""
+class ChatEncoder(OllamaEncoder):
+    """The records of /api/chat. ``content`` is a string in all of them."""
 
     before_text = b'","message":{"role":"assistant","content":'
     after_text = b'},"done":false}\n'
@@ -130,6 +83,29 @@ class ChatEncoder(_Lines):
         """``model`` is the name as the client wrote it."""
         super().__init__(model)
         self._calls = 0
+
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+        """Return the answer as one record."""
+        record = self.empty(_done_reason(totals), now_ns)
+        message = record["message"]
+        message["content"] = answer.text
+        if answer.thinking:
+            message["thinking"] = answer.thinking
+        if answer.calls:
+            message["tool_calls"] = to_tool_calls(answer.calls)
+        if answer.logprobs:
+            record["logprobs"] = answer.logprobs
+        return {**record, **_metrics(totals)}
+
+    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
+        """Return a finished record without text."""
+        return {
+            "model": self._model,
+            "created_at": to_utc(now_ns),
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": done_reason,
+        }
 
     def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": piece.text}
@@ -143,39 +119,48 @@ class ChatEncoder(_Lines):
             record["logprobs"] = piece.logprobs
         return record
 
-    def last_line(self, totals: Totals, created_at: str) -> bytes:
-        """Return the line that ends a stream."""
-        return orjson.dumps({**self.bare(totals.done_reason, created_at), **totals.metrics()}) + b"\n"
 
-    def whole(self, answer: WholeAnswer, totals: Totals, created_at: str) -> dict[str, Any]:
-        """Return the answer in one object."""
-        record = self.bare(totals.done_reason, created_at)
-        message = record["message"]
-        message["content"] = answer.text
-        if answer.thinking:
-            message["thinking"] = answer.thinking
-        if answer.calls:
-            message["tool_calls"] = to_tool_calls(answer.calls)
-        if answer.logprobs:
-            record["logprobs"] = answer.logprobs
-        return {**record, **totals.metrics()}
-
-    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
-        """Return a finished record without text."""
-        return {
-            "model": self._model,
-            "created_at": created_at,
-            "message": {"role": "assistant", "content": ""},
-            "done": True,
-            "done_reason": done_reason,
-        }
-
-
-class GenerateEncoder(_Lines):
-    """Records of /api/generate; ``response`` is present in every one of them."""
+class GenerateEncoder(OllamaEncoder):
+    """The records of /api/generate. ``response`` is in all of them, ``context`` in the last one."""
 
     before_text = b'","response":'
     after_text = b',"done":false}\n'
+
+    def __init__(self, model: str, to_context: ToContext = lambda _: ()) -> None:
+        """``model`` is the name as the client wrote it; an empty context is left out."""
+        super().__init__(model)
+        self._to_context = to_context
+        self._texts: list[str] = []
+
+    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
+        """Return a line for each piece, and keep the text for the context."""
+        self._texts += [piece.text for piece in pieces]
+        return super().pieces(pieces, now_ns)
+
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+        """Return the answer as one record."""
+        record: dict[str, Any] = {"model": self._model, "created_at": to_utc(now_ns), "response": answer.text}
+        if answer.thinking:
+            record["thinking"] = answer.thinking
+        record |= {"done": True, "done_reason": _done_reason(totals)}
+        if context := self._to_context("".join(self._texts) + answer.text):
+            record["context"] = context
+        record |= _metrics(totals)
+        if answer.calls:
+            record["tool_calls"] = to_tool_calls(answer.calls)
+        if answer.logprobs:
+            record["logprobs"] = answer.logprobs
+        return record
+
+    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
+        """Return a finished record without text."""
+        return {
+            "model": self._model,
+            "created_at": to_utc(now_ns),
+            "response": "",
+            "done": True,
+            "done_reason": done_reason,
+        }
 
     def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
         record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": piece.text}
@@ -188,31 +173,28 @@ class GenerateEncoder(_Lines):
             record["logprobs"] = piece.logprobs
         return record
 
-    def last_line(self, totals: Totals, created_at: str) -> bytes:
-        """Return the line that ends a stream."""
-        return orjson.dumps(self.whole(WholeAnswer(), totals, created_at)) + b"\n"
 
-    def whole(self, answer: WholeAnswer, totals: Totals, created_at: str) -> dict[str, Any]:
-        """Return the answer in one object."""
-        record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": answer.text}
-        if answer.thinking:
-            record["thinking"] = answer.thinking
-        record |= {"done": True, "done_reason": totals.done_reason}
-        if totals.context:
-            record["context"] = totals.context
-        record |= totals.metrics()
-        if answer.calls:
-            record["tool_calls"] = to_tool_calls(answer.calls)
-        if answer.logprobs:
-            record["logprobs"] = answer.logprobs
-        return record
+def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[str, Any]]:
+    """Return calls as Ollama has them: arguments as an object, no type, numbered from ``first``."""
+    return [
+        {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
+        for index, call in enumerate(calls, first)
+    ]
 
-    def bare(self, done_reason: str, created_at: str) -> dict[str, Any]:
-        """Return a finished record without text."""
-        return {
-            "model": self._model,
-            "created_at": created_at,
-            "response": "",
-            "done": True,
-            "done_reason": done_reason,
-        }
+
+def _done_reason(totals: Totals) -> str:
+    """Return "stop" for tool calls, too, as Ollama does."""
+    return "length" if totals.finish_reason == "length" else "stop"
+
+
+def _metrics(totals: Totals) -> dict[str, int]:
+    """Return counts and durations in Ollama's order, without zeros, as Go's ``omitempty`` leaves them out."""
+    metrics = {
+        "total_duration": totals.total_ns,
+        "load_duration": totals.load_ns,
+        "prompt_eval_count": totals.prompt_tokens,
+        "prompt_eval_duration": totals.prompt_ns,
+        "eval_count": totals.completion_tokens,
+        "eval_duration": totals.completion_ns,
+    }
+    return {name: value for name, value in metrics.items() if value}

@@ -47,7 +47,12 @@ def rumpel(made):
             [{"role": "system", "content": "own"}, *BEFORE, ASKED],
         ),
         ("/v1/chat/completions", {"messages": [ASKED]}, "/v1/chat/completions", [SYSTEM, *BEFORE, ASKED]),
-        ("/v1/messages", {"messages": [ASKED], "max_tokens": 1}, "/v1/messages", [ASKED]),
+        (
+            "/v1/messages",
+            {"messages": [ASKED], "max_tokens": 1},
+            "/v1/chat/completions",
+            [SYSTEM, *BEFORE, ASKED],
+        ),
     ],
 )
 def test_the_turns_of_an_alias_go_before_those_of_a_request(sent, rumpel, path, ask, asked, messages):
@@ -87,8 +92,7 @@ def test_parameters_of_the_wrong_type_fail_when_they_are_used(client, made):
     ("path", "asked", "told"),
     [
         ("/v1/completions", {"prompt": "hi"}, {"temperature": 0.5, "stop": ["x"], "max_tokens": 9, "prompt": "hi"}),
-        ("/v1/responses", {"input": "hi"}, {"temperature": 0.5, "instructions": "You are Rumpel."}),
-        ("/v1/messages", {"messages": [ASKED], "max_tokens": 1}, {"system": "You are Rumpel.", "max_tokens": 1}),
+        ("/v1/responses", {"input": "hi", "store": True}, {"temperature": 0.5, "instructions": "You are Rumpel."}),
         ("/api/v1/chat", {"input": "hi"}, {"system_prompt": "You are Rumpel.", "max_output_tokens": 9}),
         ("/v1/embeddings", {"input": "hi"}, {"input": "hi"}),
     ],

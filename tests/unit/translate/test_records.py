@@ -8,20 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece, RetractedText
+from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
-from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder, WholeAnswer, to_tool_calls
+from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder, to_tool_calls
 
-NOW = "2026-11-20T09:50:42.017032405Z"
+NOW = 1795168242017032405
+CREATED_AT = "2026-11-20T09:50:42.017032405Z"
 TOTALS = Totals(
     finish_reason="stop",
-    total_duration=616323652,
-    load_duration=262813211,
-    prompt_eval_count=11,
-    prompt_eval_duration=12500000,
-    eval_count=4,
-    eval_duration=40250000,
+    total_ns=616323652,
+    load_ns=262813211,
+    prompt_tokens=11,
+    prompt_ns=12500000,
+    completion_tokens=4,
+    completion_ns=40250000,
 )
 METRICS = (
     ',"total_duration":616323652,"load_duration":262813211,"prompt_eval_count":11,"prompt_eval_duration":12500000,'
@@ -34,7 +37,7 @@ CALLS_TEXT = (
 )
 LOGPROBS = [{"token": "H", "logprob": -0.25, "bytes": [72]}]
 LOGPROBS_TEXT = '[{"token":"H","logprob":-0.25,"bytes":[72]}]'
-START = f'"created_at":"{NOW}",'
+START = f'"created_at":"{CREATED_AT}",'
 CHAT_START = f'{{"model":"m",{START}"message":{{"role":"assistant",'
 GENERATE_START = f'{{"model":"m",{START}'
 
@@ -60,24 +63,25 @@ GENERATE_LINES = [
     ],
 )
 def test_a_line_has_ollamas_keys_in_ollamas_order(records, start, piece, rest):
-    assert records("m").lines([piece], NOW).decode() == f"{start}{rest}\n"
+    assert records("m").pieces([piece], NOW).decode() == f"{start}{rest}\n"
 
 
 def test_the_last_line_of_a_chat():
-    line = ChatEncoder("m").last_line(TOTALS, NOW).decode()
+    line = ChatEncoder("m").finish(TOTALS, NOW).decode()
     assert line == f'{CHAT_START}"content":""}},"done":true,"done_reason":"stop"{METRICS}}}\n'
 
 
 @pytest.mark.parametrize(("context", "text"), [((), ""), ((100, 101), '"context":[100,101],')])
 def test_the_last_line_of_a_generation(context, text):
-    totals = Totals(**{name: getattr(TOTALS, name) for name in TOTALS.__slots__ if name != "context"}, context=context)
-    line = GenerateEncoder("m").last_line(totals, NOW).decode()
+    encoder = GenerateEncoder("m", lambda said: context if said == "Hello" else None)
+    encoder.pieces([Piece("Hel"), Piece(thinking="Hm"), Piece("lo")], NOW)
+    line = encoder.finish(TOTALS, NOW).decode()
     assert line == f'{GENERATE_START}"response":"","done":true,"done_reason":"stop",{text}{METRICS[1:]}}}\n'
 
 
 @pytest.fixture
 def answer():
-    answer = WholeAnswer()
+    answer = FullAnswer()
     answer.add(
         [Piece(thinking="Hm"), Piece("Hel", logprobs=LOGPROBS), Piece("lo", logprobs=LOGPROBS), Piece(calls=CALLS)]
     )
@@ -85,7 +89,7 @@ def answer():
 
 
 def test_a_whole_chat(answer):
-    text = json.dumps(ChatEncoder("m").whole(answer, TOTALS, NOW), separators=(",", ":"))
+    text = json.dumps(ChatEncoder("m").full(answer, TOTALS, NOW), separators=(",", ":"))
     twice = f"[{LOGPROBS_TEXT[1:-1]},{LOGPROBS_TEXT[1:-1]}]"
     assert text == (
         f'{CHAT_START}"content":"Hello","thinking":"Hm","tool_calls":{CALLS_TEXT}}},"done":true,"done_reason":"stop",'
@@ -94,7 +98,7 @@ def test_a_whole_chat(answer):
 
 
 def test_a_whole_generation(answer):
-    text = json.dumps(GenerateEncoder("m").whole(answer, TOTALS, NOW), separators=(",", ":"))
+    text = json.dumps(GenerateEncoder("m").full(answer, TOTALS, NOW), separators=(",", ":"))
     twice = f"[{LOGPROBS_TEXT[1:-1]},{LOGPROBS_TEXT[1:-1]}]"
     assert text == (
         f'{GENERATE_START}"response":"Hello","thinking":"Hm","done":true,"done_reason":"stop"{METRICS},'
@@ -104,9 +108,9 @@ def test_a_whole_generation(answer):
 
 @pytest.mark.parametrize("reason", ["load", "unload"])
 def test_loads_and_unloads_have_no_durations(reason):
-    assert list(ChatEncoder("m").bare(reason, NOW)) == ["model", "created_at", "message", "done", "done_reason"]
-    assert list(GenerateEncoder("m").bare(reason, NOW)) == ["model", "created_at", "response", "done", "done_reason"]
-    assert ChatEncoder("m").bare(reason, NOW)["message"] == {"role": "assistant", "content": ""}
+    assert list(ChatEncoder("m").empty(reason, NOW)) == ["model", "created_at", "message", "done", "done_reason"]
+    assert list(GenerateEncoder("m").empty(reason, NOW)) == ["model", "created_at", "response", "done", "done_reason"]
+    assert ChatEncoder("m").empty(reason, NOW)["message"] == {"role": "assistant", "content": ""}
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
@@ -115,11 +119,11 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 @given(TEXT, TEXT, st.booleans())
 def test_the_short_way_gives_the_same_json_as_the_long_one(model, text, is_chat):
     records = ChatEncoder(model) if is_chat else GenerateEncoder(model)
-    record = json.loads(records.lines([Piece(text)], NOW))
+    record = json.loads(records.pieces([Piece(text)], NOW))
     body = {"message": {"role": "assistant", "content": text}} if is_chat else {"response": text}
-    assert record == {"model": model, "created_at": NOW, **body, "done": False}
+    assert record == {"model": model, "created_at": CREATED_AT, **body, "done": False}
     assert list(record) == ["model", "created_at", *body, "done"]
-    assert records.lines([Piece(text)], NOW).count(b"\n") == 1
+    assert records.pieces([Piece(text)], NOW).count(b"\n") == 1
 
 
 PIECES = st.builds(Piece, text=TEXT) | st.builds(Piece, thinking=TEXT) | st.just(Piece(calls=CALLS))
@@ -127,11 +131,11 @@ PIECES = st.builds(Piece, text=TEXT) | st.builds(Piece, thinking=TEXT) | st.just
 
 @given(st.lists(PIECES, max_size=5))
 def test_content_is_a_string_in_every_record_and_error_in_none(pieces):
-    answer = WholeAnswer()
+    answer = FullAnswer()
     answer.add(pieces)
     chat, generate = ChatEncoder("m"), GenerateEncoder("m")
-    chats = [json.loads(chat.lines([piece], NOW)) for piece in pieces] + [chat.whole(answer, TOTALS, NOW)]
-    generations = [json.loads(generate.lines([piece], NOW)) for piece in pieces] + [generate.whole(answer, TOTALS, NOW)]
+    chats = [json.loads(chat.pieces([piece], NOW)) for piece in pieces] + [chat.full(answer, TOTALS, NOW)]
+    generations = [json.loads(generate.pieces([piece], NOW)) for piece in pieces] + [generate.full(answer, TOTALS, NOW)]
     assert all(isinstance(record["message"]["content"], str) for record in chats)
     assert all(isinstance(record["response"], str) for record in generations)
     assert not any(key in record for record in (*chats, *generations) for key in ("error", "type"))
@@ -139,7 +143,7 @@ def test_content_is_a_string_in_every_record_and_error_in_none(pieces):
 
 def test_calls_are_numbered_through_all_lines():
     records = ChatEncoder("m")
-    lines = [json.loads(records.lines([Piece(calls=(call,))], NOW)) for call in CALLS]
+    lines = [json.loads(records.pieces([Piece(calls=(call,))], NOW)) for call in CALLS]
     assert [line["message"]["tool_calls"][0]["function"]["index"] for line in lines] == [0, 1]
 
 
@@ -157,6 +161,24 @@ def test_arguments_stay_an_object_in_their_order():
     ],
 )
 def test_text_that_turns_out_to_be_thinking_goes_where_thinking_goes(mode, thinking, text):
-    answer = WholeAnswer()
+    answer = FullAnswer()
     answer.add([Piece(thinking="Hm."), Piece(" So.\n"), RetractedText(mode=mode), Piece("Hello")])
     assert (answer.thinking, answer.text) == (thinking, text)
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [("stop", "stop"), ("length", "length"), ("tool_calls", "stop"), (None, "stop"), ("content_filter", "stop")],
+)
+@pytest.mark.parametrize("encoder", [ChatEncoder, GenerateEncoder])
+def test_done_reasons_are_ollamas(encoder, finish, reason):
+    assert encoder("m").full(FullAnswer(), Totals(finish_reason=finish), NOW)["done_reason"] == reason
+
+
+def test_counts_of_zero_are_left_out():
+    record = ChatEncoder("m").full(FullAnswer(), Totals(completion_tokens=9), NOW)
+    assert [key for key in record if key.endswith("count")] == ["eval_count"]
+
+
+def test_a_failed_stream_ends_with_one_error_line():
+    assert ChatEncoder("m").error(ShimError("it broke")) == b'{"error":"it broke"}\n'

@@ -13,7 +13,7 @@ from support.cuts import PLACES, cut
 from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import Usage, decode_event
 from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
-from flask_shim.translate.ollama.records import WholeAnswer
+from flask_shim.translate.answer.full_answer import FullAnswer
 
 
 def delta(text=None, finish=None, **more):
@@ -44,7 +44,7 @@ def read(*events, together=False, **reading):
     decoded = [decode_event(json.dumps(event).encode()) for event in events]
     blocks = [decoded] if together else [[event] for event in decoded]
     pieces = [piece for block in blocks for piece in reader.feed(block)] + reader.finish()
-    answer = WholeAnswer()
+    answer = FullAnswer()
     answer.add(pieces)
     return answer, reader, pieces
 

@@ -1,13 +1,11 @@
-"""When Responses and Messages are passed on, and when they are translated."""
+"""Responses and Messages are answered with a chat, and checked before, on every API version."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from support.answers import replies, silent, streams
-
-from flask_shim.services import services_of
+from support.answers import silent, streams
 
 HI = [{"role": "user", "content": "hi"}]
 RESPONSES = {"model": "tiny", "input": "hi"}
@@ -19,61 +17,31 @@ def paths(backend):
     return [asked.path for asked in backend.asked if not asked.path.endswith("/models")]
 
 
-@pytest.mark.parametrize(("path", "body"), BOTH)
-def test_a_backend_that_has_the_route_answers_itself(path, body, lm_studio, client_of):
-    backend = lm_studio("v1", responses=replies(b'{ "id": 1 }'), messages=replies(b'{ "id": 1 }'))
-    sent = json.dumps(body, indent=1).encode()
-    answer = client_of(backend).post(path, data=sent)
-    assert (answer.status_code, answer.data) == (200, b'{ "id": 1 }')
-    assert (paths(backend), backend.asked[-1].body) == ([path], sent)
+GENERATIONS = ["v1", "v0", "openai"]
 
 
-@pytest.mark.parametrize("generation", ["v0", "openai"])
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("path", "body"), BOTH)
-def test_an_old_backend_is_only_asked_for_a_chat(path, body, generation, lm_studio, client_of):
-    backend = lm_studio(generation, streams("Hel", "lo"))
-    answer = client_of(backend).post(path, json=body)
-    assert (answer.status_code, answer.content_type) == (200, "application/json")
+def test_every_backend_is_asked_for_a_chat(path, body, stream, generation, lm_studio, client_of):
+    backend = lm_studio(generation, streams("Hel", "lo"), responses=silent, messages=silent)
+    answer = client_of(backend).post(path, json={**body, "stream": stream})
+    assert (answer.status_code, b"Hel" in answer.data) == (200, True)
+    assert answer.content_type == ("text/event-stream" if stream else "application/json")
     assert paths(backend) == ["/v1/chat/completions"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-def test_a_backend_that_says_it_lacks_the_route_is_not_asked_for_it_again(path, body, lm_studio, client_of):
-    backend = lm_studio("v1", streams("Hel", "lo"))
-    client = client_of(backend)
-    answers = [client.post(path, json=body) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert paths(backend) == [path, "/v1/chat/completions", "/v1/chat/completions"]
-
-
-def test_a_backend_that_was_away_is_asked_again(lm_studio, app_of):
-    backend = lm_studio("v1", streams("Hel", "lo"))
-    app = app_of(backend)
-    app.test_client().post("/v1/responses", json=RESPONSES)
-    services_of(app).backend.catalogue.lost()
-    app.test_client().post("/v1/responses", json=RESPONSES)
-    assert paths(backend).count("/v1/responses") == 2
-
-
-def test_what_lm_studio_refuses_about_system_turns_is_put_right(lm_studio, client_of):
-    backend = lm_studio("v1", messages=replies({"id": 1}))
-    body = {**MESSAGES, "messages": [*HI, {"role": "system", "content": "Be kind."}], "tool_choice": {"type": "auto"}}
-    client_of(backend).post("/v1/messages?beta=true", json=body)
-    assert backend.asked[-1].path == "/v1/messages?beta=true"
-    assert backend.asked[-1].json == {**body, "system": [{"type": "text", "text": "Be kind."}], "messages": HI}
-
-
-@pytest.mark.parametrize(("path", "body"), BOTH)
-@pytest.mark.parametrize("generation", ["v1", "v0"])
+@pytest.mark.parametrize("generation", GENERATIONS)
 def test_a_name_of_the_users_own_brings_its_system_prompt(path, body, generation, lm_studio, client_of):
-    backend = lm_studio(generation, streams("Hi"), responses=replies({}), messages=replies({}))
+    backend = lm_studio(generation, streams("Hi"))
     client = client_of(backend)
     client.post("/api/create", json={"model": "rumpel", "from": "tiny", "system": "You are Rumpel."})
     assert client.post(path, json={**body, "model": "rumpel"}).status_code == 200
     assert b"You are Rumpel." in backend.asked[-1].body
 
 
-@pytest.mark.parametrize("generation", ["v1", "v0"])
+@pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize(
     ("body", "status", "text"),
     [

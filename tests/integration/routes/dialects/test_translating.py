@@ -52,6 +52,7 @@ def test_a_message_is_streamed_as_it_is_made(lm_studio, client_of, events):
     told = events(answer)
     assert answer.mimetype == "text/event-stream"
     assert [event["delta"]["text"] for event in told if event["type"] == "content_block_delta"] == ["Hel", "lo"]
+    assert told[0]["message"]["usage"] == {"input_tokens": 1, "output_tokens": 0}
     assert told[-2]["usage"] == {"input_tokens": 3, "output_tokens": 2}
     assert told[-1] == {"type": "message_stop"}
 
@@ -176,11 +177,12 @@ def test_a_request_that_says_nothing_only_loads_the_model(stream, lm_studio, cli
     assert not backend.asked_for("/v1/chat/completions")
 
 
-def test_a_conversation_that_is_kept_elsewhere_is_refused(lm_studio, client_of):
-    client = client_of(lm_studio("v0"))
-    answer = client.post("/v1/responses", json={**RESPONSES, "previous_response_id": "resp_1"})
-    assert answer.status_code == 400
-    assert "keeps no responses" in answer.json["error"]["message"]
+@pytest.mark.parametrize("generation", ["v0", "openai"])
+@pytest.mark.parametrize("more", [{"previous_response_id": "resp_1"}, {"conversation": "conv_1"}])
+def test_stored_state_is_ignored_as_ollama_does(more, generation, lm_studio, client_of, caplog):
+    answer = client_of(lm_studio(generation, streams("Hello"))).post("/v1/responses", json={**RESPONSES, **more})
+    assert (answer.status_code, answer.json["output"][0]["content"][0]["text"]) == (200, "Hello")
+    assert "ignored previous_response_id" in caplog.text
 
 
 def test_a_prompt_that_ends_at_once_is_an_answer_without_words(lm_studio, client_of):

@@ -78,9 +78,9 @@ def test_a_bug_is_an_internal_error_without_its_story(client, lines, monkeypatch
     def broken(*_):
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(ChatEncoder, "last_line", broken)
+    monkeypatch.setattr(ChatEncoder, "finish", broken)
     assert lines(client.chat())[-1] == {"error": "internal error"}
-    monkeypatch.setattr(ChatEncoder, "lines", broken)
+    monkeypatch.setattr(ChatEncoder, "pieces", broken)
     response = client.chat()
     assert (response.status_code, response.json) == (500, {"error": "internal error"})
 

@@ -25,14 +25,14 @@ def streamed(backend, body=ODD_STREAM, path=CHAT):
     backend.answers(body, paths=(path,), content_type="text/event-stream")
 
 
-@pytest.fixture(params=[CHAT, "/v1/completions", "/api/v0/chat/completions", "/api/v1/chat", "/v1/responses"])
+@pytest.fixture(params=[CHAT, "/v1/completions", "/api/v0/chat/completions", "/api/v1/chat"])
 def path(request):
     return request.param
 
 
 def body_for(path):
     """Return the least that each route takes."""
-    more = {"/v1/completions": {"prompt": "x"}, "/v1/responses": {"input": "x"}}
+    more = {"/v1/completions": {"prompt": "x"}}
     return {"model": "plain-7b", **more.get(path, {"messages": HELLO})}
 
 
@@ -161,8 +161,8 @@ def test_errors_have_a_true_status_and_openais_shape(client, backend, stream, se
 
 def test_an_object_that_says_it_has_no_error_is_no_error(client, backend):
     body = b'{"error":null,"id":"resp_1","object":"response","output":[]}'
-    backend.answers(body, paths=("/v1/responses",))
-    assert client.post("/v1/responses", body_for("/v1/responses")).data == body
+    backend.answers(body, paths=("/api/v1/chat",))
+    assert client.post("/api/v1/chat", body_for("/api/v1/chat")).data == body
 
 
 def test_an_error_as_the_first_event_is_a_true_status(client, backend):

@@ -1,4 +1,4 @@
-"""Answers in the shape of Anthropic's Messages."""
+"""The events and objects of /v1/messages."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import json
 
 import pytest
 
+from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece, RetractedText
-from flask_shim.translate.answer.named_events import Ending
+from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
+from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
-from flask_shim.translate.ollama.records import WholeAnswer
 
 CALL = FinishedCall("c1", "get_weather", {"city": "Paris"})
 
 
-def streamed(*pieces, ending=None):
-    telling = MessagesEncoder("tiny", message_id="msg_7")
-    stream = telling.opening() + telling.encode(pieces) + telling.closing(ending or Ending(11, 4, "stop"), 101)
+TOTALS = Totals(prompt_tokens=11, completion_tokens=4, finish_reason="stop")
+NOW = 101_000_000_005
+
+
+def encoder():
+    return MessagesEncoder("tiny", message_id="msg_7", estimated_input_tokens=9)
+
+
+def events(stream):
+    """Return the data of the events, after a check of their names."""
     told = []
     for block in stream.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
@@ -26,10 +34,15 @@ def streamed(*pieces, ending=None):
     return told
 
 
-def whole(*pieces, ending=None):
-    answer = WholeAnswer()
+def streamed(*pieces, totals=TOTALS):
+    made = encoder()
+    return events(made.start() + made.pieces(pieces, NOW) + made.finish(totals, NOW))
+
+
+def whole(*pieces, totals=TOTALS):
+    answer = FullAnswer()
     answer.add(pieces)
-    return MessagesEncoder("tiny", message_id="msg_7").whole(answer, ending or Ending(11, 4, "stop"), 101)
+    return encoder().full(answer, totals, NOW)
 
 
 def test_thinking_words_and_calls_are_blocks_of_their_own():
@@ -43,7 +56,7 @@ def test_thinking_words_and_calls_are_blocks_of_their_own():
                 "role": "assistant",
                 "model": "tiny",
                 "content": [],
-                "usage": {"input_tokens": 0, "output_tokens": 0},
+                "usage": {"input_tokens": 9, "output_tokens": 0},
             },
         },
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
@@ -111,6 +124,17 @@ def test_a_whole_answer_is_as_ollamas():
     ],
 )
 def test_the_reason_to_stop_is_one_of_anthropics(finish_reason, stop_reason):
-    ending = Ending(1, 1, finish_reason)
-    assert whole(Piece("Hello"), ending=ending)["stop_reason"] == stop_reason
-    assert streamed(Piece("Hello"), ending=ending)[-2]["delta"] == {"stop_reason": stop_reason}
+    totals = Totals(finish_reason=finish_reason)
+    assert whole(Piece("Hello"), totals=totals)["stop_reason"] == stop_reason
+    assert streamed(Piece("Hello"), totals=totals)[-2]["delta"] == {"stop_reason": stop_reason}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(502, "api_error"), (400, "invalid_request_error")])
+def test_a_failed_stream_ends_with_one_error_event(status, kind):
+    (event,) = events(encoder().error(ShimError("it broke", status=status)))
+    assert event == {"type": "error", "error": {"type": kind, "message": "it broke"}, "request_id": "req_7"}
+
+
+def test_input_tokens_exclude_those_of_the_prompt_cache():
+    usage = whole(Piece("Hello"), totals=Totals(prompt_tokens=11, completion_tokens=4, cached_tokens=8))["usage"]
+    assert usage == {"input_tokens": 3, "output_tokens": 4, "cache_read_input_tokens": 8}

@@ -1,4 +1,4 @@
-"""Answers in the shape of OpenAI's Responses."""
+"""The events and objects of /v1/responses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece, RetractedText
-from flask_shim.translate.answer.named_events import Ending
+from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
-from flask_shim.translate.ollama.records import WholeAnswer
+from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.openai.response_object import OfferedTool
 from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -39,12 +41,16 @@ CALLED = {
 }
 
 
-def reply(**ask):
-    return ResponsesEncoder(ResponsesRequest(model="tiny", **ask), number=7, created_at=100)
+TOTALS = Totals(prompt_tokens=11, completion_tokens=4, finish_reason="stop")
+NOW = 101_000_000_005
+
+
+def encoder_for(offered=None, **request):
+    return ResponsesEncoder(ResponsesRequest(model="tiny", **request), number=7, created_at=100, offered=offered or {})
 
 
 def events(stream):
-    """Return the data of the events, once it is certain that their names are right."""
+    """Return the data of the events, after a check of their names."""
     told = []
     for block in stream.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
@@ -53,16 +59,15 @@ def events(stream):
     return told
 
 
-def streamed(*pieces, ending=None, **ask):
-    telling = reply(**ask)
-    stream = telling.opening() + telling.encode(pieces) + telling.closing(ending or Ending(11, 4, "stop"), 101)
-    return events(stream)
+def streamed(*pieces, totals=TOTALS, **request):
+    encoder = encoder_for(**request)
+    return events(encoder.start() + encoder.pieces(pieces, NOW) + encoder.finish(totals, NOW))
 
 
-def whole(*pieces, **ask):
-    answer = WholeAnswer()
+def whole(*pieces, totals=TOTALS, **request):
+    answer = FullAnswer()
     answer.add(pieces)
-    return reply(**ask).whole(answer, Ending(11, 4, "stop"), 101)
+    return encoder_for(**request).full(answer, totals, NOW)
 
 
 def kinds(told):
@@ -163,11 +168,11 @@ def test_a_whole_answer_has_ollamas_keys_in_ollamas_order():
         "truncation": "disabled",
         "parallel_tool_calls": True,
         "text": {"format": {"type": "text"}},
-        "top_p": None,
+        "top_p": 1,
         "presence_penalty": 0,
         "frequency_penalty": 0,
         "top_logprobs": 0,
-        "temperature": None,
+        "temperature": 1,
         "reasoning": None,
         "usage": {
             "input_tokens": 11,
@@ -218,15 +223,60 @@ def test_the_answer_repeats_what_was_asked_for():
 
 
 def test_an_answer_cut_by_its_length_is_completed_as_with_ollama():
-    assert streamed(Piece("Hel"), ending=Ending(1, 1, "length"))[-1]["response"]["status"] == "completed"
+    assert streamed(Piece("Hel"), totals=Totals(finish_reason="length"))[-1]["response"]["status"] == "completed"
 
 
-def test_a_stream_that_breaks_ends_with_one_event_that_all_clients_understand():
-    telling = reply()
-    telling.opening()
-    telling.encode([Piece("Hel")])
-    (event,) = events(telling.failure("it broke"))
+@pytest.mark.parametrize(
+    ("status", "code", "kind"), [(502, "server_error", "api_error"), (400, "invalid_prompt", "invalid_request_error")]
+)
+def test_a_failed_stream_ends_with_one_event_for_all_clients(status, code, kind):
+    encoder = encoder_for()
+    encoder.start()
+    encoder.pieces([Piece("Hel")], NOW)
+    (event,) = events(encoder.error(ShimError("it broke", status=status)))
     assert (event["type"], event["sequence_number"]) == ("response.failed", 5)
     assert event["response"]["status"] == "failed"
-    assert event["response"]["error"] == {"code": "server_error", "message": "it broke"}
-    assert event["error"]["message"] == "it broke"
+    assert event["response"]["error"] == {"code": code, "message": "it broke"}
+    assert event["error"] == {"code": code, "message": "it broke", "type": kind, "param": None}
+
+
+def test_usage_details_are_those_of_the_backend():
+    usage = whole(Piece("Hello"), totals=Totals(prompt_tokens=9, cached_tokens=8, reasoning_tokens=2))["usage"]
+    assert usage["input_tokens_details"] == {"cached_tokens": 8}
+    assert usage["output_tokens_details"] == {"reasoning_tokens": 2}
+
+
+PATCH = FinishedCall("c1", "apply_patch", {"input": "*** Begin Patch"})
+OFFERED = {
+    "apply_patch": OfferedTool("apply_patch", kind="custom"),
+    "mcp__files__read": OfferedTool("read", "mcp__files"),
+}
+
+
+def test_a_call_of_a_custom_tool_has_its_text_as_input():
+    told = streamed(Piece(calls=(PATCH,)), offered=OFFERED)[2:-1]
+    assert kinds(told) == [
+        "output_item.added",
+        "custom_tool_call_input.delta",
+        "custom_tool_call_input.done",
+        "output_item.done",
+    ]
+    assert (told[0]["item"]["input"], told[1]["delta"], told[2]["input"]) == ("", "*** Begin Patch", "*** Begin Patch")
+    assert told[3]["item"] == {
+        "id": "ctc_resp_7_0",
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": "c1",
+        "name": "apply_patch",
+        "input": "*** Begin Patch",
+    }
+
+
+def test_arguments_that_are_not_one_text_are_passed_as_json():
+    (item,) = whole(Piece(calls=(FinishedCall("c1", "apply_patch", {"a": 1, "b": "c"}),)), offered=OFFERED)["output"]
+    assert item["input"] == '{"a":1,"b":"c"}'
+
+
+def test_a_call_in_a_namespace_has_the_clients_name_for_it():
+    (item,) = whole(Piece(calls=(FinishedCall("c1", "mcp__files__read", {}),)), offered=OFFERED)["output"]
+    assert (item["type"], item["name"], item["namespace"]) == ("function_call", "read", "mcp__files")

@@ -1,0 +1,64 @@
+"""Anthropic's Messages, answered with a chat completion of any backend."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from flask import Blueprint, Response
+
+from flask_shim.error_responses import json_response
+from flask_shim.inference.respond import count_prompt_tokens, send_completion
+from flask_shim.routes import naming
+from flask_shim.routes.chat_completion import log_dropped_tools, open_chat, reader_options
+from flask_shim.routes.passthrough import read_body
+from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
+from flask_shim.services import services
+from flask_shim.translate.answer.usage import estimate_prompt_tokens
+from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
+from flask_shim.translate.anthropic.messages_request import (
+    check_messages,
+    check_request,
+    to_counting_payload,
+    to_payload,
+)
+from flask_shim.translate.ollama.capabilities import check_chat
+
+bp = Blueprint("anthropic_messages", __name__)
+
+
+@bp.post("/v1/messages")
+def messages() -> Response:
+    """Answer in the form of Anthropic's Messages."""
+    started_ns = time.perf_counter_ns()
+    _, body = read_body(MESSAGES_TYPE)
+    api_request = load_messages(body)
+    check_request(api_request)
+    target = naming.resolve(api_request.model, naming.CHAT)
+    check_chat(api_request.model, (), target.model)
+    payload = to_payload(api_request, target.model, services().defaults)
+    log_dropped_tools(api_request.left_out)
+    encoder = MessagesEncoder(
+        api_request.model,
+        message_id=f"msg_{secrets.token_hex(12)}",
+        estimated_input_tokens=estimate_prompt_tokens(payload),
+    )
+    completion = open_chat(target, payload, started_ns)
+    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)
+
+
+@bp.post("/v1/messages/count_tokens")
+def count_tokens() -> Response:
+    """Count the tokens of a conversation with a completion of one token: LM Studio has no route that counts.
+
+    That takes a slot and, unless the prompt is in the backend's cache, the time to process it. If the backend cuts
+    prompts that exceed its context, what is left is counted.
+    """
+    started_ns = time.perf_counter_ns()
+    _, body = read_body(MESSAGES_TYPE)
+    api_request = load_messages(body)
+    check_messages(api_request)
+    target = naming.resolve(api_request.model, naming.CHAT)
+    check_chat(api_request.model, (), target.model)
+    payload = to_counting_payload(api_request, target.model, services().defaults)
+    return json_response({"input_tokens": count_prompt_tokens(open_chat(target, payload, started_ns))})

@@ -1,0 +1,57 @@
+"""Chat completions for the routes whose requests say nothing about loading: /v1 and the service's chats."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from flask import request
+
+from flask_shim.inference.completion import Completion
+from flask_shim.inference.respond import new_call_id
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.routes.passthrough import default_requirements
+from flask_shim.services import services
+from flask_shim.translate.answer.answer_reader import ReaderOptions
+from flask_shim.translate.answer.tool_schemas import to_schemas
+from flask_shim.translate.anthropic.messages_request import MessagesRequest
+from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
+from flask_shim.translate.ollama.capabilities import has_thinking
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.openai.responses_request import ResponsesRequest
+
+log = logging.getLogger(__name__)
+
+
+def open_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
+    """Open the chat; the caller must close it."""
+    payload = payload_with_alias_defaults(CHAT, payload, target.entry)
+    is_disconnected = disconnect_check(request.environ)
+    return Completion(services().manager, default_requirements(target), is_disconnected, started_ns).open(CHAT, payload)
+
+
+def load_for_empty_chat(target: ResolvedModel) -> None:
+    """Load the model for a request without messages, as Ollama does."""
+    manager = services().manager
+    manager.check_may_change()
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.load(default_requirements(target), call)
+
+
+def reader_options(target: ResolvedModel, api_request: ResponsesRequest | MessagesRequest) -> ReaderOptions:
+    """Return how to read the answer to this request."""
+    return ReaderOptions(
+        offered=to_schemas(api_request.functions),
+        mode="hide" if api_request.think is False else services().config.reasoning,
+        can_think=has_thinking(target.model),
+        wants_json=api_request.wants_json,
+        new_id=new_call_id,
+    )
+
+
+def log_dropped_tools(kinds: Collection[str]) -> None:
+    """Log the kinds of the tools that the model is not offered."""
+    if kinds:
+        log.debug("dropped tools that only their vendor can run: %s", ", ".join(kinds))

@@ -1,0 +1,64 @@
+"""OpenAI's Responses, answered with a chat completion unless only LM Studio itself can answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import time
+
+from flask import Blueprint, Response, request
+
+from flask_shim.inference.forwarding import forward
+from flask_shim.inference.respond import send_completion, send_empty
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.routes import naming
+from flask_shim.routes.chat_completion import load_for_empty_chat, log_dropped_tools, open_chat, reader_options
+from flask_shim.routes.passthrough import build_forward_request, read_body
+from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
+from flask_shim.services import services
+from flask_shim.translate.ollama.capabilities import check_chat, check_thinking
+from flask_shim.translate.openai.chat_completions import adapt
+from flask_shim.translate.openai.native_responses import ResponseCompleter, needs_backend_state
+from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
+from flask_shim.translate.openai.responses_request import ResponsesRequest, to_payload
+
+log = logging.getLogger(__name__)
+
+bp = Blueprint("openai_responses", __name__)
+
+_ID_RANGE = 10**15
+
+
+@bp.post("/v1/responses")
+def responses() -> Response:
+    """Answer in the form of OpenAI's Responses."""
+    started_ns = time.perf_counter_ns()
+    raw, body = read_body(RESPONSES_TYPE)
+    api_request = load_responses(body)
+    target = naming.resolve(api_request.model, naming.CHAT)
+    check_chat(api_request.model, (), target.model)
+    if target.listing.generation is ApiVersion.V1 and needs_backend_state(body):
+        # LM Studio 0.4 stores responses and runs MCP tools; it takes a payload without the repairs of a chat.
+        completer = ResponseCompleter(api_request, created_at=int(time.time()))
+        forward_request = build_forward_request(raw, body, adapt(body), target)
+        forward_request = dataclasses.replace(forward_request, completer=completer)
+        return forward(services().manager, forward_request, disconnect_check(request.environ))
+    return _send_chat(api_request, target, started_ns)
+
+
+def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns: int) -> Response:
+    check_thinking(api_request.model, api_request.think, target.model)
+    payload = to_payload(api_request, target.model, services().defaults)
+    log_dropped_tools(api_request.left_out)
+    if api_request.previous_response_id or api_request.conversation:
+        # As Ollama does: what the client sends is the whole conversation.
+        log.warning("ignored previous_response_id or conversation: this server stores no responses")
+    encoder = ResponsesEncoder(api_request, number=secrets.randbelow(_ID_RANGE), created_at=int(time.time()))
+    if not payload["messages"]:
+        load_for_empty_chat(target)
+        return send_empty(encoder, stream=api_request.stream)
+    completion = open_chat(target, payload, started_ns)
+    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)

@@ -1,0 +1,76 @@
+"""Counts and durations of an answer: the engine's own where it tells them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_shim.lmstudio.completion_events import TokenDetails, Usage
+from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
+
+
+def test_durations_pass_between_the_timestamps():
+    totals = to_totals(
+        finish_reason="stop", usage=Usage(7, 5), timings=None, deltas=9, timestamps=(100, 250, 600, 1000)
+    )
+    assert totals == Totals(
+        finish_reason="stop",
+        prompt_tokens=7,
+        completion_tokens=5,
+        total_ns=900,
+        load_ns=150,
+        prompt_ns=350,
+        completion_ns=400,
+    )
+
+
+def test_the_engines_own_clock_is_preferred():
+    timings = {"prompt_ms": 12.5, "predicted_ms": 40.25}
+    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 2, 3))
+    assert (totals.prompt_ns, totals.completion_ns) == (12500000, 40250000)
+
+
+@pytest.mark.parametrize("value", [0, -1, None, "12", float("nan"), float("inf"), 1e12, [], {}])
+def test_implausible_timings_are_ignored(value):
+    timings = {"prompt_ms": value, "predicted_ms": value}
+    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 3, 7))
+    assert (totals.prompt_ns, totals.completion_ns) == (2, 4)
+
+
+@given(
+    st.lists(st.integers(0, 10**12), min_size=4, max_size=4),
+    st.none() | st.builds(Usage, st.integers(0), st.integers(0)),
+)
+def test_durations_are_whole_and_never_zero(marks, usage):
+    totals = to_totals(
+        finish_reason="stop", usage=usage, timings={"prompt_ms": 0.00001}, deltas=3, timestamps=tuple(sorted(marks))
+    )
+    durations = (totals.total_ns, totals.load_ns, totals.prompt_ns, totals.completion_ns)
+    assert all(type(value) is int and value >= 1 for value in durations)
+
+
+def test_without_usage_only_what_came_is_counted():
+    totals = to_totals(finish_reason="stop", usage=None, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
+    assert (totals.prompt_tokens, totals.completion_tokens) == (0, 9)
+    assert (totals.cached_tokens, totals.reasoning_tokens) == (None, None)
+
+
+def test_details_are_those_of_the_backend():
+    usage = Usage(7, 5, TokenDetails(cached_tokens=6), TokenDetails(reasoning_tokens=0))
+    totals = to_totals(finish_reason="stop", usage=usage, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
+    assert (totals.cached_tokens, totals.reasoning_tokens) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "tokens"),
+    [
+        ({"messages": []}, 1),
+        ({"messages": [{"role": "user", "content": "x" * 400}]}, 100),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 40}]}]}, 10),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x" * 400}}]}]}, 1),
+        ({"messages": [{"role": "user", "content": "x" * 40}], "tools": [{"a": "x" * 32}]}, 20),
+    ],
+)
+def test_prompt_tokens_are_estimated_from_the_texts(payload, tokens):
+    assert estimate_prompt_tokens(payload) == tokens
