@@ -1,4 +1,4 @@
-"""How a failure looks over HTTP: in Ollama's, OpenAI's, Anthropic's or the service's envelope, by the path asked."""
+"""Send errors in the envelope of the requested path's protocol: Ollama's, OpenAI's, Anthropic's or the service's."""
 
 from __future__ import annotations
 
@@ -14,23 +14,37 @@ from werkzeug.routing import RequestRedirect
 
 from flask_shim.errors import BodyTooLarge, ShimError
 from flask_shim.observability.request_context import current
+from flask_shim.translate.error_messages import (
+    anthropic_message,
+    message_with_param,
+    ollama_message,
+    openai_code,
+    openai_message,
+)
 
 log = logging.getLogger(__name__)
 
-Envelope = Callable[[str, int], dict[str, Any]]
+Envelope = Callable[[ShimError], dict[str, Any]]
 
 
-def ollama_error(text: str, _status: int = 500) -> dict[str, Any]:
+def ollama_error(error: ShimError) -> dict[str, Any]:
     """Return Ollama's envelope: one key, always a string."""
-    return {"error": text}
+    return {"error": ollama_message(error)}
 
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 
-def openai_error(text: str, status: int = 500) -> dict[str, Any]:
+def openai_error(error: ShimError) -> dict[str, Any]:
     """Return OpenAI's envelope with the types that Ollama gives."""
-    return {"error": {"message": text, "type": _OPENAI_TYPES.get(status, "api_error"), "param": None, "code": None}}
+    return {
+        "error": {
+            "message": openai_message(error),
+            "type": _OPENAI_TYPES.get(error.status, "api_error"),
+            "param": error.param,
+            "code": openai_code(error),
+        }
+    }
 
 
 _ANTHROPIC_TYPES = {
@@ -45,15 +59,15 @@ _ANTHROPIC_TYPES = {
 }
 
 
-def anthropic_error(text: str, status: int = 500) -> dict[str, Any]:
-    """Return Anthropic's envelope, with an id for this one refusal."""
-    error = {"type": _ANTHROPIC_TYPES.get(status, "api_error"), "message": text}
-    return {"type": "error", "error": error, "request_id": f"req_{secrets.token_hex(12)}"}
+def anthropic_error(error: ShimError) -> dict[str, Any]:
+    """Return Anthropic's envelope, with a new request id."""
+    body = {"type": _ANTHROPIC_TYPES.get(error.status, "api_error"), "message": anthropic_message(error)}
+    return {"type": "error", "error": body, "request_id": f"req_{secrets.token_hex(12)}"}
 
 
-def service_error(text: str, _status: int = 500) -> dict[str, Any]:
+def service_error(error: ShimError) -> dict[str, Any]:
     """Return the envelope of the service routes."""
-    return {"detail": text}
+    return {"detail": message_with_param(error)}
 
 
 _ENVELOPES: tuple[tuple[str, Envelope], ...] = (
@@ -65,11 +79,11 @@ _ENVELOPES: tuple[tuple[str, Envelope], ...] = (
     ("/chat", service_error),
     ("/help", service_error),
 )
-"""The first prefix that fits; everything else speaks Ollama's."""
+"""The first matching prefix decides; all other paths use Ollama's envelope."""
 
 
 def envelope_of(path: str) -> Envelope:
-    """Return the envelope that belongs to a path."""
+    """Return the function that builds the error body for ``path``."""
     return next((envelope for prefix, envelope in _ENVELOPES if path.startswith(prefix)), ollama_error)
 
 
@@ -82,8 +96,8 @@ JSON_UTF8 = "application/json; charset=utf-8"
 
 
 def error_response(exc: ShimError, path: str) -> Response:
-    """Return the response for a failure that happened before anything was sent."""
-    response = json_response(envelope_of(path)(exc.text, exc.status), exc.status)
+    """Return the response for an error before the first byte was sent."""
+    response = json_response(envelope_of(path)(exc), exc.status)
     if exc.retry_after is not None:
         response.headers["Retry-After"] = str(exc.retry_after)
     if exc.status == 401:

@@ -15,6 +15,7 @@
         ├── BackendTimeout      504  it kept silent for longer than a timeout
         ├── BackendBroke        502  its answer was cut, garbled or not what was asked for
         ├── BackendRefused      400… it answered with an error of its own
+        │   ├── ContextOverflow      the prompt is longer than the model's context
         │   ├── NoModelLoaded        nothing is loaded: cured by loading the model and asking again
         │   └── UnsupportedReasoningEffort   cured by asking again without it
         └── ModelLoadError      500  the model crashed or could not be loaded
@@ -33,6 +34,10 @@ class ShimError(Exception):
     """A failure with a text for the client and the HTTP status it deserves."""
 
     status = 500
+    param: str | None = None
+    """The part of the request that is at fault, if LM Studio named it."""
+    code: str | None = None
+    """LM Studio's code for the error."""
 
     def __init__(
         self, text: str, *, status: int | None = None, retry_after: int | None = None, log_text: str = ""
@@ -166,6 +171,16 @@ class NoModelLoaded(BackendRequestError):
 
 class UnsupportedReasoningEffort(BackendRequestError):
     """The model or the backend's version rejects ``reasoning_effort``: cured by asking again without it."""
+
+
+class ContextOverflow(BackendRequestError):
+    """The prompt is longer than the model's context; the two numbers are None if LM Studio does not state them."""
+
+    def __init__(self, text: str, prompt_tokens: int | None = None, context_length: int | None = None) -> None:
+        """Keep LM Studio's text and numbers."""
+        super().__init__(text)
+        self.prompt_tokens = prompt_tokens
+        self.context_length = context_length
 
 
 class ModelLoadError(BackendError):

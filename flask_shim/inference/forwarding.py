@@ -16,10 +16,8 @@ from flask_shim.errors import BackendProtocolError, ServerBusy
 from flask_shim.inference.streaming import ToError, stream_response
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.http.error_parsing import (
-    error_from_text,
-    error_text,
+    parse_error_event,
     parse_error_response,
-    redact_token,
 )
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
@@ -156,19 +154,18 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
     if answer.status != 200 and not first:
         raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
     if answer.content_type == SSE:
-        _check_first_event(redact_token(token, first))
+        _check_first_event(first, token)
     elif _ERROR.match(first):
         raise parse_error_response(answer.status, first, answer.headers, token=token)
     elif answer.content_type == "text/html":
         raise BackendProtocolError("LM Studio's answer is a web page")
 
 
-def _check_first_event(first: bytes) -> None:
+def _check_first_event(first: bytes, token: str | None) -> None:
     """Raise an error that is the first event, as long as the status can still be changed."""
     if first.startswith((b"event: error", b'data: {"error"')):
         payloads = SseSplitter().feed(first)
-        text = error_text(payloads[0]) if payloads else ""
-        raise error_from_text(text or "LM Studio reported an error", 500)
+        raise parse_error_event(payloads[0] if payloads else b"", token=token)
 
 
 def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
@@ -222,9 +219,7 @@ def _next(answer: BackendResponse, tail: bytes) -> bytes:
 def error_event(path: str) -> ToError:
     """Return the encoder for the error event that ends a broken stream of that path."""
     if path.startswith("/v1/messages"):
-        return lambda exc: b"event: error\ndata: " + orjson.dumps(anthropic_error(exc.text, exc.status)) + b"\n\n"
+        return lambda exc: b"event: error\ndata: " + orjson.dumps(anthropic_error(exc)) + b"\n\n"
     if path.startswith(("/v1/responses", "/api/v1/chat")):
-        return lambda exc: (
-            b"event: error\ndata: " + orjson.dumps({"type": "error", **openai_error(exc.text, exc.status)}) + b"\n\n"
-        )
-    return lambda exc: b"data: " + orjson.dumps(openai_error(exc.text, exc.status)) + b"\n\n"
+        return lambda exc: b"event: error\ndata: " + orjson.dumps({"type": "error", **openai_error(exc)}) + b"\n\n"
+    return lambda exc: b"data: " + orjson.dumps(openai_error(exc)) + b"\n\n"

@@ -78,4 +78,4 @@ def _line(step: dict[str, object]) -> bytes:
 
 
 def _error_line(error: ShimError) -> bytes:
-    return _line(ollama_error(error.text))
+    return _line(ollama_error(error))

@@ -12,6 +12,7 @@ from flask_shim.translate.answer.answer_reader import Piece
 from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.error_messages import message_with_param
 from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.payloads import Defaults, Payload, to_ttl
 from flask_shim.translate.ollama.requests import Message
@@ -68,7 +69,7 @@ class ServiceChatEncoder(Encoder):
 
     def error(self, error: ShimError) -> bytes:
         """Return the line that ends a stream that failed."""
-        return ndjson_line({"type": "error", "detail": error.text})
+        return ndjson_line({"type": "error", "detail": message_with_param(error)})
 
 
 def describe_model(model: Model) -> dict[str, Any]:

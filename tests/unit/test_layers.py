@@ -13,15 +13,14 @@ PACKAGE = Path(__file__).parents[2] / "flask_shim"
 LAYERS = (
     {"_version", "errors", "config"},
     {"observability", "lmstudio"},
-    {"translate", "error_responses"},
-    {"schemas"},
+    {"translate"},
+    {"schemas", "error_responses"},
     {"backend", "models"},
     {"services", "inference", "openapi"},
     {"middleware"},
     {"routes"},
     {"app"},
-    {"wsgi"},
-    {"flask_shim", "serving"},
+    {"flask_shim", "serving", "wsgi"},
     {"deploy", "doctor", "embedded"},
     {"cli"},
 )

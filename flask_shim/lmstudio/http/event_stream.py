@@ -11,10 +11,8 @@ import orjson
 from flask_shim.errors import BackendProtocolError, ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, decode_event
 from flask_shim.lmstudio.http.error_parsing import (
-    error_from_text,
-    error_text,
+    parse_error_event,
     parse_error_response,
-    redact_token,
 )
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
@@ -127,8 +125,7 @@ class EventStream:
                 failure = exc
                 break
             if event.error:
-                text = error_text(redact_token(self._link.token, payload))
-                failure = error_from_text(text or "LM Studio reported an error without a text", 500)
+                failure = parse_error_event(payload, token=self._link.token)
                 break
             if event.choices and event.choices[0].finish_reason:
                 self._finished = True

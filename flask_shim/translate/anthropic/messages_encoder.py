@@ -13,6 +13,7 @@ from flask_shim.translate.answer.encoder import SSE, Encoder, named_event
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.error_messages import anthropic_message
 from flask_shim.translate.ollama.payloads import Payload
 
 _STOP_REASONS = {None: "end_turn", "stop": "end_turn", "tool_calls": "end_turn", "length": "max_tokens"}
@@ -62,7 +63,7 @@ class MessagesEncoder(Encoder):
     def error(self, error: ShimError) -> bytes:
         """Return ``error``, with the message's id as the id of the request."""
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
-        body = {"type": kind, "message": error.text}
+        body = {"type": kind, "message": anthropic_message(error)}
         return named_event({"type": "error", "error": body, "request_id": self._id.replace("msg", "req", 1)})
 
     def _piece(self, piece: Piece) -> Iterator[bytes]:

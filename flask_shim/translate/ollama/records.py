@@ -17,6 +17,7 @@ from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.error_messages import ollama_message
 from flask_shim.translate.ollama.dates import to_utc
 
 ToContext = Callable[[str], tuple[int, ...]]
@@ -67,7 +68,7 @@ class OllamaEncoder(Encoder, ABC):
 
     def error(self, error: ShimError) -> bytes:
         """Return the line that ends a stream that failed."""
-        return ndjson_line({"error": error.text})
+        return ndjson_line({"error": ollama_message(error)})
 
     def _rare_line(self, piece: Piece, created_at: str) -> bytes:
         return b"" if isinstance(piece, RetractedText) else ndjson_line(self._record(piece, created_at))

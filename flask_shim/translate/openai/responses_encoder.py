@@ -11,6 +11,7 @@ from flask_shim.translate.answer.encoder import SSE, Encoder, named_event
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
+from flask_shim.translate.error_messages import openai_code, openai_message
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.response_object import (
     OfferedTools,
@@ -76,10 +77,11 @@ class ResponsesEncoder(Encoder):
 
     def error(self, error: ShimError) -> bytes:
         """Return ``response.failed``. Codex reads the error in the response, OpenAI's libraries the one beside it."""
-        body = {"code": "server_error" if error.status >= 500 else "invalid_prompt", "message": error.text}
+        code = openai_code(error) or ("server_error" if error.status >= 500 else "invalid_prompt")
+        body = {"code": code, "message": openai_message(error)}
         response = self._response("failed") | {"error": body}
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
-        return self._event("response.failed", response=response, error={**body, "type": kind, "param": None})
+        return self._event("response.failed", response=response, error={**body, "type": kind, "param": error.param})
 
     def _piece(self, piece: Piece) -> Iterator[bytes]:
         kind = "calls" if piece.calls else "thinking" if piece.thinking else "text" if piece.text else ""

@@ -12,6 +12,7 @@ from flask_shim.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
+    ContextOverflow,
     ModelEvicted,
     ModelLoadError,
     NoModelLoaded,
@@ -19,7 +20,7 @@ from flask_shim.errors import (
     ServerBusy,
     UnsupportedReasoningEffort,
 )
-from flask_shim.lmstudio.http.error_parsing import error_from_text, parse_error_response
+from flask_shim.lmstudio.http.error_parsing import error_from_text, parse_error_event, parse_error_response
 
 INVALID = 'Invalid model identifier "o4-mini". Please specify a valid downloaded model (e.g., qwen/qwen3-8b).'
 CRASHED = "The model has crashed without additional information. (Exit code: null)"
@@ -41,16 +42,35 @@ OVERFLOWS = [
         "262144 tokens."
     ),
     TOO_LONG,
+    "Context size has been exceeded.",
+    (
+        "Reached context length of 4096 tokens with model (arch: qwen2) that does not currently support mid-generation "
+        "context overflow. Try reloading with a larger context length or shortening the prompt/chat."
+    ),
 ]
-REFUSED = [
-    *OVERFLOWS,
+REQUEST_FAULTS = [
     "'url' field must be a base64 encoded image.",
     "Model does not support images. Please use a model that does.",
+    'Error rendering prompt with jinja template: "x".\n\nThis is usually an issue with the model\'s prompt template.',
+    "Engine protocol applyPromptTemplate request returned 500: Jinja Exception: x",
+    "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+    "audio input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+    (
+        "Unable to generate parser for this template. Automatic parser generation failed: JSON schema error at #: "
+        "unrecognized type banana"
+    ),
+    'JSON schema conversion failed:\nUnrecognized schema: {"type":"banana"}',
+    "Failed to parse tools: [json.exception.out_of_range.403] key 'name' not found; tools = []",
+    'Failed to parse tools: Unsupported tool type: {"type":"banana"}; tools = []',
+    "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1, column 2",
+    "Failed to initialize samplers: failed to parse grammar",
+    "Failed to initialize samplers: penalty_repeat must be finite and greater than 0",
+]
+REFUSED = [
+    *REQUEST_FAULTS,
     "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
     "'response_format.type' must be 'json_schema' or 'text'",
     "'input' field must be a string or an array of strings",
-    'Error rendering prompt with jinja template: "x".\n\nThis is usually an issue with the model\'s prompt template.',
-    "Engine protocol applyPromptTemplate request returned 500: Jinja Exception: x",
 ]
 FAILED = [
     'Failed to load model "X". Error: Model loading aborted due to insufficient system resources.',
@@ -77,9 +97,80 @@ EFFORTS = [
 ]
 
 
-@pytest.mark.parametrize("text", [*OVERFLOWS, *REFUSED[5:7], *REFUSED[-2:]])
-def test_a_fault_of_the_request_is_one_inside_a_stream_too(text):
-    assert (type(error_from_text(text, 500)), error_from_text(text, 500).status) == (BackendRequestError, 400)
+@pytest.mark.parametrize("text", [*OVERFLOWS, *REQUEST_FAULTS])
+def test_a_fault_of_the_request_is_a_400_inside_a_stream_too(text):
+    error = parse_error_event(json.dumps({"error": {"message": text}, "message": text}).encode())
+    assert isinstance(error, BackendRequestError)
+    assert error.status == 400
+
+
+SIZES = [(15857, 4096), (13055, 4096), (15028, 7424), (359277, 262144), (8810, 8192), (None, None), (None, None)]
+
+
+@pytest.mark.parametrize(("text", "sizes"), list(zip(OVERFLOWS, SIZES, strict=True)))
+def test_an_overflow_states_the_sizes_that_its_text_names(text, sizes):
+    error = error_from_text(text, 500)
+    assert isinstance(error, ContextOverflow)
+    assert (error.prompt_tokens, error.context_length) == sizes
+
+
+def _from_engine(status, error):
+    return {"error": f"Engine protocol predict request returned {status}: {json.dumps({'error': error})}"}
+
+
+ENGINE_ERRORS = {
+    "the status in the prefix": (_from_engine(400, {"message": "odd"}), BackendRequestError, 400),
+    "the status in the error": ({"error": {"code": 400, "message": "odd"}}, BackendRequestError, 400),
+    "only a type": ({"error": {"message": "odd", "type": "invalid_request_error"}}, BackendRequestError, 400),
+    "an overflow by its type": (
+        _from_engine(400, {"message": "odd", "type": "exceed_context_size_error"}),
+        ContextOverflow,
+        400,
+    ),
+    "an overflow by its code": ({"error": {"message": "odd", "code": "context_length_exceeded"}}, ContextOverflow, 400),
+    "a prefix without JSON": ({"error": "Engine protocol predict request returned 400: odd"}, BackendRequestError, 400),
+    "a fault of the engine": (
+        _from_engine(500, {"code": 500, "message": "odd", "type": "server_error"}),
+        BackendError,
+        502,
+    ),
+    "a busy engine": (_from_engine(503, {"code": 503, "message": "Loading model"}), ServerBusy, 503),
+    "an unprocessable request": (_from_engine(422, {"message": "odd"}), BackendRequestError, 400),
+    "a crash that is called a request error": (
+        {"error": {"message": CRASHED, "type": "invalid_request_error", "code": 400}},
+        ModelLoadError,
+        500,
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "kind", "status"), ENGINE_ERRORS.values(), ids=ENGINE_ERRORS.keys())
+@pytest.mark.parametrize(
+    "parse", [parse_error_event, lambda body: parse_error_response(500, body)], ids=["event", "500"]
+)
+def test_the_status_of_the_engine_outranks_that_of_the_response(parse, body, kind, status):
+    error = parse(json.dumps(body).encode())
+    assert (type(error), error.status) == (kind, status)
+
+
+PARAM = {"message": "Invalid", "param": "messages[0].content", "code": "invalid_type"}
+
+
+@pytest.mark.parametrize("body", [{"error": PARAM}, _from_engine(400, PARAM), PARAM])
+def test_param_and_code_survive(body):
+    error = parse_error_response(400, json.dumps(body).encode())
+    assert (error.text, error.param, error.code) == ("Invalid", "messages[0].content", "invalid_type")
+
+
+@pytest.mark.parametrize("odd", [5, None, True, [], {}, ""])
+def test_param_and_code_are_texts_or_absent(odd):
+    error = parse_error_response(400, json.dumps({"error": PARAM | {"param": odd, "code": odd}}).encode())
+    assert (error.param, error.code) == (None, None)
+
+
+def test_a_fault_of_lm_studio_names_no_part_of_the_request():
+    error = parse_error_response(500, json.dumps({"error": PARAM}).encode())
+    assert (error.param, error.code) == (None, None)
 
 
 NOT_LOADED = [
@@ -88,6 +179,7 @@ NOT_LOADED = [
     "Model is not loaded.",
 ]
 TEXTS = [
+    *((text, ContextOverflow, 400) for text in OVERFLOWS),
     *((text, BackendRequestError, 400) for text in REFUSED),
     *((text, ModelLoadError, 500) for text in FAILED),
     *((text, ModelEvicted, 500) for text in EVICTED),

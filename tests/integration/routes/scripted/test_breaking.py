@@ -121,7 +121,7 @@ def test_a_forwarded_request_is_sent_again_after_an_eviction(client, backend):
 
 def test_a_forwarded_effort_that_is_rejected_is_left_out(client, backend):
     in_turn(backend, refusal("Invalid reasoning_effort"), GOOD)
-    body = {"model": "plain-7b", "messages": TURNS, "stream": True, "reasoning_effort": "low"}
+    body = {"model": "qwen/qwen3-8b", "messages": TURNS, "stream": True, "reasoning_effort": "low"}
     assert client.post("/v1/chat/completions", body).status_code == 200
     assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["low", None]
 
