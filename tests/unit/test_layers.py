@@ -20,8 +20,8 @@ LAYERS = (
     {"middleware"},
     {"routes"},
     {"app"},
-    {"flask_shim", "serving", "wsgi"},
-    {"deploy", "doctor", "embedded"},
+    {"serving", "wsgi"},
+    {"flask_shim", "deploy", "doctor", "embedded"},
     {"cli"},
 )
 """What may import what, low to high: every part imports only from sets above its own line."""
