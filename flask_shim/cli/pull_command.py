@@ -10,9 +10,9 @@ import click
 from flask_shim.cli.cli_context import busy, open_services
 from flask_shim.cli.progress import Display, showing
 from flask_shim.cli.setting_options import backend_options
-from flask_shim.errors import ModelNotFound
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
+from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.pull_records import Wanted, to_wanted

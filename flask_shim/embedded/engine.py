@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from flask_shim.embedded import engine_process
-from flask_shim.errors import ClientDisconnected, ModelLoadError, NotSupported
+from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError, NotSupported
 
 Gone = Callable[[], bool]
 """Says whether the client has hung up."""

@@ -16,7 +16,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
 from flask_shim.embedded.engine import Engine, Gone
-from flask_shim.errors import BackendProtocolError, ClientDisconnected
+from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected
 
 TICK_SECONDS = 0.1
 SEND_SECONDS = 60.0

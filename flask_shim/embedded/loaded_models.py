@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from flask_shim.embedded.engine import Engine, EngineSpec, Gone, start_engine
 from flask_shim.embedded.library import TINY, Entry
 from flask_shim.embedded.mini_settings import MiniSettings
-from flask_shim.errors import ClientDisconnected, ModelLoadError
+from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError
 
 log = logging.getLogger(__name__)
 

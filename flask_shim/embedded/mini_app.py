@@ -11,7 +11,7 @@ from flask_shim.embedded import error_bodies, inference_routes, model_routes, re
 from flask_shim.embedded.json_response import json_answer
 from flask_shim.embedded.mini_services import Asked, MiniServices
 from flask_shim.embedded.mini_settings import DEFAULTS, Generation, MiniSettings
-from flask_shim.errors import ClientDisconnected
+from flask_shim.lmstudio.errors import ClientDisconnected
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     """Return a miniature LM Studio whose answers come from a real engine.
 
     ``app.extensions["miniature"]`` is its :class:`Studio`; whoever makes the app calls ``close()`` on that.
-    :class:`flask_shim.errors.NotSupported` if the engine is not installed.
+    :class:`flask_shim.lmstudio.errors.NotSupported` if the engine is not installed.
     """
     app = Flask(__name__, static_folder=None)
     # Preflights, doubled slashes: LM Studio sees none of Flask's comforts.

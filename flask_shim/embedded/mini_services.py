@@ -17,7 +17,7 @@ from flask_shim.embedded.library import Library
 from flask_shim.embedded.loaded_models import MiniLoadedModel, MiniLoadedModels
 from flask_shim.embedded.mini_settings import MiniSettings
 from flask_shim.embedded.name_resolution import MiniTarget, resolve
-from flask_shim.errors import ModelLoadError
+from flask_shim.lmstudio.errors import ModelLoadError
 
 
 class Asked(NamedTuple):
@@ -32,7 +32,7 @@ class MiniServices:
     """The library, the loaded models, the downloads and the journal of one miniature; closed by who made it."""
 
     def __init__(self, settings: MiniSettings) -> None:
-        """Load nothing yet; :class:`flask_shim.errors.NotSupported` if the engine is not installed."""
+        """Load nothing yet; :class:`flask_shim.lmstudio.errors.NotSupported` if the engine is not installed."""
         require_engine()
         self.settings = settings
         self.library = Library(settings.models)

@@ -13,7 +13,7 @@ from flask_shim.embedded.json_response import json_answer
 from flask_shim.embedded.library import Entry
 from flask_shim.embedded.loaded_models import LoadConfig
 from flask_shim.embedded.mini_services import client_gone, mini_services
-from flask_shim.errors import ModelLoadError
+from flask_shim.lmstudio.errors import ModelLoadError
 
 routes = Blueprint("models", __name__)
 

@@ -16,7 +16,7 @@ from flask_shim.embedded.json_response import JSON_TYPE
 from flask_shim.embedded.loaded_models import MiniLoadedModel
 from flask_shim.embedded.mini_services import MiniServices, client_gone
 from flask_shim.embedded.name_resolution import MiniTarget
-from flask_shim.errors import BackendProtocolError, ClientDisconnected
+from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected
 
 Payload = dict[str, Any]
 

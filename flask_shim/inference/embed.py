@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_shim.errors import BackendRequestError
 from flask_shim.lmstudio import BackendCall, Kind, LMStudio
+from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ResolvedModel

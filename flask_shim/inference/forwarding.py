@@ -12,9 +12,9 @@ import orjson
 from flask import Response
 
 from flask_shim.error_responses import anthropic_error, openai_error
-from flask_shim.errors import BackendProtocolError, ServerBusy
 from flask_shim.inference.streaming import ToError, stream_response
 from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.lmstudio.errors import BackendProtocolError, ServerBusy
 from flask_shim.lmstudio.http.error_parsing import (
     parse_error_event,
     parse_error_response,

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask_shim.config import Config
-from flask_shim.errors import ClientDisconnected, ModelNotFound, ShimError
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.lmstudio.errors import ClientDisconnected, ModelNotFound
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.translate.ollama.alias_defaults import context_of

@@ -7,9 +7,10 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 
-from flask_shim.errors import ClientDisconnected, ShimError
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
 from flask_shim.models.alias_store import AliasStore
 from flask_shim.models.manager import ModelManager

@@ -12,9 +12,9 @@ import orjson
 from flask import Response
 
 from flask_shim.error_responses import JSON_UTF8
-from flask_shim.errors import NotSupported
 from flask_shim.inference.completion import Completion
 from flask_shim.inference.streaming import stream_response
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.observability.request_context import RequestRecord, current
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
 from flask_shim.translate.answer.encoder import NDJSON, Encoder

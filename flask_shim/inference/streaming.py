@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Response
 
-from flask_shim.errors import ClientDisconnected, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.observability.request_context import current
 
 log = logging.getLogger(__name__)

@@ -10,15 +10,15 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from flask_shim.errors import (
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
+from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
     NoSuchEndpoint,
     NotSupported,
-    ShimError,
 )
-from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
 from flask_shim.lmstudio.http.transport import Transport
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.lmstudio.model import Model

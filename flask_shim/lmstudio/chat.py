@@ -56,7 +56,7 @@ class Chat:
     """An answer while it is made: an iterator over its pieces, and a context manager.
 
     Closing it, or leaving the ``with`` block, before the end makes LM Studio stop. It must be closed or read to the
-    end. Iterating raises exceptions of :mod:`flask_shim.errors` if the answer is not completed.
+    end. Iterating raises exceptions of :mod:`flask_shim.lmstudio.errors` if the answer is not completed.
     """
 
     def __init__(self, stream: EventStream, stack: ExitStack) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from flask_shim.errors import BackendProtocolError, BackendRequestError, NoModelLoaded, NotSupported
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.chat import Chat, Messages, chat_payload
 from flask_shim.lmstudio.connection import CHAT, COMPLETIONS, EMBEDDINGS, Connection, as_object
 from flask_shim.lmstudio.downloads import Download, Downloads, follow_with_tool
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendRequestError, NoModelLoaded, NotSupported
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.session import build_session
@@ -27,7 +27,7 @@ GREETING = "/lmstudio-greeting"
 
 
 class LMStudio(Connection):
-    """One LM Studio. All methods may be called from any thread and raise exceptions of :mod:`flask_shim.errors`."""
+    """A client for one LM Studio. Every method may be called from any thread and raises :class:`LMStudioError` only."""
 
     def __init__(
         self,

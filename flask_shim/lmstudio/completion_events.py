@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from flask_shim.errors import BackendProtocolError
+from flask_shim.lmstudio.errors import BackendProtocolError
 
 DONE = b"[DONE]"
 

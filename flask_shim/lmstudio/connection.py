@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from flask_shim.errors import BackendProtocolError, BackendUnavailable, ModelNotFound
 from flask_shim.lmstudio.catalogue import Listing, ModelListCache
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable, ModelNotFound
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.event_stream import EventStream
 from flask_shim.lmstudio.http.options import ClientOptions
@@ -30,7 +30,7 @@ Me = TypeVar("Me", bound="Connection")
 
 
 class Connection:
-    """How to ask one LM Studio. Methods may be called from any thread and raise :mod:`flask_shim.errors`."""
+    """How to ask one LM Studio. Methods may be called from any thread and raise :mod:`flask_shim.lmstudio.errors`."""
 
     def __init__(self, options: ClientOptions | None = None, session_factory: SessionFactory = build_session) -> None:
         """Connect to nothing yet; ``session_factory`` is the seam for proxies and TLS set-ups of your own."""

@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import orjson
 
-from flask_shim.errors import (
+from flask_shim.lmstudio.api_versions import whole_number
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
     BackendUnavailable,
 )
-from flask_shim.lmstudio.api_versions import whole_number
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import error_text
 from flask_shim.lmstudio.http.transport import Transport

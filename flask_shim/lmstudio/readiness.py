@@ -9,17 +9,17 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from flask_shim.errors import (
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.client import LMStudio
+from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
     ModelNotFound,
     NotSupported,
     ServerBusy,
-    ShimError,
 )
-from flask_shim.lmstudio.client import LMStudio
-from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.model import Model
 

@@ -8,9 +8,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_shim.errors import BackendRequestError, ModelLoadError, NoModelLoaded, NoSuchEndpoint, NotSupported
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
 from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.errors import (
+    BackendRequestError,
+    ModelLoadError,
+    NoModelLoaded,
+    NoSuchEndpoint,
+    NotSupported,
+)
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from flask_shim.errors import Forbidden, NotSupported, ShimError
+from flask_shim.errors import Forbidden, ShimError
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.models.keep_alive import KeepAliveTracker
 from flask_shim.models.loader import CAN_MANAGE, ModelLoader, ModelRequirements
 from flask_shim.models.model_use import ModelUse

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from flask_shim.errors import ModelEvicted, NoModelLoaded, ShimError, UnsupportedReasoningEffort
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort
 from flask_shim.models.loader import ModelLoader, ModelRequirements
 from flask_shim.translate.ollama.payloads import Payload
 

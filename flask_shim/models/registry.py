@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from flask_shim.errors import ModelNotFound
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.connection import NEWS_SECONDS
+from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.name_matching import find_model

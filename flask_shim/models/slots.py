@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from flask_shim.errors import ServerBusy
+from flask_shim.lmstudio.errors import ServerBusy
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 """Ollama's text, both spaces included: clients look for "busy"."""

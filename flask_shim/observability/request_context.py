@@ -8,7 +8,8 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from flask_shim.errors import BackendError, ClientDisconnected, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import BackendError, ClientDisconnected
 
 DONE = "done"
 CLIENT_DISCONNECTED = "client_disconnected"

@@ -11,7 +11,8 @@ import time
 import orjson
 from flask import Blueprint, Response, request
 
-from flask_shim.errors import BadRequest, ModelNotFound, NotSupported, ShimError
+from flask_shim.errors import BadRequest, ShimError
+from flask_shim.lmstudio.errors import ModelNotFound, NotSupported
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas import load_copy, load_create, load_delete, load_push
 from flask_shim.services import services

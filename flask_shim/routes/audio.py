@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from flask_shim.errors import BadRequest, NotSupported
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.errors import NotSupported
 
 bp = Blueprint("audio", __name__)
 

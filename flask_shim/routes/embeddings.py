@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
-from flask_shim.errors import BackendRequestError, BadRequest, ShimError
+from flask_shim.errors import BadRequest, ShimError
 from flask_shim.inference.embed import EmbeddingResult, is_listed_as_llm, request_embeddings
 from flask_shim.inference.forwarding import ForwardRequest, forward
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import EMBEDDINGS
+from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask_shim.errors import BadRequest, Forbidden, ModelNotFound, ShimError
+from flask_shim.errors import BadRequest, Forbidden, ShimError
+from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import services
 from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from flask_shim.errors import BadRequest, NoSuchEndpoint
+from flask_shim.errors import BadRequest
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming

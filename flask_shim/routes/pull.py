@@ -8,10 +8,11 @@ import orjson
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import ollama_error
-from flask_shim.errors import BackendError, BadRequest, ModelNotFound, NotSupported, ShimError
+from flask_shim.errors import BadRequest, ShimError
 from flask_shim.inference.pull_progress import Pull, Steps, already_pulled
 from flask_shim.inference.streaming import disconnect_check, stream_response
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_pull

@@ -11,7 +11,8 @@ from flask import Blueprint, Response, current_app, request
 
 from flask_shim._version import __version__
 from flask_shim.error_responses import error_response, json_response
-from flask_shim.errors import BackendUnavailable, NoModelLoaded, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import BackendUnavailable, NoModelLoaded
 from flask_shim.observability.request_context import current
 from flask_shim.routes import service_chats, service_models
 

@@ -6,8 +6,8 @@ import time
 
 from flask import Blueprint, Response, request
 
-from flask_shim.errors import ModelNotFound, NoModelLoaded
 from flask_shim.inference.respond import send_completion
+from flask_shim.lmstudio.errors import ModelNotFound, NoModelLoaded
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.chat_completion import open_chat
 from flask_shim.routes.service_models import find

@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
-from flask_shim.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, ServerBusy, ShimError
+from flask_shim.errors import ShimError
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import BackendCall, Model
+from flask_shim.lmstudio.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, ServerBusy
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas.service_schemas import LoadSchema, UnloadSchema, read
 from flask_shim.services import services

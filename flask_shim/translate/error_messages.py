@@ -6,7 +6,8 @@ Cline by OpenAI's code, Continue by "maximum context length".
 
 from __future__ import annotations
 
-from flask_shim.errors import ContextOverflow, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import ContextOverflow
 
 
 def ollama_message(error: ShimError) -> str:

@@ -13,8 +13,8 @@ from support.ports import unused_port
 from support.processes import ShimProcess
 from support.watched import PROMPT, chat
 
-from flask_shim.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
+from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
 
 SOON = 3.0
 """Seconds in which a failure has to be told whose timeout is less than one."""

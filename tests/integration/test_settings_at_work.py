@@ -13,8 +13,8 @@ from support.answers import lm_studio, model, reads, replies, streams
 from flask_shim import create_app
 from flask_shim.backend import client_options
 from flask_shim.config import Config
-from flask_shim.errors import BackendUnavailable
 from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.services import services_of
 

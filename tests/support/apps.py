@@ -16,7 +16,7 @@ from waitress.server import create_server
 
 from flask_shim import create_app
 from flask_shim.config import Config
-from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.services import services_of
 from flask_shim.serving._waitress import shut_down

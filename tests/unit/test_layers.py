@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[2] / "flask_shim"
 
 LAYERS = (
     {"_version", "errors", "config"},
-    {"observability", "lmstudio"},
-    {"translate"},
+    {"lmstudio"},
+    {"observability", "translate"},
     {"schemas", "error_responses"},
     {"backend", "models"},
     {"services", "inference", "openapi"},
@@ -130,6 +130,7 @@ def test_the_translation_is_pure():
     assert _within("flask_shim.translate") & _importing(*impure) == set()
     modules = {other for name in _within("flask_shim.translate") for other in _imported(name) if _is_ours(other)}
     values = {
+        "flask_shim.lmstudio.errors",
         "flask_shim.lmstudio.model",
         "flask_shim.lmstudio.completion_events",
         "flask_shim.lmstudio.tool_call_deltas",

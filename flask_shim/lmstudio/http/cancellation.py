@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from flask_shim.errors import BackendTimeout, ClientDisconnected, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 TICK_SECONDS = 0.1

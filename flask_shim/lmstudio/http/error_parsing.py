@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from flask_shim.errors import (
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
@@ -24,7 +25,6 @@ from flask_shim.errors import (
     NoModelLoaded,
     NoSuchEndpoint,
     ServerBusy,
-    ShimError,
     UnsupportedReasoningEffort,
 )
 

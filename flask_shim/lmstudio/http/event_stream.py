@@ -8,8 +8,9 @@ from contextlib import suppress
 
 import orjson
 
-from flask_shim.errors import BackendProtocolError, ShimError
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, decode_event
+from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.http.error_parsing import (
     parse_error_event,
     parse_error_response,

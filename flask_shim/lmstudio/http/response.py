@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import requests
 import urllib3
 
-from flask_shim.errors import BackendProtocolError, BackendTimeout, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
 from flask_shim.lmstudio.http._urllib3 import body_reader
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import FramingError

@@ -13,13 +13,13 @@ import requests
 import urllib3
 from urllib3.util.timeout import Timeout
 
-from flask_shim.errors import (
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendTimeout,
     BackendUnavailable,
     ServerBusy,
-    ShimError,
 )
 from flask_shim.lmstudio.http._urllib3 import CURRENT
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
@@ -35,7 +35,7 @@ SessionFactory = Callable[[ClientOptions], requests.Session]
 
 
 class Transport:
-    """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.errors`."""
+    """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.lmstudio.errors`."""
 
     def __init__(self, options: ClientOptions, session_factory: SessionFactory = build_session) -> None:
         """Make the Session; nothing is sent yet."""

@@ -19,11 +19,11 @@ from typing import IO, Any
 
 import orjson
 
-from flask_shim.errors import (
+from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
-    BadRequest,
+    InvalidModelName,
     NotSupported,
 )
 from flask_shim.lmstudio.http.cancellation import BackendCall
@@ -48,7 +48,7 @@ Output = int | IO[bytes]
 
 
 class CliTool:
-    """The program at one path. Methods raise exceptions of :mod:`flask_shim.errors`; a client that goes ends them."""
+    """The ``lms`` program at one path. Methods raise :class:`LMStudioError`; a cancelled call ends the program."""
 
     def __init__(self, program: Path, *, load_timeout: float | None = LOAD_SECONDS) -> None:
         """Start nothing yet; ``load_timeout`` is in seconds, None for no limit."""
@@ -150,7 +150,7 @@ class CliTool:
 def _operand(text: str) -> str:
     """Return the text if it cannot be taken for an option."""
     if text.startswith("-") or not text.isprintable() or not text:
-        raise BadRequest(f"the lms tool cannot be given that as a name: {text[:80]!r}")
+        raise InvalidModelName(f"the lms tool cannot be given that as a name: {text[:80]!r}")
     return text
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import encodable
+from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters, skip_space

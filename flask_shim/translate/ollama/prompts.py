@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from flask_shim.errors import BadRequest, NotSupported, ShimError
+from flask_shim.errors import BadRequest, ShimError
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.capabilities import check_generate
 from flask_shim.translate.ollama.context import turns_before

@@ -10,7 +10,8 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask_shim.errors import BackendProtocolError, BackendRequestError, BadRequest
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendRequestError
 from flask_shim.translate.ollama.payloads import Payload
 
 Vector = list[float]

@@ -5,8 +5,8 @@ import json
 import pytest
 from support.fake_lmstudio import FakeLMStudio
 
-from flask_shim.errors import ClientDisconnected, NotSupported
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
+from flask_shim.lmstudio.errors import ClientDisconnected, NotSupported
 from flask_shim.lmstudio.lms.tool import CliTool
 from flask_shim.services import services_of
 

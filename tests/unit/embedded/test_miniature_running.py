@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from flask_shim.embedded import MiniLMStudio, MiniSettings, engine
-from flask_shim.errors import NotSupported
+from flask_shim.lmstudio.errors import NotSupported
 
 
 def test_three_starts_and_stops_leave_nothing(connect):

@@ -8,7 +8,7 @@ from support.answers import reads, replies
 from support.ports import unused_port
 from support.sending import body_of
 
-from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.http import loopback
 
 NOBODY = "127.0.0.2"

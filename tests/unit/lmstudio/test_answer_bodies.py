@@ -10,7 +10,7 @@ import pytest
 from support.answers import reads, replies
 from support.sending import body_of, exchanged, post
 
-from flask_shim.errors import BackendError, BackendProtocolError
+from flask_shim.lmstudio.errors import BackendError, BackendProtocolError
 
 
 def chunked(*blocks, ends=True):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from flask_shim.errors import BackendTimeout, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 
 

@@ -8,8 +8,14 @@ import responses
 from support.listed import UNEXPECTED, URL
 from support.recorded import V1, recorded
 
-from flask_shim.errors import BackendError, BackendProtocolError, BackendTimeout, BackendUnavailable, ServerBusy
 from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.errors import (
+    BackendError,
+    BackendProtocolError,
+    BackendTimeout,
+    BackendUnavailable,
+    ServerBusy,
+)
 
 
 @pytest.mark.parametrize("generation", ApiVersion)

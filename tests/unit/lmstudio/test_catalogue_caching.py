@@ -12,10 +12,10 @@ from support.listed import URL
 from support.ports import unused_port
 from support.recorded import V0, V1
 
-from flask_shim.errors import BackendError, BackendTimeout, BackendUnavailable
 from flask_shim.lmstudio import ClientOptions, catalogue
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.catalogue import CONTACT_SECONDS, PROBE_SECONDS, ModelListCache
+from flask_shim.lmstudio.errors import BackendError, BackendTimeout, BackendUnavailable
 from flask_shim.lmstudio.http.transport import Transport
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 

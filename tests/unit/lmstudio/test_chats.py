@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from support.answers import END, USAGE, by_path, endless, event, lm_studio, model, replies, sse, streams
 
-from flask_shim.errors import (
+from flask_shim.lmstudio import BackendCall, End, Reasoning, Text, ToolCall
+from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendUnavailable,
     ClientDisconnected,
     ModelNotFound,
 )
-from flask_shim.lmstudio import BackendCall, End, Reasoning, Text, ToolCall
 
 
 def delta(**parts):

@@ -6,16 +6,16 @@ import time
 import pytest
 from support.fake_lms import CAN_RUN_SCRIPTS, WHY_NOT, FakeLms, in_memory, on_disk
 
-from flask_shim.errors import (
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
-    BadRequest,
     ClientDisconnected,
     ModelLoadError,
     NotSupported,
 )
-from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.lms.output import Progress
 from flask_shim.lmstudio.lms.tool import CliTool
 

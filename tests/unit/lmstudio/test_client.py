@@ -11,7 +11,9 @@ from support.ports import unused_port
 from support.recorded import FILES, OPENAI, V0, V1
 
 from flask_shim.backend import client_from_env
-from flask_shim.errors import (
+from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, Model
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
@@ -20,8 +22,6 @@ from flask_shim.errors import (
     ModelNotFound,
     NotSupported,
 )
-from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, Model
-from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.http.session import build_session
 from flask_shim.lmstudio.model import Instance
 

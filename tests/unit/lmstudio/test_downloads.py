@@ -6,9 +6,9 @@ import time
 import pytest
 from support.fake_lmstudio import FakeLMStudio, Status
 
-from flask_shim.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, downloads
 from flask_shim.lmstudio.downloads import Download, Downloads, pause, read_download
+from flask_shim.lmstudio.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 
 START = "POST /api/v1/models/download"
 STATUS = "GET /api/v1/models/download/status/job_1"

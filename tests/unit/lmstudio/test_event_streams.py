@@ -9,16 +9,16 @@ from contextlib import closing
 import pytest
 from support.answers import END, USAGE, event, reads, sse, streams
 
-from flask_shim.errors import (
+from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.completion_events import Usage
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendTimeout,
     ClientDisconnected,
     ModelLoadError,
 )
-from flask_shim.lmstudio import BackendCall
-from flask_shim.lmstudio.client import CHAT
-from flask_shim.lmstudio.completion_events import Usage
 
 CRASHED = "The model has crashed without additional information. (Exit code: null)"
 CRASH = {"error": {"message": CRASHED}, "message": CRASHED}

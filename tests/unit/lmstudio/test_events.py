@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import (
     CallDelta,
     Choice,
@@ -18,6 +17,7 @@ from flask_shim.lmstudio.completion_events import (
     Usage,
     decode_event,
 )
+from flask_shim.lmstudio.errors import BackendProtocolError
 
 
 def choice_of(payload):

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.sending import exchanged, post
 
-from flask_shim.errors import BackendTimeout, ClientDisconnected
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -9,8 +9,14 @@ from support.answers import reads, replies
 from support.ports import unused_port
 from support.sending import CHAT, exchanged, post
 
-from flask_shim.errors import BackendError, BackendTimeout, BackendUnavailable, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import (
+    BackendError,
+    BackendTimeout,
+    BackendUnavailable,
+    ClientDisconnected,
+    ServerBusy,
+)
 
 
 def silent(peer):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.answers import USAGE, replies, sse
 
-from flask_shim.errors import (
+from flask_shim.lmstudio.completion_events import Usage
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,
@@ -13,7 +14,6 @@ from flask_shim.errors import (
     NoModelLoaded,
     NoSuchEndpoint,
 )
-from flask_shim.lmstudio.completion_events import Usage
 
 CRASHED = "The model has crashed without additional information. (Exit code: null)"
 CRASH = {"error": {"message": CRASHED}, "message": CRASHED}

@@ -19,7 +19,7 @@ BLOCKED = ("flask", "werkzeug", "jinja2", "waitress", "click", "rich", "promethe
 WITHOUT_FLASK = f"""
 import sys
 sys.modules.update(dict.fromkeys({BLOCKED!r}))
-from flask_shim.errors import BackendUnavailable
+from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio import ClientOptions, LMStudio, ensure_ready
 assert not {{"marshmallow", "platformdirs", "dotenv"}} & set(sys.modules)
 try:

@@ -7,8 +7,8 @@ from support.fake_lmstudio import CRASHED, NONE_LOADED, FakeLMStudio
 
 from flask_shim.backend import client_from_env
 from flask_shim.config import Config
-from flask_shim.errors import BackendError, BackendUnavailable, ModelNotFound, NotSupported
 from flask_shim.lmstudio import ClientOptions, LMStudio, downloads, ensure_ready, readiness
+from flask_shim.lmstudio.errors import BackendError, BackendUnavailable, ModelNotFound, NotSupported
 
 LOAD = "/api/v1/models/load"
 CHAT = "/v1/chat/completions"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.errors import (
+from flask_shim.lmstudio.errors import (
     BackendError,
     BackendProtocolError,
     BackendRequestError,

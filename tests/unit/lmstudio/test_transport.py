@@ -10,7 +10,7 @@ from support.answers import by_path, reads, replies
 from support.ports import unused_port
 from support.sending import CHAT, LIST, body_of, exchanged, post
 
-from flask_shim.errors import BackendProtocolError, BackendUnavailable
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable
 
 
 def test_a_refused_connection_names_lm_studio_and_where_it_was_looked_for(client_of):

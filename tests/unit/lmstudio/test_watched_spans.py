@@ -3,8 +3,8 @@
 import pytest
 from support.fake_lmstudio import FakeLMStudio
 
-from flask_shim.errors import BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
+from flask_shim.lmstudio.errors import BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio.http.cancellation import Watchdog
 
 NO_VECTORS = {"model": "m", "input": []}

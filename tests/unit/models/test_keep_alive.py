@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from flask_shim.errors import ClientDisconnected
 from flask_shim.lmstudio import BackendCall, Instance, Model
+from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 
 

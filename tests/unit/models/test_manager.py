@@ -9,8 +9,9 @@ import pytest
 from support.fake_lmstudio import CHAT, CRASHED, LOAD, NONE_LOADED, UNLOAD, FakeLMStudio, Status
 
 from flask_shim.config import Config
-from flask_shim.errors import BackendRequestError, Forbidden, ModelEvicted, ModelLoadError, NoModelLoaded
+from flask_shim.errors import Forbidden
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import BackendRequestError, ModelEvicted, ModelLoadError, NoModelLoaded
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.services import Services
 

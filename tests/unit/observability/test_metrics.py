@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.apps import NoBackend, guarded
 
 from flask_shim.config import Config
-from flask_shim.errors import BackendTimeout, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
 from flask_shim.models.slots import Slots
 from flask_shim.observability import access_log, metrics
 from flask_shim.observability.metrics import MOST_MODELS, OTHER

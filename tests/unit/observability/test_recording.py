@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from support.apps import guarded, sent, served, status_of
 
 from flask_shim import error_responses
-from flask_shim.errors import BackendTimeout, ClientDisconnected, ModelLoadError, ModelNotFound, ServerBusy
+from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ModelLoadError, ModelNotFound, ServerBusy
 from flask_shim.observability import access_log
 from flask_shim.observability.request_context import current, current_id
 

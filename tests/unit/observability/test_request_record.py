@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from flask_shim import errors
+from flask_shim.lmstudio import errors
 from flask_shim.observability.request_context import RequestRecord, current, current_id, enter, kind_of, new_id
 
 EVERY_ERROR = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.errors import BadRequest, NotSupported
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.prompts import check_raw, completion_prompt
 from flask_shim.translate.ollama.requests import GenerateRequest, Message

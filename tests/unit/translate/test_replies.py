@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut
 
-from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import Usage, decode_event
+from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
 from flask_shim.translate.answer.full_answer import FullAnswer
 

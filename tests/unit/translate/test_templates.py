@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.errors import NotSupported, ShimError
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.prompts import (
     chat_prompt,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut, singly
 
-from flask_shim.errors import BackendProtocolError
 from flask_shim.lmstudio.completion_events import CallDelta, FunctionDelta
+from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.translate.answer.tool_calls import CallAssembler
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 

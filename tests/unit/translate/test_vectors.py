@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.errors import BackendProtocolError, BackendRequestError, BadRequest
+from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendRequestError
 from flask_shim.translate.ollama.vectors import (
     check_lengths,
     embed_payload,
