@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 
 class ShimError(Exception):
-    """A failure with a text for the client and the HTTP status it deserves."""
+    """An error with a text for the client and an HTTP status."""
 
     status = 500
     param: str | None = None
@@ -40,7 +40,7 @@ class ShimError(Exception):
 
     @property
     def safe_text(self) -> str:
-        """The text without the words of others, which may hold a prompt; also where it repeats what caused it."""
+        """The text for logs: quotations of LM Studio or a client, which may contain a prompt, are replaced."""
         if self.log_text:
             return self.log_text
         told = self.text
@@ -51,7 +51,7 @@ class ShimError(Exception):
 
 
 def _causes(exc: BaseException) -> Iterator[ShimError]:
-    """Yield the failures of ours that led to this one, the latest first."""
+    """Yield the chain of our own exceptions behind ``exc``, the latest first."""
     seen = {id(exc)}  # an exception that is raised from itself is its own cause
     cause = exc.__cause__ or exc.__context__
     while cause is not None and id(cause) not in seen:
@@ -62,19 +62,19 @@ def _causes(exc: BaseException) -> Iterator[ShimError]:
 
 
 class BadRequest(ShimError):
-    """The client sent what cannot be read or done."""
+    """The request cannot be read or executed."""
 
     status = 400
 
 
 class Forbidden(ShimError):
-    """Host or origin are not allowed, or the action is switched off."""
+    """The host or origin is not allowed, or the action is switched off."""
 
     status = 403
 
 
 class Unauthorized(ShimError):
-    """A key is required and none, or a wrong one, was given."""
+    """A key is required, and the request has none or a wrong one."""
 
     status = 401
 

@@ -37,45 +37,45 @@ class InvalidModelName(LMStudioError):
 
 
 class ModelNotFound(LMStudioError):
-    """No model answers to that name; nothing was sent to the backend."""
+    """LM Studio lists no model of that name; no request was sent."""
 
     status = 404
 
 
 class ClientDisconnected(LMStudioError):
-    """The client hung up, so nobody will read the answer."""
+    """The client disconnected, so the request was cancelled."""
 
     status = 499
 
     def __init__(self, text: str = "request canceled") -> None:
-        """Use Ollama's words unless the caller knows better ones."""
+        """Use Ollama's text by default."""
         super().__init__(text)
 
 
 class NotSupported(LMStudioError):
-    """What was asked for does not exist on this backend, or nowhere in LM Studio."""
+    """This LM Studio, or every LM Studio, lacks the feature."""
 
     status = 501
 
 
 class NoSuchEndpoint(NotSupported):
-    """The backend's version lacks the route that would be needed."""
+    """The version of LM Studio lacks the route."""
 
 
 class ServerBusy(LMStudioError):
-    """No free slot, or the shim is draining; the same request may succeed later."""
+    """No slot or connection is free, or the server is draining; repeat the request later."""
 
     status = 503
 
 
 class BackendError(LMStudioError):
-    """Something on LM Studio's side failed."""
+    """LM Studio failed."""
 
     status = 502
 
 
 class BackendUnavailable(BackendError):
-    """No connection was made, so nothing ran; safe to try again. ``why`` is the cause in two or three words."""
+    """No connection was made, so the request can be repeated. ``why`` is the cause in two or three words."""
 
     status = 503
 
@@ -86,27 +86,27 @@ class BackendUnavailable(BackendError):
 
 
 class BackendTimeout(BackendError):
-    """LM Studio kept silent for longer than the timeout of that phase."""
+    """LM Studio was silent for longer than a timeout."""
 
     status = 504
 
 
 class BackendProtocolError(BackendError):
-    """The answer was cut, garbled, or not what was asked for."""
+    """The answer was cut, malformed, or not what was requested."""
 
 
 class BackendRequestError(BackendError):
-    """LM Studio answered with an error of its own; ``text`` is what it said."""
+    """LM Studio rejected the request; ``text`` is its own text."""
 
     status = 400
 
 
 class NoModelLoaded(BackendRequestError):
-    """Nothing is loaded and the backend does not load on demand: cured by loading the model and asking again."""
+    """No model is loaded and LM Studio does not load on demand: load the model and repeat the request."""
 
 
 class UnsupportedReasoningEffort(BackendRequestError):
-    """The model or the backend's version rejects ``reasoning_effort``: cured by asking again without it."""
+    """The model or the backend's version rejects ``reasoning_effort``: repeat the request without it."""
 
 
 class ContextOverflow(BackendRequestError):
@@ -120,10 +120,10 @@ class ContextOverflow(BackendRequestError):
 
 
 class ModelLoadError(BackendError):
-    """The model crashed, was unloaded under us, or could not be loaded."""
+    """The model crashed or could not be loaded."""
 
     status = 500
 
 
 class ModelEvicted(ModelLoadError):
-    """The model was unloaded while a request used it: cured by asking again, unless output was already sent."""
+    """The model was unloaded while a request used it: repeat the request, unless output was already sent."""

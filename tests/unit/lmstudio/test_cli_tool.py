@@ -6,7 +6,6 @@ import time
 import pytest
 from support.fake_lms import CAN_RUN_SCRIPTS, WHY_NOT, FakeLms, in_memory, on_disk
 
-from flask_shim.errors import BadRequest
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import (
     BackendProtocolError,
@@ -119,14 +118,14 @@ def _lives_on(thread):
 @pytest.mark.parametrize("work", [lambda tool, name: list(tool.get(name)), lambda tool, name: tool.load(name)])
 def test_name_that_could_be_an_option_reaches_no_command(fake, work, name):
     lms = fake(models=[{"modelKey": name, "path": name}], offered=[name])
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidModelName):
         work(CliTool(lms.program), name)
     assert [call for call in lms.calls if call[0] != "ls"] == []
 
 
 def test_identifier_that_could_be_an_option_is_not_unloaded(fake):
     lms = fake(loaded=[in_memory("--all", "a")])
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidModelName):
         CliTool(lms.program).unload("a")
     assert lms.calls == [["ps", "--json"]]
 
