@@ -29,7 +29,7 @@ class ShimError(Exception):
     ) -> None:
         """Keep ``text`` for the client; ``retry_after`` is in seconds.
 
-        ``own_words`` is the text for a log, needed where ``text`` quotes LM Studio, a model or a client.
+        ``log_text`` is the text for a log, needed where ``text`` quotes LM Studio, a model or a client.
         """
         super().__init__(text)
         self.text = text

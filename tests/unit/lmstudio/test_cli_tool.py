@@ -12,6 +12,7 @@ from flask_shim.lmstudio.errors import (
     BackendRequestError,
     BackendTimeout,
     ClientDisconnected,
+    InvalidModelName,
     ModelLoadError,
     NotSupported,
 )
