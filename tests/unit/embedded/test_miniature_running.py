@@ -39,8 +39,8 @@ def test_taken_port_is_an_error(miniature):
 def test_engine_ends_when_its_parent_is_killed(until):
     script = (
         "import sys, time\n"
-        "from flask_shim.embedded import Miniature\n"
-        "miniature = Miniature()\n"
+        "from flask_shim.embedded import MiniLMStudio\n"
+        "miniature = MiniLMStudio()\n"
         "studio = miniature.studio\n"
         "resident = studio.borrow(studio.resolve('tiny-chat'), None, lambda: False)\n"
         "print(resident.engine.address[1], flush=True)\n"
