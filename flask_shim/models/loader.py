@@ -103,8 +103,8 @@ class ModelLoader:
     def load_on_demand(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall) -> None:
         """Load a model with any context, in the way that this version of the backend has for it."""
         target = requirements.target
-        if target.listing.generation is ApiVersion.V1:
-            with suppress(NoSuchEndpoint):  # the backend was downgraded after the list was read
+        if self.backend.listing().generation is ApiVersion.V1:  # the request's list may be of an older version
+            with suppress(NoSuchEndpoint):
                 self._load(requirements, loaded, call)
                 return
         try:

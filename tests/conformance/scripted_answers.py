@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.answers import streams
-from support.fake_lmstudio import CHAT, COMPLETIONS, EMBEDDINGS, FakeLMStudio, Status
+from support.fake_lmstudio import CHAT, COMPLETIONS, DOWNLOAD, EMBEDDINGS, UNKNOWN, FakeLMStudio, Status
 from support.socket_server import ReceivedRequest
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
@@ -131,7 +131,12 @@ def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
     return {"object": "list", "data": rows, "model": "embedder", "usage": {"prompt_tokens": 0, "total_tokens": 0}}
 
 
-_ANSWERS: dict[str, Callable[[dict[str, Any]], Any]] = {CHAT: _chat, COMPLETIONS: _completions, EMBEDDINGS: _embeddings}
+_ANSWERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    CHAT: _chat,
+    COMPLETIONS: _completions,
+    EMBEDDINGS: _embeddings,
+    DOWNLOAD: lambda _: UNKNOWN,
+}
 
 
 def _answer(asked: ReceivedRequest) -> Any:

@@ -51,7 +51,7 @@ def test_that_no_shim_is_there_is_told_as_json(name):
     with Front(name, [unused_port()]) as front:
         answer = front.asked("/api/chat", HELLO)
     assert answer.status == (503 if name == "haproxy" else 502)
-    assert "cannot reach" in answer.json["error"]
+    assert ("no shim answered" if name == "nginx-cluster" else "cannot reach") in answer.json["error"]
     assert answer.headers["content-type"] == "application/json"
 
 

@@ -147,7 +147,7 @@ def test_answer_without_content_is_a_failure(impatient, studio, path):
     studio.answers[CHAT] = replies(b"", "204 No Content")
     answer = impatient.asked(path, chat(stream=True))
     assert answer.status == 502
-    assert "status 204 and nothing else" in answer.body.decode()
+    assert "status 204 and an empty body" in answer.body.decode()
 
 
 def test_passed_on_object_beyond_the_limit_is_an_error(impatient, studio):

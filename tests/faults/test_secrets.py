@@ -63,7 +63,7 @@ def test_words_of_lm_studio_that_quote_a_prompt_reach_the_client_and_only_a_deta
         assert shim.wait() == 0
     assert all(PROMPT.encode() in answer.body and TOKEN.encode() not in answer.body for answer in answers)
     assert (PROMPT in shim.log) == is_logged
-    assert ("LM Studio's own words, which went to the client" in shim.log) != is_logged
+    assert ("LM Studio's error text, which was sent to the client" in shim.log) != is_logged
     assert TOKEN not in shim.log
 
 

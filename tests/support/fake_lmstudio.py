@@ -181,7 +181,9 @@ class FakeLMStudio:
             row = v1_model if version is ApiVersion.V1 else v0_model
             rows = [row(key, self._kind(key, version), context_length=loaded) for key, loaded in self.models.items()]
         if version is ApiVersion.OPENAI:
-            rows = [{"id": row.get("id") or row["key"], "object": "model"} for row in rows]
+            rows = [
+                {"id": row.get("id") or row["key"], "object": "model", "owned_by": "organization_owner"} for row in rows
+            ]
         return {"models": rows} if version is ApiVersion.V1 else {"object": "list", "data": rows}
 
     def _kind(self, key: str, version: ApiVersion) -> str:

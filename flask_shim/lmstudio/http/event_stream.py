@@ -97,7 +97,7 @@ class EventStream:
             answer.check_encoding()
             return
         if answer.status in (204, 205):
-            raise BackendProtocolError(f"LM Studio answered with status {answer.status} and nothing else")
+            raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
         if answer.status != 200:
             body = answer.read_all(self._link.max_answer_bytes)
             raise parse_error_response(answer.status, body, answer.headers, token=self._link.token)
