@@ -31,7 +31,7 @@ ANSWER_SECONDS = 30
 SHIM = "http://127.0.0.1:11434"
 ASK = '{"model": "tiny-chat", "messages": [{"role": "user", "content": "Hello"}]}'
 
-# A picture must not send those who look at it to somebody else's server for its font.
+# A picture must not load a font from another server.
 SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}}\n\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 

@@ -20,7 +20,7 @@ def say_start(config: Config, urls: Iterable[str]) -> None:
     click.echo(f"flask-shim {__version__}")
     _say("listening", " ".join(urls) + (", and on every other address" if _is_everywhere(config) else ""))
     if config.allow_open and not config.api_keys and not all(map(is_loopback, config.hosts)):
-        _say("open", "no key is asked for: whoever reaches this machine may use it (SHIM_ALLOW_OPEN)")
+        _say("open", "no key is required: every machine that reaches this one may use it (SHIM_ALLOW_OPEN)")
     if config.workers > 1:
         _say("workers", str(config.workers))
 

@@ -76,7 +76,7 @@ def _row(entry: Entry) -> Row:
 
 
 def _details(entry: Entry) -> Row:
-    """Return what is told of one model only, and what the name brings if it was made from the model."""
+    """Return the details that only ``show`` prints, with those of an alias if the name is one."""
     model = entry.model
     return {
         "display_name": model.display_name,

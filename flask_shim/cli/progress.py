@@ -30,7 +30,7 @@ class Display(Protocol):
     """What shows the progress of one download."""
 
     def show(self, done: int | None, total: int | None) -> None:
-        """Show how many bytes of how many are there, as far as that is told."""
+        """Show the downloaded and the total bytes, as far as they are known."""
 
 
 class Bar:

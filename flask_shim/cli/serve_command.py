@@ -52,7 +52,7 @@ def listeners_of(config: Config) -> list[socket.socket]:
     try:
         return open_listeners(config)
     except BindError as exc:
-        if config.log_file:  # a service has nobody who reads its console
+        if config.log_file:  # nothing reads the console of a service
             logging.getLogger(__name__).critical("%s", exc)
         raise Refusal(str(exc), BAD_SETTINGS) from exc
 

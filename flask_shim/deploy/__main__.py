@@ -1,4 +1,4 @@
-"""Write ``config/`` anew: ``python -m flask_shim.deploy`` from the top of the checkout."""
+"""Write the files of ``config/``: ``python -m flask_shim.deploy`` from the top of the checkout."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, st
 
 
 def save(text: str, path: Path) -> None:
-    """Write a rendered file so that whoever reads it takes it for what it is, also with a folder that is not ASCII."""
+    """Write a rendered file in the encoding that its program expects, also for folders that are not ASCII."""
     # PowerShell 5 takes a script without a byte order mark for one in the machine's old code page.
     path.write_text(text, encoding="utf-8-sig" if path.suffix == ".ps1" else "utf-8", newline="\n")
 

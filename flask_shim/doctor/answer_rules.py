@@ -66,7 +66,7 @@ def lists(rows: str, *keys: str) -> Fault:
 
 
 def tagged(heard: ProbeResponse) -> str:
-    """Want a tag in every name: clients ask for name:latest when there is none, and compare."""
+    """Require a tag in every name: clients append ``:latest`` to a name without one, and compare."""
     bare = [row["name"] for row in _rows(heard) if _is_text(row.get("name")) and ":" not in row["name"]]
     return f"{bare[0]} has no tag" if bare else ""
 

@@ -75,7 +75,7 @@ DIGESTS = Rule("digest", "every model has a digest of its own", answer_rules.own
 DESCRIBED = Rule("show", "every model is described", answer_rules.described, _IMITATION)
 CONTEXT = Rule(
     "context-told",
-    "the context of every model is told",
+    "every model has its context length",
     answer_rules.tells_context,
     "Update LM Studio: this version does not tell, and the client guesses.",
     Level.WARN,

@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 def ask_studio(link: ClientOptions) -> dict[str, ProbeResponse]:
-    """Ask the backend for all lists there may be, and for a word on itself if there is none.
+    """Request all model lists, and the greeting if no list is answered.
 
     One that is not there at all is asked once.
     """

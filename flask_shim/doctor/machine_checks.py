@@ -72,7 +72,7 @@ def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:
 
 
 def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:
-    """Judge who answers: the shim, and nobody else, wherever ``localhost`` leads first."""
+    """Judge which program answers: it must be the shim on both addresses of ``localhost``."""
     ours = [host for host, who in found.items() if who == SHIM]
     for host, who in found.items():
         if who not in (None, SHIM):
@@ -97,7 +97,7 @@ def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: 
         text = "localhost does not lead to it: programs on this machine do not find it by themselves"
         yield warn("localhost", text, f"Set SHIM_HOST=localhost,{','.join(ours)}.")
     elif localhost and localhost[0] in found and found[localhost[0]] is None:
-        text = f"localhost is {localhost[0]} first, where nobody answers: on Windows each connection loses 2 s by that"
+        text = f"localhost is {localhost[0]} first, where no program answers: on Windows each connection loses 2 s"
         yield warn("localhost", text, f"Set SHIM_HOST=localhost, or use {ours[0]} in the clients' settings.")
 
 

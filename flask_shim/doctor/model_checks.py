@@ -62,7 +62,7 @@ def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
 def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
     """Judge whether the models are enough for a client that wants that much context, and tools.
 
-    A client that ``asks`` says itself how much it wants, and the model is loaded anew for it.
+    A client that ``asks`` requests a context itself, and the model is reloaded with it.
     """
     chatting = [model for model in models if model.can_chat]
     if tools and chatting:
@@ -75,7 +75,7 @@ def _context(chatting: Sequence[Seen], context: int, *, asks: bool) -> Iterator[
     small = [model for model in chatting if 0 < model.context < context]
     loaded = [f"{model.name} ({model.context})" for model in small if model.is_loaded]
     if loaded and asks:
-        text = f"it asks for {context} tokens of context, for which this is loaded anew: {_names(loaded)}"
+        text = f"it asks for {context} tokens of context, so that these models are reloaded: {_names(loaded)}"
         yield note("context", text, "An LM Studio older than 0.4 cannot do that: there, load with more.")
     elif loaded:
         remedy = f"Set SHIM_DEFAULT_CONTEXT={context} (as far as the model goes), or load it with more in LM Studio."
@@ -88,14 +88,14 @@ def _context(chatting: Sequence[Seen], context: int, *, asks: bool) -> Iterator[
 
 
 class Choice(NamedTuple):
-    """A model to chat with, or why there is none."""
+    """A model to chat with, or the reason why no model is suitable."""
 
     model: Seen | None
     why: str = ""
 
 
 def to_chat_with(models: Sequence[Seen], wish: bool | None, *, least: int, tools: bool) -> Choice:
-    """Choose a model: a loaded one, and with less than ``least`` tokens of context it would be loaded anew.
+    """Choose a model: a loaded one is preferred; with less than ``least`` tokens of context it would be reloaded.
 
     ``wish`` True takes one that is not loaded, too, and False none at all.
     """

@@ -47,7 +47,7 @@ class ProbeResponse:
     @property
     def json(self) -> Any:
         """The body's JSON value, None if it is none."""
-        with suppress(orjson.JSONDecodeError):  # then there is none
+        with suppress(orjson.JSONDecodeError):  # not JSON
             return orjson.loads(self.body)
         return None
 

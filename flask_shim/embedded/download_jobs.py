@@ -42,7 +42,7 @@ class Job:
         }
 
     def status(self) -> dict[str, Any]:
-        """Return how far it is; speed and end are told only while it runs."""
+        """Return the state of the job; speed and estimated end only while it runs."""
         told = self.started() | {"status": self.state, "downloaded_bytes": self.downloaded_bytes}
         now = datetime.now(timezone.utc)
         speed = self.downloaded_bytes / max((now - self.started_at).total_seconds(), 1e-3)
@@ -80,7 +80,7 @@ class Downloads:
             return (running or self._begin(entry, files)).started()
 
     def status(self, job_id: str) -> dict[str, Any] | None:
-        """Return the state of a job; None if there is none of that id."""
+        """Return the state of a job, None for an unknown id."""
         job = self._jobs.get(job_id)
         return job.status() if job else None
 

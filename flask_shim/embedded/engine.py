@@ -86,7 +86,7 @@ class EngineSpec:
 
 
 class Engine:
-    """A running engine. Whoever starts it stops it; it also ends when this process does.
+    """A running engine. The caller stops it; it also ends with this process.
 
     ``address`` is host and port, and port 0 until it listens; ``settled`` says that it listens, or never will.
     """
@@ -136,7 +136,7 @@ class Engine:
 
     def _send(self, spec: dict[str, object]) -> None:
         stdin = cast("IO[bytes]", self._process.stdin)
-        # If it died before it read a word, its log says why, and whoever waits for it reads that.
+        # If it died before it read its input, its log has the reason, which the waiting thread reads.
         with suppress(OSError):
             stdin.write(json.dumps(spec).encode() + b"\n")
             stdin.flush()

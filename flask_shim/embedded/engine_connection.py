@@ -24,7 +24,7 @@ CHUNK_BYTES = 65536
 
 
 class _PatientReader(io.RawIOBase):
-    """The receiving half of a socket, which it owns: waits for ever, but not for a client who has gone."""
+    """The receiving half of a socket, which it owns: waits without a limit until the client disconnects."""
 
     def __init__(self, sock: socket.socket, is_disconnected: Gone) -> None:
         self._socket, self._gone = sock, is_disconnected
@@ -55,7 +55,7 @@ class _Plug:
 
 
 class EngineReply:
-    """An engine's answer as it arrives. Whoever opens it closes it; closing stops the generation."""
+    """An engine's answer as it arrives. The caller must close it; closing stops the generation."""
 
     def __init__(self, response: HTTPResponse) -> None:
         """Take over ``response``."""

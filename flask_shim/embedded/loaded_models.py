@@ -108,7 +108,7 @@ class MiniLoadedModels:
             resident.idle_since = self.settings.clock()
 
     def unload(self, instance_id: str) -> bool:
-        """End a copy, also in the middle of an answer; False if there is none of that id."""
+        """Stop a copy, also during an answer; return False for an unknown id."""
         with self._lock:
             resident = self._residents.pop(instance_id, None)
         self._stop([resident] if resident else [])

@@ -28,7 +28,7 @@ OPEN_PATH = "/lmstudio-greeting"
 def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     """Return a miniature LM Studio whose answers come from a real engine.
 
-    ``app.extensions["miniature"]`` is its :class:`Studio`; whoever makes the app calls ``close()`` on that.
+    ``app.extensions["miniature"]`` is its :class:`MiniServices`; the caller must call its ``close()``.
     :class:`flask_shim.lmstudio.errors.NotSupported` if the engine is not installed.
     """
     app = Flask(__name__, static_folder=None)

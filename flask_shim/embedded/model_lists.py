@@ -68,7 +68,7 @@ def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payl
 
 
 def load_config(entry: Entry, config: LoadConfig) -> Payload:
-    """Return how a model was loaded; of an embedding model only the context is told."""
+    """Return the configuration that a model was loaded with; for an embedding model only its context."""
     if entry.is_embedding:
         return {"context_length": config.context_length}
     return {name: value for name, value in asdict(config).items() if value is not None}

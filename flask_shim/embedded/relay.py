@@ -103,7 +103,7 @@ def _chunks(reply: EngineReply, resident: MiniLoadedModel) -> Iterator[bytes]:
     except BackendProtocolError:
         yield _error_event(_how_it_ended(resident))
     except ClientDisconnected:
-        # Nobody reads any more, and the response that owns us closes the connection.
+        # The client has disconnected; the response that owns this generator closes the connection.
         return
 
 

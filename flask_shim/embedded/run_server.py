@@ -61,7 +61,7 @@ class MiniLMStudio:
             sockets=[listener],
             threads=THREADS,
             connection_limit=CONNECTIONS,
-            # Without it nobody learns that a client left before the first token.
+            # Without it a disconnect before the first token is not noticed.
             channel_request_lookahead=1,
             asyncore_use_poll=hasattr(select, "poll"),
             ident=None,

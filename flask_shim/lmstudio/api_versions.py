@@ -1,7 +1,7 @@
 """The three generations of the backend's model lists, read into the same values. Pure.
 
 ========  ==================  =======================================================================
-V1        ``/api/v1/models``  LM Studio 0.4 and later: everything is told
+V1        ``/api/v1/models``  LM Studio 0.4 and later: complete
 V0        ``/api/v0/models``  LM Studio 0.3.6 and later: no sizes, no thinking
 OPENAI    ``/v1/models``      older ones and any other OpenAI-compatible server: names only
 ========  ==================  =======================================================================

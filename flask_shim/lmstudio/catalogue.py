@@ -1,4 +1,4 @@
-"""Which models the backend has: asked for at most once per time-to-live, by one thread, whoever else is waiting."""
+"""The cached model list: one thread requests it when its time to live is over, the others wait for that answer."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ class LMStudio(Connection):
         return self._downloads.status(job_id, call or BackendCall())
 
     def find_tool(self) -> CliTool | None:
-        """Return the lms tool; None if there is none, or if what answers is not this machine's LM Studio."""
+        """Return the lms tool, None if it is not installed or the server is not this machine's LM Studio."""
         if self._tool is not None:
             return self._tool
         program = find_tool() if is_this_machine(self.options.base_url) else None

@@ -69,7 +69,7 @@ class Connection:
         return self.listing().models
 
     def find(self, name: str, *, max_age: float | None = None) -> Model:
-        """Return the model with exactly that key, variant or loaded copy; ModelNotFound if there is none.
+        """Return the model with exactly that key, variant or loaded copy, or raise ModelNotFound.
 
         LM Studio itself answers with another model to a name it does not know.
         """

@@ -138,7 +138,7 @@ class Downloads:
         try:
             state = self.status(job_id, call)
         except BackendRequestError:
-            return None  # LM Studio was started anew and has forgotten it
+            return None  # LM Studio was restarted and has forgotten the job
         return state if state.status in ("downloading", "paused") else None
 
 

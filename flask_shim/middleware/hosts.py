@@ -43,7 +43,7 @@ class Hosts:
         """Whether a host, as :func:`to_host` gives it, is allowed."""
 
     def _allows(self, host: str) -> bool:
-        # Rebinding needs a name: whoever can make a browser call an address could have called it anyway.
+        # DNS rebinding needs a name: an address in the Host header proves that the page already used the address.
         return host in self._names or host.endswith(_SUFFIXES) or is_address(host) or self._is_full_name(host)
 
     def _is_full_name(self, host: str) -> bool:

@@ -100,7 +100,7 @@ def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
 
 
 def change(path: Path, work: Change[T]) -> T:
-    """Do ``work`` in one transaction, in a file made for it if there is none; raises like :func:`read`."""
+    """Do ``work`` in one transaction, in a new file if it does not exist; raises like :func:`read`."""
     _create_private(path)
     stamp = stamp_of(path)
     with _opened(path, BUSY_SECONDS) as db:

@@ -1,8 +1,8 @@
-"""The thread that writes the log, so that nobody who has work to do waits for a console, a pipe or a disk.
+"""A thread that writes the log, so that requests never wait for a console, a pipe or a disk.
 
-A console of Windows stands still while somebody marks text in it, and so does a pipe that nobody reads: whoever writes
-to it waits. And many threads that each write a line get into each other's way. The library's own QueueListener writes
-line by line, and keeps any number of lines, or raises, where none is taken.
+A Windows console blocks its writers while text in it is marked, and so does an unread pipe. Unlike the standard
+library's QueueListener, the thread writes the lines that wait in one call, and its queue is bounded: further lines are
+lost and counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log: one line of printable ASCII for every record, whoever wrote it, without keys."""
+"""The log: one line of printable ASCII for every record of any logger, without keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_shim.observability.request_context import current_id
 
 log = logging.getLogger(__name__)
 
-# Whoever only uses the package decides alone whether anything is written.
+# An application that uses the package decides whether anything is written.
 logging.getLogger("flask_shim").addHandler(logging.NullHandler())
 
 QUIET = ("urllib3", "werkzeug", "waitress.queue")
@@ -35,7 +35,7 @@ _REDACTED = "***"
 
 
 def configure(config: Config) -> bool:
-    """Set up this process' log unless somebody has already; tell whether that was done.
+    """Set up the root logger unless it has handlers; return whether it was set up.
 
     Records go to standard error, and to ``config.log_file`` besides. Raises ConfigError if that can't be written.
     """
@@ -67,7 +67,7 @@ def flush() -> bool:
 def finish() -> None:
     """Write what is left of the log, as the last thing that a process does.
 
-    Where its place takes nothing any more, a marked console or a pipe that nobody reads, the process ends here and now:
+    If the target accepts nothing, such as a console with marked text or an unread pipe, the process ends at once:
     the interpreter's own end would wait for that place, too.
     """
     if not flush():

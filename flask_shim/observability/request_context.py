@@ -143,7 +143,7 @@ _CURRENT: ContextVar[RequestRecord | None] = ContextVar("flask_shim_request", de
 
 
 def current() -> RequestRecord:
-    """Return the record of the request this thread works on; outside of one, a record nobody will read."""
+    """Return the record of this thread's request; outside of a request, a record that is discarded."""
     return _CURRENT.get() or RequestRecord()
 
 

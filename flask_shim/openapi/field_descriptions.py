@@ -17,7 +17,7 @@ WORDS = {
     "stream": "Send the answer while it is made.",
     "format": "`json` for any object, or a JSON schema the answer must fit.",
     "keep_alive": "How long the model stays loaded: seconds, or a duration such as `5m`; 0 unloads it at once, "
-    "negative means for ever.",
+    "negative means without a limit.",
     "options": "Settings of this one answer; those LM Studio has no word for have no effect.",
     "think": "Whether a model that can think does so, or how hard.",
     "logprobs": "Tell how probable each token was.",

@@ -37,7 +37,7 @@ TAGS = {
     STUDIO: "Passed on as it is; the model may go by any of its names here.",
     SERVICE: "A small API of its own: chat with the default models, load and unload.",
     STATE: "Whether all is well, and this description.",
-    ACCOUNT: "What belongs to an account at ollama.com. There is none here, and these routes say so.",
+    ACCOUNT: "Routes for an account at ollama.com, which this server does not have.",
 }
 """The groups, in the order they are shown in."""
 
@@ -102,7 +102,7 @@ OPERATIONS: dict[str, Operation] = {
     "POST /api/create": Operation(tag=NAMES, body=ollama_schemas.CreateSchema, reply="Progress", stream=_PROGRESS),
     "POST /api/copy": Operation(tag=NAMES, body=ollama_schemas.CopySchema),
     "DELETE /api/delete": Operation(tag=NAMES, body=ollama_schemas.DeleteSchema),
-    "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file (there is none)."),
+    "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file; always 404."),
     "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
     "POST /v1/chat/completions": Operation(
         tag=OTHERS, body=_OPENAI_CHAT, reply=OBJECT, stream=_STREAMED, summary="Chat, in OpenAI's shape."

@@ -1,4 +1,4 @@
-"""What belongs to an account at ollama.com. There is none here, and these routes say so as Ollama does without one."""
+"""Routes for an account at ollama.com: answered as Ollama does when no account is signed in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def status() -> Response:
 
 @bp.post("/api/me")
 def me() -> Response:
-    """Say that nobody is signed in: clients read 401 here as just that, and any other status as a failure.
+    """Answer that no account is signed in: clients expect 401 here and take any other status as a failure.
 
     There is no ``signin_url``, for signing in would change nothing.
     """
@@ -30,7 +30,7 @@ def me() -> Response:
 @bp.post("/api/signout")
 @bp.delete("/api/user/keys/<path:key>")
 def signout(key: str = "") -> Response:  # noqa: ARG001  no key is known
-    """Say that nobody was signed in."""
+    """Answer that no account was signed in."""
     return json_response({"error": "you are not currently signed in"}, 401)
 
 

@@ -1,7 +1,7 @@
 """Request bytes of Ollama's own routes to typed asks, with Ollama's errors in Ollama's order.
 
 What a ``load_...`` function raises is what Ollama says while it decodes a body. Names, option values and the
-existence of models are looked at later, by whoever has the ask.
+existence of models are checked later, by the routes.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Image(fields.Field[bytes]):
 
 
 class ServiceSchema(Schema):
-    """An object; fields nobody announced are ignored."""
+    """An object; unknown fields are ignored."""
 
     class Meta:
         """As it is said above."""

@@ -75,7 +75,7 @@ def refusal(text: str, log_text: str = "") -> ValidationError:
 
 
 def bad_request(fault: Fault) -> BadRequest:
-    """Return what the client is told."""
+    """Return the error text for the client."""
     return BadRequest(str(fault), log_text=fault.log_text)
 
 

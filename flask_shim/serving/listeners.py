@@ -26,7 +26,7 @@ NO_IPV6 = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class BindError(Exception):
-    """The shim can't listen as it is told to; the text says why, and what to do."""
+    """The shim cannot listen on the configured address; the text says why, and what to do."""
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def is_own_listener(url: str, listeners: Iterable[socket.socket]) -> bool:
-    """Tell whether whoever asks at ``url`` certainly comes to one of the listeners."""
+    """Return whether a request to ``url`` certainly reaches one of the listeners."""
     parts = urlsplit(url)
     port = parts.port or _PORTS[parts.scheme]
     bound = [listener.getsockname()[0] for listener in listeners if listener.getsockname()[1] == port]
@@ -24,7 +24,7 @@ def is_own_listener(url: str, listeners: Iterable[socket.socket]) -> bool:
 
 
 def _address(host: str, port: int) -> str:
-    """Return the address that is tried first for a host, "" for one that nobody knows."""
+    """Return the address that is tried first for a host, "" if it cannot be resolved."""
     first = addresses_of(host, port)[0]
     try:
         return str(socket.getaddrinfo(first, port, type=socket.SOCK_STREAM)[0][4][0])

@@ -12,7 +12,7 @@ import requests
 from flask_shim.config.addresses import bracketed
 
 CONNECT_SECONDS = 0.5
-"""On this machine a listening program takes a connection at once. Windows needs 2 s to say that there is none."""
+"""A listening program on this machine accepts at once. Windows needs 2 s to refuse a connection."""
 
 ANSWER_SECONDS = 1.0
 ANSWER_BYTES = 4096
@@ -32,7 +32,7 @@ class PortReply(NamedTuple):
 
 
 def identify_server(host: str, port: int) -> str | None:
-    """Say which program takes connections there, None if nobody does."""
+    """Return which program accepts connections there, None if no program does."""
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except OSError:

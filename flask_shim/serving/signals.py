@@ -60,5 +60,5 @@ def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[]
         log.warning("forced signal=%s", signal.Signals(number).name)
         force()
         flush()
-        # Without the interpreter's end, which would wait for threads that are busy with what nobody wants any more.
+        # os._exit skips the interpreter's shutdown, which would wait for busy threads.
         os._exit(0)

@@ -140,7 +140,7 @@ class Supervisor:
             pickle.dump(WorkerConfig(number, share_of(self._config, number), numbers), _stdin(process))
             _stdin(process).flush()
         except OSError as exc:
-            log.warning("worker=%d took no orders: %s", number, exc)  # that it has ended is told by the thread below
+            log.warning("worker=%d took no orders: %s", number, exc)  # the thread below logs its end
         log.info("started worker=%d pid=%d", number, process.pid)
         threading.Thread(target=self._watch, args=(number, process), daemon=True).start()
 

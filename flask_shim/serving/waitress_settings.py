@@ -19,7 +19,7 @@ def adjustments(config: Config) -> dict[str, Any]:
     """Return waitress' settings, without the addresses; sizes are bytes, times seconds."""
     return {
         "threads": config.threads,
-        # Without it nobody learns that a client has left before its first token.
+        # Without it a disconnect before the first token is not noticed.
         "channel_request_lookahead": 1,
         # select() ends the process at the 1024th descriptor; on Windows, which has nothing else, this does nothing.
         "asyncore_use_poll": True,

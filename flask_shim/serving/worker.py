@@ -1,4 +1,4 @@
-"""One worker of a crew: ``python -m flask_shim.serving.worker``, started by nobody but its parent."""
+"""One worker process: ``python -m flask_shim.serving.worker``, started by the supervisor only."""
 
 from __future__ import annotations
 

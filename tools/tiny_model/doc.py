@@ -16,7 +16,7 @@ class Doc:
         return self
 
     def turn(self, role: str, text: str) -> Doc:
-        """Add somebody else's turn."""
+        """Add a turn of another role."""
         return self.add(f"<|im_start|>{role}\n{text}<|im_end|>\n")
 
     def answer(self, text: str, *, end: bool = True, think: str | None = None) -> Doc:

@@ -75,7 +75,7 @@ def add_tool(rng: random.Random) -> Tool:
 
 
 def other_tool(rng: random.Random) -> Tool:
-    """Define a tool nobody asks for."""
+    """Define a tool that no prompt asks for."""
     return tool(
         rng.choice(["read_file", "run_command", "search", "get_time"]),
         rng.choice(["Read a file", "Run a command", "Search the text", "Get the time"]),

@@ -1,7 +1,7 @@
 """Where the backend's name leads.
 
 ``localhost`` is ``::1`` first on most systems, and LM Studio listens on 127.0.0.1 only; on Windows it takes up to two
-seconds to see that nobody is at ``::1``, for every new connection. So both loopbacks are tried in the order that works.
+seconds per connection until an attempt at ``::1`` fails. So both loopbacks are tried, the last one that worked first.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def _nothing() -> None:
 
 
 class BackendResponse:
-    """An open answer. Whoever holds it closes it; closing it early makes the backend stop generating."""
+    """An open answer. The caller must close it; closing it early makes the backend stop generating."""
 
     __slots__ = ("_call", "_read", "_release", "_response", "headers", "status")
 

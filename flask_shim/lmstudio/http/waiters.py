@@ -11,7 +11,7 @@ from contextlib import contextmanager
 class BoundedWaiters:
     """``places`` threads have a turn at a time. ``most_patient`` others wait for one as long as it takes (None: all).
 
-    A server's threads are few: if all of them waited for a backend that is slow, nobody could even say that it is.
+    A server has few threads: if all of them waited for a slow backend, none could answer that it is slow.
     """
 
     def __init__(self, places: int = 1, *, most_patient: int | None = 0, patience: float) -> None:

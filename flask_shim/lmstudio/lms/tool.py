@@ -41,7 +41,7 @@ _MOST_BYTES = 16 << 20
 _TAIL_LINES = 20
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""Windows would open a console for it, on the desktop of whoever is logged in."""
+"""Without this flag Windows opens a console window on the desktop of the logged-in user."""
 
 Row = dict[str, Any]
 Output = int | IO[bytes]

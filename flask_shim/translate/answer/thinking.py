@@ -45,7 +45,7 @@ class ThinkingSplitter:
     """Feed it text as it comes; it returns the parts that are settled, tags removed.
 
     A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``. It is text
-    that somebody asked for where a model cannot think or has thought already, behind a quotation mark or an opening
+    that was requested where a model cannot think or has thought already, behind a quotation mark or an opening
     tag, and in an answer that begins like JSON.
     """
 

@@ -87,7 +87,7 @@ def created(request: CreateRequest, source: Alias, created_ns: int) -> Alias:
         name=normalize_name(request.model),
         base=source.base,
         created_ns=created_ns,
-        # Made anew from itself, it would otherwise forget where it came from.
+        # An alias that is re-created from itself keeps its origin.
         parent=source.parent if alias_key(request.model) == source.key and source.parent else source.name,
         system=request.system or source.system,
         template=_template(request.template, source),

@@ -40,7 +40,7 @@ def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
 def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> GenerateRequest:
     """Return the ask with the entry's parameters and, unless it is raw, its system prompt and template.
 
-    The entry's messages are no part of the ask: they take the place of the history where there is none.
+    The entry's messages are not part of the request: they replace an empty history.
     """
     request = with_alias_options(entry, request)
     if request.raw:

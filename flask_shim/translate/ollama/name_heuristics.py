@@ -64,7 +64,7 @@ def family(name: str) -> str:
 
 
 def parameter_size(name: str) -> str:
-    """Return the size in a name as Ollama writes it ("7B", "0.5B", "8x7B"), "unknown" when there is none."""
+    """Return the size in a name as Ollama writes it ("7B", "0.5B", "8x7B"), "unknown" without one."""
     match = _PARAMETERS.search(name.rpartition("/")[2])
     return f"{match[1] or ''}{match[2]}{match[3].upper()}" if match else "unknown"
 
@@ -73,7 +73,7 @@ _UNITS = {"B": 1_000_000_000, "M": 1_000_000, "K": 1_000}
 
 
 def parameter_count(size: str) -> int | None:
-    """Return the number behind "26B-A4B", "8x7B" or "137M", None when there is none."""
+    """Return the number behind "26B-A4B", "8x7B" or "137M", None without one."""
     match = re.match(r"\s*(?:(\d+)x)?(\d+(?:\.\d+)?)([BMK])", size, re.I)
     if not match:
         return None

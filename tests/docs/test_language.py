@@ -1,0 +1,48 @@
+"""Words that no technical text of today uses do not occur in the code and the documentation."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.pages import ROOT
+
+WORDS = (
+    "nobody",
+    "somebody",
+    "whoever",
+    "whomever",
+    "anew",
+    "for ever",
+    "surely",
+    "thereby",
+    "therein",
+    "hereby",
+    "whereof",
+    "a word in the log",
+    "is told",
+    "are told",
+    "goes by",
+    "makes do",
+    "takes it for",
+    "in its turn",
+    "there is none",
+)
+
+FOLDERS = ("flask_shim", "docs", "tools")
+
+FILES = sorted(
+    path
+    for pattern in ("*.py", "*.md")
+    for folder in FOLDERS
+    for path in [*(ROOT / folder).rglob(pattern), *ROOT.glob(pattern)]
+    if path.name != "test_language.py" and "build" not in path.parts
+)
+
+PATTERN = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", sorted(set(FILES)), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_plain_words(path):
+    found = PATTERN.findall(path.read_text(encoding="utf-8").replace("\n", " "))
+    assert not found, "rewrite the sentence in plain technical English"
