@@ -117,7 +117,8 @@ class ModelListCache:
     def _cached(self, asked_at: float, max_age: float | None) -> Listing | None:
         with self._lock:
             cached = self._cache.get("listing")
-        return cached if cached and (max_age is None or asked_at - cached.fetched_at <= max_age) else None
+        # "<": the clock of Windows stands still for 15.6 ms, and a list read before the question must not pass for new.
+        return cached if cached and (max_age is None or asked_at - cached.fetched_at < max_age) else None
 
     def _is_old(self, asked_at: float) -> bool:
         return asked_at - self._contact_at > CONTACT_SECONDS

@@ -42,6 +42,12 @@ def test_a_caller_may_want_a_younger_list(backend, models, clock, max_age, asked
     assert len(backend.paths) == asked
 
 
+def test_a_list_of_the_same_clock_tick_is_not_a_new_one(backend, models, clock):
+    backend.is_of(ApiVersion.V1)
+    first = models.listing()
+    assert models.listing(max_age=0) is not first
+
+
 def test_no_time_to_live_asks_every_time(backend, clock, monkeypatch):
     monkeypatch.setattr(catalogue, "time", clock)
     backend.is_of(ApiVersion.V1)
