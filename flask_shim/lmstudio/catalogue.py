@@ -61,7 +61,6 @@ class ModelListCache:
         self._queue = BoundedWaiters(most_patient=transport.options.max_waiting, patience=PATIENCE_SECONDS)
         self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
-        self._missing: TTLCache[str, bool] = TTLCache(maxsize=16, ttl=PROBE_SECONDS, timer=time.monotonic)
         self._last: Listing | None = None
         self._epoch = 0
         self._generation: ApiVersion | None = None
@@ -91,16 +90,6 @@ class ModelListCache:
                 self.lost()
                 raise
 
-    def lacks(self, path: str) -> bool:
-        """Tell whether the backend lately said that it has no such route."""
-        with self._lock:
-            return path in self._missing
-
-    def note_missing(self, path: str) -> None:
-        """Remember that the backend has no such route, for as long as its generation is believed."""
-        with self._lock:
-            self._missing[path] = True
-
     def expire(self) -> None:
         """Ask again next time: something was loaded, unloaded or downloaded."""
         with self._lock:
@@ -112,7 +101,6 @@ class ModelListCache:
         self.expire()
         with self._lock:
             self._last = self._generation = None
-            self._missing.clear()
 
     def _cached(self, asked_at: float, max_age: float | None) -> Listing | None:
         with self._lock:

@@ -113,28 +113,6 @@ def to_counting_payload(request: MessagesRequest, model: Model, defaults: Defaul
     return {**payload, "max_tokens": 1}
 
 
-def hoist_system_messages(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request without nulls, and with the system turns among its messages moved into ``system``.
-
-    LM Studio refuses them before 0.4.15, and Claude Code sends them.
-    """
-    body = {key: value for key, value in body.items() if value is not None}
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    moved = [turn for turn in messages if isinstance(turn, Mapping) and turn.get("role") == "system"]
-    if not moved:
-        return body
-    system = [*_blocks(body.get("system")), *(block for turn in moved for block in _blocks(turn.get("content")))]
-    return {**body, "system": system, "messages": [turn for turn in messages if turn not in moved]}
-
-
-def _blocks(content: Any) -> list[Any]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
-    return list(content) if isinstance(content, list) else []
-
-
 def _tool(tool: Mapping[str, Any]) -> Payload:
     schema = tool.get("input_schema")
     if schema is not None and not isinstance(schema, Mapping):

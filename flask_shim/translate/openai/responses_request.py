@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.payloads import (
@@ -16,7 +15,6 @@ from flask_shim.translate.ollama.payloads import (
     to_schema_format,
     to_ttl,
 )
-from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.requests import Think
 from flask_shim.translate.openai.chat_completions import adapt
 from flask_shim.translate.openai.reasoning_effort import to_think
@@ -77,18 +75,6 @@ class ResponsesRequest:
     def left_out(self) -> tuple[str, ...]:
         """The kinds of the tools that are not offered."""
         return kinds_left_out(self.tools)
-
-
-def reject_stored_state(request: ResponsesRequest) -> None:
-    """Refuse an ask that goes on from something kept elsewhere: its model would miss most of the conversation."""
-    if request.previous_response_id:
-        raise BadRequest(
-            f"previous response {go_quote(request.previous_response_id)} not found: this server keeps no responses, "
-            "so the whole conversation has to be sent in 'input'",
-            log_text="previous response not found: this server keeps no responses",
-        )
-    if request.conversation:
-        raise BadRequest("this server keeps no conversations, so the whole of it has to be sent in 'input'")
 
 
 def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> Payload:

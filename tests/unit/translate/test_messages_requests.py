@@ -9,7 +9,6 @@ from flask_shim.lmstudio.model import Model
 from flask_shim.translate.anthropic.messages_request import (
     MessagesRequest,
     check_request,
-    hoist_system_messages,
     to_counting_payload,
     to_payload,
 )
@@ -223,28 +222,6 @@ def test_counting_asks_for_one_token_of_the_same_conversation():
     counting = to_counting_payload(ask(max_tokens=0, tools=(WEATHER,), output_config=wish), Model(key="k"), Defaults())
     assert (counting["max_tokens"], len(counting["tools"])) == (1, 1)
     assert "response_format" not in counting
-
-
-@pytest.mark.parametrize(
-    ("system", "moved"),
-    [
-        (None, [{"type": "text", "text": "Be kind."}]),
-        ("Be brief.", [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]),
-        ([{"type": "text", "text": "a", "cache_control": {}}], None),
-    ],
-)
-def test_system_turns_are_moved_where_lm_studio_wants_them(system, moved):
-    body = {"model": "m", "system": system, "messages": [*HI, {"role": "system", "content": "Be kind."}]}
-    assert hoist_system_messages(body) == {
-        "model": "m",
-        "system": moved or [*system, {"type": "text", "text": "Be kind."}],
-        "messages": list(HI),
-    }
-
-
-@pytest.mark.parametrize("body", [{"system": "Be brief.", "messages": list(HI)}, {"messages": "odd"}, {}])
-def test_a_request_without_system_turns_stays_as_it_is(body):
-    assert hoist_system_messages(body) == body
 
 
 BILLING = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch=fa690;"

@@ -7,7 +7,7 @@ import pytest
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.ollama.payloads import Defaults
-from flask_shim.translate.openai.responses_request import ResponsesRequest, reject_stored_state, to_payload
+from flask_shim.translate.openai.responses_request import ResponsesRequest, to_payload
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 WEATHER = {"type": "function", "name": "get_weather", "description": "d", "parameters": {"type": "object"}}
@@ -153,16 +153,6 @@ def test_a_shell_call_and_its_output_stay_a_pair():
 
 def test_an_item_kept_elsewhere_is_refused():
     assert "keeps no items" in complaint([{"type": "item_reference", "id": "msg_1"}])
-
-
-@pytest.mark.parametrize(
-    ("ask", "word"), [({"previous_response_id": "resp_1"}, '"resp_1"'), ({"conversation": "conv_1"}, "conversations")]
-)
-def test_going_on_from_something_kept_elsewhere_is_refused(ask, word):
-    with pytest.raises(BadRequest) as caught:
-        reject_stored_state(ResponsesRequest(model="tiny", **ask))
-    assert word in caught.value.text
-    assert "'input'" in caught.value.text
 
 
 def test_only_functions_are_offered_and_the_others_told():
