@@ -50,7 +50,7 @@ def test_start_says_that_everybody_may_come(capsys, host):
     say_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
     listening, is_open = capsys.readouterr().out.splitlines()[1:]
     assert listening == "  listening  http://127.0.0.1:1, and on every other address"
-    assert "no key is asked for" in is_open
+    assert "no key is required" in is_open
 
 
 @pytest.mark.parametrize("settings", [{"hosts": ("*",), "api_keys": ("k",), "allow_open": True}, {"allow_open": True}])
