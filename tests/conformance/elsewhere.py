@@ -6,7 +6,7 @@ _TOLD = (
     (
         "test_a_model_kept_for_ever_stays_for_weeks",
         (
-            "Kept for ever (`keep_alive` below 0) is 24 days without a request, if LM Studio loaded the model on its"
+            "Without a limit (`keep_alive` below 0) is 24 days without a request, if LM Studio loaded the model on its"
             " first use: its timer cannot count further."
         ),
     ),
@@ -20,7 +20,7 @@ _TOLD = (
     (
         "test_a_larger_context_loads_the_model_anew",
         (
-            "A smaller `num_ctx` than what is loaded changes nothing; only a larger one loads the model anew, up to its"
+            "A smaller `num_ctx` than what is loaded changes nothing; only a larger one reloads the model, up to its"
             " maximum. `num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` are LM Studio's settings and"
             " have no effect."
         ),

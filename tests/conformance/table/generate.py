@@ -189,7 +189,7 @@ ROWS = (
         {"prompt": "Hello", "context": [1, 2, 3]},
         generate_done(HELLO),
         differs="`context` holds the turns so far in a form only this server reads. What another server made is"
-        " left out with a line in the log: nobody can turn its token ids into text here.",
+        " left out with a line in the log: its token ids cannot be turned into text here.",
     ),
     whole("the context is numbers", {"prompt": "Hello"}, mapping(ANYTHING, {"context": every(ANYTHING, 2)})),
     whole(

@@ -166,16 +166,16 @@ ROWS = (
         },
         400,
         TEXT,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is told by LM Studio in its"
-        " own words, with the same status of 400 and in OpenAI's envelope.",
+        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
+        " text and the same status of 400 and in OpenAI's envelope.",
     ),
     refused(
         "a content is text or parts",
         {"messages": [{"role": "user", "content": 5}]},
         400,
         TEXT,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is told by LM Studio in its own"
-        " words, with the same status of 400 and in OpenAI's envelope.",
+        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
+        " text and the same status of 400 and in OpenAI's envelope.",
     ),
     refused("an embedding model does not chat", {"model": "tiny-embed"}, 400, '"tiny-embed" does not support chat'),
     refused(
@@ -328,8 +328,8 @@ ROWS = (
         400,
         TEXT,
         COMPLETIONS,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is told by LM Studio in its own"
-        " words, with the same status of 400 and in OpenAI's envelope.",
+        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
+        " text and the same status of 400 and in OpenAI's envelope.",
     ),
     post(
         "8.3",
@@ -422,6 +422,6 @@ ROWS = (
         b' name="file"; filename="a.wav"\r\n\r\nRIFFxxxx\r\n--B--\r\n',
         headers={"Content-Type": "multipart/form-data; boundary=B"},
         **openai_error(501, TEXT),
-        differs="Sounds are not transcribed (501): LM Studio does not over HTTP.",
+        differs="Audio is not transcribed (501): LM Studio has no route for it.",
     ),
 )

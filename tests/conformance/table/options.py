@@ -272,7 +272,8 @@ ROWS = (
         "logprobs that nobody knows are left out",
         {"logprobs": True, "top_logprobs": 2},
         json=CHAT_WHOLE,
-        differs="`logprobs` are told only if the backend tells them. LM Studio takes the wish and answers without.",
+        differs="`logprobs` are returned only if the backend returns them. LM Studio accepts the option and ignores"
+        " it.",
     ),
     chat("4.7", "logprobs are not told unasked", {"top_logprobs": 2}, json=CHAT_WHOLE),
     *(
