@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -11,19 +11,7 @@ from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.responses_request import ResponsesRequest
-
-
-class OfferedTool(NamedTuple):
-    """How the client knows a tool that was offered to the model as a function of another name or kind."""
-
-    name: str
-    namespace: str = ""
-    kind: str = "function"
-    """``function`` or ``custom``: a custom tool takes one text, which the model gives as its only argument."""
-
-
-OfferedTools = Mapping[str, OfferedTool]
-"""By the name under which the model was offered the tool."""
+from flask_shim.translate.openai.responses_tools import OfferedTool, OfferedTools
 
 _NO_PENALTIES = {"presence_penalty": 0, "frequency_penalty": 0, "top_logprobs": 0}
 _NOT_STORED = {"max_tool_calls": None, "store": False}

@@ -14,7 +14,6 @@ from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import openai_code, openai_message
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.response_object import (
-    OfferedTools,
     call_item,
     message_item,
     reasoning_item,
@@ -24,7 +23,6 @@ from flask_shim.translate.openai.response_object import (
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 _NS_PER_SECOND = 1_000_000_000
-_NO_TOOLS: OfferedTools = {}
 
 
 class ResponsesEncoder(Encoder):
@@ -32,14 +30,12 @@ class ResponsesEncoder(Encoder):
 
     media_type = SSE
 
-    def __init__(
-        self, request: ResponsesRequest, *, number: int, created_at: int, offered: OfferedTools = _NO_TOOLS
-    ) -> None:
+    def __init__(self, request: ResponsesRequest, *, number: int, created_at: int) -> None:
         """All ids are made of ``number``, which must be unique; ``created_at`` is in Unix seconds."""
         self._request = request
         self._number = number
         self._created_at = created_at
-        self._offered = offered
+        self._offered = request.offered_tools
         self._sequence = 0
         self._output: list[Payload] = []
         self._deltas: list[str] = []

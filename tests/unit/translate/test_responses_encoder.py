@@ -11,7 +11,6 @@ from flask_shim.translate.answer.answer_reader import Piece, RetractedText
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
-from flask_shim.translate.openai.response_object import OfferedTool
 from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -45,8 +44,8 @@ TOTALS = Totals(prompt_tokens=11, completion_tokens=4, finish_reason="stop")
 NOW = 101_000_000_005
 
 
-def encoder_for(offered=None, **request):
-    return ResponsesEncoder(ResponsesRequest(model="tiny", **request), number=7, created_at=100, offered=offered or {})
+def encoder_for(**request):
+    return ResponsesEncoder(ResponsesRequest(model="tiny", **request), number=7, created_at=100)
 
 
 def events(stream):
@@ -247,14 +246,14 @@ def test_usage_details_are_those_of_the_backend():
 
 
 PATCH = FinishedCall("c1", "apply_patch", {"input": "*** Begin Patch"})
-OFFERED = {
-    "apply_patch": OfferedTool("apply_patch", kind="custom"),
-    "mcp__files__read": OfferedTool("read", "mcp__files"),
-}
+OFFERED = (
+    {"type": "custom", "name": "apply_patch"},
+    {"type": "namespace", "name": "mcp__files", "tools": [{"type": "function", "name": "read"}]},
+)
 
 
 def test_a_call_of_a_custom_tool_has_its_text_as_input():
-    told = streamed(Piece(calls=(PATCH,)), offered=OFFERED)[2:-1]
+    told = streamed(Piece(calls=(PATCH,)), tools=OFFERED)[2:-1]
     assert kinds(told) == [
         "output_item.added",
         "custom_tool_call_input.delta",
@@ -273,10 +272,10 @@ def test_a_call_of_a_custom_tool_has_its_text_as_input():
 
 
 def test_arguments_that_are_not_one_text_are_passed_as_json():
-    (item,) = whole(Piece(calls=(FinishedCall("c1", "apply_patch", {"a": 1, "b": "c"}),)), offered=OFFERED)["output"]
+    (item,) = whole(Piece(calls=(FinishedCall("c1", "apply_patch", {"a": 1, "b": "c"}),)), tools=OFFERED)["output"]
     assert item["input"] == '{"a":1,"b":"c"}'
 
 
 def test_a_call_in_a_namespace_has_the_clients_name_for_it():
-    (item,) = whole(Piece(calls=(FinishedCall("c1", "mcp__files__read", {}),)), offered=OFFERED)["output"]
+    (item,) = whole(Piece(calls=(FinishedCall("c1", "mcp__files__read", {}),)), tools=OFFERED)["output"]
     assert (item["type"], item["name"], item["namespace"]) == ("function_call", "read", "mcp__files")

@@ -188,3 +188,22 @@ def test_stored_state_is_ignored_as_ollama_does(more, generation, lm_studio, cli
 def test_a_prompt_that_ends_at_once_is_an_answer_without_words(lm_studio, client_of):
     body = client_of(lm_studio("v0", streams(END, ends=False))).post("/v1/messages", json=MESSAGES).json
     assert (body["content"], body["stop_reason"]) == ([], "end_turn")
+
+
+@pytest.mark.parametrize("generation", ["v1", "v0", "openai"])
+@pytest.mark.parametrize(
+    ("tool", "name", "told"),
+    [
+        ({"type": "custom", "name": "patch"}, "patch", {"type": "custom_tool_call", "name": "patch", "input": "door"}),
+        (
+            {"type": "namespace", "name": "mcp__files", "tools": [{"type": "function", "name": "read"}]},
+            "mcp__files__read",
+            {"type": "function_call", "name": "read", "namespace": "mcp__files", "arguments": '{"input":"door"}'},
+        ),
+    ],
+)
+def test_a_call_has_the_form_in_which_its_tool_was_offered(tool, name, told, generation, lm_studio, client_of):
+    calling = streams(fragment(name=name, arguments='{"input":"door"}'))
+    client = client_of(lm_studio(generation, calling))
+    (item,) = client.post("/v1/responses", json={**RESPONSES, "tools": [tool]}).json["output"]
+    assert told.items() <= item.items()
