@@ -29,7 +29,10 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": 
 _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 
 _SYSTEM_ONLY_FIRST = re.compile(r"qwen-?3\.[5-9]|gemma-?[123]\b|mistral|ministral|magistral|devstral", re.I)
-"""Families whose templates raise an error for a system message behind the first turn (lmstudio-bug-tracker#2218)."""
+"""Families whose late system turns become user turns. A precaution: their templates were not checked.
+
+lmstudio-bug-tracker#2218 reports a template that rejects turns whose roles do not alternate.
+"""
 
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.I)
 _TRUE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}

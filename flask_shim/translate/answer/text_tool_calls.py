@@ -76,7 +76,7 @@ def _mistral(text: str) -> Parsed:
     if "[ARGS]" not in text:
         return _json_calls(text)
     pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
-    # Mistral Small 3.2 and Devstral put "[CALL_ID]<id>" behind the name.
+    # A model may write "[CALL_ID]<id>" behind the name.
     return [Written(name.partition("[CALL_ID]")[0].strip(), _arguments(arguments)) for name, _, arguments in pairs]
 
 

@@ -1,4 +1,4 @@
-"""Thinking that a backend left inside the text, taken out of it while it streams. Pure."""
+"""Separate the thinking that a backend left inside the text while it streams."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ The last pair is Gemma 4's (lmstudio-bug-tracker#2115).
 _CLOSINGS = tuple(closing for _, closing in PAIRS)
 _TAGS = tuple(tag for pair in PAIRS for tag in pair)
 _TAG = re.compile("|".join(map(re.escape, _TAGS)))
+_CLOSING_RUN = re.compile(rf"(?:\s*(?:{'|'.join(map(re.escape, _CLOSINGS))}))*")
 
 _QUOTES = ("`", '"', "'", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}", "«")
 _DATA = ("{", "[")
@@ -124,14 +125,14 @@ class ThinkingSplitter:
             parts.append(Part(thought, is_thinking=True))
 
     def _gap(self, _: list[Part]) -> None:
-        """Drop the white space between thinking and answer, and a closing tag that comes twice."""
-        if self._state == "gap":
-            self._held = self._held.lstrip()
+        """Drop the white space between thinking and answer, and closing tags that are repeated."""
+        run = _CLOSING_RUN.match(self._held)  # all at once: one by one, each copies the rest of the text
+        if run is not None and run.end():
+            self._state, self._held = "gap", self._held[run.end() :]
         text = self._held.lstrip()
-        closing = next((tag for tag in _CLOSINGS if text.startswith(tag)), None)
-        if closing is not None:
-            self._state, self._held = "gap", text[len(closing) :]
-        elif text and not any(tag.startswith(text) for tag in _CLOSINGS):
+        if self._state == "gap":
+            self._held = text
+        if text and not any(tag.startswith(text) for tag in _CLOSINGS):
             self._state = "answer"
             self._orphans = self._orphans and not text.startswith(_DATA)
 

@@ -69,7 +69,7 @@ def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, wa
 
 
 def _read_xml(text: str) -> dict[str, str] | None:
-    """Return arguments between tags, which LM Studio passes on when its parser fails on them."""
+    """Return arguments that are written between tags, None if the text has no such form."""
     for parse in (parse_parameters, parse_pairs):
         with suppress(ValueError):  # not in this form
             return parse(text)

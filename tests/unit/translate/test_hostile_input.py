@@ -35,6 +35,8 @@ HOSTILE = {
     "key tags": (parse_pairs, "", "<arg_key></arg_key><arg_value>", ""),
     "parameter tags": (parse_parameters, "", "<parameter=a>", ""),
     "thinking": (split_thinking, "<think>", " </thin", ""),
+    "repeated closing tags": (split_thinking, "", "</think>" * 10, ""),
+    "repeated closing tags after thinking": (split_thinking, "<think>x</think>", "</think> " * 10, ""),
     "blanks in a template": (_pieces, "{{ .Prompt }}", " ", "x"),
     "openings in a template": (_pieces, "", "{{- ", ""),
 }
