@@ -18,7 +18,7 @@ settings.load_profile("same")
 
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_aliases(tmp_path_factory):
-    """Keep the aliases of whoever runs the tests out of them."""
+    """Keep the aliases of the user who runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("data")
         patch.setattr("flask_shim.config.server_settings.user_data_dir", lambda *_, **__: str(home))

@@ -37,7 +37,7 @@ def messages() -> Response:
     target = naming.resolve(api_request.model, naming.CHAT)
     check_chat(api_request.model, (), target.model)
     payload = to_payload(api_request, target.model, services().defaults)
-    log_dropped_tools(api_request.left_out)
+    log_dropped_tools([*api_request.left_out, *(["mcp_servers"] if body.get("mcp_servers") else [])])
     encoder = MessagesEncoder(
         api_request.model,
         message_id=f"msg_{secrets.token_hex(12)}",

@@ -33,7 +33,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_over():
-    """Collect what a library has left open while its tests still allow for it, and not in somebody else's."""
+    """Collect what a library has left open while its own tests run, not during later ones."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

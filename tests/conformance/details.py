@@ -18,15 +18,15 @@ DETAILS = {
     "6 every route has its own text for a missing model": (
         "3 /api/generate without a model",
         "3 /api/chat without a model",
-        "3 /api/embed with a model nobody has",
-        "3 /api/show with a model nobody has",
+        "3 /api/embed with an unknown model",
+        "3 /api/show with an unknown model",
     ),
     "7 wrong options are 500, unknown ones are nothing": (
         "4.1 option stop is not 'x'",
         "4.1 option bogus has no effect",
         "4.4 'yaml' is no format",
     ),
-    "8 thinking is on by default, and refused where there is none": (
+    "8 thinking is on by default, and refused where the model cannot think": (
         "4.5 a model that thinks does so with None",
         "4.5 plain cannot think True",
         "5 then tools",
@@ -58,8 +58,8 @@ DETAILS = {
     ),
     "15 vectors are of length 1 here and raw there": ("7.7 a text", "7.8 a prompt", "7.7 an empty list only loads"),
     "16 a pull fails in its stream, or with a status at once": (
-        "7.9 a model that nobody has fails after the first line",
-        "7.9 a model that nobody has fails with a status at once",
+        "7.9 an unknown model fails after the first line",
+        "7.9 an unknown model fails with a status at once",
         "7.9 a model comes",
     ),
     "17 failures have a status before the first word and a line after it": (

@@ -99,7 +99,7 @@ def anthropic_error(status: int, text: Any) -> dict[str, Any]:
 
 
 def no_such_path() -> dict[str, Any]:
-    """Expect what is said of a path nobody knows."""
+    """Expect the answer to an unknown path."""
     return {"status": 404, "type": PLAIN, "text": "404 page not found"}
 
 

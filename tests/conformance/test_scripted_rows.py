@@ -1,4 +1,4 @@
-"""Every row about an answer that no tiny model gives, against a shim before a backend that says what it is told."""
+"""Every row about an answer that no tiny model gives, against a shim before a scripted backend."""
 
 from __future__ import annotations
 

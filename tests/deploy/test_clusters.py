@@ -89,5 +89,5 @@ def test_when_a_shim_is_stopped_running_answers_end_and_new_ones_come_from_the_o
     outcomes = [outcome for _, outcome in load.answers]
     # nginx cannot tell a request that was refused from one that may have begun, and passes the refusal on.
     assert 503 not in outcomes or cluster.name == "nginx-cluster"
-    # Whoever asks on an open connection in the moment in which it is closed cannot know.
+    # A request on a connection that is being closed cannot know that.
     assert sum(outcome not in (200, 503) for outcome in outcomes) <= CLIENTS

@@ -71,7 +71,7 @@ def test_an_upload_of_two_mebibytes_arrives(front, studio):
 
 
 REFUSED = {
-    "no such model": ("/api/chat", HELLO | {"model": "nobody"}),
+    "no such model": ("/api/chat", HELLO | {"model": "no-such-model"}),
     "no JSON": ("/api/chat", b"{"),
     "no such route": ("/api/nothing", None),
     "refused by LM Studio": ("/api/chat", HELLO),

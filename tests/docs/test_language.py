@@ -1,4 +1,4 @@
-"""Words that no technical text of today uses do not occur in the code and the documentation."""
+"""Words that no technical text of today uses do not occur in the code, the tests and the documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORDS = (
     "there is none",
 )
 
-FOLDERS = ("flask_shim", "docs", "tools")
+FOLDERS = ("flask_shim", "tests", "docs", "tools")
 
 FILES = sorted(
     path

@@ -69,7 +69,7 @@ ROUTES = {
 def test_who_leaves_in_the_middle_stops_the_engine(http, miniature, stopped, path):
     with http.stream("POST", path, json={"model": "tiny-chat", "stream": True, **ROUTES[path]}) as response:
         assert response.status_code == 200
-        blocks = response.iter_bytes()  # kept: httpx hangs up when nobody holds it any more
+        blocks = response.iter_bytes()  # kept: httpx closes the connection when it is collected
         assert next(blocks)
         assert miniature.open_generations == 1
     stopped()

@@ -1,4 +1,4 @@
-"""Real shims in processes of their own, an LM Studio that does whatever it is told, and a look at what is left over."""
+"""Real shims in processes of their own, a scripted LM Studio, and a check of what is left over."""
 
 from __future__ import annotations
 

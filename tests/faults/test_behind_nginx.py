@@ -44,7 +44,7 @@ def test_client_that_leaves_behind_nginx_hangs_lm_studio_up(patient, nginx, stud
 
 
 def test_dripping_clients_stay_with_nginx(patient, nginx):
-    """Heads that never end cost the shim itself a connection each; in front of it nobody notices them."""
+    """Heads that never end cost the shim itself a connection each; behind nginx they cost nothing."""
     before = files_of(patient.shim)
     with ExitStack() as opened:
         wires = [opened.enter_context(Wire(nginx.port)) for _ in range(110)]

@@ -20,7 +20,7 @@ from flask_shim.translate.ollama.records import ChatEncoder
 
 
 class OurOwnFault(Exception):
-    """Nobody expects this one."""
+    """An exception that no code handles."""
 
 
 def breaks(*_, **__):

@@ -61,7 +61,7 @@ SILENCES = {
     "in one object": ("/api/chat", chat(stream=False), CHAT, streams("one", lambda peer: peer.hold())),
     "while a model is loaded on demand": ("/api/chat", chat(model=COLD), CHAT, silent),
     "while a model is loaded outright": ("/api/chat", {"model": COLD, "messages": []}, LOAD, silent),
-    "while a model is loaded anew": ("/api/chat", chat(model=COLD, options={"num_ctx": 8192}), LOAD, silent),
+    "while a model is reloaded": ("/api/chat", chat(model=COLD, options={"num_ctx": 8192}), LOAD, silent),
     "before a passed-on word": ("/v1/chat/completions", OPENAI, CHAT, silent),
     "in a passed-on object": ("/v1/chat/completions", chat(), CHAT, silent),
     "while a load is passed on": ("/api/v1/models/load", {"model": COLD}, LOAD, silent),

@@ -161,7 +161,7 @@ SLOW = {
 
 @pytest.fixture(scope="module")
 def short_tempered():
-    """A shim that somebody started with waitress-serve, and with short times for idle connections."""
+    """A shim under waitress-serve with short times for idle connections."""
     options = ("--listen=127.0.0.1:0", "--threads=8", "--channel-timeout=1", "--cleanup-interval=1")
     arguments = (*options, "--channel-request-lookahead=1", "--connection-limit=30", "--call", "flask_shim:create_app")
     with ShimProcess(module="waitress", arguments=arguments) as shim:

@@ -58,7 +58,7 @@ def test_mutated_requests_leave_the_shim_as_it_was(patient, part):
     for seed in range(part * MUTATIONS // 4, (part + 1) * MUTATIONS // 4):
         with Wire(patient.port) as wire:
             wire.send(mutated(seed))
-            wire.half_close()  # whoever waits for more learns that nothing comes
+            wire.half_close()  # a reader that waits for more sees the end
             raw = wire.rest()
             assert re.match(rb"HTTP/1\.[01] [1-5]\d\d |\Z", raw), (seed, raw[:200])
             assert b"internal" not in raw.lower(), seed

@@ -1,4 +1,4 @@
-"""Bodies that nobody sends by mistake: refused in words, or taken for what they say, and never a bug."""
+"""Unusual bodies: rejected with a text or accepted, never an internal error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that do not read, send too much or too slowly, and old ones: nobody else notices them."""
+"""Clients that do not read, send too much or too slowly, and old ones: no other client is affected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def unread(watched, path="/api/chat", body=None):
     return wire
 
 
-# Answers that nobody reads
+# Answers that are not read
 
 
 @pytest.mark.parametrize("megabytes", [1, 20])

@@ -1,4 +1,4 @@
-"""What nobody shall read: keys, tokens and prompts, in a log of every kind, after much has gone wrong."""
+"""Keys, tokens and prompts are in no log, also after many kinds of failures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from support.processes import ShimProcess
 from support.watched import PROMPT, TOKEN, chat, check_log
 from support.wire import Wire, asked, request
 
-KEY = "key-of-the-client-that-nobody-shall-read"
-OTHER = "key-of-somebody-else-that-nobody-shall-read"
+KEY = "key-of-the-client-that-must-not-be-read"
+OTHER = "key-of-another-client-that-must-not-be-read"
 FORGED = "x%0a2026-01-01T00:00:00.000Z%20CRITICAL%20forged%20%1b[31m%e2%80%a8"
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -151,7 +151,7 @@ def test_backend_that_is_away_is_told_at_once_with_what_to_do(away, studio, path
 
 
 def test_backend_that_takes_no_connection_is_given_up():
-    """A full queue of connections: the system lets us wait, and nobody ever answers."""
+    """A full queue of connections: the connection attempt waits and is never accepted."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -39,7 +39,7 @@ class _Lists(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def https():
-    """Start an LM Studio behind TLS with a certificate that nobody vouches for; give its address."""
+    """Start an LM Studio behind TLS with a self-signed certificate; give its address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Lists)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that does not like the certificate hangs up

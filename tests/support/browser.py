@@ -35,7 +35,7 @@ FLAGS = (
 
 
 def find_browser() -> str | None:
-    """Return the path of the browser, None if there is none."""
+    """Return the path of the browser, None if it is not installed."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 

@@ -64,7 +64,7 @@ def asked(words: Sequence[str]) -> Asked:
 
 
 def _headers(given: Sequence[str], data: Sequence[str] | None) -> dict[str, str]:
-    # curl says this of all data unless it is told otherwise.
+    # curl's default for all data.
     headers = {} if data is None else {"Content-Type": "application/x-www-form-urlencoded"}
     return headers | {name: value.strip() for name, _, value in (line.partition(":") for line in given)}
 

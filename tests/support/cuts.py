@@ -1,4 +1,4 @@
-"""Texts and bytes cut anywhere: what arrives over a network is cut where nobody expects it."""
+"""Texts and bytes cut anywhere, as a network may deliver them."""
 
 from __future__ import annotations
 

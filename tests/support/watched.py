@@ -9,10 +9,10 @@ from support.gauges import gauges_of, settled
 from support.processes import ShimProcess
 from support.wire import Wire, asked
 
-PROMPT = "an-open-sesame-that-nobody-shall-read"
+PROMPT = "an-open-sesame-that-must-not-be-read"
 """Is in every prompt of these tests, and in no line of any log."""
 
-TOKEN = "lms-token-that-nobody-shall-read"
+TOKEN = "lms-token-that-must-not-be-read"
 
 STREAMS = 4
 THREADS = 12
@@ -88,7 +88,7 @@ def idle(shim):
 
 
 def check_log(log):
-    """Fail for a record that is not one line of ASCII, or that tells what nobody shall read."""
+    """Fail for a record that is not one line of ASCII, or that contains a secret."""
     assert log.isascii()
     assert PROMPT not in log
     assert TOKEN not in log

@@ -25,6 +25,9 @@ Payload = dict[str, Any]
 LONGEST_TTL_SECONDS = 2_147_483
 """LM Studio counts a ttl in a JavaScript timer: above 2^31 ms it would fire at once. This stands for "forever"."""
 
+MOST_TOKENS = 2**31 - 1
+"""llama.cpp keeps ``max_tokens`` in a signed 32-bit integer."""
+
 SAME = (
     "temperature",
     "top_p",
@@ -102,8 +105,8 @@ def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
     payload: Payload = {name: options[name] for name in SAME if options.get(name) is not None}
     if defaults.temperature is not None:
         payload.setdefault("temperature", defaults.temperature)
-    if (limit := options.get("num_predict")) is not None and limit > 0:
-        payload["max_tokens"] = limit  # -1 and -2 mean "until it is done", which is what leaving it out does
+    if (limit := options.get("num_predict")) is not None and limit >= 0:  # a negative one means no limit
+        payload["max_tokens"] = min(max(1, limit), MOST_TOKENS)  # Ollama generates one token for 0
     if (seed := options.get("seed")) is not None and seed >= 0:
         payload["seed"] = seed
     if stop := options.get("stop") or defaults.stop:

@@ -43,4 +43,4 @@ ROWS = tuple(row for part in _PARTS for row in part.ROWS)
 """Rows for the demo: a real engine with tiny models."""
 
 SCRIPTED = scripted.ROWS
-"""Rows for a backend that says what it is told."""
+"""Rows for a scripted backend."""

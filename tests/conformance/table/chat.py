@@ -85,7 +85,7 @@ _LOADS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("with no message", {"messages": []}),
     ("that is to stream", {"messages": [], "stream": True}),
     ("that is not to stream", {"stream": False}),
-    ("kept for ever", {"keep_alive": -1}),
+    ("kept without a limit", {"keep_alive": -1}),
 )
 
 _HISTORIES: tuple[tuple[str, Any, Any], ...] = (
@@ -246,7 +246,7 @@ ROWS = (
         )
         for words, message in (
             ("no role", {"content": "hi"}),
-            ("a role nobody knows", {"role": "weird", "content": "hi"}),
+            ("an unknown role", {"role": "weird", "content": "hi"}),
             ("null for content", {"role": "user", "content": None}),
             ("no content", {"role": "user"}),
             ("nothing at all", None),

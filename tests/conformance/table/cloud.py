@@ -9,11 +9,11 @@ DISABLED = "ollama cloud is disabled: "
 
 ROWS: tuple[Row, ...] = (
     get("10", "there is no cloud", "/api/status", json={"cloud": {"disabled": True, "source": "config"}}),
-    post("10", "nobody is signed in", "/api/me", **error(401, "unauthorized")),
-    post("10", "nobody can sign out", "/api/signout", **error(401, "you are not currently signed in")),
+    post("10", "no account is signed in", "/api/me", **error(401, "unauthorized")),
+    post("10", "signing out fails", "/api/signout", **error(401, "you are not currently signed in")),
     delete(
         "10",
-        "nobody can sign out by the old way",
+        "signing out by the old way fails",
         "/api/user/keys/abc",
         **error(401, "you are not currently signed in"),
     ),

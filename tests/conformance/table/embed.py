@@ -38,7 +38,7 @@ LONG = "the sky is blue " * 400
 ROWS = (
     embed("a text", {"input": "hello world"}, vectors(1)),
     embed(
-        "tokens that nobody counted are none",
+        "tokens without a count are left out",
         {"input": "hello"},
         mapping(ANYTHING, {"prompt_eval_count": 0}),
         differs="`prompt_eval_count` is what LM Studio says, and it says 0: it does not count the tokens of"

@@ -136,7 +136,7 @@ ROWS = (
     ),
     get(
         "1.5",
-        "nobody's origin is nothing special",
+        "an unknown origin is not special",
         "/api/version",
         json=VERSION,
         sent={"Access-Control-Allow-Origin": None},
@@ -166,7 +166,7 @@ ROWS = (
     ),
     Row(
         section="1.5",
-        name="a preflight of nobody to a name",
+        name="a preflight without an origin to a name",
         method="OPTIONS",
         path="/api/chat",
         status=204,
@@ -175,7 +175,7 @@ ROWS = (
     ),
     Row(
         section="1.5",
-        name="a preflight of nobody to an address",
+        name="a preflight without an origin to an address",
         method="OPTIONS",
         path="/api/chat",
         status=405,

@@ -178,7 +178,7 @@ ROWS = (
         {"template": matching(r"((?!tools|Tools|Suffix).)*")},
     ),
     show(
-        "what is loaded is told with its context",
+        "a loaded model is listed with its context",
         {"model": "plain"},
         {"parameters": matching(r"num_ctx {23} 4096")},
         before=(HELLO_PLAIN,),

@@ -54,7 +54,7 @@ def _unnamed(path: str, status: int, empty: str, unknown: str) -> list[Row]:
     return [
         post("3", f"{path} without a model", path, more, **_said(path, status, empty)),
         post("3", f"{path} with an empty name", path, {"model": "", **more}, **_said(path, status, empty)),
-        post("3", f"{path} with a model nobody has", path, {"model": "nope", **more}, **_said(path, 404, unknown)),
+        post("3", f"{path} with an unknown model", path, {"model": "nope", **more}, **_said(path, 404, unknown)),
     ]
 
 
@@ -106,8 +106,8 @@ ROWS = (
         post("3", f"{name!r:.20} is no name", "/api/show", {"model": name}, **error(400, INVALID))
         for name in _INVALID[1:]
     ),
-    get("3", "one model that is nobody's name", "/v1/models/bad%20name", **openai_error(400, INVALID)),
-    get("3", "one model nobody has", "/v1/models/nope", **openai_error(404, "model 'nope:latest' not found")),
+    get("3", "one model with an invalid name", "/v1/models/bad%20name", **openai_error(400, INVALID)),
+    get("3", "one unknown model", "/v1/models/nope", **openai_error(404, "model 'nope:latest' not found")),
     *(
         post(
             "3",

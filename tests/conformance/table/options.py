@@ -269,7 +269,7 @@ ROWS = (
     ),
     chat(
         "4.7",
-        "logprobs that nobody knows are left out",
+        "unknown logprobs are left out",
         {"logprobs": True, "top_logprobs": 2},
         json=CHAT_WHOLE,
         differs="`logprobs` are returned only if the backend returns them. LM Studio accepts the option and ignores"

@@ -1,4 +1,4 @@
-"""Which of several faults is told (section 5), and what models cannot do."""
+"""Which of several faults is reported (section 5), and what models cannot do."""
 
 from __future__ import annotations
 

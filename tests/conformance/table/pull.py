@@ -69,7 +69,7 @@ ROWS = (
     ),
     post(
         "7.9",
-        "a model that nobody has fails after the first line",
+        "an unknown model fails after the first line",
         PULL,
         {"model": "acme/nope"},
         type=NDJSON,
@@ -77,7 +77,7 @@ ROWS = (
     ),
     post(
         "7.9",
-        "a model that nobody has fails with a status at once",
+        "an unknown model fails with a status at once",
         PULL,
         {"model": "acme/nope", "stream": False},
         **error(500, matching("pull model manifest: .+")),

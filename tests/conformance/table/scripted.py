@@ -1,4 +1,4 @@
-"""Answers a tiny model cannot be brought to, from a backend that says what it is told (sections 7.5 to 7.8 and 8)."""
+"""Answers that no tiny model gives, from a scripted backend (sections 7.5 to 7.8 and 8)."""
 
 from __future__ import annotations
 

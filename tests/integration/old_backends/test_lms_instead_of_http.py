@@ -1,4 +1,4 @@
-"""What an LM Studio from before 0.4 cannot be told over HTTP, its lms tool is told: but only where it is that one's."""
+"""The lms tool does what an LM Studio before 0.4 cannot do over HTTP, if it belongs to that LM Studio."""
 
 import json
 

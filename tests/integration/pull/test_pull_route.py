@@ -120,7 +120,7 @@ def test_pulled_name_is_good_for_the_model_afterwards(studio):
 
 
 def test_pulled_name_stands_for_no_model_that_may_be_another(studio):
-    model = v1_model("thing", publisher="somebody else", quantization={"name": "Q8_0"})
+    model = v1_model("thing", publisher="another publisher", quantization={"name": "Q8_0"})
     client, _ = studio(state("completed", 100), brings=model)
     name = "hf.co/someone/Thing-GGUF:Q8_0"
     assert lines(client.post("/api/pull", json={"model": name}))[-1] == {"status": "success"}

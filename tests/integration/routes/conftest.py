@@ -1,4 +1,4 @@
-"""A shim in front of a backend that does as it is told and notes what it is asked."""
+"""A shim in front of a scripted backend that records its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of an account that nobody has here."""
+"""The routes for an account at ollama.com, which does not exist here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SHIM_READ_ONLY: whatever a request says or the settings wish, no model is loaded, loaded anew or sent away."""
+"""SHIM_READ_ONLY: no request and no setting loads, reloads or unloads a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder for data that nothing can be kept in is told when the shim starts."""
+"""A data folder that cannot be written is reported when the shim starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_shim.config import Config, ConfigError, data_folder
 
 @pytest.fixture
 def blocked(tmp_path):
-    """A folder that can't be made, whoever runs the tests: a file stands in its way."""
+    """A folder that no user can make: a file has its name."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     return tmp_path / "file" / "data"
 

@@ -75,7 +75,7 @@ def test_remedy_for_little_context_says_what_to_set():
         ([LARGE, PLAIN], False, 0, None),
         ([LARGE, VECTORS], None, 0, None),
         ([LARGE, VECTORS], True, 0, LARGE),
-        ([LARGE, PLAIN], None, 65_536, None),  # it would be loaded anew
+        ([LARGE, PLAIN], None, 65_536, None),  # it would be reloaded
         ([PLAIN, SMALL], None, 0, SMALL),
         ([VECTORS], True, 0, None),
     ],

@@ -38,7 +38,7 @@ def studio(chat=PACED, *models):
 
 @pytest.fixture
 def port(monkeypatch):
-    """A port that the settings name, on which nobody answers unless a test says so."""
+    """A port that the settings name, without a listener unless a test starts one."""
     found = {"127.0.0.1": None, "::1": None}
     monkeypatch.setattr(machine_checks, "identify_server", lambda host, _: found[host])
     return found

@@ -71,7 +71,7 @@ def test_hanging_up_during_a_load_ends_the_engine_that_was_to_be(start, until, m
     from flask_shim.embedded import engine
 
     api, begun = start(), []
-    # An engine that never gets its spec is one that loads for ever.
+    # An engine that never gets its spec never ends its load.
     monkeypatch.setattr(engine.Engine, "_send", lambda self, _: begun.append(self))
     with call(api.miniature):
         until(lambda: begun)

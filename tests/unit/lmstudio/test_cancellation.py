@@ -1,4 +1,4 @@
-"""A call is hung up from any thread, in every phase, by its client, by a deadline or by whoever shuts down."""
+"""A call can be cancelled from any thread in every phase: by its client, a deadline or a shutdown."""
 
 from __future__ import annotations
 

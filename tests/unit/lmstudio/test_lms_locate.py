@@ -74,7 +74,7 @@ def test_file_that_may_not_be_started_is_not_taken(home):
     [
         ("http://127.0.0.1:1234", True),
         ("http://localhost:1234/v1", True),
-        ("http://192.0.2.1:1234", False),  # nobody's address, kept for examples
+        ("http://192.0.2.1:1234", False),  # reserved for documentation (RFC 5737)
         ("http://does-not-exist.invalid:1234", False),
         ("http://" + "a" * 300, False),
     ],

@@ -140,7 +140,7 @@ def test_name_is_one_argument_whatever_is_in_it(fake, name):
 
 @pytest.fixture
 def hanging(fake):
-    """The tool, and the fake behind it, which hangs in whatever it is told to do."""
+    """The tool, and the fake behind it, which hangs in every command."""
     lms = fake(hang=True)
     return CliTool(lms.program), lms
 

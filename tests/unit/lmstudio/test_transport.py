@@ -188,7 +188,7 @@ def test_redirects_are_not_followed(client_of, socket_server, status):
 def test_the_environment_does_not_reroute_or_sign_requests(client_of, socket_server, monkeypatch, tmp_path):
     server, proxy = socket_server(reads(replies({}))), socket_server(reads(replies({})))
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password secret\n", encoding="utf-8")
+    netrc.write_text("machine 127.0.0.1 login user password secret\n", encoding="utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -126,7 +126,7 @@ def test_list_in_the_cache_is_given_while_another_thread_asks_for_a_newer_one(st
         threads, _ = in_threads(1, lambda: client.listing(max_age=0))
         studio.until(lambda: len(studio.asked_for(LIST)) == 2)
         assert client.listing() is cached
-        client.catalogue.expire()  # waits for nobody either
+        client.catalogue.expire()  # does not wait either
         studio.answers.clear()
         studio.kill()
         for thread in threads:

@@ -1,4 +1,4 @@
-"""Other machines that are served without a key under somebody else's server: one warning."""
+"""One warning when a foreign server serves other machines without a key."""
 
 from __future__ import annotations
 

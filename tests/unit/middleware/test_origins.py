@@ -1,4 +1,4 @@
-"""Which web origins may ask, and what browsers are told."""
+"""Which web origins are allowed, and what browsers get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is noticed of a server that somebody else started."""
+"""What the shim detects of a server that it did not start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that makes no sense is put aside and told of, never emptied; aliases can be made anew at once."""
+"""A damaged alias file is renamed and reported, never emptied; new aliases can be made at once."""
 
 from __future__ import annotations
 

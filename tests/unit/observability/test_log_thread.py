@@ -1,4 +1,4 @@
-"""Whoever logs does not wait for the place where the log goes, and no line is lost without a word."""
+"""Logging does not wait for the target of the log, and lost lines are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: every request under a label that nobody can make up."""
+"""What Prometheus reads: no client can invent labels."""
 
 from __future__ import annotations
 

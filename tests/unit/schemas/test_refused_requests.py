@@ -1,4 +1,4 @@
-"""Requests that are refused while they are read, and which of several faults is told."""
+"""Requests that are refused while they are read, and which of several faults is reported."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_what_the_client_takes_is_never_buffered(sockets):
 
 def test_what_the_client_does_not_take_waits_and_arrives_in_its_order(sockets):
     written = sockets.fill()
-    assert sockets.pulls, "nobody would send the rest"
+    assert sockets.pulls, "the rest would not be sent"
     more = b"overtaken?" * 100
     sockets.channel.write_soon(more)
     assert sockets.read(len(written + more)) == written + more

@@ -100,7 +100,7 @@ def test_answer_that_has_not_begun_gets_a_status(socket_server):
 
 @contextmanager
 def console_that_stands_still():
-    """Give the end of a pipe that takes nothing any more, as a console does in which somebody marks text."""
+    """Give the end of a full pipe, which blocks like a console with marked text."""
     unread, console = os.pipe()
     os.set_blocking(console, False)
     with suppress(BlockingIOError):

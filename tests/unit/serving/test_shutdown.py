@@ -1,4 +1,4 @@
-"""Ending waitress' loop, whoever else wakes it meanwhile."""
+"""End waitress' loop, also while other threads wake it."""
 
 from __future__ import annotations
 

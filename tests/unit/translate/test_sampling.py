@@ -84,3 +84,10 @@ def test_keep_alive_becomes_a_ttl_lm_studio_can_count(keep_alive, defaults, ttl)
 def test_a_ttl_is_a_whole_number_of_seconds_that_does_not_fire_at_once(keep_alive, ttl, unload):
     sent = to_ttl(keep_alive, Defaults(ttl_seconds=ttl, unload_ttl_seconds=unload))
     assert sent is None or (type(sent) is int and 1 <= sent * 1000 < 2**31)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent"), [(0, 1), (1, 1), (2**31 - 1, 2**31 - 1), (2**31, 2**31 - 1), (2**63, 2**31 - 1)]
+)
+def test_limit_is_at_least_one_token_and_fits_the_engine(limit, sent):
+    assert to_sampling({"num_predict": limit}, NOTHING) == {"max_tokens": sent}

@@ -163,7 +163,7 @@ NEEDING = [
 
 @pytest.fixture
 def alone(tmp_path):
-    """A shim whose backend's port nobody listens on."""
+    """A shim whose backend's port has no listener."""
     url = f"http://127.0.0.1:{unused_port()}"
     app = create_app(Config(backend_url=url, request_retries=0, connect_timeout=1.0, data_dir=tmp_path))
     yield app.test_client(), url
