@@ -1,4 +1,4 @@
-"""One short chat in each of the forms that clients send it. Pure.
+"""One short chat in each of the forms that clients send it.
 
 As the clients send it, with few tokens to be made; what would change the state of the model is left out: how long it
 stays loaded, and how much context it is to have.

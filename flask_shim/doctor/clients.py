@@ -1,4 +1,4 @@
-"""The clients: how each begins to speak to the server, what it insists on, what it wants of a model. Pure.
+"""The clients: how each begins to speak to the server, what it insists on, what it wants of a model.
 
 Taken from their sources and from what they sent when they were recorded; JetBrains' is closed, so its row is what
 is known of it from reports.

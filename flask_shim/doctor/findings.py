@@ -1,4 +1,4 @@
-"""What the doctor finds. Pure."""
+"""What the doctor finds."""
 
 from __future__ import annotations
 

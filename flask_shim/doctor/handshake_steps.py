@@ -1,4 +1,4 @@
-"""The parts of a client's handshake: what it asks, and what it insists on. Pure."""
+"""The parts of a client's handshake: what it asks, and what it insists on."""
 
 from __future__ import annotations
 

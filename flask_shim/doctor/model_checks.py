@@ -1,4 +1,4 @@
-"""The models as clients see them: what they can do, and how much they can hold. Pure."""
+"""The models as clients see them: what they can do, and how much they can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings as a person reads them, and as a program does. Pure."""
+"""Findings as a person reads them, and as a program does."""
 
 from __future__ import annotations
 

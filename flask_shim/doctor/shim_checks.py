@@ -1,4 +1,4 @@
-"""The shim: whether it answers, whom it lets in, and whether it is ready. Pure."""
+"""The shim: whether it answers, whom it lets in, and whether it is ready."""
 
 from __future__ import annotations
 

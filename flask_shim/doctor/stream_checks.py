@@ -1,4 +1,4 @@
-"""What clients insist on in the stream of a chat, and whether it comes as it is made. Pure."""
+"""What clients insist on in the stream of a chat, and whether it comes as it is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three generations of the backend's model lists, read into the same values. Pure.
+"""The three generations of the backend's model lists, read into the same values.
 
 ========  ==================  =======================================================================
 V1        ``/api/v1/models``  LM Studio 0.4 and later: complete

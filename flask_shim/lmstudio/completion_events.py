@@ -1,4 +1,4 @@
-"""One decoded event of a completion stream: only the fields that matter, whatever else the backend sends. Pure."""
+"""One decoded event of a completion stream: only the fields that matter, whatever else the backend sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tool calls put together from the fragments in which they stream. Pure."""
+"""Tool calls put together from the fragments in which they stream."""
 
 from __future__ import annotations
 

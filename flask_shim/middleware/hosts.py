@@ -34,7 +34,7 @@ class Hosts:
     """The hosts that a request may name."""
 
     def __init__(self, names: Iterable[str], *, machine: str = "", fqdn: Callable[[], str] = str) -> None:
-        """Allow ``names`` and ``machine`` besides Ollama's own; ``fqdn`` may be slow, it is asked when it matters."""
+        """Allow ``names``, ``machine`` and Ollama's own names; ``fqdn`` may be slow and is called only when needed."""
         machine = machine.lower().rstrip(".")
         self._short = machine.partition(".")[0]
         self._names = frozenset({"localhost", *names, machine, self._short} - {""})

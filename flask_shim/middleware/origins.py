@@ -1,4 +1,4 @@
-"""Which web pages may ask: Ollama's list and the configured one. Pure."""
+"""Which web pages may ask: Ollama's list and the configured one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _REDACTED = "***"
 def configure(config: Config) -> bool:
     """Set up the root logger unless it has handlers; return whether it was set up.
 
-    Records go to standard error, and to ``config.log_file`` besides. Raises ConfigError if that can't be written.
+    Records go to standard error and to ``config.log_file``. Raises ConfigError if that file cannot be written.
     """
     root = logging.getLogger()
     if root.handlers:

@@ -1,4 +1,4 @@
-"""Requests to try: each works as it stands once its models are ones that are there. Pure."""
+"""Requests to try: each works as it stands once its models are ones that are there."""
 
 from __future__ import annotations
 

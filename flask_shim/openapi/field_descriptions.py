@@ -1,4 +1,4 @@
-"""What the fields of requests mean. Pure."""
+"""What the fields of requests mean."""
 
 from __future__ import annotations
 

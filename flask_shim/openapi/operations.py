@@ -1,4 +1,4 @@
-"""What is said of each operation besides what its route says itself. Pure."""
+"""What is said of each operation besides what its route says itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ``lms`` tool prints, which is made for people: progress bars, boxes, colours. Pure."""
+"""What the ``lms`` tool prints, which is made for people: progress bars, boxes, colours."""
 
 from __future__ import annotations
 

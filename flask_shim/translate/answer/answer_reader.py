@@ -1,4 +1,4 @@
-"""LM Studio's events into pieces of an answer: text, thinking, tool calls; and what the final record counts. Pure."""
+"""LM Studio's events into pieces of an answer: text, thinking, tool calls; and what the final record counts."""
 
 from __future__ import annotations
 

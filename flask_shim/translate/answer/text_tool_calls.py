@@ -1,4 +1,4 @@
-"""Tool calls that a model wrote as text and the backend did not recognise. Pure.
+"""Tool calls that a model wrote as text and the backend did not recognise.
 
 Only calls of tools that this very request offered are taken out of the text; all else was meant to be read.
 """

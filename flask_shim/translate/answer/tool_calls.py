@@ -1,4 +1,4 @@
-"""Tool calls of an answer, checked and under the names that the client gave its tools. Pure."""
+"""Tool calls of an answer, checked and under the names that the client gave its tools."""
 
 from __future__ import annotations
 

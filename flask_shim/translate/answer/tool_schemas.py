@@ -1,4 +1,4 @@
-"""The tools that a client offered, against which the calls of an answer are held. Pure."""
+"""The tools that a client offered, against which the calls of an answer are held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anthropic's Messages requests into payloads of /v1/chat/completions. Pure."""
+"""Anthropic's Messages requests into payloads of /v1/chat/completions."""
 
 from __future__ import annotations
 

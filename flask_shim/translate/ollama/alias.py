@@ -1,4 +1,4 @@
-"""Names of the user's own: a model of LM Studio with a system prompt, parameters or turns that go before. Pure."""
+"""Names of the user's own: a model of LM Studio with a system prompt, parameters or turns that go before."""
 
 from __future__ import annotations
 

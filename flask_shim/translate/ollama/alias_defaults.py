@@ -1,4 +1,4 @@
-"""What a request inherits from the name it uses: its own words win, what it leaves open is the alias's. Pure."""
+"""What a request inherits from the name it uses: its own words win, what it leaves open is the alias's."""
 
 from __future__ import annotations
 

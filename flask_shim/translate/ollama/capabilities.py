@@ -1,4 +1,4 @@
-"""What a model can do, in Ollama's words, and the refusals where it cannot. Pure."""
+"""What a model can do, in Ollama's words, and the refusals where it cannot."""
 
 from __future__ import annotations
 

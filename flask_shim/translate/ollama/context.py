@@ -1,4 +1,4 @@
-"""The ``context`` of /api/generate: a conversation as a list of integers, given to the client and taken back. Pure.
+"""The ``context`` of /api/generate: a conversation as a list of integers, given to the client and taken back.
 
 Ollama hands out token ids, which LM Studio does not tell. Clients only ever give the list back, so ours holds the
 turns themselves: their JSON, compressed, three bytes to an integer, behind a mark, the length and a checksum.

@@ -1,4 +1,4 @@
-"""Timestamps the way Go prints them: RFC 3339, up to nine digits of a second, trailing zeros cut. Pure."""
+"""Timestamps the way Go prints them: RFC 3339, up to nine digits of a second, trailing zeros cut."""
 
 from __future__ import annotations
 

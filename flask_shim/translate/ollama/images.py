@@ -1,4 +1,4 @@
-"""Images as LM Studio takes them: data URLs of PNG or JPEG, whatever the client sent. Pure."""
+"""Images as LM Studio takes them: data URLs of PNG or JPEG, whatever the client sent."""
 
 from __future__ import annotations
 

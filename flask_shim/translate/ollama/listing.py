@@ -1,4 +1,4 @@
-"""Models as /api/tags, /api/show and /api/ps tell them. Pure."""
+"""Models as /api/tags, /api/show and /api/ps tell them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's name gives away. Only used for what an old backend leaves out. Pure."""
+"""What a model's name gives away. Only used for what an old backend leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts that skip the chat template, for /v1/completions. Pure."""
+"""Prompts that skip the chat template, for /v1/completions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pulling a model: what Ollama's name means to LM Studio, and the lines that tell how far it is. Pure."""
+"""Pulling a model: what Ollama's name means to LM Studio, and the lines that tell how far it is."""
 
 from __future__ import annotations
 

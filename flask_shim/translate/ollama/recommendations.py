@@ -1,4 +1,4 @@
-"""The models there are as Ollama recommends models. Pure."""
+"""The models there are as Ollama recommends models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors between LM Studio's answers and its clients: in order, checked, cut, of length one, as text. Pure."""
+"""Vectors between LM Studio's answers and its clients: in order, checked, cut, of length one, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Ollama refuses on OpenAI's routes before it looks for the model, in its words. Pure."""
+"""What Ollama refuses on OpenAI's routes before it looks for the model, in its words."""
 
 from __future__ import annotations
 
