@@ -43,17 +43,19 @@ HOSTILE = {
 
 
 def seconds(parse, text):
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        with suppress(ShimError, ValueError):  # rejecting it is fine
-            parse(text)
-        best = min(best, time.perf_counter() - start)
-    return best
+    start = time.thread_time()
+    with suppress(ShimError, ValueError):  # rejecting it is fine
+        parse(text)
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize(("parse", "head", "unit", "tail"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_takes_linear_time(parse, head, unit, tail):
-    few = seconds(parse, head + unit * 4_000 + tail)
-    many = seconds(parse, head + unit * 16_000 + tail)
-    assert many < 8 * few + 0.01
+    """Quadratic work takes 16 times as long in every round; a busy machine disturbs some rounds only."""
+    few = many = float("inf")
+    for _ in range(20):
+        few = min(few, seconds(parse, head + unit * 4_000 + tail))
+        many = min(many, seconds(parse, head + unit * 16_000 + tail))
+        if many < 8 * few + 0.01:
+            return
+    pytest.fail(f"four times the text takes {many / few:.1f} times as long")
