@@ -25,7 +25,8 @@ A `.env` that has `HOST`, `PORT`, `WORKERS`, `CORS_ORIGINS` or `OPENAI_…` but 
 project: these names are ignored there, and the log at start says so. They count in the environment, in a file that
 `SHIM_ENV_FILE` or `--env-file` names, and beside any `SHIM_` line.
 
-Windows paths may be written without quotes or in either kind of quotes; backslashes are kept.
+The file is UTF-8, or UTF-16 with a byte order mark, as Notepad and PowerShell 5 write it. Windows paths may be written
+without quotes or in either kind of quotes; backslashes are kept.
 """
 
 _EXAMPLE_HEAD = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import io
 import re
@@ -54,21 +55,26 @@ def gather(
 
 
 def read_file(path: Path, known: Collection[str], paths: Collection[str]) -> Source:
-    """Read a settings file in UTF-8, with or without the byte order mark of Windows editors."""
+    """Read a settings file in UTF-8, or in UTF-16 with a byte order mark, as Notepad and PowerShell 5 write it."""
     try:
-        content = path.expanduser().read_text(encoding="utf-8-sig")
+        content = _decode(path.expanduser().read_bytes())
     except (OSError, RuntimeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         return Source(problems=(f"SHIM_ENV_FILE={str(path)!r}: Can't be read: {reason}.",))
     except UnicodeDecodeError:
         return Source(problems=(f"SHIM_ENV_FILE={str(path)!r}: Not UTF-8; save it with that encoding.",))
-    bindings = list(parse_stream(io.StringIO(content)))
+    bindings = list(parse_stream(io.StringIO(content, newline=None)))
     return Source(
         # Values are not interpolated: a $ in a key stays one.
         {each.key: _value(each, paths) for each in bindings if each.key is not None and each.value is not None},
         (f"settings read from {path.absolute()}",),
         tuple(f"{path}, line {_line(each)}: {why}" for each in bindings for why in _mistakes(each, known)),
     )
+
+
+def _decode(content: bytes) -> str:
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def _value(binding: Binding, paths: Collection[str]) -> str:

@@ -68,6 +68,8 @@ def test_the_process_environment_is_the_default_and_stays_as_it_was(tmp_path, mo
     ("written", "name", "field", "value"),
     [
         (b"\xef\xbb\xbfSHIM_PORT=1\r\n", "byte order mark", "port", 1),
+        ("\ufeff# für die Maschine\r\n\r\nSHIM_PORT=2\r\n".encode("utf-16-le"), "UTF-16", "port", 2),
+        ("\ufeffSHIM_PORT=3\r\n".encode("utf-16-be"), "UTF-16, the other order", "port", 3),
         (b"SHIM_LOG_FILE=C:\\temp\\new.log\r\n", "Windows path", "log_file", Path("C:\\temp\\new.log")),
         (b'SHIM_LOG_FILE="C:\\temp\\new.log"\n', "quoted Windows path", "log_file", Path("C:\\temp\\new.log")),
         (b'SHIM_DATA_DIR="C:\\\\temp\\\\new"\n', "escaped Windows path", "data_dir", Path("C:\\temp\\new")),
@@ -75,6 +77,7 @@ def test_the_process_environment_is_the_default_and_stays_as_it_was(tmp_path, mo
         (b"SHIM_DATA_DIR='C:\\temp\\new'\n", "single quotes", "data_dir", Path("C:\\temp\\new")),
         (b'SHIM_DEFAULT_SYSTEM_PROMPT="a\\nb"\n', "escaped line break", "default_system_prompt", "a\nb"),
         (b"SHIM_API_KEY='a$b${HOME}'\n", "dollars", "api_keys", ("a$b${HOME}",)),
+        (b'SHIM_DEFAULT_SYSTEM_PROMPT="a\r\nb"\r\n', "CRLF in a value", "default_system_prompt", "a\nb"),
         ("SHIM_DEFAULT_SYSTEM_PROMPT=Grüß Gott\n".encode(), "umlauts", "default_system_prompt", "Grüß Gott"),
         (b"SHIM_ALLOWED_ORIGINS=\nEDITOR\n", "a stranger's name alone", "allowed_origins", ()),
     ],
@@ -90,7 +93,7 @@ def test_a_file_that_is_not_there_is_a_problem_beside_the_others(problems):
     assert [problem.partition("=")[0] for problem in found] == ["SHIM_ENV_FILE", "SHIM_PORT"]
 
 
-@pytest.mark.parametrize("written", ["SHIM_PORT=1\n".encode("utf-16"), b"SHIM_PORT=\xff\n"])
+@pytest.mark.parametrize("written", [b"SHIM_PORT=\xff\n", b"\xff\xfeS\0H", "SHIM_API_KEY=Müsli\n".encode("cp1252")])
 def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
     (tmp_path / ".env").write_bytes(written)
     (problem,) = problems()
