@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from flask_shim.lmstudio.completion_events import Event
+from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.event_stream import EventStream
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.answer_reader import AnswerReader
-from flask_shim.translate.answer.usage import Totals, to_totals
+from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
 from flask_shim.translate.ollama.payloads import Payload
 
 
@@ -33,10 +34,12 @@ class Completion:
         self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream
+        self._payload: Payload = {}
 
     def open(self, path: str, payload: Payload) -> Completion:
         """Send ``payload``, which needs no model name, and wait for the first events; a failure leaves nothing open."""
         backend = self._manager.backend
+        self._payload = payload
         with ExitStack() as cleanup:
             cleanup.callback(self.close)
             use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected))
@@ -57,6 +60,18 @@ class Completion:
     def close(self) -> None:
         """Release everything; safe to call twice."""
         self.stack.close()
+
+    def check_overflow(self, reader: AnswerReader) -> None:
+        """Raise ContextOverflow if an empty answer is due to a prompt that does not fit in the context.
+
+        LM Studio answers some of these prompts with status 200 and no text. The prompt's length is estimated where
+        it reports none.
+        """
+        prompt_tokens = reader.usage.prompt_tokens if reader.usage else 0
+        prompt_tokens = prompt_tokens or estimate_prompt_tokens(self._payload)
+        context = self._manager.loaded_context(self._requirements.target.model)
+        if context and prompt_tokens >= context:
+            raise ContextOverflow("the prompt is longer than the context", prompt_tokens, context)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""

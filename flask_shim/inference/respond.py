@@ -70,13 +70,13 @@ def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
 
 
 def _encode_stream(completion: Completion, reader: AnswerReader, encoder: Encoder) -> Iterator[bytes]:
-    """Yield one block for each read from the backend."""
-    if start := encoder.start():
-        yield start
+    """Yield one block for each read from the backend; nothing before the answer has content."""
+    start = encoder.start()
     for pieces in _read_pieces(completion, reader):
         if block := encoder.pieces(pieces, time.time_ns()):
-            yield block
-    yield encoder.finish(completion.totals(reader), time.time_ns())
+            yield start + block if start else block
+            start = b""
+    yield start + encoder.finish(completion.totals(reader), time.time_ns())
 
 
 def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[Piece]]:
@@ -84,6 +84,8 @@ def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[
     for events in completion:
         yield reader.feed(events)
     yield reader.finish()
+    if reader.is_empty:
+        completion.check_overflow(reader)
 
 
 def _record_counts(record: RequestRecord, reader: AnswerReader) -> None:

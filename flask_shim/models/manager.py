@@ -111,6 +111,10 @@ class ModelManager:
             with loaded.unloading():
                 return self.backend.unload(instance or loaded_model, call=call)
 
+    def loaded_context(self, model: Model) -> int | None:
+        """Return the context that a model is loaded with; None if that is not known."""
+        return self._loader.current(model, max_age=None).loaded_context_length
+
     def seconds_left(self, model: Model) -> float:
         """Return the seconds until a loaded model is unloaded; infinity if no end is set."""
         return self.tracker.of(model.key).seconds_left(time.monotonic())

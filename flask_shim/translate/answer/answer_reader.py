@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from flask_shim.lmstudio.completion_events import Choice, Event, Usage
-from flask_shim.translate.answer.text_tool_calls import TextCalls
+from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
 from flask_shim.translate.answer.thinking import Part, ThinkingSplitter
 from flask_shim.translate.answer.tool_calls import CallAssembler, FinishedCall
 from flask_shim.translate.answer.tool_schemas import Schemas, ToolSchemas
@@ -72,6 +72,7 @@ class AnswerReader:
         self._splitter = ThinkingSplitter(with_orphans=reading.can_think)
         self._offered = ToolSchemas(reading.offered)
         self._text_calls = TextCalls(self._offered, reading.new_id) if reading.offered else None
+        self._trailing_calls = TrailingCalls(self._offered, reading.new_id) if reading.offered else None
         self._thought: list[str] = []
         self._logprobs: list[dict[str, Any]] = []  # of text that is still held back
         self._has_text = False
@@ -99,11 +100,20 @@ class AnswerReader:
             was_cut = self.finish_reason == "length"
             calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._reading.new_id)
             self._settled("", calls, pieces)
+        if self._trailing_calls is not None:
+            thinking, calls = self._trailing_calls.flush()
+            self._show_thinking(thinking, pieces)
+            self._settled("", calls, pieces)
         if self._reading.wants_json and not self._has_text and not self._has_calls:
             self._rescue(pieces)
         if self._logprobs:
             pieces.append(Piece(logprobs=self._logprobs))
         return pieces
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the answer brought neither text, thinking nor calls."""
+        return self.deltas == 0
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:
@@ -149,6 +159,11 @@ class AnswerReader:
                 pieces.append(RetractedText(mode=self._reading.mode))
 
     def _thinking(self, text: str, pieces: list[Piece]) -> None:
+        self._show_thinking(text if self._trailing_calls is None else self._trailing_calls.feed(text), pieces)
+
+    def _show_thinking(self, text: str, pieces: list[Piece]) -> None:
+        if not text:
+            return
         self._thought.append(text)
         if self._reading.mode == "separate":
             pieces.append(Piece(thinking=text))
@@ -156,6 +171,8 @@ class AnswerReader:
             pieces.append(Piece(text if len(self._thought) > 1 else THINKING_HEAD + text))
 
     def _settled(self, text: str, calls: Sequence[FinishedCall], pieces: list[Piece]) -> None:
+        if self._trailing_calls is not None and (text or calls):
+            self._show_thinking(self._trailing_calls.release(), pieces)
         if text:
             if self._thought and not self._has_text and self._reading.mode == "merge":
                 pieces.append(Piece(ANSWER_HEAD))

@@ -98,6 +98,7 @@ _FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
 
 _OPENINGS = tuple(opening for opening, _, _ in _FORMS)
 _OPENING = re.compile("|".join(map(re.escape, _OPENINGS)))
+_TAG_START = re.compile(r"(?=[<\[])")
 _FORM_BY_OPENING = {form[0]: form for form in _FORMS}
 
 
@@ -114,6 +115,11 @@ class TextCalls:
         self._searched = 0  # where in the held text the search for the closing tag goes on
         self._after_call = False  # white space that follows a call is dropped
         self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back because a call may begin in them."""
+        return len(self._held)
 
     def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
         """Return the text that certainly is text, and the calls that are complete."""
@@ -189,3 +195,46 @@ class TextCalls:
 
     def _arguments(self, name: str, call: Written) -> Mapping[str, Any]:
         return self._offered.typed(name, call.arguments) if call.is_text else call.arguments
+
+
+class TrailingCalls:
+    """Finds calls at the end of the thinking, where Qwen 3.5 writes them. A call that text follows is thinking."""
+
+    __slots__ = ("_calls", "_finder", "_held")
+
+    def __init__(self, offered: ToolSchemas, new_id: Callable[[], str]) -> None:
+        """Look for calls of the tools that were ``offered``."""
+        self._finder = TextCalls(offered, new_id)
+        self._held: list[str] = []
+        self._calls: list[FinishedCall] = []
+
+    def feed(self, text: str) -> str:
+        """Return the thinking in which no call at the end can begin; the rest is kept."""
+        if not self._held and "<" not in text and "[" not in text:
+            return text
+        thinking = []
+        for chunk in filter(None, _TAG_START.split(text)):  # a chunk completes a call before it has text, never after
+            self._held.append(chunk)
+            shown, calls = self._finder.feed(chunk)
+            self._calls += calls
+            if shown.strip():
+                thinking.append(self._release())
+        return "".join(thinking)
+
+    def release(self) -> str:
+        """Return all that is held: text follows, so it is thinking."""
+        self._finder.flush()
+        return self._release()
+
+    def flush(self) -> tuple[str, list[FinishedCall]]:
+        """Return what is held when the thinking ends the answer: thinking or calls."""
+        text, calls = self._finder.flush()
+        calls = self._calls + calls
+        return ("", calls) if calls and not text.strip() else (self._release(), [])
+
+    def _release(self) -> str:
+        held = "".join(self._held)
+        end = len(held) - self._finder.held
+        self._held = [held[end:]] if end < len(held) else []
+        self._calls.clear()
+        return held[:end]

@@ -69,7 +69,14 @@ def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, wa
 
 
 def _read_xml(text: str) -> dict[str, str] | None:
-    """Return arguments that are written between tags, None if the text has no such form."""
+    """Return arguments that are written between tags, None if the text has no such form.
+
+    The tags of the whole call may stand around them.
+    """
+    text = text.strip().removeprefix("<tool_call>").removesuffix("</tool_call>").strip()
+    if text.startswith("<function="):
+        text = text.partition(">")[2]
+    text = text.removesuffix("</function>")
     for parse in (parse_parameters, parse_pairs):
         with suppress(ValueError):  # not in this form
             return parse(text)

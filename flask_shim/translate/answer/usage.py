@@ -60,9 +60,11 @@ def to_totals(
 
 
 def estimate_prompt_tokens(payload: Mapping[str, Any]) -> int:
-    """Estimate the prompt tokens of a chat payload, at four characters per token as Ollama does."""
+    """Estimate the prompt tokens of a payload, at four characters per token as Ollama does."""
     tools = payload.get("tools")
-    characters = _count_characters(payload["messages"]) + (len(orjson.dumps(tools)) if tools else 0)
+    characters = _count_characters(payload.get("messages") or payload.get("prompt")) + (
+        len(orjson.dumps(tools)) if tools else 0
+    )
     return max(1, characters // _CHARACTERS_PER_TOKEN)
 
 

@@ -1,0 +1,194 @@
+"""The same backend answer has the same meaning on every protocol, streamed or whole, on every API version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from support.answers import END, replies, sse, streams
+from support.fake_lmstudio import CHAT, COMPLETIONS
+from support.protocols import PROTOCOLS
+
+from flask_shim.lmstudio.api_versions import ApiVersion
+
+TRANSLATED = [protocol for protocol in PROTOCOLS if protocol.path != "/v1/chat/completions"]
+"""Answers on that route are LM Studio's, byte for byte."""
+
+LOOK = ("look", {"at": "door"})
+
+
+def thought(text):
+    return sse({"choices": [{"index": 0, "delta": {"reasoning_content": text}, "finish_reason": None}]})
+
+
+def call(**function):
+    delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
+    return sse({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+
+
+def finish(reason, **usage):
+    counts = sse({"choices": [], "usage": usage}) if usage else b""
+    return sse({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}) + counts + b"data: [DONE]\n\n"
+
+
+@dataclass
+class Expected:
+    text: str = ""
+    thinking: str = ""
+    calls: list[Any] = field(default_factory=list)
+
+
+JSON_CALL = '<tool_call>{"name": "look", "arguments": {"at": "door"}}</tool_call>'
+XML_CALL = "<function=look><parameter=at>door</parameter></function>"
+GLM_CALL = "<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>door</arg_value>\n</tool_call>"
+
+ANSWERS = {
+    "text": (streams("Hel", "lo"), Expected("Hello")),
+    "reasoning_content": (streams(thought("Hm. "), thought("So."), "Yes"), Expected("Yes", "Hm. So.")),
+    "think tags in the text": (streams("<thi", "nk>Hm", "</think>", "\n\nYes"), Expected("Yes", "Hm")),
+    "channel marks of Gemma": (streams("<|channel>thought\n", "Hm\n", "<channel|>", "Yes"), Expected("Yes", "Hm")),
+    "tool call in pieces": (streams(call(name="look", arguments='{"at":'), call(arguments='"door"}')), LOOK),
+    "tool call with an object": (streams(call(name="look", arguments={"at": "door"})), LOOK),
+    "tool call in text, JSON": (streams(JSON_CALL), LOOK),
+    "tool call in text, one character an event": (streams(*JSON_CALL), LOOK),
+    "tool call in text, XML": (streams("<tool_call>" + XML_CALL + "</tool_call>"), LOOK),
+    "tool call in text, GLM": (streams(*GLM_CALL.splitlines(keepends=True)), LOOK),
+    "XML arguments of a native call": (streams(call(name="look", arguments=XML_CALL)), LOOK),
+    "tool call at the end of thinking": (streams(thought("I look. "), thought(JSON_CALL)), LOOK),
+    "XML tool call at the end of thinking": (streams(thought(f"Hm\n<tool_call>{XML_CALL}</tool_call>\n")), LOOK),
+    "tool call after text": (streams("I look. ", call(name="look", arguments='{"at": "door"}')), LOOK),
+    "unnamed tool call": (streams("Hi", call(name="", arguments="{}")), Expected("Hi")),
+    "tool call without a name": (streams("Hi", call(arguments="{}")), Expected("Hi")),
+    "tags mentioned in thinking": (
+        streams(thought(f"I could write {JSON_CALL} but do not."), "Hi"),
+        Expected("Hi", f"I could write {JSON_CALL} but do not."),
+    ),
+    "tool call in thinking before text": (streams(thought(JSON_CALL), "Hi"), Expected("Hi", JSON_CALL)),
+    "comment and unknown fields": (
+        streams(b": ping\n\n", sse({"choices": [{"delta": {"content": "Hi", "x": 1}}], "y": 2})),
+        Expected("Hi"),
+    ),
+}
+
+
+CASES = [
+    pytest.param(answer, expected, protocol, id=f"{name}-{protocol.name}")
+    for name, (answer, expected) in ANSWERS.items()
+    for protocol in TRANSLATED
+    if expected is not LOOK or protocol.path != "/api/generate"  # which has no tools
+]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(("answer", "expected", "protocol"), CASES)
+def test_answer_means_the_same_everywhere(answer, expected, protocol, stream, studio, client):
+    studio.answers |= {CHAT: answer, COMPLETIONS: answer}
+    outcome = protocol.ask(client, stream=stream, tools=("look",))
+    assert (outcome.status, outcome.error, outcome.is_complete) == (200, "", True)
+    if expected is LOOK:
+        assert outcome.calls == [LOOK]
+        assert outcome.finish in {"stop", "tool_calls", "tool_use", "completed"}
+    else:
+        assert (outcome.text, outcome.thinking, outcome.calls) == (expected.text, expected.thinking, [])
+
+
+def refusal(status, error):
+    return replies({"error": error}, status)
+
+
+OVERFLOW = "Context size has been exceeded."
+ENGINE = "Engine protocol predict request returned 400: "
+NESTED = json.dumps({"error": {"code": 400, "message": "Failed to parse grammar", "type": "invalid_request_error"}})
+
+REJECTIONS = {
+    "overflow as an event": (streams(sse({"error": {"message": OVERFLOW}}), ends=False), "context"),
+    "overflow as text": (streams(sse({"error": OVERFLOW}), ends=False), "context"),
+    "overflow as a named event": (
+        streams(b"event: error\n" + sse({"error": {"type": "internal_error", "message": OVERFLOW}}), ends=False),
+        "context",
+    ),
+    "overflow in a 500": (refusal("500 Internal Server Error", {"message": ENGINE + OVERFLOW}), "context"),
+    "overflow of llama.cpp": (
+        refusal(
+            "400 Bad Request",
+            {
+                "type": "exceed_context_size_error",
+                "message": "the request exceeds the available context size",
+                "n_prompt_tokens": 9000,
+                "n_ctx": 4096,
+            },
+        ),
+        "context",
+    ),
+    "nested refusal of the engine in a 500": (refusal("500 Internal Server Error", ENGINE + NESTED), "grammar"),
+    "nested refusal of the engine as an event": (
+        streams(sse({"error": {"message": ENGINE + NESTED}}), ends=False),
+        "grammar",
+    ),
+    "refused parameter": (
+        refusal("400 Bad Request", {"message": "Invalid", "param": "messages[0].content", "code": "invalid_type"}),
+        "messages[0].content",
+    ),
+    "refused with text only": (refusal("400 Bad Request", "Invalid 'messages' in payload"), "Invalid 'messages'"),
+    "unprocessable": (refusal("422 Unprocessable Entity", {"message": "tools.0 is wrong"}), "tools.0"),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize(("answer", "text"), REJECTIONS.values(), ids=REJECTIONS.keys())
+def test_fault_of_the_request_is_a_4xx_everywhere(answer, text, protocol, stream, studio, client):
+    studio.answers |= {CHAT: answer, COMPLETIONS: answer}
+    outcome = protocol.ask(client, stream=stream)
+    assert 400 <= outcome.status < 500
+    said = f"{outcome.error} {outcome.code} {outcome.param}"
+    assert text in said or (text == "context" and "prompt is too long" in said)
+
+
+FAULTS = {
+    "stream without an end": streams("Hel", ends=False),
+    "stream cut inside an event": streams("Hel", b'data: {"choices": [{"delta', ends=False),
+    "error after text": streams("Hel", sse({"error": {"message": "The model has crashed"}}), ends=False),
+    "not JSON in an event": streams("Hel", b"data: {nonsense\n\n", END),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", TRANSLATED, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("answer", FAULTS.values(), ids=FAULTS.keys())
+def test_broken_answer_is_one_error_everywhere(answer, protocol, stream, studio, client):
+    studio.answers |= {CHAT: answer, COMPLETIONS: answer}
+    outcome = protocol.ask(client, stream=stream)
+    assert outcome.error
+    assert not outcome.is_complete
+    assert (outcome.status == 200) == stream
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", TRANSLATED, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("prompt_tokens", [4097, 30_000])
+def test_empty_answer_to_a_prompt_beyond_the_context_is_a_400(prompt_tokens, protocol, stream, studio, client):
+    answer = streams(finish("stop", prompt_tokens=prompt_tokens, completion_tokens=0), ends=False)
+    studio.answers |= {CHAT: answer, COMPLETIONS: answer}
+    outcome = protocol.ask(client, stream=stream)
+    if studio.version is ApiVersion.OPENAI:  # its lists do not tell the context
+        assert (outcome.status, outcome.text, outcome.is_complete) == (200, "", True)
+    else:
+        assert outcome.status == 400
+        assert str(prompt_tokens) in outcome.error
+
+
+@pytest.mark.parametrize("prompt_tokens", [3, 4000])
+def test_empty_answer_to_a_prompt_that_fits_is_an_answer(prompt_tokens, studio, client):
+    studio.answers[CHAT] = streams(finish("stop", prompt_tokens=prompt_tokens, completion_tokens=0), ends=False)
+    outcome = PROTOCOLS[0].ask(client, stream=True)
+    assert (outcome.status, outcome.text, outcome.is_complete) == (200, "", True)
+
+
+def test_length_of_a_prompt_is_estimated_without_a_count(studio, client):
+    studio.answers[CHAT] = streams(finish("stop"), ends=False)
+    message = {"role": "user", "content": "word " * 10_000}
+    outcome = PROTOCOLS[0].ask(client, stream=True, messages=[message])
+    assert outcome.status == (200 if studio.version is ApiVersion.OPENAI else 400)
