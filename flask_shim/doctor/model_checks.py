@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 
-AGENT_TOKENS = 16_384
+AGENT_TOKENS = 32_768
 """An agent's instructions and the descriptions of its tools alone take most of that."""
 
 MOST_NAMES = 5

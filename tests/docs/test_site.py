@@ -1,21 +1,37 @@
-"""The site is made of the pages there are, and loads nothing from elsewhere."""
+"""The site has every page, grouped by reader, and loads nothing from other servers."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
+import pytest
 from support.pages import ROOT, text_of
 
 SITE = text_of(ROOT / "mkdocs.yml")
 
 
+_, _, NAV = SITE.partition("\nnav:\n")
+
+
 def test_the_site_has_every_page_of_the_folder():
-    _, _, nav = SITE.partition("\nnav:\n")
-    told = re.findall(r"^  - [^:]+: (\S+)$", nav, re.MULTILINE)
-    assert sorted(told) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    pages = re.findall(r"^ +- [^:]+: (\S+)$", NAV, re.MULTILINE)
+    assert sorted(pages) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
-def test_the_site_asks_nobody_for_its_letters():
+def test_the_site_groups_its_pages_by_reader():
+    assert re.findall(r"^  - ([^:]+):$", NAV, re.MULTILINE) == ["Use", "Operate", "Develop"]
+
+
+def test_the_site_builds_without_warnings(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+
+
+def test_the_site_loads_no_fonts_from_other_servers():
     assert "\n  font: false\n" in SITE
 
 
@@ -23,5 +39,6 @@ def test_pages_of_the_site_link_to_nothing_outside_of_it():
     assert [page.name for page in (ROOT / "docs").glob("*.md") if "](../" in text_of(page)] == []
 
 
-def test_no_picture_asks_anybody_for_its_letters():
-    assert [path.name for path in (ROOT / "docs" / "pictures").glob("*.svg") if "@font-face" in text_of(path)] == []
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.name)
+def test_a_picture_loads_no_fonts_from_other_servers(picture):
+    assert "@font-face" not in text_of(picture)

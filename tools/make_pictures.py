@@ -1,9 +1,8 @@
-"""Make the pictures in docs/pictures: what the commands print, as they print it.
+"""Make the pictures in docs/pictures: what commands print, and a chat client that uses the demo.
 
-python docs/make_pictures.py        from the top of the checkout, with the extra "embedded"; port 11434 has to be free
+python tools/make_pictures.py        with the extra "embedded" and ``pip install oterm``; port 11434 must be free
 
-Commands, answers and colours are real. Only the folder of Python is shortened, and long answers are cut where "..."
-stands.
+Commands, answers and colors are real. Only the path of Python is shortened, and long answers are cut at "...".
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-FOLDER = Path(__file__).parent / "pictures"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "pictures"
 WIDTH = 130
 MOST_LINES = 6
 ANSWER_SECONDS = 30
@@ -41,13 +42,22 @@ def main() -> None:
         answer = requests.post(f"{SHIM}/api/chat", data=ASK, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         save("demo", [("flask-shim demo", banner), (f"curl {SHIM}/api/chat -d '{ASK}'", cut(answer.text))])
+        chat_in_oterm("tiny-chat:latest", "Hello", "Why is the sky blue?")
         save("models", [printed(backend, "models"), printed(backend, "ps")])
         save("doctor", [printed(backend, "doctor", "--client", "vscode")])
 
 
+def chat_in_oterm(*words: str) -> None:
+    """Save the window of a chat client that asks a model questions."""
+    script = [sys.executable, str(ROOT / "tools" / "chat_in_oterm.py"), str(FOLDER / "client.svg"), *words]
+    with TemporaryDirectory() as folder:
+        data = environment(OTERM_DATA_DIR=folder, OLLAMA_HOST="127.0.0.1:11434", PYDANTIC_AI_NO_BANNER="1")
+        subprocess.run(script, env=data, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own script
+
+
 @contextmanager
 def demo() -> Iterator[tuple[str, str]]:
-    """Start the demo; yield what it says, and where its miniature of LM Studio answers."""
+    """Start the demo; yield its start message and the URL of its miniature LM Studio."""
     with subprocess.Popen(command("demo"), stdout=subprocess.PIPE, text=True, env=environment()) as process:  # noqa: S603
         lines = []
         for line in process.stdout or ():
@@ -63,7 +73,7 @@ def demo() -> Iterator[tuple[str, str]]:
 
 
 def printed(backend: str, *words: str) -> tuple[str, str]:
-    """Return a command and what it prints in a terminal."""
+    """Run a command; return it with what it prints in a terminal."""
     done = subprocess.run(  # noqa: S603 - our own command
         command(*words), capture_output=True, text=True, env=environment(SHIM_LMSTUDIO_BASE=backend), check=False
     )
@@ -76,7 +86,7 @@ def command(*words: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return an environment without settings of the shim, in which programs think they print to a terminal."""
+    """Return an environment without settings of the shim, in which programs print as to a terminal."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("SHIM_", "OLLAMA_", "LMSTUDIO"))}
     return {**plain, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "PYTHONUNBUFFERED": "1", "SHIM_ENV_FILE": "", **more}
 
