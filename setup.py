@@ -42,6 +42,8 @@ REQUIRED = [
     "apispec>=6.6",  # nullable references of OpenAPI 3.1
     "flask-swagger-ui>=5.21",  # Swagger UI for OpenAPI 3.1
     "Pillow>=11.3",  # buffer overflow before (CVE-2025-48379)
+    "brotli>=1.2",  # limits the output of one step
+    "backports.zstd>=1.0; python_version < '3.14'",  # part of the standard library from 3.14 on
 ]
 
 EMBEDDED = [

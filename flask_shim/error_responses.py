@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
-from flask_shim.errors import BodyTooLarge, ShimError
+from flask_shim.errors import BodyTooLarge, ShimError, UnsupportedEncoding
 from flask_shim.observability.request_context import current
 from flask_shim.translate.error_messages import (
     anthropic_message,
@@ -102,6 +102,8 @@ def error_response(exc: ShimError, path: str) -> Response:
         response.headers["Retry-After"] = str(exc.retry_after)
     if exc.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, UnsupportedEncoding):
+        response.headers["Accept-Encoding"] = exc.supported  # RFC 9110 section 15.5.16
     return response
 
 

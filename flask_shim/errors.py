@@ -5,6 +5,7 @@
     ├── Forbidden               403  host or origin not allowed, or the action is switched off
     ├── Unauthorized            401  a key is required
     ├── BodyTooLarge            413
+    ├── UnsupportedEncoding     415
     └── LMStudioError                see :mod:`flask_shim.lmstudio.errors`
 
 :mod:`flask_shim.error_responses` turns them into HTTP responses.
@@ -77,6 +78,13 @@ class Unauthorized(ShimError):
     """A key is required, and the request has none or a wrong one."""
 
     status = 401
+
+
+class UnsupportedEncoding(ShimError):
+    """The request body has an encoding that the shim cannot decode."""
+
+    status = 415
+    supported = "zstd, gzip, deflate, br"
 
 
 class BodyTooLarge(ShimError):

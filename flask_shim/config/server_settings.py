@@ -136,7 +136,7 @@ class AccessSettings:
         "SHIM_MAX_REQUEST_BYTES",
         "268435456",
         byte_limit(1024 * 1024 * MIB),
-        "Largest request body, in bytes; a larger one is refused with 413. 0 = no limit.",
+        "Largest request body, in bytes, also after decoding; a larger one is refused with 413. 0 = no limit.",
     )
     read_only: bool = setting("SHIM_READ_ONLY", "0", flag, "1 = no loading, unloading, pulling, copying or deleting.")
     allow_mcp: bool = setting("SHIM_ALLOW_MCP", "0", flag, "1 = pass MCP and integration fields on to LM Studio.")

@@ -106,7 +106,8 @@ class AccessGuards:
         """Check the announced length of the body; one that is not announced has to be read for that."""
         most = self._max_bytes
         length = request.content_length
-        if length is None and "HTTP_TRANSFER_ENCODING" in environ:  # waitress never leaves it there, others do
+        is_chunked = "HTTP_TRANSFER_ENCODING" in environ  # waitress never leaves it there, others do
+        if length is None and is_chunked and "HTTP_CONTENT_ENCODING" not in environ:  # the decoder has a limit, too
             length = len(request.get_data())
         if (length or 0) <= most:
             return None

@@ -55,7 +55,7 @@ def test_the_table_of_packages_is_what_the_setup_asks_for():
 def _required(name: str) -> list[str]:
     for node in ast.parse(text_of(ROOT / "setup.py")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
-            return [str(ast.literal_eval(item)).partition(",")[0] for item in node.value.elts]
+            return [re.split("[,;]", str(ast.literal_eval(item)))[0] for item in node.value.elts]
     raise AssertionError(f"setup.py has no {name}")
 
 

@@ -23,7 +23,8 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"flask_shim", "_typeshed"}  # the last is the type checker's own
+    # _typeshed is the type checker's own, compression is part of the standard library of Python 3.14.
+    return found - set(sys.stdlib_module_names) - {"flask_shim", "_typeshed", "compression"}
 
 
 def required() -> set[str]:
