@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from support.processes import ShimProcess
 from support.wire import asked
 
 SETTLE_SECONDS = 2.0
+
+PROC = Path("/proc" if sys.platform == "linux" else "/nowhere")
+"""Under Wine /proc exists, and its processes are those of Linux."""
 
 
 class Gauges(NamedTuple):
@@ -52,7 +56,7 @@ def files_of(shim: ShimProcess) -> int:
 
 def temporary_files_of(shim: ShimProcess) -> int:
     """Count the open files that have no name any more."""
-    folder = Path(f"/proc/{shim.process.pid}/fd")
+    folder = PROC / f"{shim.process.pid}/fd"
     return sum(_target(link).endswith("(deleted)") for link in folder.iterdir()) if folder.is_dir() else 0
 
 
@@ -65,7 +69,7 @@ def _target(link: Path) -> str:
 
 def memory_of(shim: ShimProcess) -> int:
     """Return the resident memory in bytes, 0 where it cannot be read."""
-    status = Path(f"/proc/{shim.process.pid}/status")
+    status = PROC / f"{shim.process.pid}/status"
     if not status.is_file():
         return 0
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))[0]) * 1024
@@ -80,5 +84,5 @@ def settled(shim: ShimProcess, baseline: Gauges, seconds: float = SETTLE_SECONDS
 
 
 def _count(shim: ShimProcess, kind: str) -> int:
-    folder = Path(f"/proc/{shim.process.pid}/{kind}")
+    folder = PROC / f"{shim.process.pid}/{kind}"
     return len(list(folder.iterdir())) if folder.is_dir() else 0

@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from flask_shim.lmstudio.http.socket_abort import abort_socket
+
 DEADLINE_SECONDS = 10.0
 
 
@@ -208,11 +210,12 @@ class SocketServer:
         self._listener.close()
         with self.changed:
             peers, threads = list(self.peers), list(self._threads)
-        for peer in peers:
-            with contextlib.suppress(OSError):  # closed already
-                peer.sock.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(DEADLINE_SECONDS)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+            for peer in peers:
+                abort_socket(peer.sock)
+            for thread in threads:
+                thread.join(0.05)
         failures, self.failures = self.failures, []
         if failures:
             raise failures[0]

@@ -7,10 +7,10 @@ import shlex
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.children import CAN_LIST_CHILDREN, children, is_running
 from support.processes import ShimProcess, run
 
 from flask_shim.cli import cli
@@ -23,12 +23,6 @@ def demo():
     with ShimProcess(arguments=("demo", "--port", "0")) as shim:
         shim.until("Ctrl-C ends both")
         yield shim
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes that any thread of a process has started."""
-    lists = [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
-    return [int(child) for each in lists for child in each.read_text(encoding="ascii").split()]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are printed for cmd.exe")
@@ -53,7 +47,7 @@ def test_demo_with_a_port_that_is_none_says_so(port):
     assert (code, "--port" in output, "Traceback" in output) == (2, True, False)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children can't be listed here")
+@pytest.mark.skipif(not CAN_LIST_CHILDREN, reason="children can't be listed here")
 def test_demo_leaves_no_engine_behind(demo):
     tags = re.search(r"curl (\S+)/api/tags", demo.log).group(1)
     payload = {"model": "tiny-chat", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
@@ -62,7 +56,7 @@ def test_demo_leaves_no_engine_behind(demo):
     assert engines
     assert demo.stop(signal.SIGINT) == 0
     assert demo.log.endswith("The demo has ended; nothing is left running.\n")
-    assert not [pid for pid in engines if Path(f"/proc/{pid}").exists()]
+    assert not any(is_running(pid) for pid in engines)
 
 
 def test_demo_on_a_taken_port_says_who_has_it():

@@ -68,6 +68,15 @@ def test_server_that_is_fine_or_unknown_changes_nothing(caplog, environ):
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("platform", "limit", "warns"), [("win32", 501, True), ("win32", 500, False), ("linux", 501, False)]
+)
+def test_connections_beyond_windows_select_are_warned_of(caplog, monkeypatch, platform, limit, warns):
+    monkeypatch.setattr("sys.platform", platform)
+    check_server(environ(threads=72, channel_request_lookahead=1, connection_limit=limit), Slots(64))
+    assert ["--connection-limit=500" in record.getMessage() for record in caplog.records] == [True] * warns
+
+
 def test_real_waitress_is_recognised():
     slots = Slots(64)
 

@@ -48,3 +48,21 @@ def test_loop_that_is_awake_already_closes_nothing_before_it_was_pulled(monkeypa
     shut_down([server], seconds=5)
     loop.join(10)
     assert not loop.is_alive()
+
+
+def test_listener_that_cannot_be_closed_does_not_keep_the_loop(monkeypatch, caplog):
+    """Windows refuses to close some inherited sockets with WSAENOTSOCK."""
+    server, loop = running(Flask(__name__))
+    second = create_server(Flask(__name__), map=server._map, host="127.0.0.1", port=0, threads=1)
+    close = server.close
+
+    def refuse():
+        close()
+        raise OSError(10038, "An operation was attempted on something that is not a socket")
+
+    monkeypatch.setattr(server, "close", refuse)
+    shut_down([server, second], seconds=5)
+    loop.join(10)
+    assert not loop.is_alive()
+    assert second.socket is None
+    assert "a socket could not be closed" in caplog.text

@@ -42,5 +42,7 @@ def test_threads_are_more_than_the_slots(config):
 
 
 def test_documented_command_line_is_the_one_for_the_defaults():
+    """In double quotes, which sh, PowerShell and cmd.exe read alike."""
     text = (Path(__file__).parents[3] / "docs" / "RUNNING.md").read_text(encoding="utf-8")
-    assert f"\nwaitress-serve {shlex.join(waitress_arguments(Config()))}\n" in text
+    arguments = (f'"{each}"' if shlex.quote(each) != each else each for each in waitress_arguments(Config()))
+    assert f"\nwaitress-serve {' '.join(arguments)}\n" in text

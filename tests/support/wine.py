@@ -1,0 +1,23 @@
+"""Tell the Windows Python under Wine from one on Windows."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+
+def _is_wine() -> bool:
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+IS_WINE = _is_wine()
+
+
+def not_on_wine(reason: str) -> pytest.MarkDecorator:
+    """Skip a test that fails only through a fault of Wine; ``reason`` names the fault."""
+    return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
