@@ -36,7 +36,9 @@ ROWS: tuple[Row, ...] = (
         "what is there is recommended",
         "/api/experimental/model-recommendations",
         json={"recommendations": every({"model": TEXT, "description": TEXT, optional("context_length"): POSITIVE})},
-        differs="/api/experimental/model-recommendations recommends what LM Studio has: those that Ollama recommends"
-        " could not be pulled here.",
+        differs=(
+            "/api/experimental/model-recommendations lists LM Studio's models: the ones that Ollama "
+            "recommends could not be pulled here."
+        ),
     ),
 )

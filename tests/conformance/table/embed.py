@@ -41,14 +41,13 @@ ROWS = (
         "tokens without a count are left out",
         {"input": "hello"},
         mapping(ANYTHING, {"prompt_eval_count": 0}),
-        differs="`prompt_eval_count` is what LM Studio says, and it says 0: it does not count the tokens of"
-        " embeddings.",
+        differs="`prompt_eval_count` is 0, as LM Studio reports it: it does not count the tokens of embeddings.",
     ),
     embed(
         "vectors are as exact as LM Studio tells them",
         {"input": "hello"},
         vectors(1),
-        differs="Numbers in vectors may have more digits than Ollama's, which are cut to what a float32 holds.",
+        differs="Numbers in vectors may have more digits than Ollama's, which are rounded to float32.",
     ),
     embed("several texts", {"input": ["hello", "the sky is blue", "hello"]}, vectors(3)),
     embed("an empty text in a list is one", {"input": [""]}, mapping(ANYTHING, {"embeddings": every(ANYTHING, 1)})),
@@ -106,8 +105,7 @@ ROWS = (
         "/api/embeddings",
         {"model": "TINY-EMBED", "prompt": "hello"},
         json={"embedding": RAW},
-        differs="/api/embeddings finds a model whatever the case of its name, as all other routes do; Ollama does not"
-        " here.",
+        differs="/api/embeddings ignores the case of a model's name, as all other routes do; Ollama's does not.",
     ),
     post(
         "7.8",

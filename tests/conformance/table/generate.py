@@ -173,8 +173,10 @@ ROWS = (
         {"prompt": "Hello", "template": "{{ if .System }}x{{ end }}{{ .Prompt }}"},
         501,
         TEXT,
-        differs="A `template` is honoured only if it is made of placeholders; one with logic is refused with 501."
-        " LM Studio takes a finished prompt or applies the model's own template.",
+        differs=(
+            "A `template` works only if it consists of placeholders; one with logic gets 501. LM Studio "
+            "accepts a finished prompt or applies the model's own template."
+        ),
     ),
     refused(
         "a template that does not end", {"prompt": "Hello", "template": "{{ .Bad"}, 500, "template: :1: unclosed action"
@@ -188,15 +190,17 @@ ROWS = (
         "a context from elsewhere is left out",
         {"prompt": "Hello", "context": [1, 2, 3]},
         generate_done(HELLO),
-        differs="`context` holds the turns so far in a form only this server reads. What another server made is"
-        " left out with a line in the log: its token ids cannot be turned into text here.",
+        differs=(
+            "`context` contains the turns so far in a form that only the shim reads. One from another server"
+            " is ignored with a warning in the log: its token ids cannot be decoded here."
+        ),
     ),
     whole("the context is numbers", {"prompt": "Hello"}, mapping(ANYTHING, {"context": every(ANYTHING, 2)})),
     whole(
         "what would be sent is not shown",
         {"prompt": "Hello", "_debug_render_only": True},
         GENERATE_WHOLE,
-        differs="`_debug_render_only` has no effect: LM Studio fills in the template, and does not show it.",
+        differs="`_debug_render_only` has no effect: LM Studio applies the template and does not return the prompt.",
     ),
     whole(
         "a generation of a schema",

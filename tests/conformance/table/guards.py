@@ -51,7 +51,7 @@ ALLOWED_HEADERS = (
     "X-Stainless-Runtime-Version,X-Stainless-Timeout,X-Api-Key,Anthropic-Version"
 )
 
-REASON = "A refused host or origin gets 403 with a text that says which setting allows it; Ollama sends an empty body."
+REASON = "A rejected host or origin gets 403 with a text that names the setting; Ollama sends an empty body."
 
 
 def _preflight(origin: str, path: str = "/api/chat") -> Row:
@@ -90,8 +90,10 @@ ROWS = (
         "/api/version",
         headers={"Host": "8.8.8.8"},
         json=VERSION,
-        differs="The host is looked at on every bind, not only on loopback ones; and any address is taken for one,"
-        " not only private ones, for what a page can lie about is a name.",
+        differs=(
+            "The `Host` header is checked on every bind, not only on loopback, and any IP address is "
+            "accepted, not only private ones: only names can be forged by a web page."
+        ),
     ),
     *(
         get(
@@ -152,7 +154,7 @@ ROWS = (
         type=None,
         headers={"Origin": "http://localhost"},
         sent={"Access-Control-Allow-Headers": ALLOWED_HEADERS},
-        differs="Preflights allow Anthropic's headers, too (`X-Api-Key`, `Anthropic-Version`).",
+        differs="Preflights also allow Anthropic's headers (`X-Api-Key`, `Anthropic-Version`).",
     ),
     Row(
         section="1.5",

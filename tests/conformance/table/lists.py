@@ -93,25 +93,30 @@ ROWS = (
         "a model's digest is of what it is",
         "/api/tags",
         json={"models": every(mapping(ANYTHING, {"digest": HEX64}), 6)},
-        differs="`digest` is made from name, size, quantisation, settings and capabilities, not from the bytes of"
-        " the model, which LM Studio does not hash. It is another for every name, and another when one of these"
-        " changes.",
+        differs=(
+            "`digest` is computed from name, size, quantization, settings and capabilities, because LM "
+            "Studio does not hash model files. It differs for each name and changes with each of these."
+        ),
     ),
     get(
         "7.2",
         "a model's date is when we saw it first",
         "/api/tags",
         json={"models": every(mapping(ANYTHING, {"modified_at": LOCAL}), 6)},
-        differs="`modified_at` (and `created` of /v1/models/{id}) is when this server first saw the model: LM"
-        " Studio tells no dates. Of a name made here it is when it was made.",
+        differs=(
+            "`modified_at` (and `created` of /v1/models/{id}) is when the shim first saw the model, or when "
+            "a name was made here: LM Studio reports no dates."
+        ),
     ),
     get(
         "7.2",
         "a model's context is what it has",
         "/api/tags",
         json={"models": every(mapping(ANYTHING, {"details": mapping(ANYTHING, {"context_length": POSITIVE})}), 6)},
-        differs="`details.context_length` is that of the loaded model, else its maximum; `embedding_length` is not"
-        " known.",
+        differs=(
+            "`details.context_length` is that of the loaded model, else the model's maximum; "
+            "`embedding_length` is unknown."
+        ),
     ),
     post("7.3", "a model is shown", "/api/show", {"model": "plain"}, json=SHOWN),
     post(
@@ -120,8 +125,10 @@ ROWS = (
         "/api/show",
         {"model": "plain", "verbose": True},
         json=SHOWN,
-        differs="`verbose` adds nothing: LM Studio tells neither vocabulary nor tensors, so `model_info` has no"
-        " arrays and there is no `tensors`.",
+        differs=(
+            "`verbose` has no effect: LM Studio reports neither vocabulary nor tensors, so `model_info` has "
+            "no arrays and `tensors` is missing."
+        ),
     ),
     post("7.3", "an embedding model is shown", "/api/show", {"model": "tiny-embed"}, json=SHOWN),
     post("7.3", "a model that sees is shown", "/api/show", {"model": "tiny-vision"}, json=SHOWN),
@@ -141,8 +148,10 @@ ROWS = (
                 "llama.context_length": POSITIVE,
             }
         },
-        differs="`model_info` holds what LM Studio tells: architecture, base name, number of parameters and context."
-        " The other numbers of the GGUF header are not there, nor is `general.file_type`.",
+        differs=(
+            "`model_info` has what LM Studio reports: architecture, base name, parameter count and context "
+            "length. Other GGUF values, such as `general.file_type`, are missing."
+        ),
     ),
     show(
         "the modelfile says where it is from",
@@ -153,7 +162,7 @@ ROWS = (
                 " FROM with:\n# FROM plain:latest\n\nFROM plain\n.*"
             )
         },
-        differs="`FROM` in a modelfile names LM Studio's key of the model; Ollama names the file of its weights.",
+        differs="`FROM` in a modelfile is LM Studio's model key; Ollama's is the path of the weights.",
     ),
     show(
         "system replaces what the modelfile says",
@@ -169,8 +178,10 @@ ROWS = (
         "the template says what the model takes",
         {"model": "tiny-chat"},
         {"template": matching(r".*\.Tools.*\.Suffix.*\.Prompt.*")},
-        differs="`template` is a stand-in that names what the model takes (`.System`, `.Tools`, `.Suffix`,"
-        " `.Prompt`): LM Studio applies the model's own template and does not show it.",
+        differs=(
+            "`template` is a placeholder that names what the model accepts (`.System`, `.Tools`, `.Suffix`, "
+            "`.Prompt`): LM Studio applies the model's own template and does not report it."
+        ),
     ),
     show(
         "the template of a model without tools does not speak of them",
@@ -182,9 +193,10 @@ ROWS = (
         {"model": "plain"},
         {"parameters": matching(r"num_ctx {23} 4096")},
         before=(HELLO_PLAIN,),
-        differs="`parameters` of a loaded model holds `num_ctx` with the context it was loaded with, and"
-        " `<arch>.context_length` is that one, too: clients size their prompts by these numbers, and LM Studio cannot"
-        " take more than what is loaded.",
+        differs=(
+            "`parameters` of a loaded model contain `num_ctx` with its loaded context, and "
+            "`<arch>.context_length` is the same number: clients size their prompts by it."
+        ),
     ),
     get("7.4", "what is loaded", "/api/ps", before=(HELLO_PLAIN,), json={"models": every(RUNNING, 1)}),
     get(
@@ -193,9 +205,10 @@ ROWS = (
         "/api/ps",
         before=(HELLO_PLAIN,),
         json={"models": every(ON_GPU, 1)},
-        differs="`size` in /api/ps is the size on disk, and `size_vram` is the same: LM Studio does not tell what"
-        " a model takes"
-        ' where, and less would read as "runs on the CPU".',
+        differs=(
+            "`size` in /api/ps is the size on disk, and `size_vram` is the same: LM Studio does not report "
+            "memory use, and clients show a smaller number as running on the CPU."
+        ),
     ),
     post("7.3", "show needs a body", "/api/show", **error(400, "missing request body")),
 )

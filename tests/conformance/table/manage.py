@@ -16,16 +16,16 @@ HELLO = "/api/blobs/sha256:" + hashlib.sha256(b"hello").hexdigest()
 NO_FILES = "LM Studio takes no model files over HTTP: put them into its models folder, or use the models it has"
 
 FILES_DIFFER = (
-    "Blobs cannot be stored, and models cannot be created from files: LM Studio takes no model files over HTTP (501)."
+    "Blobs cannot be stored and models cannot be created from files (501): LM Studio accepts no model files over HTTP."
 )
-QUANTIZE_DIFFERS = "Models are not quantized and take no adapters (501)."
+QUANTIZE_DIFFERS = "Models are not quantized, and adapters are rejected (501)."
 PUSH_DIFFERS = "Nothing can be pushed (501): LM Studio has no registry."
-DELETE_DIFFERS = "LM Studio's own models cannot be deleted here (501); names made with copy and create can."
+DELETE_DIFFERS = "LM Studio's own models cannot be deleted (501); names made with copy and create can."
 HIDING_DIFFERS = (
-    "A name that LM Studio has for another model is not given away (400): that model would be answered by this one. "
-    "A model may get settings of its own under its own name."
+    "A name that LM Studio uses for another model is rejected (400), because it would hide that "
+    "model. A model may get settings under its own name."
 )
-PULL_FROM_DIFFERS = "create does not pull its `from`: a model that is not there is 500 with a hint to pull it first."
+PULL_FROM_DIFFERS = "create does not pull the model in `from`: a missing model is 500 with a hint to pull it first."
 
 
 def made(name: str, **more: Any) -> tuple[str, str, Any]:

@@ -154,8 +154,10 @@ ROWS = (
         "/api/show",
         {"model": "visitor"},
         json=ANYTHING,
-        differs="A name without its publisher finds LM Studio's `publisher/model` when only one model ends like that;"
-        " Ollama would look for `library/model` and find nothing.",
+        differs=(
+            "A name without publisher finds LM Studio's `publisher/model` if only one model matches; Ollama "
+            "looks for `library/model` and finds nothing."
+        ),
     ),
     post(
         "3",
@@ -180,8 +182,10 @@ ROWS = (
         "/v1/chat/completions",
         {"model": "nope:cloud", **_ASKS["/v1/chat/completions"]},
         **openai_error(403, CLOUD),
-        differs="Refusals of models in the cloud come in OpenAI's envelope on /v1/; Ollama uses its own there, which"
-        " OpenAI's clients cannot read.",
+        differs=(
+            "Rejections of cloud models on /v1/ have OpenAI's envelope; Ollama uses its own there, which "
+            "OpenAI's clients cannot read."
+        ),
     ),
     post(
         "3",

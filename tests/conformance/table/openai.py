@@ -17,11 +17,11 @@ EMBEDDINGS = "/v1/embeddings"
 USER = [{"role": "user", "content": "Hello"}]
 
 PASSED_ON = (
-    "Answers of /v1/chat/completions and /v1/completions are LM Studio's, byte for byte: longer `id`s, its own"
-    " `system_fingerprint`, more keys (`stats`, `logprobs`), thinking as `reasoning_content`, tool calls in small"
-    " pieces."
+    "/v1/chat/completions and /v1/completions return LM Studio's answers byte for byte: longer "
+    "`id`s, its own `system_fingerprint`, more keys (`stats`, `logprobs`), thinking as "
+    "`reasoning_content`, tool calls in small pieces."
 )
-MODEL_NAME = "`model` in those answers is LM Studio's key, not the name that was asked for."
+MODEL_NAME = "`model` in those answers is LM Studio's key, not the requested name."
 
 
 def usage(value: Any) -> bool:
@@ -152,7 +152,7 @@ ROWS = (
         {"messages": None, "Messages": USER},
         400,
         "[] is too short - 'messages'",
-        differs="Names of fields on /v1/ count only as they are written; Ollama reads them in any case.",
+        differs="Field names on /v1/ are case-sensitive; Ollama ignores their case.",
     ),
     refused("a chat needs one message", {"messages": []}, 400, "[] is too short - 'messages'"),
     refused("no such effort", {"reasoning_effort": "bogus"}, 400, REASONING),
@@ -166,16 +166,20 @@ ROWS = (
         },
         400,
         TEXT,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
-        " text and the same status of 400 and in OpenAI's envelope.",
+        differs=(
+            "Invalid messages, tools and types on /v1/chat/completions are reported with LM Studio's text, "
+            "with the same status 400 and OpenAI's envelope."
+        ),
     ),
     refused(
         "a content is text or parts",
         {"messages": [{"role": "user", "content": 5}]},
         400,
         TEXT,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
-        " text and the same status of 400 and in OpenAI's envelope.",
+        differs=(
+            "Invalid messages, tools and types on /v1/chat/completions are reported with LM Studio's text, "
+            "with the same status 400 and OpenAI's envelope."
+        ),
     ),
     refused("an embedding model does not chat", {"model": "tiny-embed"}, 400, '"tiny-embed" does not support chat'),
     refused(
@@ -247,7 +251,7 @@ ROWS = (
             "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
         },
         choice(CALLED, "tool_calls"),
-        differs="`tool_choice` and `max_completion_tokens` are honoured; Ollama ignores them.",
+        differs="`tool_choice` and `max_completion_tokens` have an effect; Ollama ignores them.",
     ),
     chat(
         "a result is understood",
@@ -270,14 +274,16 @@ ROWS = (
         "an answer is cut by the newer name",
         {"max_completion_tokens": 3},
         choice(ANYTHING, "length"),
-        differs="`tool_choice` and `max_completion_tokens` are honoured; Ollama ignores them.",
+        differs="`tool_choice` and `max_completion_tokens` have an effect; Ollama ignores them.",
     ),
     chat(
         "a model keeps its own warmth",
         {},
         ANYTHING,
-        differs="Nothing is added to a request of OpenAI's: without `temperature` and `top_p` LM Studio's presets"
-        " count, where Ollama takes 1.0.",
+        differs=(
+            "Nothing is added to OpenAI requests: without `temperature` and `top_p` LM Studio's presets "
+            "apply, where Ollama uses 1.0."
+        ),
     ),
     chat(
         "options of Ollama's do no harm",
@@ -312,7 +318,7 @@ ROWS = (
         "thinking has its field",
         {"model": "tiny-think"},
         choice(mapping(ANYTHING, {"content": HELLO, "reasoning_content": TEXT})),
-        differs="Thinking comes as `reasoning_content`, as LM Studio calls it; Ollama calls it `reasoning`.",
+        differs="Thinking is in `reasoning_content`, as LM Studio calls it; Ollama calls it `reasoning`.",
     ),
     chat(
         "thinking can be switched off",
@@ -328,8 +334,10 @@ ROWS = (
         400,
         TEXT,
         COMPLETIONS,
-        differs="What is wrong with messages, tools and types on /v1/chat/completions is reported with LM Studio's own"
-        " text and the same status of 400 and in OpenAI's envelope.",
+        differs=(
+            "Invalid messages, tools and types on /v1/chat/completions are reported with LM Studio's text, "
+            "with the same status 400 and OpenAI's envelope."
+        ),
     ),
     post(
         "8.3",
@@ -345,7 +353,7 @@ ROWS = (
                 "choices": [mapping(ANYTHING, {"index": 0, "text": ANYTHING})],
             },
         ),
-        differs="/v1/completions continues its prompt as it is; Ollama fills it into the chat template first.",
+        differs="/v1/completions continues the prompt as it is; Ollama applies the chat template first.",
     ),
     embeddings("a text", {"input": "hello world"}, [VECTOR]),
     embeddings("several texts", {"input": ["a", "b"]}, [VECTOR] * 2),
@@ -373,8 +381,10 @@ ROWS = (
         json=mapping(
             ANYTHING, {"object": "list", "data": every(mapping(ANYTHING, {"id": TEXT, "object": "model"}), 6)}
         ),
-        differs="/v1/models is LM Studio's list: its keys without tags, its `owned_by`, no `created`. Names made"
-        " here follow at its end, with `created`.",
+        differs=(
+            "/v1/models is LM Studio's list: keys without tags, its `owned_by`, no `created`. Names made "
+            "here follow at the end, with `created`."
+        ),
     ),
     get(
         "8.5",
@@ -387,7 +397,7 @@ ROWS = (
         "one model whose name has a slash",
         "/v1/models/acme/visitor",
         json={"id": "acme/visitor", "object": "model", "created": POSITIVE, "owned_by": "acme"},
-        differs="/v1/models/{id} finds ids with slashes in them, which LM Studio's have; Ollama cannot.",
+        differs="/v1/models/{id} accepts ids with slashes, as LM Studio's have; Ollama's does not.",
     ),
     *(
         post(

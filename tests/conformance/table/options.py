@@ -272,8 +272,7 @@ ROWS = (
         "unknown logprobs are left out",
         {"logprobs": True, "top_logprobs": 2},
         json=CHAT_WHOLE,
-        differs="`logprobs` are returned only if the backend returns them. LM Studio accepts the option and ignores"
-        " it.",
+        differs="`logprobs` are returned only if the backend returns them; LM Studio accepts and ignores the option.",
     ),
     chat("4.7", "logprobs are not told unasked", {"top_logprobs": 2}, json=CHAT_WHOLE),
     *(
@@ -291,8 +290,10 @@ ROWS = (
             f"option {key} has no counterpart",
             {"options": {key: value}},
             json=CHAT_WHOLE,
-            differs="`typical_p`, `repeat_last_n`, `num_keep` and `draft_num_predict` have no effect: LM Studio"
-            " does not know them.",
+            differs=(
+                "`typical_p`, `repeat_last_n`, `num_keep` and `draft_num_predict` have no effect: LM Studio has "
+                "no such options."
+            ),
         )
         for key, value in (("typical_p", 0.5), ("repeat_last_n", 1), ("num_keep", 1), ("draft_num_predict", 1))
     ),
@@ -303,8 +304,10 @@ ROWS = (
             path,
             {"model": "plain", "stream": False, **body, **fields},
             json=shape,
-            differs="`truncate` and `shift` have no effect on chat and generate: what happens to a history that is"
-            " too long is set in LM Studio, which by default leaves out its middle.",
+            differs=(
+                "`truncate` and `shift` have no effect on chat and generate: LM Studio's settings decide about "
+                "long conversations, and by default it removes their middle."
+            ),
         )
         for path, body, shape in (
             ("/api/chat", {"messages": HELLO}, CHAT_WHOLE),

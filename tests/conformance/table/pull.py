@@ -16,9 +16,9 @@ DONE = {"status": matching("pulling [0-9a-f]{12}"), "digest": DIGEST, "total": P
 END = ({"status": "verifying sha256 digest"}, {"status": "writing manifest"}, {"status": "success"})
 
 FROM_LM_STUDIO = (
-    "LM Studio downloads, from its own catalogue or from Hugging Face: a pull knows the names of these and has one"
-    " line for all files of a model, with a digest made from its name. Names of Ollama's library are found only"
-    " where LM Studio knows the same."
+    "LM Studio downloads from its catalog or from Hugging Face, so a pull accepts their names. It "
+    "reports all files of a model in one line, with a digest computed from the name. Names of "
+    "Ollama's library work only where LM Studio has the same."
 )
 PULL = "/api/pull"
 

@@ -14,12 +14,13 @@ USER = [{"role": "user", "content": "Hello"}]
 JSON_OF_ANY_KIND = matching("application/json.*")
 
 NATIVE = (
-    "/v1/responses requests that need LM Studio's own state or tools (`previous_response_id`, MCP) are sent to its own"
-    " route on LM Studio 0.4, and the answer is completed. All others are answered over chat completions."
+    "/v1/responses requests that need LM Studio's own state or tools (`previous_response_id`, MCP) "
+    "go to LM Studio 0.4's route, and the answer is completed. All others are answered over chat "
+    "completions."
 )
 ESTIMATE = (
-    "`message_start` of a streamed /v1/messages answer has an estimate of the input tokens: LM Studio counts at the"
-    " end."
+    "`message_start` of a streamed /v1/messages answer has an estimate of the input tokens: LM "
+    "Studio reports them at the end."
 )
 
 

@@ -59,12 +59,12 @@ def refused(name: str, word: str, status: int, text: Any, body: dict[str, Any] |
 
 
 FAILED = (
-    "A failure of LM Studio's is 502, LM Studio out of reach 503, its silence 504; Ollama says 500 to most of what"
-    " its engine does. A model that crashed or cannot be loaded is 500 here, too."
+    "A failure of LM Studio is 502, an unreachable LM Studio 503, a silent one 504; Ollama answers "
+    "500 to most failures of its engine. A model that crashed or cannot be loaded is 500 here, too."
 )
 CUT = (
-    "An answer that breaks off ends with an `error` line, or a status of 502 if it is not streamed; Ollama just"
-    " stops, or calls it not done."
+    "An answer that breaks off ends with an `error` record, or with status 502 if it is not "
+    "streamed; Ollama ends the stream without one, or with `done` false."
 )
 
 ASSISTANT = {"role": "assistant", "content": ""}
@@ -78,8 +78,7 @@ ROWS = (
         Many(chat_chunk(ANYTHING)),
         chat_done(),
         raw=" <b>&",
-        differs="`<`, `>` and `&` are sent as they are; Ollama writes them as `\\u003c` and so on. Both are the same"
-        " JSON.",
+        differs="`<`, `>` and `&` are sent unescaped; Ollama writes `\\u003c` and so on. Both are the same JSON.",
     ),
     chat("counts are the backend's", "hi", Many(chat_chunk(ANYTHING)), mapping(ANYTHING, COUNTS)),
     chat(
@@ -101,8 +100,10 @@ ROWS = (
         chat_chunk({**ASSISTANT, "tool_calls": [PARIS, NOW]}, "tooly"),
         chat_done(model="tooly"),
         model="tooly",
-        differs="Tool calls come in a line of their own before the last one, as Ollama documents it and as its own"
-        " parsers do; models with a native template have them on the last line there.",
+        differs=(
+            "Tool calls are in a record before the last one, as Ollama documents it; its models with a "
+            "native template send them in the last record."
+        ),
     ),
     whole(
         "two calls in one object",
@@ -183,7 +184,7 @@ ROWS = (
         {"model": "embedder", "input": "x"},
         json=mapping(ANYTHING, {"data": [mapping(ANYTHING, {"embedding": [3.0, 4.0, 0.0, 12.0]})]}),
         type="application/json",
-        differs="Vectors of /v1/embeddings are as LM Studio sends them; Ollama's have length 1.",
+        differs="Vectors of /v1/embeddings are LM Studio's; Ollama normalizes them to length 1.",
     ),
     post("7.6", "a chat that only loads", "/api/chat", {"model": "plain"}, json=bare_chat("load")),
 )

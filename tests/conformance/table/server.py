@@ -107,9 +107,11 @@ ROWS = (
         "slashes at the beginning are one slash",
         "//api/version",
         json={"version": "0.32.15"},
-        differs="Paths with too many slashes, with dots or with a `/v1` before `/api` are answered as what is"
-        " meant; Ollama redirects the first two and does not know the third. They come of base URLs with"
-        " something at their end.",
+        differs=(
+            "Paths with repeated slashes, dots, or `/v1` before `/api` are answered as the path that was "
+            "meant. Ollama redirects the first two and rejects the third. Base URLs with a suffix produce "
+            "such paths."
+        ),
     ),
     get(
         "1.2",
@@ -136,9 +138,11 @@ ROWS = (
             f"{path} is known as what it should be",
             path,
             json={"version": "0.32.15"},
-            differs="Paths with too many slashes, with dots or with a `/v1` before `/api` are answered as what is"
-            " meant; Ollama redirects the first two and does not know the third. They come of base URLs with"
-            " something at their end.",
+            differs=(
+                "Paths with repeated slashes, dots, or `/v1` before `/api` are answered as the path that was "
+                "meant. Ollama redirects the first two and rejects the third. Base URLs with a suffix produce "
+                "such paths."
+            ),
         )
         for path in ("/api//version", "/api/./version", "/api/x/../version", "/v1/api/version")
     ),
@@ -150,8 +154,10 @@ ROWS = (
             path=path,
             body={"model": "plain"} if method == "POST" else None,
             **openai_error(404, matching(".*Unexpected endpoint.*")),
-            differs="Below /v1/ a path that Ollama does not know is passed on to LM Studio; what that does not know"
-            " either is 404 in OpenAI's envelope.",
+            differs=(
+                "Paths below /v1/ that Ollama does not know are passed on to LM Studio; if it does not know them"
+                " either, the answer is 404 in OpenAI's envelope."
+            ),
         )
         for method, path in _PASSED_ON
     ),
@@ -236,7 +242,7 @@ ROWS = (
         "/api/version",
         json=ANYTHING,
         sent={"X-Request-Id": TEXT},
-        differs="Every answer has an `X-Request-Id`, under which the log tells what became of it.",
+        differs="Every response has an `X-Request-Id`; the log line of the request has the same id.",
     ),
     *(
         post(
@@ -245,9 +251,11 @@ ROWS = (
             path,
             body,
             **expected,
-            differs="Errors name the charset in their content type on every route and end without a line end; where"
-            " Ollama's would have been a stream, and on /v1/ where the model is to blame, they have no charset, and on"
-            " /v1/ they end with one.",
+            differs=(
+                "Errors have a charset in their content type and no newline at the end. Where Ollama would "
+                "stream, and on /v1/ when the model is at fault, they have no charset; on /v1/ those end with a "
+                "newline."
+            ),
         )
         for path, body, expected in (
             ("/api/create", {"model": "m"}, error(400, "neither 'from' or 'files' was specified")),
@@ -268,7 +276,7 @@ ROWS = (
         "/api/tags",
         json=ANYTHING,
         sent={"Content-Length": TEXT},
-        differs="Objects of more than 2 KiB come with a Content-Length; Ollama sends them chunked.",
+        differs="JSON of more than 2 KiB has a Content-Length; Ollama sends it chunked.",
     ),
     post(
         "1.3",
@@ -277,8 +285,10 @@ ROWS = (
         {"model": "plain", "messages": [{"role": "user", "content": "Hello"}]},
         type=ANYTHING,
         sent={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Transfer-Encoding": "chunked"},
-        differs="Streams carry `Cache-Control: no-store` and `X-Accel-Buffering: no`, so that a proxy in front"
-        " passes every line on at once; Ollama sends neither.",
+        differs=(
+            "Streams have `Cache-Control: no-store` and `X-Accel-Buffering: no`, so that proxies do not "
+            "buffer them; Ollama sends neither."
+        ),
     ),
     get("1.3", "dates are in GMT", "/api/version", sent={"Date": matching(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT")}),
 )
