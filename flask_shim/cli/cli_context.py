@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import Refusal, plain_failures, read_config
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
@@ -22,7 +23,7 @@ ASCII_SPINNER = "line"
 def open_services(options: dict[str, str | None]) -> Iterator[Services]:
     """Give the parts that the settings describe; failures within the block become texts."""
     with plain_failures():
-        services = Services.build(read_config(**options))
+        services = Services.build(follow_running_shim(read_config(**options)))
         try:
             yield services
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import get_args
 
 import click
 
+from flask_shim import __version__
 from flask_shim.app import create_app
 from flask_shim.backend import client_options
 from flask_shim.cli.serve_command import listeners_of
@@ -70,7 +72,7 @@ def demo(
         settings = MiniSettings(models=models, generation=generation)
         miniature = owned.enter_context(_start_miniature(settings, backend_port))
         config = Config.from_env(texts | {"SHIM_LMSTUDIO_BASE": miniature.url}, env_file="")
-        _say(miniature.url, urls_of(listeners), _chat_model(config))
+        _announce(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)
     logs.flush()
     click.echo("The demo has ended; nothing is left running.")
@@ -93,23 +95,43 @@ def _chat_model(config: Config) -> str:
     return found[0]
 
 
-def _say(backend: str, urls: list[str], model: str) -> None:
-    ask = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-    script = (
-        f"import requests; print(requests.post('{urls[0]}/api/chat', json={ask | {'stream': False}!s})"
-        ".json()['message']['content'])"
-    )
-    doctor = [sys.executable, "-m", "flask_shim", "doctor", "--lmstudio-url", backend, "--url", urls[0]]
-    commands = [
-        f"curl {urls[0]}/api/tags",
-        f"curl {urls[0]}/api/chat -d {_quoted(json.dumps(ask))}",
-        f'{_quoted(sys.executable)} -c "{script}"',
-        " ".join(map(_quoted, doctor)),
-    ]
-    click.echo(f"A miniature LM Studio with a real llama.cpp engine answers at {backend}")
-    click.echo(f"The shim, an Ollama server for every client, answers at        {' '.join(urls)}")
-    click.echo("Try, in another window:\n\n  " + "\n  ".join(commands))
-    click.echo("\nCtrl-C ends both.")
+def _announce(backend: str, urls: list[str], model: str) -> None:
+    url = urls[0]
+    click.echo(f"flask-shim {__version__}, demo: a small llama.cpp server stands in for LM Studio.\n")
+    click.echo(f"  LM Studio  {backend}\n  shim       {' '.join(urls)}\n")
+    click.echo("Try, in another terminal:\n")
+    click.echo(f"  curl {url}/api/tags")
+    click.echo(f"  {_generate_command(url, model)}")
+    click.echo(f"  {_own_command()} doctor --url {url}\n")
+    click.echo("Ctrl-C ends both.")
+
+
+def _generate_command(url: str, model: str) -> str:
+    request = {"model": model, "prompt": "Hello"}
+    if sys.platform == "win32":  # PowerShell 5 removes the quotes in the arguments of curl
+        body = _compact(request | {"stream": False}).replace("'", "''")
+        return f"'{body}' |\n    Invoke-RestMethod {url}/api/generate -Method Post"
+    return f"curl {url.removeprefix('http://')}/api/generate -d {shlex.quote(_compact(request))}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _own_command() -> str:
+    """Return the command of this installation, as short as the shell understands it in the current folder."""
+    script = Path(sys.argv[0])
+    if script.stem != "flask-shim":
+        return f"{_quoted(_shortened(Path(sys.executable)))} -m flask_shim"
+    found = shutil.which("flask-shim")
+    is_on_path = found is not None and Path(found).parent.resolve() == script.absolute().parent.resolve()
+    return "flask-shim" if is_on_path else _quoted(_shortened(script))
+
+
+def _shortened(path: Path) -> str:
+    path, here = path.absolute(), Path.cwd()
+    # A name without a folder would be searched on PATH.
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path.parent != here else str(path)
 
 
 def _quoted(text: str) -> str:

@@ -9,11 +9,13 @@ import shutil
 import click
 
 from flask_shim import __version__
+from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import FAILED, backend_options, plain_failures, read_config
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import Level, count
 from flask_shim.doctor.report import to_json, to_lines, to_summary
 from flask_shim.doctor.runner import Doctor, Options
+from flask_shim.lmstudio.lms.locate import is_this_machine
 
 WIDEST = 110
 
@@ -52,6 +54,8 @@ def doctor(*, clients: tuple[str, ...], url: str, chat: bool | None, as_json: bo
     if something does not work.
     """
     config = read_config(**options)
+    if not url or is_this_machine(url):
+        config = follow_running_shim(config, url)
     width = min(shutil.get_terminal_size((WIDEST, 0)).columns, WIDEST)
     found = []
     if not as_json:

@@ -38,6 +38,8 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
 
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Lines for the log at start: which fallback name was used, what has no effect, likely typing errors."""
+    configured: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """The fields that a variable, the settings file or an option sets."""
 
     def __post_init__(self) -> None:
         """Fill the fields that follow from others."""
@@ -86,7 +88,8 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
             raise ConfigError(problems)
         names = {each.name for each in fields(cls)}
         found = {name: value for name, value in values.found.items() if name in names}
-        return cls(**found, notes=(*source.notes, *token_notes, *values.notes))
+        notes = (*source.notes, *token_notes, *values.notes)
+        return cls(**found, notes=notes, configured=frozenset(choices))
 
 
 GROUPS: dict[str, tuple[Setting, ...]] = {

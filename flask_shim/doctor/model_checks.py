@@ -16,12 +16,13 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One entry of the lists; ``context`` is in tokens, 0 if it is not told."""
+    """One entry of the lists. ``context`` and ``most_context`` are in tokens, 0 if unknown."""
 
     name: str
     capabilities: frozenset[str]
     context: int = 0
     is_loaded: bool = False
+    most_context: int = 0
 
     @property
     def can_chat(self) -> bool:
@@ -29,18 +30,20 @@ class Seen:
         return "completion" in self.capabilities
 
 
-def to_seen(tags: Any, ps: Any) -> list[Seen]:
-    """Read /api/tags and /api/ps; what has not the form of these lists is left out."""
-    loaded = {row.get("name"): _count(row.get("context_length")) for row in _rows(ps) if _is_text(row.get("name"))}
+def to_seen(tags: Any, ps: Any, v0: Any = None) -> list[Seen]:
+    """Read /api/tags, /api/ps and LM Studio's /api/v0/models; leave out what is not in the form of these lists."""
+    loaded = {_text(row.get("name")): _count(row.get("context_length")) for row in _rows(ps)}
+    most = {_text(row.get("id")): _count(row.get("max_context_length")) for row in _rows(v0, "data")}
     return [
         Seen(
-            name=row["name"],
-            capabilities=frozenset(filter(_is_text, _list(row.get("capabilities")))),
-            context=loaded.get(row["name"]) or _count(_dict(row.get("details")).get("context_length")),
-            is_loaded=row["name"] in loaded,
+            name=name,
+            capabilities=frozenset(filter(_text, _list(row.get("capabilities")))),
+            context=loaded.get(name) or _count(_dict(row.get("details")).get("context_length")),
+            is_loaded=name in loaded,
+            most_context=most.get(name.removesuffix(":latest")) or most.get(name.replace(":", "@", 1), 0),
         )
         for row in _rows(tags)
-        if _is_text(row.get("name"))
+        if (name := _text(row.get("name")))
     ]
 
 
@@ -71,20 +74,27 @@ def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bo
         yield from _context(chatting, context, asks=asks)
 
 
-def _context(chatting: Sequence[Seen], context: int, *, asks: bool) -> Iterator[Finding]:
-    small = [model for model in chatting if 0 < model.context < context]
-    loaded = [f"{model.name} ({model.context})" for model in small if model.is_loaded]
+def _context(chatting: Sequence[Seen], wanted: int, *, asks: bool) -> Iterator[Finding]:
+    small = [model for model in chatting if 0 < model.context < wanted]
+    loaded = [model for model in small if model.is_loaded]
+    shown = _names([f"{model.name} ({model.context})" for model in loaded])
     if loaded and asks:
-        text = f"it asks for {context} tokens of context, so that these models are reloaded: {_names(loaded)}"
-        yield note("context", text, "An LM Studio older than 0.4 cannot do that: there, load with more.")
+        text = f"it requests {wanted} tokens of context, so these models are reloaded: {shown}"
+        yield note("context", text, "LM Studio before 0.4 cannot do that: load them with more context there.")
     elif loaded:
-        remedy = f"Set SHIM_DEFAULT_CONTEXT={context} (as far as the model goes), or load it with more in LM Studio."
-        yield warn("context", f"{context} tokens of context are wanted, but loaded is {_names(loaded)}", remedy)
+        possible = max(min(wanted, model.most_context or wanted) for model in loaded)
+        text = f"agents want {wanted} tokens of context, but loaded is {shown}"
+        if possible == wanted:
+            remedy = f"Set SHIM_DEFAULT_CONTEXT={wanted}, or load the model with that context in LM Studio."
+            yield warn("context", text, remedy)
+        else:
+            remedy = f"These models hold at most {possible}: for long tasks, use a model with a longer context."
+            yield note("context", text, remedy)
     elif chatting and len(small) == len(chatting):
-        text = f"no model has the {context} tokens of context that are wanted"
-        yield warn("context", text, "Download a model with a longer context.")
+        text = f"no model has the {wanted} tokens of context that agents want"
+        yield note("context", text, "For long tasks, download a model with a longer context.")
     else:
-        yield ok("context", f"{context} tokens of context are wanted, and no loaded model has less")
+        yield ok("context", f"no loaded model has less than the {wanted} tokens of context that are wanted")
 
 
 class Choice(NamedTuple):
@@ -132,8 +142,8 @@ def _number(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _rows(value: Any) -> Iterable[dict[str, Any]]:
-    return (row for row in _list(_dict(value).get("models")) if isinstance(row, dict))
+def _rows(value: Any, key: str = "models") -> Iterable[dict[str, Any]]:
+    return (row for row in _list(_dict(value).get(key)) if isinstance(row, dict))
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -144,8 +154,8 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _count(value: Any) -> int:

@@ -145,7 +145,9 @@ class Doctor:
         if barrier is not None:
             yield barrier
             return
-        self.seen = model_checks.to_seen(tags.json, ps.json)
+        # Only this list has the maximum of a model that is loaded with less; Ollama and old backends have no such list.
+        v0 = patient.asker.ask("GET", "/api/v0/models")
+        self.seen = model_checks.to_seen(tags.json, ps.json, v0.json)
         yield from model_checks.judge_models(self.seen)
         if not self.wish.clients:
             yield from model_checks.judge_fitness(self.seen, context=model_checks.AGENT_TOKENS, tools=False)

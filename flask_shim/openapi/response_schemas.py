@@ -98,7 +98,7 @@ REPLIES: dict[str, Shape] = {
     "TokenCount": holding(input_tokens=COUNT),
     "Alive": holding(status={"const": "ok"}),
     "Ready": holding(
-        {"generation": {"enum": ["v1", "v0", "openai"]}, "models": COUNT, "error": TEXT},
+        {"lmstudio": TEXT, "generation": {"enum": ["v1", "v0", "openai"]}, "models": COUNT, "error": TEXT},
         status={"enum": ["ok", "draining", "unavailable"]},
     ),
     "ServiceModels": holding(

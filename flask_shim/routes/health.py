@@ -30,9 +30,11 @@ def ready() -> Response:
     """Say whether a generation could start now: LM Studio answers, and the shim takes work."""
     if services().slots.is_stopping:
         return json_response({"status": "draining"}, 503)
+    details: dict[str, object] = {"lmstudio": services().config.backend_url}
+    status = "ok"
     try:
         listing = services().backend.listing(must_answer=True)
+        details |= {"generation": listing.generation.name.lower(), "models": len(listing.models)}
     except ShimError as exc:
-        return json_response({"status": "unavailable"} | ({"error": exc.text} if g.has_access else {}), 503)
-    details = {"generation": listing.generation.name.lower(), "models": len(listing.models)}
-    return json_response({"status": "ok"} | (details if g.has_access else {}))
+        status, details["error"] = "unavailable", exc.text
+    return json_response({"status": status} | (details if g.has_access else {}), 200 if status == "ok" else 503)

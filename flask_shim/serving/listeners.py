@@ -138,11 +138,27 @@ def _listen(place: Place) -> socket.socket:
 
 
 def _taken(place: Place, who: str) -> str:
-    other = place.port + 1 if place.port < 65_535 else place.port - 1
+    other = _free_port_near(place) or 0  # 0 is any free port
     return (
         f"Port {place.port} on {place.host} is taken: {who} is already running there.\n"
         f"{how_to_stop(who)}, or give the shim another port: SHIM_PORT={other} or --port {other}."
     )
+
+
+def _free_port_near(place: Place) -> int | None:
+    """Return a port near that of ``place`` that is free there and on both loopback addresses."""
+    places = (place, Place(socket.AF_INET, ("127.0.0.1", 0)), Place(socket.AF_INET6, ("::1", 0)))
+    nearby = (*range(place.port + 1, place.port + PORT_TRIES), *range(place.port - 1, place.port - PORT_TRIES, -1))
+    candidates = (port for port in nearby if 0 < port <= 65_535)
+    return next((port for port in candidates if all(_is_free(each.at(port)) for each in places)), None)
+
+
+def _is_free(place: Place) -> bool:
+    try:
+        _listen(place).close()
+    except OSError as exc:
+        return exc.errno in NO_IPV6 and place.family == socket.AF_INET6
+    return True
 
 
 def _refused(place: Place, exc: OSError) -> str:

@@ -108,7 +108,7 @@ def _parsed(line: str) -> tuple[str, Any]:
 
 
 _VARYING = {
-    *("created", "created_at", "completed_at", "modified_at", "expires_at", "load_time_seconds"),
+    *("lmstudio", "created", "created_at", "completed_at", "modified_at", "expires_at", "load_time_seconds"),
     *("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"),
     *("cached_tokens", "cache_read_input_tokens", "system_fingerprint", "request_id", "id"),
 }

@@ -9,9 +9,10 @@ import subprocess
 import sys
 
 import pytest
+import requests
 from click.testing import CliRunner
 from support.children import CAN_LIST_CHILDREN, children, is_running
-from support.processes import ShimProcess, run
+from support.processes import ShimProcess, clean_environment, run
 
 from flask_shim.cli import cli
 from flask_shim.embedded import engine
@@ -25,20 +26,34 @@ def demo():
         yield shim
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the commands are printed for cmd.exe")
+def printed_commands(log: str) -> list[list[str]]:
+    """Return the commands that the demo suggests, as words of a shell."""
+    return [shlex.split(line) for line in re.findall(r"(?m)^  ((?:curl|.* doctor) .*)$", log)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="PowerShell commands are printed there")
 def test_demo_prints_commands_that_work(demo):
-    tags, chat, script, _ = (shlex.split(line) for line in re.findall(r"^  (.*)$", demo.log, re.MULTILINE))
-    assert subprocess.check_output(script, text=True).startswith("Hello!")
+    tags, generate, doctor = printed_commands(demo.log)
     assert "tiny-chat:latest" in [model["name"] for model in demo.session.get(tags[1]).json()["models"]]
-    answer = demo.session.post(chat[1], data=chat[3], headers={"Content-Type": "application/x-www-form-urlencoded"})
+    answer = demo.session.post(f"http://{generate[1]}", data=generate[3])
     assert answer.text.splitlines()[-1].startswith('{"model":"tiny-chat"')
+    result = subprocess.run(doctor, capture_output=True, text=True, check=False, env=clean_environment())
+    assert (result.returncode, result.stdout.splitlines()[-1]) == (0, "All is well."), result.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the commands are printed for cmd.exe")
-def test_demo_prints_the_doctor_that_looks_at_it(demo):
-    doctor = shlex.split(re.search(r"^  (.* doctor .*)$", demo.log, re.MULTILINE).group(1))
-    result = subprocess.run(doctor, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+def test_lines_of_the_demo_fit_a_narrow_terminal(demo):
+    lines = [line.replace(sys.executable, "python") for line in demo.log.splitlines()]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("command", ["models", "ps", "doctor"])
+def test_commands_beside_a_demo_look_at_its_lm_studio(demo, command):
+    port = re.search(r"curl http://[^/]+:(\d+)/api/tags", demo.log).group(1)
+    requests.post(f"http://127.0.0.1:{port}/api/generate", json={"model": "tiny-chat", "keep_alive": "1h"}, timeout=30)
+    code, output = run(command, SHIM_PORT=port)
+    assert (code, "tiny-chat" in output) == (0, True), output
+    if command == "doctor":
+        assert output.endswith("All is well.\n")
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "abc"])
@@ -64,7 +79,7 @@ def test_demo_on_a_taken_port_says_who_has_it():
         code, output = run("demo", "--port", str(shim.port))
         assert code == 2
         assert "another flask-shim is already running there" in output
-        assert f"--port {shim.port + 1}" in output
+        assert re.search(r"another port: SHIM_PORT=(\d+) or --port \1\.", output)
 
 
 def test_demo_without_the_engine_says_how_to_get_it(monkeypatch):

@@ -12,6 +12,7 @@ LARGE = Seen("large:latest", TOOLS, 131_072)
 SMALL = Seen("small:latest", TOOLS, 4096, is_loaded=True)
 PLAIN = Seen("plain:latest", CHAT, 32_768, is_loaded=True)
 COLD = Seen("cold:latest", TOOLS, 4096)
+TINY = Seen("tiny:latest", TOOLS, 4096, is_loaded=True, most_context=8192)
 VECTORS = Seen("vectors:latest", EMBED, 2048, is_loaded=True)
 
 
@@ -23,12 +24,16 @@ def test_lists_are_read_together():
         ]
     }
     ps = {"models": [{"name": "b:latest", "context_length": 4096}]}
-    assert to_seen(tags, ps) == [Seen("a:latest", CHAT, 8192), Seen("b:latest", CHAT, 4096, is_loaded=True)]
+    v0 = {"data": [{"id": "b", "max_context_length": 8192}, {"id": "c", "max_context_length": 1}]}
+    assert to_seen(tags, ps, v0) == [
+        Seen("a:latest", CHAT, 8192),
+        Seen("b:latest", CHAT, 4096, is_loaded=True, most_context=8192),
+    ]
 
 
 @pytest.mark.parametrize("odd", [None, [], {"models": None}, {"models": [None, {"name": ["a"]}, {"name": ""}]}])
 def test_lists_of_another_form_are_empty(odd):
-    assert to_seen(odd, odd) == []
+    assert to_seen(odd, odd, odd) == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,10 @@ def test_models_are_judged(levels, models, expected):
         ([SMALL, LARGE], {"context": 65_536, "tools": False}, {"context": "warn"}),
         ([SMALL, LARGE], {"context": 65_536, "tools": False, "asks": True}, {"context": "note"}),
         ([COLD, LARGE], {"context": 65_536, "tools": False}, {"context": "ok"}),
-        ([COLD], {"context": 65_536, "tools": False}, {"context": "warn"}),
+        ([COLD], {"context": 65_536, "tools": False}, {"context": "note"}),
+        ([TINY], {"context": 16_384, "tools": False}, {"context": "note"}),
+        ([TINY], {"context": 8192, "tools": False}, {"context": "warn"}),
+        ([TINY, SMALL], {"context": 16_384, "tools": False}, {"context": "warn"}),
         ([PLAIN], {"context": 16_384, "tools": True}, {"context": "ok", "tools": "fail"}),
         ([PLAIN, LARGE], {"context": 0, "tools": True}, {"tools": "note"}),
         ([Seen("odd:latest", CHAT)], {"context": 16_384, "tools": False}, {"context": "ok"}),
@@ -61,10 +69,18 @@ def test_fitness_for_a_client_is_judged(levels, models, wishes, expected):
     assert levels(judge_fitness(models, **wishes)) == expected
 
 
-def test_remedy_for_little_context_says_what_to_set():
-    (finding,) = judge_fitness([SMALL, LARGE], context=65_536, tools=False)
-    assert "small:latest (4096)" in finding.text
-    assert "SHIM_DEFAULT_CONTEXT=65536" in finding.remedy
+@pytest.mark.parametrize(
+    ("model", "wanted", "said"),
+    [
+        (SMALL, 65_536, "SHIM_DEFAULT_CONTEXT=65536"),
+        (TINY, 8192, "SHIM_DEFAULT_CONTEXT=8192"),
+        (TINY, 65_536, "at most 8192"),
+    ],
+)
+def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
+    (finding,) = judge_fitness([model, LARGE], context=wanted, tools=False)
+    assert f"{model.name} (4096)" in finding.text
+    assert said in finding.remedy
 
 
 @pytest.mark.parametrize(

@@ -91,13 +91,37 @@ def test_free_port_is_free_on_all_addresses(listening, monkeypatch):
     assert first[1] == second[1]
 
 
-def test_taken_port_is_told_with_two_ways_out(listening, taken):
+def test_taken_port_is_told_with_two_ways_out(listening, taken, monkeypatch):
+    monkeypatch.setattr(listeners, "_is_free", lambda place: place.port == taken + 1)
     with pytest.raises(BindError) as refused:
         listening(SHIM_HOST="127.0.0.1", SHIM_PORT=str(taken))
     assert str(refused.value) == (
         f"Port {taken} on 127.0.0.1 is taken: another program is already running there.\n"
         f"Stop it, or give the shim another port: SHIM_PORT={taken + 1} or --port {taken + 1}."
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_port_that_is_suggested_is_free_on_all_loopbacks(listening, monkeypatch, host):
+    """The ports next to the taken one are taken, too, on one of the loopback addresses."""
+    listen, port = listeners._listen, 40_001
+    busy = {("127.0.0.1", port), (host, port + 1), (host, port + 2)}
+
+    def refuse_busy(place):
+        if (place.host, place.port) in busy:
+            raise OSError(errno.EADDRINUSE, "taken")
+        return listen(place.at(0))
+
+    monkeypatch.setattr(listeners, "_listen", refuse_busy)
+    with pytest.raises(BindError, match=f"SHIM_PORT={port + 3} or --port {port + 3}"):
+        listening(SHIM_HOST="127.0.0.1", SHIM_PORT=str(port))
+
+
+def test_the_last_port_gets_a_lower_one_suggested(listening, monkeypatch):
+    monkeypatch.setattr(listeners, "identify_server", lambda *_: "Ollama")
+    monkeypatch.setattr(listeners, "_is_free", lambda _: True)
+    with pytest.raises(BindError, match="SHIM_PORT=65534"):
+        listening(SHIM_PORT="65535")
 
 
 def test_wildcard_is_taken_when_somebody_answers_on_loopback(listening, taken):
