@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from flask_shim.lmstudio.completion_events import Event
+from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.event_stream import EventStream
 from flask_shim.models.loader import ModelRequirements
@@ -61,17 +61,15 @@ class Completion:
         """Release everything; safe to call twice."""
         self.stack.close()
 
-    def check_overflow(self, reader: AnswerReader) -> None:
-        """Raise ContextOverflow if an empty answer is due to a prompt that does not fit in the context.
+    def check_prompt_fits(self, usage: Usage | None) -> None:
+        """Raise ContextOverflow for an empty answer to a prompt that does not fit in the context.
 
-        LM Studio answers some of these prompts with status 200 and no text. The prompt's length is estimated where
-        it reports none.
+        LM Studio answers some of these prompts with status 200 and no text. Without its count, an estimate decides.
         """
-        prompt_tokens = reader.usage.prompt_tokens if reader.usage else 0
-        prompt_tokens = prompt_tokens or estimate_prompt_tokens(self._payload)
         context = self._manager.loaded_context(self._requirements.target.model)
-        if context and prompt_tokens >= context:
-            raise ContextOverflow("the prompt is longer than the context", prompt_tokens, context)
+        tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(self._payload)
+        if context and tokens >= context:
+            raise ContextOverflow("the prompt is longer than the context", tokens, context)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""

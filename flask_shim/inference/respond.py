@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import string
 import time
@@ -20,6 +21,8 @@ from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, Reade
 from flask_shim.translate.answer.encoder import NDJSON, Encoder
 from flask_shim.translate.answer.full_answer import FullAnswer
 from flask_shim.translate.answer.usage import Totals
+
+log = logging.getLogger(__name__)
 
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 
@@ -70,12 +73,17 @@ def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
 
 
 def _encode_stream(completion: Completion, reader: AnswerReader, encoder: Encoder) -> Iterator[bytes]:
-    """Yield one block for each read from the backend; nothing before the answer has content."""
+    """Yield one block for each read from the backend.
+
+    The start waits for the first delta, so that an answer without any can still become an error with its status.
+    """
     start = encoder.start()
     for pieces in _read_pieces(completion, reader):
-        if block := encoder.pieces(pieces, time.time_ns()):
-            yield start + block if start else block
-            start = b""
+        block = encoder.pieces(pieces, time.time_ns())
+        if reader.deltas:
+            block, start = start + block, b""
+        if block:
+            yield block
     yield start + encoder.finish(completion.totals(reader), time.time_ns())
 
 
@@ -83,9 +91,12 @@ def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[
     completion.stack.callback(_record_counts, current(), reader)
     for events in completion:
         yield reader.feed(events)
-    yield reader.finish()
-    if reader.is_empty:
-        completion.check_overflow(reader)
+    last = reader.finish()
+    if not reader.deltas:
+        completion.check_prompt_fits(reader.usage)
+    if reader.nameless_calls:
+        log.debug("dropped tool calls without a name: %d", reader.nameless_calls)
+    yield last
 
 
 def _record_counts(record: RequestRecord, reader: AnswerReader) -> None:

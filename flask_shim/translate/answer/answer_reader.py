@@ -1,8 +1,8 @@
-"""LM Studio's events into pieces of an answer: text, thinking, tool calls; and what the final record counts."""
+"""Read LM Studio's events into pieces of an answer (text, thinking, tool calls), counts and reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from flask_shim.lmstudio.completion_events import Choice, Event, Usage
-from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
+from flask_shim.translate.answer.text_tool_calls import Stretch, TextCalls, TrailingCalls
 from flask_shim.translate.answer.thinking import Part, ThinkingSplitter
 from flask_shim.translate.answer.tool_calls import CallAssembler, FinishedCall
 from flask_shim.translate.answer.tool_schemas import Schemas, ToolSchemas
@@ -20,14 +20,11 @@ ReasoningMode = Literal["separate", "merge", "hide"]
 """Where thinking goes: its own field, in front of the text, or nowhere."""
 
 THINKING_HEAD, ANSWER_HEAD = "**Reasoning:**\n", "\n\n**Answer:**\n"
-"""What stands above each of the two where they are merged."""
+"""The headings of the two where they are merged."""
 
 
 class Piece(msgspec.Struct, gc=False):  # made for every token, and a dataclass takes twice as long
-    """A stretch of the answer in one kind: only one of text, thinking and calls is given.
-
-    ``logprobs`` (Ollama's shape) go with text.
-    """
+    """A stretch of the answer: one of text, thinking and calls. ``logprobs`` are in Ollama's shape."""
 
     text: str = ""
     thinking: str = ""
@@ -36,10 +33,7 @@ class Piece(msgspec.Struct, gc=False):  # made for every token, and a dataclass 
 
 
 class RetractedText(Piece, kw_only=True, gc=False):
-    """Says that all text so far was thinking: its closing tag came without an opening one.
-
-    ``mode`` is where thinking should have gone.
-    """
+    """All text so far was thinking: its closing tag came without an opening one. ``mode`` says where it should go."""
 
     mode: ReasoningMode
 
@@ -49,34 +43,37 @@ class ReaderOptions:
     """How to read the events of one answer."""
 
     offered: Schemas = field(default_factory=dict)
-    """The tools the client offered; calls written as text are only looked for when there are any."""
+    """The tools the client offered. Without any, no calls are looked for in the text."""
     mode: ReasoningMode = "separate"
     can_think: bool = True
     is_raw: bool = False
-    """Whether the text is the answer as it stands, without a look for thinking and calls in it."""
+    """Whether the text is the answer as it stands, not searched for thinking and calls."""
     wants_json: bool = False
     new_id: Callable[[], str] = lambda: "call_0"
 
 
 class AnswerReader:
-    """Feed it the events of one answer. The counts and reasons are complete after :meth:`finish`."""
+    """Reads the events of one answer. The counts and reasons are complete after :meth:`finish`."""
 
-    def __init__(self, reading: ReaderOptions) -> None:
-        """Start before the first event."""
+    def __init__(self, options: ReaderOptions) -> None:
         self.usage: Usage | None = None
         self.timings: dict[str, Any] | None = None
         self.finish_reason: str | None = None
         self.deltas = 0
-        self._reading = reading
+        self.nameless_calls = 0
+        self._options = options
         self._calls = CallAssembler()
-        self._splitter = ThinkingSplitter(with_orphans=reading.can_think)
-        self._offered = ToolSchemas(reading.offered)
-        self._text_calls = TextCalls(self._offered, reading.new_id) if reading.offered else None
-        self._trailing_calls = TrailingCalls(self._offered, reading.new_id) if reading.offered else None
+        self._splitter = ThinkingSplitter(with_orphans=options.can_think)
+        self._offered = ToolSchemas(options.offered)
+        self._text_calls = self._thinking_calls = None
+        if options.offered:
+            self._text_calls = TextCalls(self._offered, options.new_id)
+            self._thinking_calls = TrailingCalls(TextCalls(self._offered, options.new_id))
         self._thought: list[str] = []
         self._logprobs: list[dict[str, Any]] = []  # of text that is still held back
         self._has_text = False
         self._has_calls = False
+        self._follows_call = False
 
     def feed(self, events: Iterable[Event]) -> list[Piece]:
         """Return the pieces that the events bring."""
@@ -95,25 +92,18 @@ class AnswerReader:
         pieces: list[Piece] = []
         self._parts(self._splitter.flush(), pieces)
         if self._text_calls is not None:
-            self._settled(*self._text_calls.flush(), pieces)
+            self._stretches(self._text_calls.flush(), pieces)
+        self._finish_thinking(pieces, may_call=not self._calls)
         if self._calls:
+            self.nameless_calls = sum(not call.name for call in self._calls)
             was_cut = self.finish_reason == "length"
-            calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._reading.new_id)
-            self._settled("", calls, pieces)
-        if self._trailing_calls is not None:
-            thinking, calls = self._trailing_calls.flush()
-            self._show_thinking(thinking, pieces)
-            self._settled("", calls, pieces)
-        if self._reading.wants_json and not self._has_text and not self._has_calls:
+            calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._options.new_id)
+            self._add_calls(calls, pieces)
+        if self._options.wants_json and not self._has_text and not self._has_calls:
             self._rescue(pieces)
         if self._logprobs:
             pieces.append(Piece(logprobs=self._logprobs))
         return pieces
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the answer brought neither text, thinking nor calls."""
-        return self.deltas == 0
 
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:
@@ -125,7 +115,7 @@ class AnswerReader:
         before = len(pieces)
         if thinking:
             self.deltas += 1
-            self._splitter.reasoned()
+            self._splitter.skip_thinking()
             self._thinking(thinking, pieces)
         if text:
             self.deltas += 1
@@ -142,8 +132,8 @@ class AnswerReader:
     def _text(self, text: str, pieces: list[Piece]) -> None:
         if self._has_text and self._text_calls is None and self._splitter.passes(text):
             pieces.append(Piece(text))  # nearly every token
-        elif self._reading.is_raw:
-            self._settled(text, (), pieces)
+        elif self._options.is_raw:
+            self._add_text(text, pieces)
         else:
             self._parts(self._splitter.feed(text), pieces)
 
@@ -152,40 +142,66 @@ class AnswerReader:
             if part.is_thinking:
                 self._thinking(part.text, pieces)
             elif self._text_calls is None:
-                self._settled(part.text, (), pieces)
+                self._add_text(part.text, pieces)
             else:
-                self._settled(*self._text_calls.feed(part.text), pieces)
+                self._stretches(self._text_calls.feed(part.text), pieces)
             if part.orphan:
-                pieces.append(RetractedText(mode=self._reading.mode))
+                pieces.append(RetractedText(mode=self._options.mode))
+
+    def _stretches(self, stretches: Iterable[Stretch], pieces: list[Piece]) -> None:
+        for text, calls in stretches:
+            self._finish_thinking(pieces, may_call=False)
+            if calls:
+                self._add_calls(calls, pieces)
+                self._follows_call = True
+                continue
+            if self._follows_call:
+                text = text.lstrip()
+            self._add_text(text, pieces)
 
     def _thinking(self, text: str, pieces: list[Piece]) -> None:
-        self._show_thinking(text if self._trailing_calls is None else self._trailing_calls.feed(text), pieces)
+        if self._thinking_calls is not None:
+            text = self._thinking_calls.feed(text)
+        self._add_thinking(text, pieces)
 
-    def _show_thinking(self, text: str, pieces: list[Piece]) -> None:
+    def _finish_thinking(self, pieces: list[Piece], *, may_call: bool) -> None:
+        """Add the thinking that was held back; calls at its end are calls only if nothing follows them."""
+        if self._thinking_calls is None:
+            return
+        text, at_end = self._thinking_calls.finish()
+        if not may_call:
+            text += "".join(stretch.text for stretch in at_end)
+        self._add_thinking(text, pieces)
+        if may_call:
+            self._add_calls(tuple(call for stretch in at_end for call in stretch.calls), pieces)
+
+    def _add_thinking(self, text: str, pieces: list[Piece]) -> None:
         if not text:
             return
         self._thought.append(text)
-        if self._reading.mode == "separate":
+        if self._options.mode == "separate":
             pieces.append(Piece(thinking=text))
-        elif self._reading.mode == "merge":
+        elif self._options.mode == "merge":
             pieces.append(Piece(text if len(self._thought) > 1 else THINKING_HEAD + text))
 
-    def _settled(self, text: str, calls: Sequence[FinishedCall], pieces: list[Piece]) -> None:
-        if self._trailing_calls is not None and (text or calls):
-            self._show_thinking(self._trailing_calls.release(), pieces)
-        if text:
-            if self._thought and not self._has_text and self._reading.mode == "merge":
-                pieces.append(Piece(ANSWER_HEAD))
-            self._has_text = True
-            pieces.append(Piece(text))
+    def _add_text(self, text: str, pieces: list[Piece]) -> None:
+        if not text:
+            return
+        if self._thought and not self._has_text and self._options.mode == "merge":
+            pieces.append(Piece(ANSWER_HEAD))
+        self._has_text = True
+        self._follows_call = False
+        pieces.append(Piece(text))
+
+    def _add_calls(self, calls: tuple[FinishedCall, ...], pieces: list[Piece]) -> None:
         if calls:
             self._has_calls = True
-            pieces.append(Piece(calls=tuple(calls)))
+            pieces.append(Piece(calls=calls))
 
     def _rescue(self, pieces: list[Piece]) -> None:
         """Add the JSON that LM Studio's grammar forced into the thinking of a model that thinks."""
         thought = "".join(self._thought).strip()
-        with suppress(orjson.JSONDecodeError):  # then it is thinking, and the answer stays empty
+        with suppress(orjson.JSONDecodeError):  # not JSON: the answer stays empty
             orjson.loads(thought)
             pieces.append(Piece(thought))
 

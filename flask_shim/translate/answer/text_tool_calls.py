@@ -1,240 +1,150 @@
-"""Tool calls that a model wrote as text and the backend did not recognise.
+"""Tool calls that a model wrote as text and the backend did not recognize.
 
-Only calls of tools that this very request offered are taken out of the text; all else was meant to be read.
+Only calls of tools that this request offered are taken out of the text; everything else stays text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-import orjson
-
+from flask_shim.translate.answer.call_forms import FORMS, NOT_IN_FORM, Form
 from flask_shim.translate.answer.thinking import partial_tag
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
-from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters, skip_space
 
 MAX_CALL_CHARACTERS = 256 * 1024
 """Text that goes on for longer after an opening tag is not read as a call."""
 
-
-class Written(NamedTuple):
-    """A call as it was written. In forms without JSON all arguments are text; only their tool knows what they mean."""
-
-    name: str
-    arguments: Mapping[str, Any]
-    is_text: bool = False
-
-
-Parsed = list[Written]
-
-
-def _json_calls(text: str) -> Parsed:
-    value = orjson.loads(text)
-    return [_json_call(item) for item in (value if isinstance(value, list) else [value])]
-
-
-def _json_call(item: Any) -> Written:
-    arguments = item.get("arguments", item.get("parameters")) or {}
-    if not isinstance(item["name"], str):
-        raise ValueError("no name")
-    return Written(item["name"], _arguments(arguments) if isinstance(arguments, str) else _mapping(arguments))
-
-
-def _arguments(text: str) -> Mapping[str, Any]:
-    return _mapping(orjson.loads(text))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("arguments are an object")
-    return value
-
-
-def _xml_call(text: str) -> Parsed:
-    name, _, body = text.partition(">")
-    return [Written(name.strip(), parse_parameters(body), is_text=True)]
-
-
-def _pairs_call(text: str) -> Parsed:
-    start = text.find("<arg_key>")
-    return [Written(text[:start].strip(), parse_pairs(text[start:]), is_text=True)]
-
-
-def _hermes(text: str) -> Parsed:
-    inner = text.strip()
-    if "<arg_key>" in inner and not inner.startswith(("{", "[")):
-        return _pairs_call(inner)
-    if inner.startswith("<function="):
-        return _xml_call(inner.removeprefix("<function=").removesuffix("</function>"))
-    return _json_calls(inner)
-
-
-def _mistral(text: str) -> Parsed:
-    if "[ARGS]" not in text:
-        return _json_calls(text)
-    pairs = (call.partition("[ARGS]") for call in text.split("[TOOL_CALLS]"))
-    # A model may write "[CALL_ID]<id>" behind the name.
-    return [Written(name.partition("[CALL_ID]")[0].strip(), _arguments(arguments)) for name, _, arguments in pairs]
-
-
-def _harmony(text: str) -> Parsed:
-    name = re.match(r"\s*([\w.-]+)", text)
-    if name is None:
-        raise ValueError("no name")
-    return [Written(name[1], _arguments(text.partition("<|message|>")[2]))]
-
-
-_FORMS: tuple[tuple[str, str, Callable[[str], Parsed]], ...] = (
-    ("<tool_call>", "</tool_call>", _hermes),
-    ("[TOOL_REQUEST]", "[END_TOOL_REQUEST]", _json_calls),
-    ("<function=", "</function>", _xml_call),
-    ("[TOOL_CALLS]", "", _mistral),
-    ("<|channel|>commentary to=functions.", "<|call|>", _harmony),
-)
-"""Opening, closing (or the end of the answer), and how to read what stands between."""
-
-_OPENINGS = tuple(opening for opening, _, _ in _FORMS)
+_OPENINGS = tuple(form.opening for form in FORMS)
 _OPENING = re.compile("|".join(map(re.escape, _OPENINGS)))
-_TAG_START = re.compile(r"(?=[<\[])")
-_FORM_BY_OPENING = {form[0]: form for form in _FORMS}
+_FORM_BY_OPENING = {form.opening: form for form in FORMS}
+
+
+class Stretch(NamedTuple):
+    """A stretch of the text; ``calls`` are those that it was read as."""
+
+    text: str
+    calls: tuple[FinishedCall, ...] = ()
 
 
 class TextCalls:
-    """Finds calls written into the text; only those of tools that were offered count, all else stays text."""
+    """Finds calls in text that arrives in events."""
 
-    __slots__ = ("_after_call", "_form", "_held", "_new_id", "_offered", "_searched")
+    __slots__ = ("_end", "_form", "_held", "_new_id", "_offered", "_size")
 
     def __init__(self, offered: ToolSchemas, new_id: Callable[[], str]) -> None:
         """Look for calls of the tools that were ``offered``."""
         self._offered = offered
         self._new_id = new_id
-        self._held = ""
-        self._searched = 0  # where in the held text the search for the closing tag goes on
-        self._after_call = False  # white space that follows a call is dropped
-        self._form: tuple[str, str, Callable[[str], Parsed]] | None = None
+        self._held: list[str] = []
+        self._size = 0  # of what is held
+        self._form: Form | None = None  # of the call that has begun there
+        self._end = ""  # the end of what is held, in which the closing tag may have begun
 
-    @property
-    def held(self) -> int:
-        """How many characters are held back because a call may begin in them."""
-        return len(self._held)
+    def feed(self, text: str) -> list[Stretch]:
+        """Return what is settled: text, and calls that are complete."""
+        if not self._held and "<" not in text and "[" not in text:
+            return [Stretch(text)]
+        self._held.append(text)
+        self._size += len(text)
+        if self._form is not None and self._size < MAX_CALL_CHARACTERS:
+            # Join only when the call ends: joining at every event would take quadratic time.
+            closing, end = self._form.closing, self._end + text
+            if not closing or closing not in end:
+                self._end = end[max(0, len(end) - len(closing) + 1) :]
+                return []
+        return self._settle("".join(self._held))
 
-    def feed(self, text: str) -> tuple[str, list[FinishedCall]]:
-        """Return the text that certainly is text, and the calls that are complete."""
-        if not self._held and not self._after_call and "<" not in text and "[" not in text:
-            return text, []
-        self._held += text
-        shown: list[str] = []
-        calls: list[FinishedCall] = []
-        at, after = 0, self._step(0, shown, calls)
-        while after > at:
-            at, after = after, self._step(after, shown, calls)
-        self._held = self._held[at:]
-        return "".join(shown), calls
+    def flush(self) -> list[Stretch]:
+        """Return what is left when the answer is over; the closing tag of a call may be missing then."""
+        text, form = "".join(self._held), self._form
+        self._hold("", None)
+        if form is None:
+            return [Stretch(text)] if text else []
+        end = len(text) - partial_tag(text, (form.closing,))
+        start, calls = self._read(form, text, 0, end)
+        return [stretch for stretch in (Stretch(text[:start]), Stretch(text[start:], calls)) if stretch.text]
 
-    def flush(self) -> tuple[str, list[FinishedCall]]:
-        """Return what is left when the answer is over."""
-        stack, self._held = self._held, ""
-        if self._form is None:
-            return stack, []
-        opening, closing, _ = self._form
-        calls = self._read(stack.removeprefix(opening).removesuffix(closing))
-        self._form = None
-        return ("", calls) if calls else (stack, [])
+    def _hold(self, text: str, form: Form | None) -> None:
+        """Keep text that may become a call, or with ``form`` has begun one."""
+        self._held = [text] if text else []
+        self._size = len(text)
+        self._form = form
+        self._end = text[len(form.opening) :] if form else ""
 
-    def _step(self, at: int, shown: list[str], calls: list[FinishedCall]) -> int:
-        """Settle held text from ``at`` on; return where the unsettled text begins, ``at`` when more text is needed."""
-        if self._form is None:
-            at = self._open(at, shown)
-            if self._form is None:
-                return at
-        opening, closing, _ = self._form
-        limit = at + MAX_CALL_CHARACTERS
-        start = at + len(opening)
-        found = self._held.find(closing, max(start, at + self._searched), limit) if closing else -1
-        if found < 0 and len(self._held) < limit:
-            self._searched = max(0, len(self._held) - at - len(closing) + 1)
-            return at
-        end = limit if found < 0 else found + len(closing)
-        read = self._read(self._held[start:found]) if found >= 0 else []
-        if read:
-            calls.extend(read)
+    def _settle(self, text: str) -> list[Stretch]:
+        stretches: list[Stretch] = []
+        shown = at = 0  # where the text begins that is not yet returned, and that is not yet searched
+        while (tag := _OPENING.search(text, at)) is not None:
+            form = _FORM_BY_OPENING[tag[0]]
+            limit = tag.start() + MAX_CALL_CHARACTERS
+            closing = text.find(form.closing, tag.end(), limit) if form.closing else -1
+            if closing < 0 and len(text) < limit:
+                end = tag.start()
+                self._hold(text[end:], form)
+                break
+            at = limit if closing < 0 else closing + len(form.closing)
+            start, calls = self._read(form, text, tag.start(), closing) if closing >= 0 else (at, ())
+            if calls:
+                stretches += [Stretch(text[shown:start]), Stretch(text[start:at], calls)]
+                shown = at
         else:
-            shown.append(self._held[at:end])
-        self._after_call = bool(read)
-        self._form = None
-        return end
+            end = max(at, len(text) - partial_tag(text, _OPENINGS))
+            self._hold(text[end:], None)
+        stretches.append(Stretch(text[shown:end]))
+        return [stretch for stretch in stretches if stretch.text]
 
-    def _open(self, at: int, shown: list[str]) -> int:
-        """Show the text up to the next opening tag; return where that tag, or what may become one, begins."""
-        if self._after_call:
-            at = skip_space(self._held, at)
-            self._after_call = at == len(self._held)
-        tag = _OPENING.search(self._held, at)
-        if tag is None:
-            end = max(at, len(self._held) - partial_tag(self._held, _OPENINGS))
-        else:
-            end, self._form, self._searched = tag.start(), _FORM_BY_OPENING[tag[0]], 0
-        shown.append(self._held[at:end])
-        return end
+    def _read(self, form: Form, text: str, start: int, end: int) -> tuple[int, tuple[FinishedCall, ...]]:
+        """Return the calls that end at ``end``, and where they begin: at the first opening tag, or else at the last."""
+        calls = self._parse(form, text[start + len(form.opening) : end])
+        if not calls and (last := text.rfind(form.opening, start, end)) > start:
+            start, calls = last, self._parse(form, text[last + len(form.opening) : end])
+        return start, calls
 
-    def _read(self, text: str) -> list[FinishedCall]:
-        """Return the calls in ``text``, none unless it is wholly understood and every tool was offered."""
-        if self._form is None:
-            return []
+    def _parse(self, form: Form, body: str) -> tuple[FinishedCall, ...]:
+        """Return the calls in ``body``, () unless it is wholly understood and every tool was offered."""
         try:
-            parsed = self._form[2](text)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return []
-        named = [(self._offered.name_of(call.name), call) for call in parsed]
-        if any(name is None for name, _ in named):
-            return []
-        return [FinishedCall(self._new_id(), name, self._arguments(name, call)) for name, call in named if name]
-
-    def _arguments(self, name: str, call: Written) -> Mapping[str, Any]:
-        return self._offered.typed(name, call.arguments) if call.is_text else call.arguments
+            written = form.parse(body)
+        except NOT_IN_FORM:
+            return ()
+        named = [(name, call) for call in written if (name := self._offered.name_of(call.name))]
+        if len(named) < len(written):
+            return ()
+        typed = self._offered.typed_arguments
+        return tuple(FinishedCall(self._new_id(), name, typed(name, call)) for name, call in named)
 
 
 class TrailingCalls:
-    """Finds calls at the end of the thinking, where Qwen 3.5 writes them. A call that text follows is thinking."""
+    """Finds calls at the very end of the thinking, where Qwen 3.5 writes some of them (langchain4j#4786).
 
-    __slots__ = ("_calls", "_finder", "_held")
+    A call that is followed by more thinking, or by an answer, was only thought about.
+    """
 
-    def __init__(self, offered: ToolSchemas, new_id: Callable[[], str]) -> None:
-        """Look for calls of the tools that were ``offered``."""
-        self._finder = TextCalls(offered, new_id)
-        self._held: list[str] = []
-        self._calls: list[FinishedCall] = []
+    __slots__ = ("_finder", "_held")
+
+    def __init__(self, finder: TextCalls) -> None:
+        self._finder = finder
+        self._held: list[Stretch] = []  # calls, and the white space behind them
 
     def feed(self, text: str) -> str:
-        """Return the thinking in which no call at the end can begin; the rest is kept."""
-        if not self._held and "<" not in text and "[" not in text:
-            return text
-        thinking = []
-        for chunk in filter(None, _TAG_START.split(text)):  # a chunk completes a call before it has text, never after
-            self._held.append(chunk)
-            shown, calls = self._finder.feed(chunk)
-            self._calls += calls
-            if shown.strip():
-                thinking.append(self._release())
-        return "".join(thinking)
+        """Return the thinking that is settled."""
+        return self._settle(self._finder.feed(text))
 
-    def release(self) -> str:
-        """Return all that is held: text follows, so it is thinking."""
-        self._finder.flush()
-        return self._release()
+    def finish(self) -> tuple[str, list[Stretch]]:
+        """Return the rest of the thinking, and the calls at its end with their text."""
+        text = self._settle(self._finder.flush())
+        held, self._held = self._held, []
+        return text, held
 
-    def flush(self) -> tuple[str, list[FinishedCall]]:
-        """Return what is held when the thinking ends the answer: thinking or calls."""
-        text, calls = self._finder.flush()
-        calls = self._calls + calls
-        return ("", calls) if calls and not text.strip() else (self._release(), [])
-
-    def _release(self) -> str:
-        held = "".join(self._held)
-        end = len(held) - self._finder.held
-        self._held = [held[end:]] if end < len(held) else []
-        self._calls.clear()
-        return held[:end]
+    def _settle(self, stretches: list[Stretch]) -> str:
+        settled: list[str] = []
+        for stretch in stretches:
+            if stretch.calls or (self._held and stretch.text.isspace()):
+                self._held.append(stretch)
+            else:
+                settled += [held.text for held in self._held]
+                settled.append(stretch.text)
+                self._held.clear()
+        return "".join(settled)

@@ -43,19 +43,20 @@ def partial_tag(text: str, tags: tuple[str, ...]) -> int:
 
 
 class ThinkingSplitter:
-    """Feed it text as it comes; it returns the parts that are settled, tags removed.
+    """Splits text that arrives in events into settled parts, without the tags.
 
-    A closing tag whose opening one is missing ends thinking too, but only once, and only ``with_orphans``. It is text
-    that was requested where a model cannot think or has thought already, behind a quotation mark or an opening
-    tag, and in an answer that begins like JSON.
+    A closing tag without an opening one ends thinking too, but only once, and only ``with_orphans``. It is text where
+    a model cannot think or has thought already, behind a quotation mark or an opening tag, and in an answer that
+    begins like JSON.
     """
 
-    __slots__ = ("_before", "_close", "_has_begun", "_held", "_orphans", "_state")
+    __slots__ = ("_before", "_blanks", "_close", "_has_begun", "_held", "_orphans", "_state")
 
     def __init__(self, *, with_orphans: bool = True) -> None:
         """Start before the answer."""
         self._state: Literal["start", "thinking", "gap", "answer"] = "start"
         self._held = ""
+        self._blanks: list[str] = []  # what is held while it is only white space, in its events
         self._close = ""
         self._has_begun = False  # whether there was any thought behind the opening tag
         self._orphans = with_orphans
@@ -65,14 +66,19 @@ class ThinkingSplitter:
         """Return what ``text`` settles; the rest is kept for the next call."""
         if self.passes(text):
             return [Part(text)]
+        if not self._held and self._state in ("start", "thinking") and text.isspace():
+            self._blanks.append(text)  # joining at every event would take quadratic time
+            return []
         parts: list[Part] = []
-        self._held += text
+        self._join(text)
         while self._held and self._step(parts):
             pass
+        if self._held.isspace():
+            self._blanks, self._held = [self._held], ""
         return parts
 
     def passes(self, text: str) -> bool:
-        """Tell whether ``text`` is answer and nothing but: then this was all there is to do with it."""
+        """Return whether ``text`` is a part of the answer as it stands; then it needs no :meth:`feed`."""
         if self._state != "answer" or self._held or "<" in text or "[" in text:
             return False
         self._before = text
@@ -80,16 +86,21 @@ class ThinkingSplitter:
 
     def flush(self) -> list[Part]:
         """Return what is left when the answer is over."""
-        stack, self._held = self._held, ""
+        self._join("")
+        rest, self._held = self._held, ""
         if self._state == "thinking":
-            stack = stack.rstrip()
-        return [Part(stack, self._state == "thinking")] if stack else []
+            rest = rest.rstrip()
+        return [Part(rest, self._state == "thinking")] if rest else []
 
-    def reasoned(self) -> None:
-        """Tell that the thinking came separately, so that the text begins after it."""
+    def skip_thinking(self) -> None:
+        """Expect the answer next, because the thinking arrived in a field of its own."""
         self._orphans = False
         if self._state == "start":
             self._state = "gap"
+
+    def _join(self, text: str) -> None:
+        self._held = "".join([*self._blanks, self._held, text])
+        self._blanks.clear()
 
     def _step(self, parts: list[Part]) -> bool:
         """Settle some of the held text; return whether another step may settle more."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ import orjson
 from flask_shim.lmstudio.completion_events import encodable
 from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
+from flask_shim.translate.answer.call_forms import parse_tagged_arguments, skip_space
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
-from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters, skip_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +57,14 @@ def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, wa
     is_understood = len(values) == 1 or all(offered.takes(name, each) for each in objects)
     if objects and len(objects) == len(values) and is_understood:
         return objects
-    if (texts := _read_xml(call.text)) is not None:
-        return [offered.typed(name, texts)]
+    if (written := parse_tagged_arguments(call.text)) is not None:
+        return [offered.typed_arguments(name, written)]
     if was_cut:
         return []
     why = "with arguments that are not a JSON object"
     raise BackendProtocolError(
         f"the model called {call.name!r} {why}: {call.text[:200]}", log_text=f"the model called a tool {why}"
     )
-
-
-def _read_xml(text: str) -> dict[str, str] | None:
-    """Return arguments that are written between tags, None if the text has no such form.
-
-    The tags of the whole call may stand around them.
-    """
-    text = text.strip().removeprefix("<tool_call>").removesuffix("</tool_call>").strip()
-    if text.startswith("<function="):
-        text = text.partition(">")[2]
-    text = text.removesuffix("</function>")
-    for parse in (parse_parameters, parse_pairs):
-        with suppress(ValueError):  # not in this form
-            return parse(text)
-    return None
 
 
 def _values(text: str) -> list[Any]:

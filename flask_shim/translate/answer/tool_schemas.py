@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from flask_shim.translate.answer.call_forms import WrittenCall
+
 Schemas = Mapping[str, Mapping[str, Any]]
 """The client's names for its tools, each with the JSON schema of its parameters, {} where it gave none."""
 
@@ -49,10 +51,12 @@ class ToolSchemas:
         """Tell whether the tool of this name has all of these parameters."""
         return arguments.keys() <= self._properties(name).keys()
 
-    def typed(self, name: str, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the arguments that a model wrote as bare texts, each as its parameter wants it."""
+    def typed_arguments(self, name: str, call: WrittenCall) -> Mapping[str, Any]:
+        """Return the arguments of a call of the tool ``name``, those that are text in the types of its schema."""
+        if not call.is_text:
+            return call.arguments
         properties = self._properties(name)
-        return {key: _typed(text, _types(_mapping(properties.get(key)))) for key, text in texts.items()}
+        return {key: _typed(text, _types(_mapping(properties.get(key)))) for key, text in call.arguments.items()}
 
     def _properties(self, name: str) -> Mapping[str, Any]:
         return _mapping(self._schemas.get(name, {}).get("properties"))

@@ -60,11 +60,10 @@ def to_totals(
 
 
 def estimate_prompt_tokens(payload: Mapping[str, Any]) -> int:
-    """Estimate the prompt tokens of a payload, at four characters per token as Ollama does."""
+    """Estimate the prompt tokens of a chat or a completion, at four characters per token as Ollama does."""
     tools = payload.get("tools")
-    characters = _count_characters(payload.get("messages") or payload.get("prompt")) + (
-        len(orjson.dumps(tools)) if tools else 0
-    )
+    prompt = payload.get("messages") or payload.get("prompt")
+    characters = _count_characters(prompt) + (len(orjson.dumps(tools)) if tools else 0)
     return max(1, characters // _CHARACTERS_PER_TOKEN)
 
 

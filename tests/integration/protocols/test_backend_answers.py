@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,11 @@ ANSWERS = {
     "tool call in text, XML": (streams("<tool_call>" + XML_CALL + "</tool_call>"), LOOK),
     "tool call in text, GLM": (streams(*GLM_CALL.splitlines(keepends=True)), LOOK),
     "XML arguments of a native call": (streams(call(name="look", arguments=XML_CALL)), LOOK),
+    "pairs as arguments of a native call": (
+        streams(call(name="look", arguments="<arg_key>at</arg_key>"), call(arguments="<arg_value>door</arg_value>")),
+        LOOK,
+    ),
+    "tool call after a mention of its tag": (streams("I use <tool_call>.\n", JSON_CALL), LOOK),
     "tool call at the end of thinking": (streams(thought("I look. "), thought(JSON_CALL)), LOOK),
     "XML tool call at the end of thinking": (streams(thought(f"Hm\n<tool_call>{XML_CALL}</tool_call>\n")), LOOK),
     "tool call after text": (streams("I look. ", call(name="look", arguments='{"at": "door"}')), LOOK),
@@ -65,6 +71,7 @@ ANSWERS = {
         streams(thought(f"I could write {JSON_CALL} but do not."), "Hi"),
         Expected("Hi", f"I could write {JSON_CALL} but do not."),
     ),
+    "tag mentioned in thinking": (streams(thought("Not <tool_call>."), "Hi"), Expected("Hi", "Not <tool_call>.")),
     "tool call in thinking before text": (streams(thought(JSON_CALL), "Hi"), Expected("Hi", JSON_CALL)),
     "comment and unknown fields": (
         streams(b": ping\n\n", sse({"choices": [{"delta": {"content": "Hi", "x": 1}}], "y": 2})),
@@ -92,6 +99,13 @@ def test_answer_means_the_same_everywhere(answer, expected, protocol, stream, st
         assert outcome.finish in {"stop", "tool_calls", "tool_use", "completed"}
     else:
         assert (outcome.text, outcome.thinking, outcome.calls) == (expected.text, expected.thinking, [])
+
+
+def test_call_without_a_name_is_in_the_log(studio, client, caplog):
+    caplog.set_level(logging.DEBUG, "flask_shim")
+    studio.answers[CHAT] = streams("Hi", call(name="", arguments="{}"))
+    PROTOCOLS[0].ask(client, stream=True, tools=("look",))
+    assert "dropped tool calls without a name: 1" in caplog.text
 
 
 def refusal(status, error):

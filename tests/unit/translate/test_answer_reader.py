@@ -152,6 +152,68 @@ def test_calls_behind_thinking_are_found():
     assert (answer.thinking, answer.text, [call.name for call in answer.calls]) == ("Hm.", "", ["f"])
 
 
+CALL = "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>"
+ADD = {"add": {"properties": {"a": {"type": "integer"}}}}
+
+
+def outcome(*events, **reading):
+    """Return thinking, text, and the calls as pairs."""
+    answer, _, _ = read(*events, offered=ADD, **reading)
+    return answer.thinking, answer.text, [(call.name, call.arguments) for call in answer.calls]
+
+
+@pytest.mark.parametrize("after", ["", "\n", CALL.join("\n\n")])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "content"])
+@given(places=PLACES)
+def test_calls_at_the_end_of_the_thinking_are_calls(field, after, places):
+    opening, closing = ("<think>", "</think>") if field == "content" else ("", "")
+    pieces = cut(f"{opening}I add.\n{CALL}{after}{closing}", places)
+    events = [{"choices": [{"delta": {field: piece}}]} for piece in pieces]
+    calls = [("add", {"a": 1})] * (1 + after.count("<tool_call>"))
+    thinking, text, found = outcome(*events, STOP)
+    assert (thinking.rstrip(), text, found) == ("I add.", "", calls)
+
+
+@pytest.mark.parametrize("mode", ["separate", "merge", "hide"])
+def test_calls_in_the_thinking_count_in_every_mode(mode):
+    assert outcome(thought(CALL), STOP, mode=mode) == ("", "", [("add", {"a": 1})])
+
+
+@pytest.mark.parametrize(
+    ("events", "thinking", "text", "calls"),
+    [
+        ([thought(f"Shall I write {CALL}\n or not?")], f"Shall I write {CALL}\n or not?", "", []),
+        ([thought(CALL), thought("\n"), thought(" No.")], f"{CALL}\n No.", "", []),
+        ([thought("I know <tool_call> and </tool_call>.")], "I know <tool_call> and </tool_call>.", "", []),
+        ([thought(CALL), delta("\n\nDone.")], CALL, "Done.", []),
+        ([thought(f"{CALL}\n"), called("add", '{"a":2}')], f"{CALL}\n", "", [("add", {"a": 2})]),
+        ([thought(CALL), delta(CALL.replace("1", "2"))], CALL, "", [("add", {"a": 2})]),
+        ([thought(CALL.replace("add", "other"))], CALL.replace("add", "other"), "", []),
+        ([thought(CALL[:-40])], CALL[:-40], "", []),
+        ([delta(f"<think>{CALL}</think>Done.")], CALL, "Done.", []),
+    ],
+)
+def test_calls_that_are_only_thought_about_stay_thinking(events, thinking, text, calls):
+    assert outcome(*events, STOP) == (thinking, text, calls)
+
+
+def test_thinking_with_calls_is_text_where_no_tools_were_offered():
+    assert told(thought(CALL), STOP) == (CALL, "")
+
+
+def test_white_space_behind_a_call_is_dropped():
+    assert outcome(delta(f"I add.{CALL}"), delta("\n"), delta(f"\n{CALL}\n\n Done. ")) == (
+        "",
+        "I add.Done. ",
+        [("add", {"a": 1})] * 2,
+    )
+
+
+def test_calls_without_a_name_are_counted():
+    answer, reader, _ = read(called("", "{}"), called("f", "{}", 1, "2"), called(None, "{}", 2, "3"))
+    assert ([call.name for call in answer.calls], reader.nameless_calls) == (["f"], 2)
+
+
 def test_a_call_that_cannot_be_read_is_an_error_unless_the_answer_was_cut():
     with pytest.raises(BackendProtocolError, match="not a JSON object"):
         read(called("f", '{"a":'), STOP)

@@ -8,23 +8,34 @@ from contextlib import suppress
 import pytest
 
 from flask_shim.errors import ShimError
+from flask_shim.lmstudio.completion_events import Choice, Delta, Event
+from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
+from flask_shim.translate.answer.call_forms import parse_pairs, parse_parameters
 from flask_shim.translate.answer.text_tool_calls import TextCalls
 from flask_shim.translate.answer.thinking import ThinkingSplitter
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
-from flask_shim.translate.answer.xml_arguments import parse_pairs, parse_parameters
 from flask_shim.translate.ollama.prompts import _pieces
 
 
-def find_calls(text):
-    finder = TextCalls(ToolSchemas({"f": {}}), lambda: "call_1")
-    finder.feed(text)
-    finder.flush()
+def feed(reader, pieces):
+    for piece in pieces:
+        reader.feed(piece)
+    reader.flush()
 
 
-def split_thinking(text):
-    splitter = ThinkingSplitter()
-    splitter.feed(text)
-    splitter.flush()
+def find_calls(*pieces):
+    feed(TextCalls(ToolSchemas({"f": {}}), lambda: "call_1"), pieces)
+
+
+def split_thinking(*pieces):
+    feed(ThinkingSplitter(), pieces)
+
+
+def read_thinking(*pieces):
+    reader = AnswerReader(ReaderOptions(offered={"f": {}}))
+    for piece in pieces:
+        reader.feed([Event(choices=(Choice(delta=Delta(reasoning_content=piece)),))])
+    reader.finish()
 
 
 HOSTILE = {
@@ -42,20 +53,52 @@ HOSTILE = {
 }
 
 
-def seconds(parse, text):
+MANY_EVENTS = {
+    "blanks before an answer": (split_thinking, "", " "),
+    "a blank event and many blanks": (split_thinking, " " * 4_000, " "),
+    "blanks and the beginnings of tags": (split_thinking, "", " <"),
+    "blanks before thinking": (split_thinking, "<think>", "\n"),
+    "blanks in thinking": (split_thinking, "<think>a", "\n"),
+    "blanks after thinking": (split_thinking, "<think>a</think>", "\n"),
+    "beginnings of closing tags in thinking": (split_thinking, "<think>", "</thin"),
+    "beginnings of closing tags in an answer": (split_thinking, "a", "</thin"),
+    "closing tags after thinking": (split_thinking, "<think>a</think>", "</think>"),
+    "letters of a call": (find_calls, "<tool_call>", "a" * 16),
+    "letters of a call without a closing tag": (find_calls, "[TOOL_CALLS]", "a" * 16),
+    "beginnings of a closing tag": (find_calls, "<tool_call>", "</tool_cal"),
+    "beginnings of an opening tag": (find_calls, "", "<tool_cal"),
+    "openings of a call": (find_calls, "", "<tool_call>"),
+    "empty calls": (find_calls, "", "<tool_call></tool_call>"),
+    "blanks after a call": (find_calls, "<function=f></function>", " "),
+    "letters of a call in the thinking": (read_thinking, "<tool_call>", "a" * 16),
+    "blanks after a call in the thinking": (read_thinking, "<function=f></function>", " "),
+    "calls in the thinking": (read_thinking, "", "<function=f></function>"),
+}
+
+
+def seconds(parse, *pieces):
     start = time.thread_time()
     with suppress(ShimError, ValueError):  # rejecting it is fine
-        parse(text)
+        parse(*pieces)
     return time.thread_time() - start
+
+
+def check_linear(parse, few_pieces, many_pieces):
+    """Quadratic work takes 16 times as long in every round; a busy machine disturbs some rounds only."""
+    few = many = float("inf")
+    for _ in range(20):
+        few = min(few, seconds(parse, *few_pieces))
+        many = min(many, seconds(parse, *many_pieces))
+        if many < 8 * few + 0.01:
+            return
+    pytest.fail(f"four times the text takes {many / few:.1f} times as long")
 
 
 @pytest.mark.parametrize(("parse", "head", "unit", "tail"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_takes_linear_time(parse, head, unit, tail):
-    """Quadratic work takes 16 times as long in every round; a busy machine disturbs some rounds only."""
-    few = many = float("inf")
-    for _ in range(20):
-        few = min(few, seconds(parse, head + unit * 4_000 + tail))
-        many = min(many, seconds(parse, head + unit * 16_000 + tail))
-        if many < 8 * few + 0.01:
-            return
-    pytest.fail(f"four times the text takes {many / few:.1f} times as long")
+    check_linear(parse, [head + unit * 4_000 + tail], [head + unit * 16_000 + tail])
+
+
+@pytest.mark.parametrize(("parse", "head", "unit"), MANY_EVENTS.values(), ids=MANY_EVENTS.keys())
+def test_many_small_events_take_linear_time(parse, head, unit):
+    check_linear(parse, [head, *[unit] * 4_000], [head, *[unit] * 16_000])

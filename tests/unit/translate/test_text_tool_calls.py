@@ -21,8 +21,9 @@ ADD = ("add", {"a": 17, "b": 25})
 def read(pieces, offered=OFFERED):
     """Return the text that is shown, and the calls as pairs of name and arguments."""
     finder = TextCalls(ToolSchemas(offered), lambda: "call_1")
-    results = [finder.feed(piece) for piece in pieces] + [finder.flush()]
-    return "".join(text for text, _ in results), [(call.name, call.arguments) for _, calls in results for call in calls]
+    results = [stretch for piece in pieces for stretch in finder.feed(piece)] + finder.flush()
+    text = "".join(text for text, calls in results if not calls)
+    return text, [(call.name, call.arguments) for _, calls in results for call in calls]
 
 
 FORMS = {
@@ -89,13 +90,15 @@ FORMS = {
 @pytest.mark.parametrize(("text", "calls"), FORMS.values(), ids=FORMS.keys())
 @pytest.mark.parametrize("pieces", [lambda text: [text], singly], ids=["whole", "singly"])
 def test_every_form_is_found(text, calls, pieces):
-    assert read(pieces(text)) == ("", calls)
+    shown, found = read(pieces(text))
+    assert (shown.strip(), found) == ("", calls)
 
 
 @pytest.mark.parametrize("form", [name for name in FORMS if not name.startswith("mistral")])
 def test_text_around_a_call_stays(form):
     text, calls = FORMS[form]
-    assert read(singly(f"Let me see. {text}\n\n  Done < here [1].")) == ("Let me see. Done < here [1].", calls)
+    shown, found = read(singly(f"Let me see. {text}, done < here [1]."))
+    assert (shown.replace("\n", ""), found) == ("Let me see. , done < here [1].", calls)
 
 
 @pytest.mark.parametrize(("text", "calls"), FORMS.values(), ids=FORMS.keys())
@@ -115,8 +118,8 @@ def test_names_are_found_whatever_became_of_their_letters(written):
 
 def test_every_call_gets_an_id():
     finder = TextCalls(ToolSchemas(OFFERED), iter(["call_a", "call_b"]).__next__)
-    _, calls = finder.feed(FORMS["two in a row"][0])
-    assert [call.id for call in calls] == ["call_a", "call_b"]
+    found = finder.feed(FORMS["two in a row"][0])
+    assert [call.id for _, calls in found for call in calls] == ["call_a", "call_b"]
 
 
 NO_CALLS = {
@@ -149,21 +152,23 @@ def test_what_is_no_call_stays_text(text, pieces):
     assert read(pieces(text)) == (text, [])
 
 
-def test_a_call_that_the_end_cut_short_of_its_closing_tag_counts():
-    assert read(['<tool_call>{"name":"get_weather","arguments":{"city":"Oslo"}}']) == ("", [WEATHER])
+@pytest.mark.parametrize("ending", ["", "\n", "</tool", "\n</tool_call"])
+def test_a_call_counts_without_its_whole_closing_tag(ending):
+    assert read(['<tool_call>{"name":"get_weather","arguments":{"city":"Oslo"}}' + ending]) == ("", [WEATHER])
+
+
+@pytest.mark.parametrize("ending", ["</tool_call>", ""])
+@pytest.mark.parametrize("mention", ["I write <tool_call> now: ", "<tool_call><tool_call>", "<tool_call>{"])
+@pytest.mark.parametrize("pieces", [lambda text: [text], singly], ids=["whole", "singly"])
+def test_a_call_is_found_after_a_mention_of_its_tag(pieces, mention, ending):
+    call = '<tool_call>{"name":"get_weather","arguments":{"city":"Oslo"}}' + ending
+    assert read(pieces(mention + call)) == (mention, [WEATHER])
 
 
 def test_text_leaves_at_once_when_no_call_can_be_meant():
     finder = TextCalls(ToolSchemas(OFFERED), lambda: "call_1")
-    assert [finder.feed(text)[0] for text in ("Hel", "lo", "a <b", "> [x", "]", "y <tool", "s>")] == [
-        "Hel",
-        "lo",
-        "a <b",
-        "> [x",
-        "]",
-        "y ",
-        "<tools>",
-    ]
+    for text, shown in {"Hel": "Hel", "a <b": "a <b", "> [x": "> [x", "y <tool": "y ", "s>": "<tools>"}.items():
+        assert [stretch.text for stretch in finder.feed(text)] == [shown]
 
 
 PIECES = [*(text for text, _ in FORMS.values()), *NO_CALLS.values(), "a", " ", "\n", "<", "[", "[TOOL_", "<tool_call>"]

@@ -22,7 +22,7 @@ def read(pieces, *, separately=False, **options):
     """Return thinking and answer as a client adds them up."""
     splitter = ThinkingSplitter(**options)
     if separately:
-        splitter.reasoned()
+        splitter.skip_thinking()
     parts = [part for piece in pieces for part in splitter.feed(piece)] + splitter.flush()
     thinking, answer = "", ""
     for part in parts:

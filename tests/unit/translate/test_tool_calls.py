@@ -190,7 +190,9 @@ def test_names_nobody_offered_are_passed_on():
     assert assembled(fragment("{}", "other", call_id="1"), offered=("get_weather",))[0][1] == "other"
 
 
-@pytest.mark.parametrize("sent", ['{"city":', "[1]", "5", '"Oslo"', "Oslo", '{"a":1}{"b":2}'])
+@pytest.mark.parametrize(
+    "sent", ['{"city":', "[1]", "5", '"Oslo"', "Oslo", '{"a":1}{"b":2}', "<parameter=a>1", "<b>1</b>"]
+)
 def test_arguments_that_are_no_object_are_an_error(sent):
     with pytest.raises(BackendProtocolError, match="'f' with arguments that are not a JSON object"):
         assembled(fragment(sent, "f", call_id="1"))
@@ -221,6 +223,12 @@ def test_a_call_without_a_name_is_dropped(name):
         "<parameter=city>\nOslo\n</parameter>",
         "<parameter=city>Oslo</parameter>\n",
         "<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>",
+        "<function=f>\n<parameter=city>\nOslo\n</parameter>\n</function>",
+        "\n<parameter=city>Oslo</parameter></function></tool_call>",
+        "<tool_call>f<arg_key>city</arg_key><arg_value>Oslo</arg_value></tool_call>",
+        '<tool_call>{"name":"f","arguments":{"city":"Oslo"}}</tool_call>',
+        '[TOOL_REQUEST]{"name":"f","arguments":{"city":"Oslo"}}[END_TOOL_REQUEST]',
+        '[TOOL_CALLS]f[ARGS]{"city":"Oslo"}',
     ],
 )
 def test_arguments_between_tags_are_read(sent):

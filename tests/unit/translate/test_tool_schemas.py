@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from flask_shim.translate.answer.call_forms import WrittenCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas, to_schemas
 
 
 def typed(text, schema):
-    return ToolSchemas({"f": {"properties": {"a": schema}}}).typed("f", {"a": text})["a"]
+    call = WrittenCall("f", {"a": text}, is_text=True)
+    return ToolSchemas({"f": {"properties": {"a": schema}}}).typed_arguments("f", call)["a"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_without_a_type_a_text_stays_text(schema):
 
 
 def test_parameters_that_no_schema_names_stay_text():
-    assert ToolSchemas({"f": {}}).typed("f", {"b": "5"}) == {"b": "5"}
+    assert ToolSchemas({"f": {}}).typed_arguments("f", WrittenCall("f", {"b": "5"}, is_text=True)) == {"b": "5"}
 
 
 def test_schemas_are_found_where_openai_and_anthropic_have_them():
