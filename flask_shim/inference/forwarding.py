@@ -30,7 +30,7 @@ from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
-_TAIL_BYTES = 512
+_TAIL_BYTES = 4096
 _DONE = b"data: [DONE]\n\n"
 _ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
 _END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _ERROR_EVENT.pattern)
@@ -45,6 +45,10 @@ _ANYTHING = re.compile(b"")
 
 _LONGEST_EVENT = 8
 """A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
+
+_TOKENS_IN = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*([0-9]{1,15})')
+_TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tokens)"\s*:\s*([0-9]{1,15})')
+"""The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
@@ -111,6 +115,8 @@ def _respond(
     stack.callback(answer.close)
     current().first_token()
     is_stream = answer.content_type == SSE
+    if not is_stream:
+        _record_tokens(first[-_TAIL_BYTES:])
     if completer is not None and not is_stream:
         first = completer.complete_body(first)
     blocks = _events(backend, answer, first, path) if is_stream else iter((first,))
@@ -189,14 +195,22 @@ def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str)
             yield events
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
+            _record_tokens(tail)
             return  # the answer is complete, even if the connection breaks now
         block = _next(answer, tail)
     if ends_by_done and not _END.search(tail):
         raise BackendProtocolError(CUT)
+    _record_tokens(tail)
     rest = cutter.flush()
     if not is_ended and last_event.search(rest) is None:
         raise BackendProtocolError(CUT)
     yield rest
+
+
+def _record_tokens(tail: bytes) -> None:
+    """Note the last counts in the end of an answer, if it has any."""
+    found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT)]
+    current().counted(*(int(numbers[-1]) if numbers else None for numbers in found))
 
 
 def _complete(cutter: EventCutter, block: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from flask_shim.config import Config
 
@@ -80,3 +80,5 @@ def _check_method() -> None:
     method = "GET" if request.path.startswith("/v1/models/") else _METHODS.get(request.path)
     if method is not None and request.method != method:
         raise MethodNotAllowed([method])
+    if isinstance(request.routing_exception, MethodNotAllowed) and request.path.startswith("/v1/"):
+        raise NotFound  # only the pass-through route knows the path, and has no such method

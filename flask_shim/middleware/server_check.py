@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from flask import Flask, request
 
 from flask_shim.config import SPARE_THREADS, Config
+from flask_shim.config.validation import WINDOWS_CONNECTIONS
 from flask_shim.models.slots import Slots
 from flask_shim.services import services_of
 
@@ -18,9 +19,6 @@ log = logging.getLogger(__name__)
 
 RESERVED_THREADS = 2
 """Threads that generations never get, so that lists and health checks are always answered."""
-
-MAX_WINDOWS_CONNECTIONS = 500
-"""select() on Windows takes at most 512 sockets; with more, waitress ends with ValueError."""
 
 _lock = threading.Lock()
 
@@ -75,8 +73,8 @@ def _adapt(found: WaitressSettings, slots: Slots) -> None:
     if found.lookahead < 1:
         options.append("--channel-request-lookahead=1")
         problems.append("without look-ahead a disconnected client is noticed late, and its generation goes on")
-    if sys.platform == "win32" and found.connections > MAX_WINDOWS_CONNECTIONS:
-        options.append(f"--connection-limit={MAX_WINDOWS_CONNECTIONS}")
+    if sys.platform == "win32" and found.connections > WINDOWS_CONNECTIONS:
+        options.append(f"--connection-limit={WINDOWS_CONNECTIONS}")
         problems.append("more than 512 connections end the server on Windows")
     if problems:
         log.warning("waitress: %s; start it with %s", "; ".join(problems), " ".join(options))

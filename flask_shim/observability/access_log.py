@@ -114,6 +114,7 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
         method=environ.get("REQUEST_METHOD", ""),
         path=environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace"),
         client=environ.get("REMOTE_ADDR") or "",
+        user_agent=environ.get("HTTP_USER_AGENT", ""),
     )
 
 
@@ -138,9 +139,14 @@ def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
     yield "tokens_per_s", None if record.tokens_per_second is None else round(record.tokens_per_second, 1)
     yield "outcome", record.outcome
     yield "rejected_by", record.rejected_by or None
+    is_debug = log.isEnabledFor(logging.DEBUG)
+    if is_debug:
+        yield "route", record.route or None
+        yield "user_agent", record.user_agent[:MAX_SHOWN] or None
+        yield "options", ",".join(record.options)[:MAX_SHOWN] or None
+        yield "dropped", ",".join(record.dropped)[:MAX_SHOWN] or None
     # Errors of LM Studio may quote the prompt.
-    error = record.error if log.isEnabledFor(logging.DEBUG) else record.error_safe_text
-    yield "error", error[:MAX_SHOWN] or None
+    yield "error", (record.error if is_debug else record.error_safe_text)[:MAX_SHOWN] or None
 
 
 def _milliseconds(seconds: float | None) -> float | None:

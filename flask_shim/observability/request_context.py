@@ -31,6 +31,7 @@ class RequestRecord:
     method: str = ""
     path: str = ""
     client: str = ""
+    user_agent: str = ""
     route: str = ""
     status: int = 0
     model: str = ""
@@ -39,6 +40,10 @@ class RequestRecord:
     ended_ns: int | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    options: tuple[str, ...] = ()
+    """The names of the options that the client sent."""
+    dropped: tuple[str, ...] = ()
+    """What of the request LM Studio does not receive, by name."""
     rejected_by: str = ""
     """The guard that sent it away: host, origin, key, size."""
     backend_error: str = ""

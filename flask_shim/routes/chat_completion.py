@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection
-
 from flask import request
 
 from flask_shim.inference.completion import Completion
@@ -21,8 +18,6 @@ from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaul
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.responses_request import ResponsesRequest
-
-log = logging.getLogger(__name__)
 
 
 def open_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
@@ -49,9 +44,3 @@ def reader_options(target: ResolvedModel, api_request: ResponsesRequest | Messag
         wants_json=api_request.wants_json,
         new_id=new_call_id,
     )
-
-
-def log_dropped_tools(kinds: Collection[str]) -> None:
-    """Log the kinds of the tools that the model is not offered."""
-    if kinds:
-        log.debug("dropped tools that only their vendor can run: %s", ", ".join(kinds))

@@ -13,6 +13,7 @@ from flask_shim.lmstudio.client import EMBEDDINGS
 from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
 from flask_shim.routes.ollama_common import (
     load_for_request,
@@ -70,6 +71,7 @@ def embeddings() -> Response:
 def openai_embeddings() -> Response:
     """Forward the request; base64 and dimensions, which LM Studio ignores, are applied here."""
     api_request = load_openai_embeddings(request.get_data(cache=False))
+    current().options = tuple(api_request.rest)
     naming.checked(api_request.model, naming.EMBED)
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)

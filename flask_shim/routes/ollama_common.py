@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.tool_schemas import Schemas
@@ -31,8 +31,6 @@ from flask_shim.translate.ollama.requests import (
 )
 from flask_shim.translate.ollama.sampling_options import check_options
 
-log = logging.getLogger(__name__)
-
 ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
 """A request with options and a keep-alive."""
 
@@ -42,8 +40,8 @@ AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
 def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
     """Return the request with options of the right types; raise Ollama's 500 for a wrong one."""
     checked = check_options(api_request.options)
-    if checked.unknown:
-        log.debug("dropped options: %s", ", ".join(checked.unknown))
+    current().options = tuple(api_request.options)
+    current().dropped += tuple(checked.unknown)
     return dataclasses.replace(api_request, options=checked.known)
 
 

@@ -14,8 +14,9 @@ from flask_shim.inference.respond import send_completion, send_empty
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
-from flask_shim.routes.chat_completion import load_for_empty_chat, log_dropped_tools, open_chat, reader_options
+from flask_shim.routes.chat_completion import load_for_empty_chat, open_chat, reader_options
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
@@ -52,7 +53,7 @@ def responses() -> Response:
 def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns: int) -> Response:
     check_thinking(api_request.model, api_request.think, target.model)
     payload = to_payload(api_request, target.model, services().defaults)
-    log_dropped_tools(api_request.left_out)
+    current().dropped += tuple(api_request.left_out)
     if api_request.previous_response_id or api_request.conversation:
         # As Ollama does: what the client sends is the whole conversation.
         log.warning("ignored previous_response_id or conversation: this server stores no responses")

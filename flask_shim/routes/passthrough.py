@@ -8,13 +8,15 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 
-from flask_shim.errors import BadRequest
+from flask_shim.errors import BadRequest, UnsupportedEncoding
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
 from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
@@ -102,11 +104,16 @@ def _post() -> ForwardRequest:
     if changes_models(request.path):
         services().manager.check_may_change()
     policy = _POLICIES.get(request.path, _DEFAULT_POLICY)
-    raw, body = read_body(policy.go_type)
-    policy.check(body)
-    if request.path.lower() in _NO_MODEL:
-        return build_forward_request(raw, body, adapt(body), None)
-    target = naming.resolve(_name(body, policy), policy.naming)
+    try:
+        raw, body = read_body(policy.go_type)
+        policy.check(body)
+        if request.path.lower() in _NO_MODEL:
+            return build_forward_request(raw, body, adapt(body), None)
+        target = naming.resolve(_name(body, policy), policy.naming)
+    except (BadRequest, UnsupportedEncoding) as exc:
+        if request.path in _POLICIES or not request.path.startswith("/v1/"):
+            raise
+        raise NotFound from exc  # a path that Ollama does not know, and that only a request with a model may go on to
     return build_forward_request(raw, body, policy.adapt(body, target), target)
 
 
@@ -114,6 +121,7 @@ def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
     """Return the body as valid JSON and as an object; reject what is not allowed."""
     raw, body = read_json(request.get_data(cache=False), go_type, empty_text="EOF")
     check_mcp(body, allowed=services().config.allow_mcp)
+    current().options = tuple(body)
     return raw, body
 
 
@@ -126,6 +134,7 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
         else:
             requirements = default_requirements(target)
         payload = payload_with_alias_defaults(request.path, payload, target.entry)
+    current().dropped += tuple(name for name in body if name not in payload)
     return ForwardRequest(
         path=_path(),
         query=_query(),

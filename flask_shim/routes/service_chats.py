@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.errors import ModelNotFound, NoModelLoaded
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes.chat_completion import open_chat
 from flask_shim.routes.service_models import find
 from flask_shim.schemas.service_schemas import ChatSchema, read
@@ -62,9 +63,11 @@ def _send_chat(model: str = "", *, stream: bool) -> Response:
     """Chat with ``model``, or with the one that the request names."""
     started_ns = time.perf_counter_ns()
     api_request = read(_CHAT, request.get_data(cache=False))
+    config = api_request["config"] or {}
+    current().options = tuple(config)
     target = _resolve(model or api_request["model_key"])
     check_chat(target.name, (), target.model)
-    payload = chat_payload(api_request["messages"], api_request["config"] or {}, services().defaults)
+    payload = chat_payload(api_request["messages"], config, services().defaults)
     completion = open_chat(target, payload, started_ns)
     return send_completion(completion, ServiceChatEncoder(target.model.key), _reader_options(target), stream=stream)
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from flask_shim.config import Config
-from flask_shim.config.addresses import EVERYWHERE, bracketed
+from flask_shim.config.addresses import EVERYWHERE, bracketed, is_address, is_loopback
 from flask_shim.serving.port_probe import how_to_stop, identify_server
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,25 @@ def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
 
 
 def _check_free(place: Place) -> None:
+    if place.host not in REACHED_AS and not is_own_address(place.host):
+        return  # a server that answers there is another machine's; bind() fails and says so
     # Windows lets two programs share a port, and then each gets a part of the requests.
     who = identify_server(REACHED_AS.get(place.host, place.host), place.port)
     if who is not None:
         raise BindError(_taken(place, who))
+
+
+def is_own_address(address: str) -> bool:
+    """Return whether an address is one of this machine's, which is so if a socket can be bound to it."""
+    if is_address(address) and is_loopback(address):
+        return True
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _open_all(places: Iterable[Place]) -> list[socket.socket]:

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask_shim.config.addresses import is_address, is_loopback
 from flask_shim.lmstudio.http.loopback import addresses_of
-from flask_shim.serving.listeners import REACHED_AS
+from flask_shim.serving.listeners import REACHED_AS, is_own_address
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -36,16 +35,4 @@ def _takes(bound: str, address: str) -> bool:
     """Whether what listens at the one gets what is sent to the other; ``0.0.0.0`` is all addresses of this machine."""
     if bound not in REACHED_AS:
         return bound == address
-    return (":" in bound) == (":" in address) and _is_ours(address)
-
-
-def _is_ours(address: str) -> bool:
-    if is_address(address) and is_loopback(address):
-        return True
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))  # only an address of this machine can be bound
-    except OSError:
-        return False
-    return True
+    return (":" in bound) == (":" in address) and is_own_address(address)

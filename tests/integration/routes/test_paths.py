@@ -102,3 +102,43 @@ def test_a_method_a_path_does_not_have_is_refused_with_those_it_has(method, path
     assert answer.headers["Allow"] == allowed
     assert answer.data == (b"" if method == "HEAD" else b"405 method not allowed")
     assert not backend.asked
+
+
+UNKNOWN = ("/v1/nope", "/v1/files", "/v1/chat/nope", "/v1/audio/translations", "/v1/images/edits")
+BODIES = {
+    "nothing": b"",
+    "an object without a model": b"{}",
+    "a model that is no text": b'{"model": 5}',
+    "no JSON": b"junk",
+    "a list": b"[]",
+    "a form": b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\ntiny\r\n--x--\r\n',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_unknown_path_below_v1_is_not_found_whatever_the_body(path, body, client, backend):
+    answer = client.post(path, data=body, content_type="multipart/form-data; boundary=x")
+    assert (answer.status_code, answer.content_type, answer.data) == (404, "text/plain", b"404 page not found")
+    assert [asked for asked in backend.asked if asked.method == "POST"] == []
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_unknown_path_below_v1_is_not_found_with_any_method(method, path, client):
+    answer = client.open(path, method=method, data=b"{}", headers={"Host": "127.0.0.1"})
+    assert answer.status_code == 404
+    assert "Allow" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/v1/chat/completions"), ("PUT", "/v1/models"), ("DELETE", "/v1/models/tiny")]
+)
+def test_known_path_below_v1_allows_only_its_method(method, path, client):
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET" if "models" in path else "POST")
+
+
+def test_unknown_path_with_a_known_model_is_passed_on(client, backend):
+    client.post("/v1/rerank", json={"model": "tiny", "query": "x"})
+    assert backend.asked[-1].path == "/v1/rerank"

@@ -66,6 +66,7 @@ def app():
         record.first_token()
         record.streams()
         record.counted(7, 21)
+        record.options, record.dropped = ("temperature", "stop"), ("mirostat",)
         return Response(blocks(name), mimetype="application/x-ndjson")
 
     return app
@@ -127,6 +128,15 @@ def test_a_request_ends_with_one_line(client, written):
         "client": "127.0.0.1",
         "outcome": "done",
     }
+
+
+def test_debug_line_names_client_route_options_and_what_was_dropped(app, written):
+    logging.getLogger().setLevel(logging.DEBUG)
+    client = app.test_client()
+    client.get("/stream/x", headers={"User-Agent": "curl/8.1 (x)"}, buffered=True)
+    facts = written.facts
+    assert (facts["route"], facts["user_agent"]) == ("/stream/<name>", '"curl/8.1 (x)"')
+    assert (facts["options"], facts["dropped"]) == ("temperature,stop", "mirostat")
 
 
 def test_a_stream_ends_with_its_line_when_it_is_over_and_not_before(client, written):

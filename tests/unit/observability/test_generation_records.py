@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 
 import pytest
@@ -11,6 +12,9 @@ from support.apps import TIMEOUT_SECONDS, old_backend, served
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.services import services_of
+
+PROMPT = "words-of-the-prompt"
+TURNS = [{"role": "user", "content": PROMPT}]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,26 @@ def test_a_whole_answer_is_told_with_its_model_counts_and_times(app, written, st
 
 def test_an_answer_passed_through_is_told_with_its_model(app, written):
     app.test_client().post("/v1/chat/completions", json=asked("hi", stream=True), buffered=True)
-    assert (written.facts["model"], written.facts["outcome"]) == ("tiny-chat", "done")
+    facts = written.facts
+    told = (facts["model"], facts["outcome"], facts["tokens_in"], facts["tokens_out"])
+    assert told == ("tiny-chat", "done", "7", "3")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", {"messages": TURNS, "options": {"temperature": 0, "mirostat": 1, "unknown": 1}}),
+        ("/v1/chat/completions", {"messages": TURNS, "temperature": 0, "mirostat": None}),
+        ("/v1/responses", {"input": PROMPT, "temperature": 0}),
+        ("/v1/messages", {"messages": TURNS, "max_tokens": 1, "temperature": 0}),
+    ],
+)
+def test_debug_names_options_but_quotes_no_text(app, written, path, body):
+    logging.getLogger().setLevel(logging.DEBUG)
+    app.test_client().post(path, json={"model": "tiny-chat", **body}, buffered=True)
+    assert "temperature" in written.facts["options"]
+    assert ("mirostat" in written.facts.get("dropped", "")) == ("mirostat" in str(body))
+    assert not any(PROMPT in line for line in written.lines)
 
 
 @pytest.mark.parametrize(("stream", "status"), [(True, "200"), (False, "502")])

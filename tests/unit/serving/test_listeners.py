@@ -147,6 +147,16 @@ def test_refusal_of_the_system_is_told_in_words(listening, monkeypatch, number, 
         listening(SHIM_HOST="127.0.0.1")
 
 
+def test_address_of_another_machine_is_not_called_taken(listening, monkeypatch):
+    """Whatever answers at that port of the other machine."""
+    monkeypatch.setattr(listeners, "identify_server", lambda host, port: "Ollama 0.32.15")
+    with pytest.raises(BindError) as refused:
+        listening(SHIM_HOST="192.0.2.1", SHIM_PORT="11434", SHIM_ALLOW_OPEN="1")
+    assert str(refused.value) == (
+        "Can't listen on 192.0.2.1:11434: this machine has no such address. Change SHIM_HOST."
+    )
+
+
 def test_name_that_is_unknown_is_told(listening, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name not known")

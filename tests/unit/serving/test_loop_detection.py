@@ -8,7 +8,7 @@ import pytest
 from support.ports import unused_port
 from support.processes import ShimProcess, run
 
-from flask_shim.serving import loop_detection
+from flask_shim.serving import listeners, loop_detection
 from flask_shim.serving.loop_detection import is_own_listener
 
 
@@ -47,7 +47,7 @@ def test_the_ports_of_the_schemes_are_known():
 
 def test_this_machines_other_addresses_and_names_are_its_own(monkeypatch):
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 11434))]
-    monkeypatch.setattr(loop_detection, "is_loopback", lambda _: False)  # as if it were an address of its network card
+    monkeypatch.setattr(listeners, "is_loopback", lambda _: False)  # as if it were an address of its network card
     monkeypatch.setattr(loop_detection.socket, "getaddrinfo", lambda *_, **__: found)
     assert is_own_listener("http://this-machine:11434", [Listener("0.0.0.0")])
 

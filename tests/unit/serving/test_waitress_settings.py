@@ -9,6 +9,7 @@ import pytest
 from waitress.adjustments import Adjustments
 
 from flask_shim.config import Config
+from flask_shim.config.validation import WINDOWS_CONNECTIONS
 from flask_shim.serving import adjustments, waitress_arguments
 
 
@@ -41,8 +42,9 @@ def test_threads_are_more_than_the_slots(config):
     assert adjustments(config(SHIM_MAX_STREAMS="5"))["threads"] > 5
 
 
-def test_documented_command_line_is_the_one_for_the_defaults():
+def test_documented_command_line_has_the_defaults_and_works_on_windows():
     """In double quotes, which sh, PowerShell and cmd.exe read alike."""
     text = (Path(__file__).parents[3] / "docs" / "RUNNING.md").read_text(encoding="utf-8")
-    arguments = (f'"{each}"' if shlex.quote(each) != each else each for each in waitress_arguments(Config()))
+    config = Config(connection_limit=WINDOWS_CONNECTIONS)
+    arguments = (f'"{each}"' if shlex.quote(each) != each else each for each in waitress_arguments(config))
     assert f"\nwaitress-serve {' '.join(arguments)}\n" in text

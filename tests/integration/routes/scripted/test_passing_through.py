@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -49,6 +50,34 @@ def test_a_stream_passes_byte_for_byte(client, backend):
     assert (response.status_code, response.data) == (200, ODD_STREAM)
     assert response.content_type.startswith("text/event-stream")
     assert response.headers["X-Accel-Buffering"] == "no"
+
+
+ESCAPED = b'"content":"\\"prompt_tokens\\": 1, \\"completion_tokens\\": 2"'
+OPENAI_USAGE = b'"usage":{"prompt_tokens":11,"completion_tokens" : 22,"total_tokens":33}'
+COUNTS = {
+    "an object": (CHAT, b'{"choices":[{"message":{%s}}],%s,"stats":{}}' % (ESCAPED, OPENAI_USAGE), "11 22"),
+    "an object without": (CHAT, b'{"choices":[{"message":{%s}}]}' % ESCAPED, ""),
+    "a stream": (CHAT, b'data: {"choices":[]}\n\ndata: {"choices":[],%s}\n\ndata: [DONE]\n\n' % OPENAI_USAGE, "11 22"),
+    "a stream without": (CHAT, b'data: {"choices":[{"delta":{%s}}]}\n\ndata: [DONE]\n\n' % ESCAPED, ""),
+    "a completion": ("/v1/completions", b'{"choices":[],%s}' % OPENAI_USAGE, "11 22"),
+    "LM Studio 0.3": ("/api/v0/chat/completions", b'{"choices":[],%s}' % OPENAI_USAGE, "11 22"),
+    "LM Studio 0.4": ("/api/v1/chat", b'{"output":[],"stats":{"input_tokens":11,"total_output_tokens":22}}', "11 22"),
+    "a stream of LM Studio 0.4": (
+        "/api/v1/chat",
+        b'event: chat.end\ndata: {"result":{"stats":{"input_tokens":11,"total_output_tokens":22}}}\n\n',
+        "11 22",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "counts"), COUNTS.values(), ids=COUNTS.keys())
+def test_log_has_the_token_counts_of_an_answer_that_passes(client, backend, caplog, path, body, counts):
+    caplog.set_level("INFO", "flask_shim.observability.access_log")
+    is_stream = body.startswith((b"data", b"event"))
+    backend.answers(body, paths=(path,), content_type="text/event-stream" if is_stream else "application/json")
+    assert client.post(path, {**body_for(path), "stream": is_stream}).data == body
+    found = re.findall(r"tokens_(?:in|out)=(\d+)", caplog.text)
+    assert " ".join(found) == counts
 
 
 def test_a_suffix_is_written_into_the_prompt_of_a_model_that_fills_in(shim, backend):
