@@ -155,8 +155,8 @@ ROWS = (
             body={"model": "plain"} if method == "POST" else None,
             **openai_error(404, matching(".*Unexpected endpoint.*")),
             differs=(
-                "Paths below /v1/ that Ollama does not know are passed on to LM Studio; if it does not know them"
-                " either, the answer is 404 in OpenAI's envelope."
+                "Paths below /v1/ that Ollama does not know are passed on to LM Studio with GET, or POST and a model; "
+                "if it does not know them either, the answer is 404 in OpenAI's envelope."
             ),
         )
         for method, path in _PASSED_ON

@@ -75,7 +75,8 @@ def test_log_has_the_token_counts_of_an_answer_that_passes(client, backend, capl
     caplog.set_level("INFO", "flask_shim.observability.access_log")
     is_stream = body.startswith((b"data", b"event"))
     backend.answers(body, paths=(path,), content_type="text/event-stream" if is_stream else "application/json")
-    assert client.post(path, {**body_for(path), "stream": is_stream}).data == body
+    with client.post(path, {**body_for(path), "stream": is_stream}) as response:
+        assert response.data == body
     found = re.findall(r"tokens_(?:in|out)=(\d+)", caplog.text)
     assert " ".join(found) == counts
 
