@@ -7,8 +7,9 @@ import time
 import pytest
 from hypothesis import settings
 from support.socket_server import SocketServer
+from support.wine import SLOWNESS
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 # The same examples on every run; --hypothesis-profile=search looks for new ones.
 settings.register_profile("same", deadline=None, derandomize=True, max_examples=100)

@@ -131,7 +131,8 @@ def test_500_open_streams_take_little_memory(studio, started):
     shim = started(SHIM_MAX_STREAMS="500")
     assert shim.chat().status_code == 200
     with ExitStack() as opened:
-        streaming(shim, 499, opened)
+        # The limit of 500 on Windows counts waitress' own two sockets.
+        streaming(shim, 490 if sys.platform == "win32" else 499, opened)
         memory = memory_of(shim)
         log.info("500 streams: MB=%.0f", memory / MEGABYTE)
         assert memory < MOST_BYTES

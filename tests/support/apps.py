@@ -20,8 +20,9 @@ from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.services import services_of
 from flask_shim.serving._waitress import shut_down
+from support.wine import SLOWNESS
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0 * SLOWNESS
 BACKEND_AWAY = 503
 """What answers a request that got past the guards and asked for the backend."""
 

@@ -26,9 +26,10 @@ import pytest
 from flask_shim.config import Config
 from flask_shim.deploy import TEMPLATES, render
 from support.ports import unused_port
+from support.wine import SLOWNESS
 from support.wire import Answer, Wire, request
 
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 15.0 * SLOWNESS
 HOST = "models.example.org"
 """The name in the certificate, and in the configuration that uses it."""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from support.processes import ShimProcess
+from support.wine import SLOWNESS
 from support.wire import asked
 
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 2.0 * SLOWNESS
 
 PROC = Path("/proc" if sys.platform == "linux" else "/nowhere")
 """Under Wine /proc exists, and its processes are those of Linux."""

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 import requests
 
 from flask_shim.config import SETTINGS
+from support.wine import SLOWNESS
 
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 15.0 * SLOWNESS
 
 STOP = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM
 """What a service manager sends."""

@@ -7,7 +7,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-TIMEOUT_SECONDS = 20.0
+from support.wine import SLOWNESS
+
+TIMEOUT_SECONDS = 20.0 * SLOWNESS
 DROPPED = None
 """A header with this value is not sent, also if it would be by itself."""
 

@@ -22,8 +22,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from flask_shim.lmstudio.http.socket_abort import abort_socket
+from support.wine import SLOWNESS
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 
 class PeerClosed(Exception):

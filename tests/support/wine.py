@@ -17,6 +17,9 @@ def _is_wine() -> bool:
 
 IS_WINE = _is_wine()
 
+SLOWNESS = 3 if IS_WINE else 1
+"""How much longer a test waits for something that is to happen: Wine starts processes slowly."""
+
 
 def not_on_wine(reason: str) -> pytest.MarkDecorator:
     """Skip a test that fails only through a fault of Wine; ``reason`` names the fault."""

@@ -39,5 +39,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Record what became of a phase of a test; setup and teardown only if they decide the outcome."""
     if report.when == "call" or report.outcome != "passed":
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr or "")
         _write(report.nodeid, outcome=report.outcome, seconds=round(report.duration, 2), reason=reason)

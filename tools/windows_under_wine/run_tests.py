@@ -25,8 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-QUIET_SECONDS = 150
-"""pytest-timeout ends a test after 60 seconds; a process that still writes nothing after this time is killed."""
+TEST_SECONDS = 120
+"""pytest-timeout ends pytest when one test takes longer."""
+
+QUIET_SECONDS = 180
+"""A pytest that has neither started nor ended a test for this time is killed."""
 
 RANK = ("started", "passed", "skipped", "failed")
 
@@ -82,9 +85,9 @@ class Run:
 
     def _run_pytest(self) -> bool:
         """Run pytest once; return whether it has come to its summary."""
-        command = [self.box / "bin" / "winpython", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
+        command = [self.box / "bin" / "winpython", "-m", "pytest", "-q", "--tb=short", f"--timeout={TEST_SECONDS}"]
         # The plugin of schemathesis takes seconds to import.
-        command += ["-p", "no:schemathesis", "-p", "tools.windows_under_wine.recorder"]
+        command += ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "tools.windows_under_wine.recorder"]
         command += [f"--basetemp={_windows(self.folder / 'tmp')}", *self.tests.split(",")]
         mine = {"WINPYTHON_RUN": self.id, "WINPYTHON_CONSOLE": "1", "TEST_RECORD": _windows(self.record)}
         with subprocess.Popen(  # noqa: S603 - our own command

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -25,6 +27,7 @@ class WaitressServer:
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         for each in self._listening:
             each.channel_class = Channel
+            each.accept = partial(_accept, each.accept)
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called from another thread."""
@@ -47,6 +50,19 @@ class WaitressServer:
     def stop(self, seconds: float) -> None:
         """Close all connections and end :meth:`run`; wait at most ``seconds`` for the worker threads."""
         shut_down(self._listening, seconds=seconds)
+
+
+def _accept(accept: Callable[[], Any]) -> Any:
+    """Return what waitress' ``accept`` returns, None for a client that has already disconnected.
+
+    Windows reports such a client with WSAECONNRESET, for which waitress would log a traceback.
+    """
+    try:
+        return accept()
+    except OSError as exc:
+        if isinstance(exc, ConnectionError) or exc.errno == errno.ENOTCONN:
+            return None
+        raise
 
 
 def shut_down(listening: Sequence[Any], *, seconds: float) -> None:

@@ -11,11 +11,13 @@ import requests
 
 pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
 
+from support.wine import SLOWNESS
+
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.library import TINY
 
 FACTS = Path(__file__).parents[2] / "data" / "tiny-facts.json"
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 
 class Api:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
+from types import SimpleNamespace
 
 import pytest
 
 from flask_shim.config import Config
 from flask_shim.serving import server
+from flask_shim.serving._waitress import WaitressServer
 
 
 @pytest.mark.parametrize(
@@ -18,3 +22,27 @@ def test_no_more_clients_are_let_in_than_files_may_be_open(monkeypatch, caplog, 
     with caplog.at_level(logging.WARNING):
         assert server._connection_limit(Config()) == connections
     assert bool(caplog.messages) is (connections < 1000)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "reset"), False),
+        (ConnectionAbortedError(errno.ECONNABORTED, "aborted"), False),
+        (OSError(errno.ENOTCONN, "not connected"), False),
+        (OSError(errno.EMFILE, "too many open files"), True),
+    ],
+)
+def test_client_that_left_before_it_was_accepted_is_no_line(caplog, error, is_logged):
+    def fail():
+        raise error
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = WaitressServer(lambda *_: [], [listener], {"threads": 1})
+        (listening,) = running._listening
+        real, listening.socket = listening.socket, SimpleNamespace(accept=fail)
+        listening.handle_accept()
+        listening.socket = real
+        running._server.task_dispatcher.shutdown()
+        running._server.close()
+    assert bool(caplog.messages) is is_logged

@@ -25,7 +25,7 @@ NAMES = {
     WSGITask: "execute get_environment",
     ErrorTask: "execute",
     ThreadedTaskDispatcher: "shutdown active_count",
-    BaseWSGIServer: "channel_class run close",
+    BaseWSGIServer: "channel_class accept run close",
 }
 INSTANCES = {
     "dispatcher": (lambda: ThreadedTaskDispatcher(), "queue active_count"),
