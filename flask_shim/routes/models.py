@@ -17,7 +17,7 @@ from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes import naming
 from flask_shim.schemas import load_show
 from flask_shim.services import services
-from flask_shim.translate.ollama.alias import with_models
+from flask_shim.translate.ollama.alias import complete_models
 from flask_shim.translate.ollama.listing import Entry, to_ps, to_show, to_tags
 
 PS_SECONDS = 1.0
@@ -74,15 +74,15 @@ def ps() -> Response:
 
 @bp.get("/v1/models")
 def openai_models() -> Response:
-    """Forward LM Studio's list, with the aliases appended."""
+    """Answer with LM Studio's list, completed and with the aliases appended."""
     is_disconnected = disconnect_check(request.environ)
     own = forward_list(services().manager, services().list_waiters, "/v1/models", is_disconnected)
-    if not services().aliases.aliases():
-        return own
     with closing(own):
         data = b"".join(own.iter_encoded())
-    aliases = services().registry.aliases(services().backend.listing())
-    return Response(with_models(data, [_item(entry.name, entry) for entry in aliases]), mimetype=own.mimetype)
+    listing, registry = services().backend.listing(), services().registry
+    aliases = [_item(entry.name, entry) for entry in registry.aliases(listing)]
+    models = [_item(entry.model.key, entry) for entry in registry.models(listing)]
+    return Response(complete_models(data, aliases, models), mimetype=own.mimetype)
 
 
 @bp.get("/v1/models/<path:name>")

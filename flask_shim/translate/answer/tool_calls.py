@@ -68,7 +68,11 @@ def _all_arguments(call: PartialToolCall, name: str, offered: ToolSchemas, *, wa
 
 
 def _values(text: str) -> list[Any]:
-    """Return the JSON values in ``text``, none where something else stands. Nothing and null are no arguments."""
+    """Return the JSON values in ``text``, none where something else stands.
+
+    Nothing, null and an empty list or text, which engines send for tools without parameters, are no arguments
+    (n8n#25731).
+    """
     if not text.strip():
         return [{}]
     try:
@@ -97,5 +101,5 @@ def _lenient(text: str) -> Iterator[Any]:
 
 def _unwrapped(value: Any) -> Any:
     if isinstance(value, str):  # encoded twice
-        value = orjson.loads(value)
-    return {} if value is None else value
+        value = orjson.loads(value) if value.strip() else None
+    return {} if value is None or value == [] else value

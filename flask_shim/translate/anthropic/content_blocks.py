@@ -45,10 +45,11 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
         for block in blocks:
             _assistant(turns, block)
         return
-    for block in blocks:
-        if block.get("type") == "tool_result":
-            turns.result(_text(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
-    turns.user(_parts(blocks))
+    results = [block for block in blocks if block.get("type") == "tool_result"]
+    for block in results:
+        turns.result(_text(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
+    parts = _parts(blocks)
+    turns.user(parts if parts or results else [text_part("")])  # a turn without content stays one, as in Ollama
 
 
 def _assistant(turns: TurnBuilder, block: Block) -> None:
@@ -69,14 +70,26 @@ def _call(turns: TurnBuilder, block: Block) -> None:
 
 
 def _parts(blocks: Iterable[Block]) -> list[Part]:
-    """Return texts and images; chat completions have no part for documents and search results."""
+    """Return texts, images, and the texts of documents and search results."""
     parts: list[Part] = []
     for block in blocks:
         if block.get("type") == "text" and block.get("text"):
             parts.append(text_part(_text(block["text"])))
         elif block.get("type") == "image":
             parts.append(_image(block))
+        elif block.get("type") in ("document", "search_result"):
+            parts += _document(block)
     return parts
+
+
+def _document(block: Block) -> list[Part]:
+    """Return the title and the texts of a block; a PDF or a file that Anthropic stores has none, as in Ollama."""
+    source = block.get("source")
+    holder = source if isinstance(source, Mapping) else block
+    content = holder.get("data") if holder.get("type") == "text" else holder.get("content")
+    parts = _parts(_blocks(content))
+    title = _text(block.get("title"))
+    return [text_part(title), *parts] if title and parts else parts
 
 
 def _image(block: Block) -> Part:

@@ -130,14 +130,16 @@ def to_entry(alias: Alias, model: Model) -> Entry:
     )
 
 
-def with_models(data: bytes, items: Iterable[Mapping[str, Any]]) -> bytes:
+def complete_models(data: bytes, items: Iterable[Mapping[str, Any]], own: Iterable[Mapping[str, Any]]) -> bytes:
     """Return the bytes of OpenAI's model list with ``items`` at its end; a name that it has already is not repeated.
 
-    What is no such list comes back as it is.
+    LM Studio's rows lack ``created``, which clients require (JetBrains/koog#139); they get that of the same row of
+    ``own``. Other data is returned unchanged.
     """
     try:
         body = orjson.loads(data)
-        models = list(body["data"])
+        created = {item["id"]: item["created"] for item in own}
+        models = [{"created": created.get(model["id"], 0), **model} for model in body["data"]]
         listed = {alias_key(display(str(model["id"]))) for model in models}
     except (ValueError, TypeError, KeyError):
         return data

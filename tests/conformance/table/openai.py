@@ -379,11 +379,15 @@ ROWS = (
         "/v1/models",
         type=matching("application/json.*"),
         json=mapping(
-            ANYTHING, {"object": "list", "data": every(mapping(ANYTHING, {"id": TEXT, "object": "model"}), 6)}
+            ANYTHING,
+            {
+                "object": "list",
+                "data": every(mapping(ANYTHING, {"id": TEXT, "object": "model", "created": POSITIVE}), 6),
+            },
         ),
         differs=(
-            "/v1/models is LM Studio's list: keys without tags, its `owned_by`, no `created`. Names made "
-            "here follow at the end, with `created`."
+            "/v1/models is LM Studio's list: keys without tags, its `owned_by`; `created` is when "
+            "this server first saw the model. Names made here follow at the end."
         ),
     ),
     get(

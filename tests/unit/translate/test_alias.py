@@ -13,13 +13,13 @@ from flask_shim.translate.ollama.alias import (
     Alias,
     alias_key,
     base_of,
+    complete_models,
     copied,
     created,
     is_alias_name,
     plain,
     progress,
     to_entry,
-    with_models,
 )
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.listing import digest, template_of, to_show
@@ -185,16 +185,21 @@ def test_every_alias_has_a_digest_of_its_own():
 
 
 ITEMS = [{"id": "mine:latest"}, {"id": "tiny:latest"}]
+OWN = [{"id": "tiny", "created": 7}]
 
 
 def test_a_model_list_gets_the_names_it_lacks():
-    body = {"data": [{"id": "tiny", "object": "model"}], "object": "list"}
-    assert json.loads(with_models(json.dumps(body).encode(), ITEMS)) == {
-        "data": [{"id": "tiny", "object": "model"}, {"id": "mine:latest"}],
+    body = {"data": [{"id": "tiny", "object": "model"}, {"id": "tiny:2"}], "object": "list"}
+    assert json.loads(complete_models(json.dumps(body).encode(), ITEMS, OWN)) == {
+        "data": [
+            {"created": 7, "id": "tiny", "object": "model"},
+            {"created": 0, "id": "tiny:2"},
+            {"id": "mine:latest"},
+        ],
         "object": "list",
     }
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"[]", b"3", b'{"data": null}', b'{"data": [1]}', b'{"data": [{}]}'])
 def test_what_is_no_model_list_stays_as_it_is(data):
-    assert with_models(data, ITEMS) == data
+    assert complete_models(data, ITEMS, OWN) == data

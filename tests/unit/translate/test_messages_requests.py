@@ -148,6 +148,25 @@ def test_blocks_without_a_counterpart_are_passed_over():
     assert messages(user({"type": "document"}, "odd", {"type": "text", "text": "hi"})) == list(HI)
 
 
+TEXT = {"type": "text", "text": "words"}
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}}, "words"),
+        ({"type": "document", "title": "Title", "source": {"type": "text", "data": "words"}}, "Title\nwords"),
+        ({"type": "document", "source": {"type": "content", "content": [TEXT, TEXT]}}, "words\nwords"),
+        ({"type": "document", "source": {"type": "content", "content": "words"}}, "words"),
+        ({"type": "search_result", "source": "https://x", "title": "Title", "content": [TEXT]}, "Title\nwords"),
+        ({"type": "document", "title": "Title", "source": {"type": "base64", "data": "JVBERi0="}}, ""),
+        ({"type": "text", "text": ""}, ""),
+    ],
+)
+def test_texts_of_documents_reach_the_model(block, text):
+    assert messages(user(block)) == [{"role": "user", "content": text}]
+
+
 def test_tools_with_a_schema_are_offered_and_the_others_told():
     tools = (WEATHER, {"type": "web_search_20250305", "name": "web_search"}, {"type": "custom", "name": "plain"})
     asked = ask(tools=tools)
