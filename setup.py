@@ -34,7 +34,6 @@ REQUIRED = [
     "cachetools>=5.0",  # TTLCache with a TTL of 0 keeps nothing
     "python-dotenv>=1.0,<2",  # dotenv.parser is not documented
     "orjson>=3.10",
-    "msgspec>=0.19",
     "click>=8.1.3",
     "rich>=13.0",
     "prometheus-client>=0.20",
@@ -64,6 +63,7 @@ CLIENTS = [
 TEST = [
     *EMBEDDED,
     "gguf>=0.17",  # writes the models that tests read
+    "msgspec>=0.19",  # typed clients
     "pytest>=8.4",
     "pytest-timeout>=2.3",
     "pytest-cov>=7.0",  # measures subprocesses with patch = subprocess

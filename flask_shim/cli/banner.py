@@ -48,8 +48,8 @@ def describe(backend: LMStudio) -> str:
     except ShimError as exc:
         return f"{exc.text.rstrip('.')}. The shim serves all the same."
     count = "1 model" if len(listing.models) == 1 else f"{len(listing.models)} models"
-    lacks = "" if listing.generation.reports_state else ": its model list says names only"
-    return f"{backend.options.base_url}, {listing.generation.title}{lacks}, {count}"
+    lacks = "" if listing.reports_state else ": its model list says names only"
+    return f"{backend.options.base_url}, {listing.api_version.title}{lacks}, {count}"
 
 
 def _say(label: str, text: str) -> None:

@@ -30,7 +30,7 @@ _OLLAMA_ROOT = b"Ollama is running"
 class Found(NamedTuple):
     """What LM Studio told of itself."""
 
-    generation: ApiVersion
+    api_version: ApiVersion
     models: tuple[Model, ...]
 
 
@@ -103,23 +103,25 @@ def _stranger(link: ClientOptions, heard: Mapping[str, ProbeResponse]) -> Findin
 def _generation(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
     greeting = heard[GREETING].json
     is_studio = isinstance(greeting, dict) and greeting.get("lmstudio") is True
-    name = found.generation.title
-    if found.generation is ApiVersion.OPENAI and is_studio:
+    name = found.api_version.title
+    if found.api_version is ApiVersion.OPENAI and is_studio:
         name = "LM Studio before 0.3.6"
     count = len(found.models)
     told = f"it is {name}, with {count} {'model' if count == 1 else 'models'}"
-    if found.generation is ApiVersion.V1:
+    if found.api_version is ApiVersion.V1:
         return ok("generation", told)
     if can_load:
         return ok("generation", f"{told}, and has the lms tool to load them")
-    lacks = "what a model can do is guessed from its name" if found.generation is ApiVersion.OPENAI else "less is known"
+    lacks = (
+        "what a model can do is guessed from its name" if found.api_version is ApiVersion.OPENAI else "less is known"
+    )
     text = f"{told}: models cannot be loaded or unloaded at will, and {lacks}"
     return warn("generation", text, "Update to LM Studio 0.4 or later.")
 
 
 def _loading_on_demand(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
     """Yield what the difference of two lists says: OpenAI's has models that are not loaded only while JIT is on."""
-    if not found.generation.reports_state:
+    if found.api_version is ApiVersion.OPENAI:
         return
     cold = {model.key for model in found.models if not model.is_loaded}
     listed = heard[ApiVersion.OPENAI.value]
@@ -128,7 +130,7 @@ def _loading_on_demand(found: Found, heard: Mapping[str, ProbeResponse], *, can_
     missing = cold - {model.key for model in read_list(ApiVersion.OPENAI, listed.json)}
     if not missing:
         yield ok("jit", "just-in-time loading is on")
-    elif found.generation is ApiVersion.V1 or can_load:
+    elif found.api_version is ApiVersion.V1 or can_load:
         yield note("jit", "just-in-time loading is off; the shim loads models itself when they are asked for")
     else:
         text = (

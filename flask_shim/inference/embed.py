@@ -69,7 +69,7 @@ def request_embeddings(
 
 def is_listed_as_llm(target: ResolvedModel) -> bool:
     """Tell whether the backend lists the model as one that has no embeddings; LM Studio before 0.3.6 lists no kind."""
-    return target.listing.generation.reports_state and target.model.kind is Kind.LLM
+    return target.listing.reports_state and target.model.kind is Kind.LLM
 
 
 def _context_length(backend: LMStudio, target: ResolvedModel) -> int | None:

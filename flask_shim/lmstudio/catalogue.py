@@ -16,6 +16,7 @@ from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
     BackendTimeout,
+    ModelNotFound,
     NoSuchEndpoint,
     NotSupported,
 )
@@ -26,26 +27,36 @@ from flask_shim.lmstudio.model import Model
 log = logging.getLogger(__name__)
 
 CONTACT_SECONDS = 1.0
-"""A list from the cache is not shown as the present state of a backend that has been silent for longer than this."""
+"""Whether the backend still accepts connections is checked again after this time."""
+
+NEWS_SECONDS = 5.0
+"""A name that is not in the list is looked up in a list no older than this: it may just have been downloaded."""
 
 PATIENCE_SECONDS = 1.0
-"""How long any number of requests waits for the same list; longer, only as many as the link allows."""
+"""How long any number of threads waits for a list; only ``ClientOptions.max_waiting`` of them wait longer."""
 
 PROBE_SECONDS = 300.0
-"""How long a generation is believed: people update LM Studio while the shim runs."""
+"""How long a detected API version is used without detecting it again: LM Studio may be updated meanwhile."""
+
+_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The models at one moment. ``fetched_at`` is on the :func:`time.monotonic` clock."""
+    """The models at one moment. ``requested_at`` is on the :func:`time.monotonic` clock."""
 
-    generation: ApiVersion
+    api_version: ApiVersion
     models: tuple[Model, ...]
-    fetched_at: float
+    requested_at: float
+
+    @property
+    def reports_state(self) -> bool:
+        """Whether the list says which models are loaded."""
+        return self.api_version is not ApiVersion.OPENAI
 
     def loaded(self) -> list[Model]:
-        """Return the models that are loaded; NotSupported where the backend does not tell."""
-        if not self.generation.reports_state:
+        """Return the models that are loaded; raise NotSupported if the backend does not report that."""
+        if not self.reports_state:
             raise NotSupported(
                 "this backend does not tell which models are loaded: that needs LM Studio 0.3.6 or later"
             )
@@ -56,67 +67,76 @@ class ModelListCache:
     """The backend's model list, cached."""
 
     def __init__(self, transport: Transport, ttl: float) -> None:
-        """Believe a list for ``ttl`` seconds; 0 asks every time."""
+        """Keep a list for ``ttl`` seconds; with 0, request it every time."""
         self._transport = transport
         self._queue = BoundedWaiters(most_patient=transport.options.max_waiting, patience=PATIENCE_SECONDS)
         self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
         self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
         self._last: Listing | None = None
         self._epoch = 0
-        self._generation: ApiVersion | None = None
-        self._probed_at = 0.0
+        self._api_version: ApiVersion | None = None
+        self._detected_at = 0.0
         self._contact_at = 0.0
         self._failure: ShimError | None = None
-        self._failed_at = 0.0
+        self._failures = 0
 
     def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:
-        """Return the models, no older than ``max_age`` seconds and the time-to-live.
+        """Return the models, no older than ``max_age`` seconds and the time to live.
 
-        With ``must_answer`` a cached list is only good while the backend still accepts connections. Raises the
-        backend's failure; threads that waited for the same failing attempt get that failure without another one.
+        With ``must_answer``, a cached list is used only while the backend accepts connections. Raises the backend's
+        failure; threads that waited for the same failing request raise its failure without a request of their own.
         """
-        asked_at = time.monotonic()
+        asked_at, failures = time.monotonic(), self._failures
         if (cached := self._cached(asked_at, max_age)) is not None and not (must_answer and self._is_old(asked_at)):
             return cached
         with self._queue.take() as is_ours:
             if not is_ours:
-                return self._meanwhile(is_old_good=max_age is None and not must_answer)
-            if self._failure is not None and self._failed_at >= asked_at:
+                if self._last is None or max_age is not None or must_answer:
+                    raise BackendTimeout("LM Studio has not told its models yet, and enough requests wait for that")
+                return self._last
+            if self._failure is not None and self._failures != failures:
                 raise self._failure
             try:
                 return self._current(asked_at, max_age, must_answer)
             except ShimError as exc:
-                self._failure, self._failed_at = exc, time.monotonic()
+                self._failure, self._failures = exc, self._failures + 1
                 self.lost()
                 raise
 
+    def find(self, name: str, max_age: float | None = None) -> Model:
+        """Return the model of which ``name`` is an identifier; a name that is not in the list is looked up afresh."""
+        models: tuple[Model, ...] = ()
+        for age in dict.fromkeys((max_age, NEWS_SECONDS if max_age is None else 0)):
+            models = self.listing(max_age=age).models
+            for model in models:
+                if name in model.identifiers:
+                    return model
+        base_url, known = self._transport.options.base_url, ", ".join(model.key for model in models[:_MAX_NAMES])
+        raise ModelNotFound(
+            f"LM Studio at {base_url} has no model {name!r}; among those it has: {known or 'none at all'}"
+        )
+
     def expire(self) -> None:
-        """Ask again next time: something was loaded, unloaded or downloaded."""
+        """Request the list again next time: a model was loaded, unloaded or downloaded."""
         with self._lock:
             self._epoch += 1
             self._cache.clear()
 
     def lost(self) -> None:
-        """Ask again next time, and which generation it is too: the backend was away and may have been updated."""
+        """Detect the API version again, too: the backend was away and may have been updated."""
         self.expire()
         with self._lock:
-            self._last = self._generation = None
+            self._last = self._api_version = None
 
     def _cached(self, asked_at: float, max_age: float | None) -> Listing | None:
         with self._lock:
             cached = self._cache.get("listing")
-        # "<": the clock of Windows stands still for 15.6 ms, and a list read before the question must not pass for new.
-        return cached if cached and (max_age is None or asked_at - cached.fetched_at < max_age) else None
+        # "<", since the clock of Windows advances in steps of 15.6 ms: a list requested before ``asked_at`` may have
+        # the same time.
+        return cached if cached and (max_age is None or asked_at - cached.requested_at < max_age) else None
 
     def _is_old(self, asked_at: float) -> bool:
         return asked_at - self._contact_at > CONTACT_SECONDS
-
-    def _meanwhile(self, *, is_old_good: bool) -> Listing:
-        """Return the list of before, while a new one is waited for by others."""
-        last = self._last
-        if last is None or not is_old_good:
-            raise BackendTimeout("LM Studio has not told its models yet, and enough requests wait for that")
-        return last
 
     def _current(self, asked_at: float, max_age: float | None, must_answer: bool) -> Listing:
         cached = self._cached(asked_at, max_age)
@@ -125,9 +145,9 @@ class ModelListCache:
             cached = self._fetch()
             with self._lock:
                 self._last = cached
-                if epoch == self._epoch:  # else something was loaded meanwhile
+                if epoch == self._epoch:  # otherwise something was loaded meanwhile
                     self._cache["listing"] = cached
-            self._contact_at = cached.fetched_at
+            self._contact_at = time.monotonic()
         elif must_answer and self._is_old(asked_at):
             if not self._transport.is_reachable():
                 raise self._transport.unavailable("connection refused")
@@ -135,39 +155,34 @@ class ModelListCache:
         return cached
 
     def _fetch(self) -> Listing:
-        known = self._generation
-        if known is not None and time.monotonic() - self._probed_at < PROBE_SECONDS:
-            value = self._ask(known)
-            if value is not None:
-                return Listing(known, read_list(known, value), time.monotonic())
-        for generation in ApiVersion:
-            value = self._ask(generation)
-            if value is not None:
-                self._generation, self._probed_at = generation, time.monotonic()
-                return Listing(generation, read_list(generation, value), time.monotonic())
+        """Request the list of the API version that is known, otherwise the first list that the backend has."""
+        requested_at = time.monotonic()
+        known = self._api_version if requested_at - self._detected_at < PROBE_SECONDS else None
+        for api_version in (known, *ApiVersion) if known else ApiVersion:
+            if (value := self._request(api_version)) is not None:
+                if api_version is not known:
+                    self._api_version, self._detected_at = api_version, requested_at
+                return Listing(api_version, read_list(api_version, value), requested_at)
         raise BackendProtocolError(
             f"what answers at {self._transport.options.base_url} has no model list: it is not LM Studio"
         )
 
-    def _ask(self, generation: ApiVersion) -> Any | None:
-        """Return the list of that generation, None when the backend has none; lists may be asked for twice."""
-        is_oldest = generation is ApiVersion.OPENAI
-        try:
-            return self._asked(generation)
-        except (NoSuchEndpoint, BackendRequestError):
-            if not is_oldest:  # seen on /v1/models, once in a while, though it exists
-                return None
-        except BackendProtocolError as exc:
-            log.debug("asking for %s again: %s", generation.value, exc.text)
-        try:
-            return self._asked(generation)
-        except (NoSuchEndpoint, BackendRequestError):
-            return None
-        except BackendProtocolError:
-            if is_oldest:
-                raise
-            return None
+    def _request(self, api_version: ApiVersion) -> Any | None:
+        """Return the list of that version, None if the backend has none.
 
-    def _asked(self, generation: ApiVersion) -> Any | None:
-        value = self._transport.exchange("GET", generation.value, timeout=self._transport.options.list_timeout)
-        return value if is_list(generation, value) else None
+        ``/v1/models`` is requested twice, since LM Studio 0.4 sometimes answers "Unexpected endpoint" to it;
+        any list is if the first answer was cut.
+        """
+        is_last = api_version is ApiVersion.OPENAI
+        for is_repeated in (False, True):
+            try:
+                value = self._transport.exchange("GET", api_version.value, timeout=self._transport.options.list_timeout)
+                return value if is_list(api_version, value) else None
+            except (NoSuchEndpoint, BackendRequestError):
+                if not is_last:
+                    return None
+            except BackendProtocolError as exc:
+                if is_last and is_repeated:
+                    raise
+                log.debug("%s failed: %s", api_version.value, exc.text)
+        return None

@@ -1,32 +1,43 @@
-"""LM Studio and all that can be done with it: chats, and models loaded, unloaded, downloaded, made ready."""
+"""A client for one LM Studio: its models, chats and embeddings; loading, unloading and downloading models."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.catalogue import Listing, ModelListCache
 from flask_shim.lmstudio.chat import Chat, Messages, chat_payload
-from flask_shim.lmstudio.connection import CHAT, COMPLETIONS, EMBEDDINGS, Connection, as_object
 from flask_shim.lmstudio.downloads import Download, Downloads, follow_with_tool
-from flask_shim.lmstudio.errors import BackendProtocolError, BackendRequestError, NoModelLoaded, NotSupported
-from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.errors import (
+    BackendProtocolError,
+    BackendRequestError,
+    BackendUnavailable,
+    NoModelLoaded,
+    NotSupported,
+)
+from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
+from flask_shim.lmstudio.http.event_stream import EventStream
 from flask_shim.lmstudio.http.options import ClientOptions
+from flask_shim.lmstudio.http.response import BackendResponse
 from flask_shim.lmstudio.http.session import build_session
-from flask_shim.lmstudio.http.transport import SessionFactory
+from flask_shim.lmstudio.http.transport import SessionFactory, Transport
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
 from flask_shim.lmstudio.lms.tool import CliTool
 from flask_shim.lmstudio.model import Kind, Model
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "LMStudio"]
-
+CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
+EMBEDDINGS = "/v1/embeddings"
 GREETING = "/lmstudio-greeting"
 
+Me = TypeVar("Me", bound="LMStudio")
 
-class LMStudio(Connection):
+
+class LMStudio:
     """A client for one LM Studio. Every method may be called from any thread and raises :class:`LMStudioError` only."""
 
     def __init__(
@@ -35,21 +46,57 @@ class LMStudio(Connection):
         session_factory: SessionFactory = build_session,
         tool: CliTool | None = None,
     ) -> None:
-        """Connect to nothing yet; ``session_factory`` is the seam for proxies and TLS set-ups of your own.
+        """Connect to nothing yet; ``session_factory`` makes the Session, for proxies and TLS settings of your own.
 
-        ``tool`` is what does the work of versions before 0.4; without one it is looked for when it is needed, and
-        used if the backend is this machine's LM Studio.
+        ``tool`` loads, unloads and downloads models for versions before 0.4. Without one, the tool is looked for when
+        it is needed, and used if the backend is this machine's LM Studio.
         """
-        super().__init__(options, session_factory)
+        self.options = options or ClientOptions()
+        self._transport = Transport(self.options, session_factory)
+        self.catalogue = ModelListCache(self._transport, self.options.catalogue_ttl)
         self._downloads = Downloads(self._transport)
         self._tool = tool
+
+    @property
+    def watchdog(self) -> Watchdog:
+        """The watchdog of this client's calls."""
+        return self._transport.watchdog
+
+    @property
+    def open_connections(self) -> int:
+        """The number of requests that are being sent or answered, each on a connection."""
+        return self._transport.limiter.taken
+
+    def close(self) -> None:
+        """Close the idle connections and end the watchdog."""
+        self._transport.close()
+
+    def __enter__(self: Me) -> Me:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:
+        """Return the model list; see :meth:`ModelListCache.listing`."""
+        return self.catalogue.listing(max_age=max_age, must_answer=must_answer)
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the models on the backend's disk, as far as it lists them."""
+        return self.listing().models
+
+    def find(self, name: str, *, max_age: float | None = None) -> Model:
+        """Return the model with exactly that key, variant or loaded copy; raise ModelNotFound otherwise."""
+        return self.catalogue.find(name, max_age)
 
     def chat(self, model: str, messages: Messages, *, call: BackendCall | None = None, **settings: Any) -> Chat:
         """Chat with a model; return the answer while it is made, as an iterator over its pieces.
 
         ``settings`` are LM Studio's: temperature, max_tokens, tools, response_format, reasoning_effort, ttl and so on.
-        The answer belongs to the caller, who reads it to the end or closes it; failures up to its first event are
-        raised here. A model that is not loaded is loaded by LM Studio, unless that is switched off there.
+        The caller must read the answer to the end or close it. Failures before its first event are raised here. LM
+        Studio loads a model that is not loaded, unless just-in-time loading is switched off.
         """
         call = call or BackendCall(total_timeout=self.options.total_timeout)
         found = self.find(model)
@@ -61,59 +108,89 @@ class LMStudio(Connection):
                 self.catalogue.expire()
             return Chat(stream, stack.pop_all())
 
+    def open_completion(self, path: str, payload: Mapping[str, Any], call: BackendCall) -> EventStream:
+        """Request a streamed completion and return it with its first events read; raise any failure before them.
+
+        ``payload`` must include ``"stream": true``.
+        """
+        seconds = self.options.first_byte_timeout
+        call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
+        response = self.open("POST", path, call, orjson.dumps(payload), {"Accept": "text/event-stream"})
+        return EventStream(response, self.options)
+
+    def embed(self, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
+        """Request embeddings and return the whole answer."""
+        return self._post(EMBEDDINGS, payload, call, timeout=self.options.first_byte_timeout)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        call: BackendCall,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> BackendResponse:
+        """Send any request and return its answer, whatever its status; the caller must close it."""
+        try:
+            return self._transport.open(method, path, call, body, headers)
+        except BackendUnavailable:
+            self.catalogue.lost()
+            raise
+
     def can_manage(self) -> bool:
-        """Tell whether models can be loaded, unloaded and downloaded at will: over HTTP, or with the lms tool."""
-        return self.listing().generation is ApiVersion.V1 or self.find_tool() is not None
+        """Return whether models can be loaded, unloaded and downloaded: over HTTP, or with the lms tool."""
+        return self.listing().api_version is ApiVersion.V1 or self.find_tool() is not None
 
     def load(
         self, key: str, *, context_length: int | None = None, call: BackendCall | None = None, **settings: Any
     ) -> dict[str, Any]:
-        """Load a model and wait until it is ready; return what the backend says (instance, time, config).
+        """Load a model, wait until it is ready, and return what the backend reports (instance, time, config).
 
         ``settings`` are LM Studio's other load settings, which need 0.4: eval_batch_size, flash_attention,
-        num_experts, offload_kv_cache_to_gpu. The lms tool says nothing, so there is nothing to return.
+        num_experts, offload_kv_cache_to_gpu. The lms tool reports nothing, so the result is empty.
         """
         try:
-            if (tool := self._instead_of_http("load a model", settings)) is not None:
+            if (tool := self._tool_for("load a model", settings)) is not None:
                 tool.load(key, context_length=context_length, call=call)
                 return {}
-            return self._load(key, context_length, call, settings)
+            context = {"context_length": context_length} if context_length else {}
+            payload = {"model": key, "echo_load_config": True, **settings, **context}
+            return self._post("/api/v1/models/load", payload, call, timeout=self.options.load_timeout)
         finally:
             self.catalogue.expire()
 
     def unload(self, model: Model | str, *, call: BackendCall | None = None) -> tuple[str, ...]:
-        """Unload all copies of a model, or the one copy of that name; return the names of those that were loaded.
+        """Unload all copies of a model, or the one copy of that name, and return the names of what was unloaded.
 
-        ModelNotFound if a name is neither a key nor a loaded copy.
+        Raises ModelNotFound if a name is neither a key nor a loaded copy.
         """
         try:
-            tool = self._instead_of_http("unload a model")
-            if tool is not None:
+            if (tool := self._tool_for("unload a model")) is not None:
                 return tool.unload(model if isinstance(model, str) else model.key, call=call)
-            names = self._copies(model) if isinstance(model, str) else tuple(copy.id for copy in model.instances)
+            found = self.find(model, max_age=0) if isinstance(model, str) else model
+            names = tuple(copy.id for copy in found.instances)
+            if isinstance(model, str) and model != found.key and model in names:
+                names = (model,)
             for name in names:
-                body, timeout = orjson.dumps({"instance_id": name}), self.options.load_timeout
-                self._transport.exchange("POST", "/api/v1/models/unload", body, timeout=timeout, call=call)
+                self._post("/api/v1/models/unload", {"instance_id": name}, call, timeout=self.options.load_timeout)
             return names
         finally:
             self.catalogue.expire()
 
     def preload(self, name: str, *, call: BackendCall | None = None) -> None:
-        """Load a model in whatever way this LM Studio has; do nothing if it is loaded."""
+        """Load a model in the way that this version of LM Studio supports; do nothing if it is loaded."""
         call = call or BackendCall()
         model = self.find(name, max_age=0)
         if model.is_loaded:
             return
-        if self.listing().generation is ApiVersion.V1:
-            self.load(model.key, call=call)
-            return
-        try:
-            self.load_just_in_time(model, call)
-        except NoModelLoaded:  # just-in-time loading is switched off
-            self.load(model.key, call=call)
+        if self.listing().api_version is not ApiVersion.V1:
+            with suppress(NoModelLoaded):  # just-in-time loading is switched off
+                self.load_just_in_time(model, call)
+                return
+        self.load(model.key, call=call)
 
     def load_just_in_time(self, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
-        """Load a model by a request for one token: versions before 0.4 have no other way over HTTP.
+        """Load a model by a request for one token, the only way over HTTP before 0.4.
 
         LM Studio may unload it after ``ttl`` idle seconds. Raises NoModelLoaded if it does not load on demand.
         """
@@ -125,69 +202,47 @@ class LMStudio(Connection):
     def download(
         self, name: str, quantization: str | None = None, *, call: BackendCall | None = None
     ) -> Generator[Download, None, None]:
-        """Download a model, or join its running download; yield how far it is until it is complete, or raise.
+        """Download a model, or join its running download; yield the progress until it is complete, or raise.
 
-        ``quantization`` only goes with an address at Hugging Face. A call that is cancelled ends the watching at
-        once, but not the download: LM Studio cannot be told to.
+        ``quantization`` is only for addresses at Hugging Face. Cancelling the call ends the iteration, not the
+        download: LM Studio has no route for that.
         """
         call = call or BackendCall()
         try:
-            if (tool := self._instead_of_http("download a model")) is not None:
+            if (tool := self._tool_for("download a model")) is not None:
                 yield from follow_with_tool(tool, name, quantization, call)
             else:
                 yield from self._downloads.follow(name, quantization, call)
         finally:
             self.catalogue.expire()
 
-    def start_download(
-        self, name: str, quantization: str | None = None, *, call: BackendCall | None = None
-    ) -> Download:
-        """Start to download a model over HTTP without following it."""
-        return self._downloads.start(name, quantization, call or BackendCall())
-
-    def download_status(self, job_id: str, *, call: BackendCall | None = None) -> Download:
-        """Return how far a download over HTTP is."""
-        return self._downloads.status(job_id, call or BackendCall())
-
     def find_tool(self) -> CliTool | None:
-        """Return the lms tool, None if it is not installed or the server is not this machine's LM Studio."""
+        """Return the lms tool; None if it is not installed or the backend is not this machine's LM Studio."""
         if self._tool is not None:
             return self._tool
         program = find_tool() if is_this_machine(self.options.base_url) else None
         if program is None:
             return None
-        with suppress(
-            BackendProtocolError, BackendRequestError, NotSupported
-        ):  # another program that speaks OpenAI's API
+        with suppress(BackendProtocolError, BackendRequestError, NotSupported):  # another OpenAI-compatible server
             greeting = self._transport.exchange("GET", GREETING, timeout=self.options.list_timeout)
             if isinstance(greeting, dict) and greeting.get("lmstudio") is True:
                 return CliTool(program, load_timeout=self.options.load_timeout)
         return None
 
-    def _copies(self, name: str) -> tuple[str, ...]:
-        """Return the loaded copies that a name means: all of a key, or the one copy."""
-        model = self.find(name, max_age=0)
-        loaded = tuple(copy.id for copy in model.instances)
-        return (name,) if name != model.key and name in loaded else loaded
-
-    def _load(
-        self, key: str, context_length: int | None, call: BackendCall | None, settings: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        payload: dict[str, Any] = {"model": key, "echo_load_config": True, **settings}
-        if context_length:
-            payload["context_length"] = context_length
-        return as_object(
-            self._transport.exchange(
-                "POST", "/api/v1/models/load", orjson.dumps(payload), timeout=self.options.load_timeout, call=call
-            )
-        )
-
-    def _instead_of_http(self, what: str, settings: Mapping[str, Any] | None = None) -> CliTool | None:
-        """Return the tool where HTTP will not do, None where it will; NotSupported where nothing does."""
-        if self.listing().generation is ApiVersion.V1:
+    def _tool_for(self, what: str, settings: Mapping[str, Any] | None = None) -> CliTool | None:
+        """Return None if LM Studio can do it over HTTP, otherwise the tool; raise NotSupported without one."""
+        if self.listing().api_version is ApiVersion.V1:
             return None
         tool = None if settings else self.find_tool()
         if tool is None:
             text = f"this LM Studio cannot {what} over HTTP: that needs LM Studio 0.4 or later"
             raise NotSupported(f"{text}, or its lms tool on this machine" if not settings else text)
         return tool
+
+    def _post(
+        self, path: str, payload: Mapping[str, Any], call: BackendCall | None, *, timeout: float | None
+    ) -> dict[str, Any]:
+        value = self._transport.exchange("POST", path, orjson.dumps(payload), timeout=timeout, call=call)
+        if not isinstance(value, dict):
+            raise BackendProtocolError("LM Studio's answer is not a JSON object")
+        return value

@@ -1,40 +1,45 @@
-"""One decoded event of a completion stream: only the fields that matter, whatever else the backend sends."""
+"""The events of a completion stream, and the tool calls that their fragments add up to.
+
+Only the fields that are used are kept. A field of an unexpected type counts as missing.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import msgspec
+import orjson
 
 from flask_shim.lmstudio.errors import BackendProtocolError
 
 DONE = b"[DONE]"
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-"""What asks for events, with the counts of tokens in the last of them."""
+"""The fields of a request that ask for a stream with token counts in its last event."""
 
-_MOST = 2**53
-"""No count is larger than what every JSON reader takes for an integer."""
+_MAX_COUNT = 2**53
+"""The largest integer that every JSON reader can represent."""
 
 
-class FunctionDelta(msgspec.Struct, gc=False):
-    """A piece of a tool call: the name comes first, the arguments in fragments, or from some engines as an object."""
+@dataclass(slots=True)
+class CallDelta:
+    """What one event adds to one tool call.
 
+    Only the first fragment of a call has an id and a name. ``arguments`` is a piece of text or, from some engines, an
+    object.
+    """
+
+    index: int | None = None
+    id: str | None = None
     name: str | None = None
     arguments: Any = None
 
 
-class CallDelta(msgspec.Struct, gc=False):
-    """What one event adds to one tool call. Only the first fragment of an index carries id and name."""
-
-    index: int | None = None
-    id: str | None = None
-    function: FunctionDelta | None = None
-
-
-class Delta(msgspec.Struct, gc=False):
-    """What one event adds to the message. Thinking arrives under either of two names."""
+@dataclass(slots=True)
+class Delta:
+    """What one event adds to the message. Engines name the thinking ``reasoning_content`` or ``reasoning``."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -42,8 +47,9 @@ class Delta(msgspec.Struct, gc=False):
     tool_calls: list[CallDelta] | None = None
 
 
-class Choice(msgspec.Struct, gc=False):
-    """The first (and only) choice: ``delta`` in streams, ``message`` in whole answers, ``text`` in completions."""
+@dataclass(slots=True)
+class Choice:
+    """One choice: ``delta`` in streams, ``message`` in whole answers, ``text`` in text completions."""
 
     delta: Delta | None = None
     message: Delta | None = None
@@ -54,119 +60,182 @@ class Choice(msgspec.Struct, gc=False):
     logprobs: Any = None
 
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-
-
-class TokenDetails(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class TokenDetails:
     """How many tokens of a count came from the prompt cache, or are thinking; None if the backend omits it."""
 
-    cached_tokens: Count | None = None
-    reasoning_tokens: Count | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
-class Usage(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class Usage:
     """Token counts of the whole answer."""
 
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
 
 
-class Event(msgspec.Struct, gc=False):
-    """One event. ``timings`` are llama.cpp's, by the engine's clock, in milliseconds."""
+@dataclass(slots=True)
+class Event:
+    """One event. ``timings`` are llama.cpp's, in milliseconds."""
 
-    choices: tuple[Choice, ...] | None = None
+    choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
     error: Any = None
     timings: dict[str, Any] | None = None
 
 
-_DECODE = msgspec.json.Decoder(Event).decode
-
-
 def decode_event(payload: bytes) -> Event:
-    """Decode the data of one event; raise BackendBroke when it is no JSON object."""
-    try:
-        return _DECODE(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _lenient(payload)
-
-
-def _lenient(payload: bytes) -> Event:
-    """Decode what the strict decoder refuses: lone surrogates, NaN, fields of types that no one announced."""
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError) as exc:
-        raise BackendProtocolError("LM Studio sent an event that is not JSON") from exc
+    """Decode the data of one event; raise BackendProtocolError if it is not a JSON object."""
+    value = _loads(payload)
     if not isinstance(value, dict):
         raise BackendProtocolError("LM Studio sent an event that is not an object")
-    return _event(value)
-
-
-def _event(value: dict[str, Any]) -> Event:
-    choices = value.get("choices")
-    usage = value.get("usage")
-    rows = choices if isinstance(choices, list) else []
+    choices, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
     return Event(
-        choices=tuple(_choice(row) for row in rows if isinstance(row, dict)) or None,
-        usage=Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
-        if isinstance(usage, dict)
-        else None,
-        error=value.get("error"),
-        timings=_dict(value.get("timings")),
+        tuple([_choice(row) for row in choices if isinstance(row, dict)]) if isinstance(choices, list) else (),
+        _usage(usage) if isinstance(usage, dict) else None,
+        value.get("error"),
+        timings if isinstance(timings, dict) else None,
     )
+
+
+def _loads(payload: bytes) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        try:  # the standard library also reads NaN, and the halves of surrogate pairs that some tokenizers split
+            return json.loads(encodable(json.dumps(json.loads(payload), ensure_ascii=False)))
+        except (ValueError, RecursionError) as exc:
+            raise BackendProtocolError("LM Studio sent an event that is not JSON") from exc
+
+
+def encodable(text: str) -> str:
+    """Return ``text`` with U+FFFD for each half of a surrogate pair, as Go does, so that it can be encoded."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _choice(value: dict[str, Any]) -> Choice:
-    delta, message = _dict(value.get("delta")), _dict(value.get("message"))
-    return Choice(
-        delta=None if delta is None else _delta(delta),
-        message=None if message is None else _delta(message),
-        text=_text(value.get("text")),
-        reasoning_content=_text(value.get("reasoning_content")),
-        reasoning=_text(value.get("reasoning")),
-        finish_reason=_text(value.get("finish_reason")),
+    delta, message, reason = value.get("delta"), value.get("message"), value.get("finish_reason")
+    choice = Choice(
+        _delta(delta) if isinstance(delta, dict) else None,
+        _delta(message) if isinstance(message, dict) else None,
+        finish_reason=reason if isinstance(reason, str) else None,
         logprobs=value.get("logprobs"),
     )
+    if delta is None:
+        choice.text = _text(value.get("text"))
+        choice.reasoning_content = _text(value.get("reasoning_content"))
+        choice.reasoning = _text(value.get("reasoning"))
+    return choice
 
 
 def _delta(value: dict[str, Any]) -> Delta:
-    calls = value.get("tool_calls")
+    content, thinking, calls = value.get("content"), value.get("reasoning_content"), value.get("tool_calls")
     return Delta(
-        content=_text(value.get("content")),
-        reasoning_content=_text(value.get("reasoning_content")),
-        reasoning=_text(value.get("reasoning")),
-        tool_calls=[_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None,
+        content if isinstance(content, str) else None,
+        thinking if isinstance(thinking, str) else None,
+        _text(value.get("reasoning")),
+        [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None,
     )
 
 
 def _call(value: dict[str, Any]) -> CallDelta:
-    function = _dict(value.get("function")) or {}
-    number = value.get("id")
+    function, number = value.get("function"), value.get("id")
+    function = function if isinstance(function, dict) else {}
     return CallDelta(
         index=_int(value.get("index")),
         id=str(number) if isinstance(number, str | int) else None,
-        function=FunctionDelta(_text(function.get("name")), function.get("arguments")),
+        name=_text(function.get("name")),
+        arguments=function.get("arguments"),
     )
 
 
-def _dict(value: Any) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) else None
+def _usage(value: dict[str, Any]) -> Usage:
+    return Usage(
+        max(0, _int(value.get("prompt_tokens")) or 0),
+        max(0, _int(value.get("completion_tokens")) or 0),
+        _token_details(value.get("prompt_tokens_details")),
+        _token_details(value.get("completion_tokens_details")),
+    )
 
 
-def _int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and abs(value) <= _MOST else None
-
-
-def _count(value: Any) -> int:
-    return max(0, _int(value) or 0)
+def _token_details(value: Any) -> TokenDetails | None:
+    if not isinstance(value, dict):
+        return None
+    cached, thinking = _int(value.get("cached_tokens")), _int(value.get("reasoning_tokens"))
+    return TokenDetails(cached and max(0, cached), thinking and max(0, thinking))
 
 
 def _text(value: Any) -> str | None:
-    return encodable(value) if isinstance(value, str) else None
+    return value if isinstance(value, str) else None
 
 
-def encodable(text: str) -> str:
-    """Return ``text`` as UTF-8 can have it: half a surrogate pair becomes the replacement character, as in Go."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _int(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and abs(value) <= _MAX_COUNT else None
+
+
+@dataclass(slots=True)
+class PartialToolCall:
+    """What has arrived of one call: its arguments as pieces of JSON text or, from some engines, as an object."""
+
+    index: int | None
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    arguments: Mapping[str, Any] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the arguments are whole, so that further ones belong to another call."""
+        if self.arguments is None:
+            try:
+                orjson.loads(self.text)
+            except orjson.JSONDecodeError:
+                return False
+        return True
+
+    @property
+    def text(self) -> str:
+        """The text of the arguments."""
+        return "".join(self.pieces)
+
+
+class ToolCallDeltas:
+    """Collects the fragments of tool calls."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        """Start without calls."""
+        self._calls: list[PartialToolCall] = []
+
+    def __bool__(self) -> bool:
+        """Return whether there are any calls."""
+        return bool(self._calls)
+
+    def __iter__(self) -> Iterator[PartialToolCall]:
+        """Iterate over the calls in the order in which they began."""
+        return iter(self._calls)
+
+    def add(self, delta: CallDelta) -> None:
+        """Add a fragment to its call, which is found by the index, or begin another call."""
+        call = next((call for call in reversed(self._calls) if delta.index in (None, call.index)), None)
+        if call is None or _begins_another(delta, call):
+            call = PartialToolCall(delta.index)
+            self._calls.append(call)
+        call.id = call.id or delta.id or ""
+        call.name = call.name or delta.name or ""
+        if isinstance(delta.arguments, str):
+            call.pieces.append(delta.arguments)
+        elif isinstance(delta.arguments, Mapping):
+            call.arguments = delta.arguments
+
+
+def _begins_another(delta: CallDelta, call: PartialToolCall) -> bool:
+    """Return whether a fragment starts a call with an index in use: some engines number every call 0, or none."""
+    if delta.id:
+        return delta.id != call.id and (delta.index is None or bool(call.id and delta.name))
+    return bool(delta.name and call.name) and (delta.name != call.name or call.is_complete)

@@ -1,4 +1,4 @@
-"""Downloads of models: started, joined and followed until they are complete."""
+"""Start or join downloads of models, and follow them until they are complete."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from flask_shim.lmstudio.lms.tool import CliTool
 DOWNLOAD = "/api/v1/models/download"
 
 POLL_SECONDS = 0.5
-"""How often LM Studio is asked how far a download is."""
+"""The interval between two requests for the progress of a download."""
 
 PATIENCE_SECONDS = 30.0
-"""For how long it may leave that question unanswered: it is busy while it puts a large file into place."""
+"""How long those requests may fail: LM Studio does not answer them while it moves a large file into place."""
 
 _LOOK_SECONDS = 0.1
 
 Wait = Callable[[BackendCall, float], None]
-"""Waits for so many seconds; raises at once when the call is cancelled."""
+"""Waits for a number of seconds; raises at once if the call is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """One moment of a download. Sizes are bytes, None where they are not told.
+    """The state of a download. Sizes that LM Studio does not report are None.
 
-    ``status`` is LM Studio's word: downloading, paused, completed, failed or already_downloaded.
+    ``status`` is LM Studio's: downloading, paused, completed, failed or already_downloaded.
     """
 
     status: str
@@ -53,12 +53,12 @@ class Download:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the model is there."""
+        """Whether the whole model is on disk."""
         return self.status in ("completed", "already_downloaded")
 
 
 def read_download(value: Any) -> Download:
-    """Read LM Studio's answer about a download; BackendBroke if it is none."""
+    """Read LM Studio's answer about a download; raise BackendProtocolError if it has no status."""
     if not isinstance(value, Mapping) or not isinstance(value.get("status"), str):
         raise BackendProtocolError("LM Studio's answer says nothing about the download")
     job_id = value.get("job_id")
@@ -72,7 +72,7 @@ def read_download(value: Any) -> Download:
 
 
 def pause(call: BackendCall, seconds: float) -> None:
-    """Wait, and raise what the call is cancelled with meanwhile."""
+    """Wait, and raise the failure of the call if it is cancelled meanwhile."""
     ends_at = time.monotonic() + seconds
     while (left := ends_at - time.monotonic()) > 0:
         call.check()
@@ -84,33 +84,18 @@ class Downloads:
     """The downloads of one LM Studio, over HTTP."""
 
     def __init__(self, transport: Transport, wait: Wait = pause) -> None:
-        """Ask through ``transport``; ``wait`` is what happens between two questions."""
+        """Send requests through ``transport``, and call ``wait`` between two of them."""
         self._transport = transport
         self._wait = wait
         self._jobs: dict[tuple[str, str | None], str] = {}
 
-    def start(self, name: str, quantization: str | None, call: BackendCall) -> Download:
-        """Start to download; what is there already is complete at once."""
-        payload = {"model": name} | ({"quantization": quantization} if quantization else {})
-        return read_download(
-            self._transport.exchange(
-                "POST", DOWNLOAD, orjson.dumps(payload), timeout=self._transport.options.first_byte_timeout, call=call
-            )
-        )
-
-    def status(self, job_id: str, call: BackendCall) -> Download:
-        """Return how far it is."""
-        path = f"{DOWNLOAD}/status/{quote(job_id, safe='')}"
-        return read_download(
-            self._transport.exchange("GET", path, timeout=self._transport.options.list_timeout, call=call)
-        )
-
     def follow(self, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
-        """Yield one moment after the other until the model is there; raise if it will not come.
+        """Yield one state after the other until the download is complete; raise if it fails.
 
-        A download that already runs is joined. It does not end when this does: LM Studio has no way to cancel one.
+        A download of the same model that already runs is joined. Closing the iterator does not end the download: LM
+        Studio has no route for that.
         """
-        state = self._joined(name, quantization, call) or self.start(name, quantization, call)
+        state = self._join(name, quantization, call) or self._start(name, quantization, call)
         job_id, answered_at = state.job_id, time.monotonic()
         if not job_id and not state.is_complete:
             raise BackendProtocolError(state.error or "LM Studio does not say how to ask for the download's progress")
@@ -125,32 +110,40 @@ class Downloads:
                 return
             self._wait(call, POLL_SECONDS)
             try:
-                state, answered_at = self.status(job_id, call), time.monotonic()
+                state, answered_at = self._status(job_id, call), time.monotonic()
             except (BackendProtocolError, BackendTimeout, BackendUnavailable):
                 if time.monotonic() - answered_at > PATIENCE_SECONDS:
                     raise
 
-    def _joined(self, name: str, quantization: str | None, call: BackendCall) -> Download | None:
-        """Return the state of the download of it that runs, as far as we know of one."""
-        job_id = self._jobs.get((name, quantization))
-        if job_id is None:
+    def _start(self, name: str, quantization: str | None, call: BackendCall) -> Download:
+        body = orjson.dumps({"model": name} | ({"quantization": quantization} if quantization else {}))
+        timeout = self._transport.options.first_byte_timeout
+        return read_download(self._transport.exchange("POST", DOWNLOAD, body, timeout=timeout, call=call))
+
+    def _join(self, name: str, quantization: str | None, call: BackendCall) -> Download | None:
+        """Return the state of the running download that this client started before, otherwise None."""
+        if (job_id := self._jobs.get((name, quantization))) is None:
             return None
         try:
-            state = self.status(job_id, call)
+            state = self._status(job_id, call)
         except BackendRequestError:
             return None  # LM Studio was restarted and has forgotten the job
         return state if state.status in ("downloading", "paused") else None
 
+    def _status(self, job_id: str, call: BackendCall) -> Download:
+        path, timeout = f"{DOWNLOAD}/status/{quote(job_id, safe='')}", self._transport.options.list_timeout
+        return read_download(self._transport.exchange("GET", path, timeout=timeout, call=call))
+
 
 def follow_with_tool(tool: CliTool, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
-    """Download with the ``lms`` tool; yield one moment after the other as :meth:`Downloads.follow` does."""
+    """Download with the ``lms`` tool; yield one state after the other, as :meth:`Downloads.follow` does."""
     state = Download(status="downloading")
     yield state
-    told_at = time.monotonic()
+    yielded_at = time.monotonic()
     with closing(tool.get(f"{name}@{quantization}" if quantization else name, call=call)) as progress:
         for step in progress:
             state = Download(status="downloading", done_bytes=step.done_bytes, total_bytes=step.total_bytes)
-            if time.monotonic() - told_at >= POLL_SECONDS:
-                told_at = time.monotonic()
+            if time.monotonic() - yielded_at >= POLL_SECONDS:
+                yielded_at = time.monotonic()
                 yield state
     yield Download(status="completed", done_bytes=state.total_bytes, total_bytes=state.total_bytes)

@@ -1,4 +1,4 @@
-"""What the backend says about one model, the same for all three generations of its API."""
+"""One model as the backend lists it, the same for all three API versions."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class Kind(Enum):
 
 
 class Support(Enum):
-    """Whether a model can do something: old backends do not say."""
+    """Whether a model can do something; old backends do not say."""
 
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
 
     @classmethod
-    def of(cls, claim: bool | None) -> Support:
-        """Read a claim that may be missing."""
-        if claim is None:
-            return cls.UNKNOWN
-        return cls.YES if claim else cls.NO
+    def of(cls, claim: object) -> Support:
+        """Read a claim, which is unknown unless it is True or False."""
+        if claim is True:
+            return cls.YES
+        return cls.NO if claim is False else cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One loaded copy of a model. ``context_length`` is in tokens, None where the backend does not say."""
+    """One loaded copy of a model. ``context_length`` is None if the backend does not say."""
 
     id: str
     context_length: int | None = None
@@ -39,7 +39,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model on the backend's disk. Sizes are bytes, lengths tokens; None and UNKNOWN mean "not told"."""
+    """One model on the backend's disk. Values that the backend does not report are None or UNKNOWN."""
 
     key: str
     kind: Kind = Kind.LLM
@@ -62,10 +62,10 @@ class Model:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """Everything that LM Studio takes for this model: its key, its variants, its loaded copies."""
+        """All names of this model in LM Studio: its key, its variants and its loaded copies."""
         return (self.key, *self.variants, *(instance.id for instance in self.instances))
 
     @property
     def loaded_context_length(self) -> int | None:
-        """The context of the first loaded instance, which is the one that answers to ``key``."""
+        """The context of the first loaded instance, which LM Studio uses for requests to ``key``."""
         return self.instances[0].context_length if self.instances else None

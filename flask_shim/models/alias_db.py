@@ -1,9 +1,9 @@
-"""The SQLite file that aliases are kept in: its form, its rows, and how it is opened.
+"""The SQLite file with the aliases: its schema, its rows, and how it is opened.
 
-It has SQLite's default journal, not WAL: so every change alters the file itself, whose size and times tell other
-processes that there is news; it can be read in a read-only folder; and it is one file to back up.
-A connection lives for one operation, because Windows renames no file that is open. The file is never opened in another
-way, because on POSIX closing it would drop SQLite's locks.
+It has SQLite's default journal mode, not WAL: every change then alters the file itself, whose size and times tell other
+processes about it; a file in a read-only folder can be read; and there is one file to back up.
+A connection is open for one operation only, because Windows cannot rename an open file. Nothing else opens the file,
+because closing it would release SQLite's locks on POSIX.
 """
 
 from __future__ import annotations
@@ -21,33 +21,19 @@ from flask_shim.schemas.messages import messages
 from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
 
 SCHEMA = 1
-"""Kept in the file as its user_version."""
+"""Stored in the file as its user_version."""
 
 BUSY_SECONDS = 10.0
-"""How long a change waits for the lock of another process or thread."""
+"""How long a change waits for another process or thread to release the lock."""
 
 READ_SECONDS = 1.0
-"""How long a read waits for it: a request waits meanwhile, and the cached aliases are nearly always current."""
+"""How long a read waits for it, shorter because the cached aliases are nearly always current."""
 
 T = TypeVar("T")
 
 Change = Callable[[sqlite3.Connection], T]
 
-Stamp = tuple[int, int, int] | None
-"""Identifies a state of the file: modification time (ns), size, inode; None if there is no file."""
-
-_COLUMNS = (
-    "key",
-    "name",
-    "base",
-    "parent",
-    "system",
-    "template",
-    "license",
-    "parameters",
-    "messages",
-    "created_ns",
-)
+_COLUMNS = ("key", "name", "base", "parent", "system", "template", "license", "parameters", "messages", "created_ns")
 _CREATE = """
     CREATE TABLE aliases (
         key TEXT PRIMARY KEY,
@@ -74,38 +60,27 @@ class AliasDatabaseError(Exception):
     """The file does not hold aliases that this version can read."""
 
 
-def stamp_of(path: Path) -> Stamp:
-    """Return the present stamp; never raise."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        return (0, 0, 0)  # reading it raises the reason
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def read(path: Path) -> tuple[Stamp, dict[str, Alias]]:
-    """Return all aliases by their keys, and a stamp from before; or raise."""
-    stamp = stamp_of(path)
-    if stamp is None:
-        return None, {}
+def read(path: Path) -> dict[str, Alias]:
+    """Return all aliases by their keys, none if there is no file; raise if it cannot be read or is damaged."""
+    if not path.exists():
+        return {}
+    is_empty = path.stat().st_size == 0
     with _opened(path, READ_SECONDS) as db:
         db.execute("BEGIN")
-        if _is_new(db, stamp):
-            return stamp, {}
+        if _is_new(db, is_empty=is_empty):
+            return {}
         # SQLite keeps the file open while a cursor is, even after its connection was closed.
         with closing(db.execute(_SELECT)) as rows:
-            return stamp, {row[0]: _to_alias(row) for row in rows}
+            return {row[0]: _to_alias(row) for row in rows}
 
 
 def change(path: Path, work: Change[T]) -> T:
-    """Do ``work`` in one transaction, in a new file if it does not exist; raises like :func:`read`."""
+    """Do ``work`` in one transaction, in a new file if it does not exist; raise like :func:`read`."""
     _create_private(path)
-    stamp = stamp_of(path)
+    is_empty = path.stat().st_size == 0
     with _opened(path, BUSY_SECONDS) as db:
         db.execute("BEGIN IMMEDIATE")
-        if _is_new(db, stamp):
+        if _is_new(db, is_empty=is_empty):
             db.execute(_CREATE)
             db.execute(f"PRAGMA user_version = {SCHEMA}")
         result = work(db)
@@ -122,19 +97,19 @@ def _create_private(path: Path) -> None:
 
 
 def replace(db: sqlite3.Connection, alias: Alias) -> None:
-    """Write an alias over one of the same name, whose spelling stays."""
+    """Write an alias; one of the same name is replaced but keeps its spelling."""
     spelling = db.execute(_SPELLING, (alias.key,)).fetchone()
     db.execute(_REPLACE, _to_row(alias, name=spelling[0] if spelling else alias.name))
 
 
 def delete(db: sqlite3.Connection, key: str) -> bool:
-    """Delete an alias; tell whether there was one."""
+    """Delete an alias; return whether it existed."""
     return db.execute(_DELETE, (key,)).rowcount > 0
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep other threads and processes from replacing the file during the block; leaves an empty lock file."""
+    """Prevent other threads and processes from replacing the file during the block; an empty lock file remains."""
     lock = path.with_name(f"{path.name}.lock")
     with closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
@@ -150,18 +125,18 @@ def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
             db.text_factory = bytes.decode
             yield db
     except sqlite3.OperationalError:
-        raise  # locked, full, not allowed: says nothing about the file's content
+        raise  # locked, disk full or access denied: the file is not damaged
     except (sqlite3.DatabaseError, ValueError, TypeError, ValidationError) as exc:
         raise AliasDatabaseError(str(exc)) from exc
 
 
-def _is_new(db: sqlite3.Connection, stamp: Stamp) -> bool:
-    """Tell whether nothing was ever written to the file; raise AliasDatabaseError if its content is not ours."""
+def _is_new(db: sqlite3.Connection, *, is_empty: bool) -> bool:
+    """Return whether nothing was written to the file yet; raise AliasDatabaseError if its content is not ours."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     columns = tuple(row[1] for row in db.execute("PRAGMA table_info(aliases)"))
     if version == SCHEMA and columns == _COLUMNS:
         return False
-    if stamp is None or stamp[1] == 0:  # SQLite itself calls a file of some 500 bytes empty, and writes over it
+    if is_empty:  # by its size: SQLite itself treats any file of less than 512 bytes as empty, and overwrites it
         return True
     raise AliasDatabaseError(f"it does not hold aliases in version {SCHEMA} of their form")
 

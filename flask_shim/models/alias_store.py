@@ -1,4 +1,4 @@
-"""The aliases of this user: shared by threads and processes, cached in memory until the file changes."""
+"""The aliases of this user, shared by threads and processes, and cached in memory until the file changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from flask_shim.errors import ShimError
 from flask_shim.models import alias_db
-from flask_shim.models.alias_db import AliasDatabaseError, Stamp, stamp_of
+from flask_shim.models.alias_db import AliasDatabaseError
 from flask_shim.translate.ollama.alias import Alias, alias_key
 
 log = logging.getLogger(__name__)
@@ -23,17 +23,20 @@ log = logging.getLogger(__name__)
 FILE_NAME = "aliases.sqlite3"
 
 RETRY_SECONDS = 5.0
-"""How long an unreadable file is not read again, unless it changes."""
+"""How long to wait until an unreadable file that did not change is read again."""
 
 SETTLED_NS = 2_100_000_000
 """Two changes within this time may have the same modification time: FAT stores it in steps of two seconds."""
 
 _SHARING_VIOLATION = 32
-"""Windows' error for a file that is open elsewhere."""
+"""Windows' error code for a file that is open in another thread or process."""
 
 _RENAME_SECONDS = 0.02
 
 T = TypeVar("T")
+
+Stamp = tuple[int, int, int] | None
+"""Identifies a state of the file: modification time (ns), size, inode; None if there is no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,16 @@ class _Seen:
 
     def is_current(self, stamp: Stamp) -> bool:
         return self.stamp == stamp and time.monotonic() < self.good_until
+
+
+def _stamp_of(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return (0, 0, 0)  # reading the file raises the reason
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 class AliasStore:
@@ -65,10 +78,10 @@ class AliasStore:
         Never raises: an unreadable file is a warning in the log, and the aliases that were read before remain.
         """
         seen = self._seen
-        if not seen.is_current(stamp_of(self._path)):
+        if not seen.is_current(_stamp_of(self._path)):
             with self._reading:
                 seen = self._seen
-                if not seen.is_current(stamp_of(self._path)):
+                if not seen.is_current(_stamp_of(self._path)):
                     seen = self._seen = self._look(seen)
         return seen.aliases
 
@@ -85,21 +98,20 @@ class AliasStore:
         return self.find(name) is not None and self._change(lambda db: alias_db.delete(db, alias_key(name)))
 
     def _look(self, before: _Seen) -> _Seen:
+        stamp = _stamp_of(self._path)
         try:
-            stamp, found = self._mended(lambda: alias_db.read(self._path))
+            found = self._mended(lambda: alias_db.read(self._path)) if stamp else {}
         except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
-            self._warn(f"the aliases in {self._path} cannot be read: {_reason(exc)}")
-            return _Seen(stamp_of(self._path), before.aliases, time.monotonic() + RETRY_SECONDS)
+            warning = f"the aliases in {self._path} cannot be read: {_reason(exc)}"
+            if warning != self._warned:
+                self._warned = warning
+                log.warning("%s", warning)
+            return _Seen(stamp, before.aliases, time.monotonic() + RETRY_SECONDS)
         self._warned = ""
         is_settled = stamp is None or time.time_ns() - stamp[0] > SETTLED_NS
         # Caches compare the aliases by identity.
         aliases = before.aliases if found == before.aliases else found
         return _Seen(stamp, aliases, math.inf if is_settled else -math.inf)
-
-    def _warn(self, text: str) -> None:
-        if text != self._warned:
-            self._warned = text
-            log.warning("%s", text)
 
     def _change(self, work: alias_db.Change[T]) -> T:
         try:
@@ -112,14 +124,14 @@ class AliasStore:
 
     def _mended(self, work: Callable[[], T]) -> T:
         """Do ``work``; if the file is damaged, rename it and do the work again without it."""
-        stamp = stamp_of(self._path)
+        stamp = _stamp_of(self._path)
         try:
             return work()
         except AliasDatabaseError as exc:
             reason = str(exc)
-        # Not while the exception lives: its traceback may hold the file open, and Windows renames no open file.
+        # Outside the except block, since the traceback may keep the file open, and Windows cannot rename an open file.
         with alias_db.alone(self._path):
-            if stamp_of(self._path) == stamp:  # else another thread or process has renamed it already
+            if _stamp_of(self._path) == stamp:  # otherwise another thread or process has renamed it already
                 self._put_aside(reason)
         return work()
 

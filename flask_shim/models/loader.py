@@ -75,7 +75,7 @@ class ModelLoader:
         present state is read.
         """
         target, must_fit = requirements.target, requirements.must_fit
-        if not (must_fit or target.listing.generation.reports_state):
+        if not (must_fit or target.listing.reports_state):
             return False
         model, context, is_fit = target.model, 0, False
         for age in dict.fromkeys((max_age, 0.0)):
@@ -103,7 +103,7 @@ class ModelLoader:
     def load_on_demand(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall) -> None:
         """Load a model with any context, in the way that this version of the backend has for it."""
         target = requirements.target
-        if self.backend.listing().generation is ApiVersion.V1:  # the request's list may be of an older version
+        if self.backend.listing().api_version is ApiVersion.V1:  # the request's list may be of an older version
             with suppress(NoSuchEndpoint):
                 self._load(requirements, loaded, call)
                 return

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from flask_shim.lmstudio import LMStudio, Model
-from flask_shim.lmstudio.catalogue import Listing
-from flask_shim.lmstudio.connection import NEWS_SECONDS
+from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
 from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
@@ -73,7 +72,7 @@ class ModelRegistry:
         aliases = self._aliases()
         listing = self._backend.listing()
         target = self._resolve(name, listing, aliases)
-        if target is None and time.monotonic() - listing.fetched_at > NEWS_SECONDS:
+        if target is None and time.monotonic() - listing.requested_at > NEWS_SECONDS:
             target = self._resolve(name, self._backend.listing(max_age=NEWS_SECONDS), aliases)
         if target is None and (alias := aliases.get(alias_key(name))) is not None:
             raise ModelNotFound(f"model '{name}' not found: it was made from '{alias.base}', which LM Studio lacks now")

@@ -34,7 +34,7 @@ def ready() -> Response:
     status = "ok"
     try:
         listing = services().backend.listing(must_answer=True)
-        details |= {"generation": listing.generation.name.lower(), "models": len(listing.models)}
+        details |= {"generation": listing.api_version.name.lower(), "models": len(listing.models)}
     except ShimError as exc:
         status, details["error"] = "unavailable", exc.text
     return json_response({"status": status} | (details if g.has_access else {}), 200 if status == "ok" else 503)

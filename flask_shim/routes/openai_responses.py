@@ -41,7 +41,7 @@ def responses() -> Response:
     api_request = load_responses(body)
     target = naming.resolve(api_request.model, naming.CHAT)
     check_chat(api_request.model, (), target.model)
-    if target.listing.generation is ApiVersion.V1 and needs_backend_state(body):
+    if target.listing.api_version is ApiVersion.V1 and needs_backend_state(body):
         # LM Studio 0.4 stores responses and runs MCP tools; it takes a payload without the repairs of a chat.
         completer = ResponseCompleter(api_request, created_at=int(time.time()))
         forward_request = build_forward_request(raw, body, adapt(body), target)

@@ -88,7 +88,7 @@ def _loaded_as(name: str) -> list[Model]:
     """Return the model of that name unless it is certain that it is not loaded."""
     listing = services().backend.listing(max_age=0)
     model = find(name).model
-    return [model] if model.is_loaded or not listing.generation.reports_state else []
+    return [model] if model.is_loaded or not listing.reports_state else []
 
 
 def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:

@@ -1,30 +1,40 @@
-"""Everything that uses private API of urllib3 and http.client; checked with urllib3 2.7 and 2.8, Python 3.10 to 3.14.
+"""Connections whose requests can be cancelled, with private API of urllib3; checked with urllib3 2.7 and 2.8.
 
-Private names: ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._put_conn``, ``HTTPResponse._fp``,
-and of http.client's response ``fp`` and ``chunked``. ``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
+The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, and ``HTTPConnectionPool._put_conn``;
+``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.chunked import Dechunker
-from flask_shim.lmstudio.http.loopback import addresses_of, note_reached
 
-Read = Callable[[], bytes]
+_LOOPBACKS = ("127.0.0.1", "::1")
+
+_last_reached: dict[int, str] = {}
+"""The loopback address that was reached last, by port."""
+
+
+def addresses_of(host: str, port: int) -> tuple[str, ...]:
+    """Return the addresses to try for ``host``, in order: both loopback addresses for ``localhost``, otherwise itself.
+
+    ``localhost`` is ``::1`` first on most systems, but LM Studio listens on 127.0.0.1 only, and on Windows it takes up
+    to two seconds until an attempt at ``::1`` fails.
+    """
+    if host.lower() != "localhost":
+        return (host,)
+    return tuple(sorted(_LOOPBACKS, key=lambda address: address != _last_reached.get(port, _LOOPBACKS[0])))
 
 
 class _Current(threading.local):
-    """The call that this thread is sending: an adapter cannot pass it to its connection."""
+    """The call that this thread is sending, since an adapter cannot pass it to its connection."""
 
     call: BackendCall | None = None
 
@@ -33,10 +43,7 @@ CURRENT = _Current()
 
 
 class _CancellableConnection:
-    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled.
-
-    It also tries both loopback addresses for ``localhost``.
-    """
+    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled."""
 
     sock: Any
     port: int
@@ -66,7 +73,8 @@ class _CancellableConnection:
             except NewConnectionError as exc:
                 failures.append(exc)
             else:
-                note_reached(name, self.port, address)
+                if address != name:
+                    _last_reached[self.port] = address
                 return sock
             finally:
                 self._dns_host = name
@@ -120,40 +128,3 @@ class SingleUseAdapter(BackendAdapter):
     """An adapter with a new connection for every request."""
 
     pools: ClassVar = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
-
-
-def body_reader(response: requests.Response, chunk_size: int) -> Read:
-    """Return a function that reads what has arrived, waiting for at least one byte; b"" at the end.
-
-    urllib3's own ``read1`` costs about 10 µs per chunk, and LM Studio sends a chunk per token, so that chunked framing
-    is removed by :class:`Dechunker`. Without the private attributes, ``read1`` is used.
-    """
-    raw: Any = response.raw
-    inner = getattr(raw, "_fp", None)
-    file = getattr(inner, "fp", None)
-    if file is not None and hasattr(file, "read1"):
-        if getattr(inner, "chunked", False):
-            return _chunked(file.read1, chunk_size)
-        if getattr(inner, "length", None) is None:
-            return _until_closed(file.read1, chunk_size)
-    return lambda: bytes(raw.read1(chunk_size, decode_content=False))
-
-
-def _until_closed(read1: Callable[[int], bytes], chunk_size: int) -> Read:
-    return lambda: read1(chunk_size)
-
-
-def _chunked(read1: Callable[[int], bytes], chunk_size: int) -> Read:
-    framing = Dechunker()
-
-    def read() -> bytes:
-        while not framing.done:
-            block = read1(chunk_size)
-            if not block:
-                raise ConnectionError("the last chunk is missing")
-            payload = framing.feed(block)
-            if payload:
-                return payload
-        return b""
-
-    return read

@@ -1,4 +1,4 @@
-"""The events of one streamed completion, as they arrive, with exactly one way to end: complete, or an exception."""
+"""The events of one streamed completion as they arrive. The stream ends complete, or with an exception."""
 
 from __future__ import annotations
 
@@ -11,50 +11,44 @@ import orjson
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError
-from flask_shim.lmstudio.http.error_parsing import (
-    parse_error_event,
-    parse_error_response,
-)
+from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
 from flask_shim.lmstudio.http.transport import read_json
 
 END_SECONDS = 0.2
-"""How long a complete answer may take to end; backends send the end right after the end mark."""
+"""How long the end of the body may take after the end mark; backends send it at once."""
 
 
 class EventStream:
-    """Owns an answer; iterating gives the events of each read together, so that they can leave in one write.
+    """Iterates over lists of events: those that one read brought, so that they can be sent on in one write.
 
-    ``head_ns`` is when the answer's head was there, on the :func:`time.perf_counter_ns` clock.
+    ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns` clock.
     """
 
-    def __init__(self, answer: BackendResponse, options: ClientOptions) -> None:
-        """Take over ``answer``; raise what it refuses with (and close it) if it is not the stream asked for."""
+    def __init__(self, response: BackendResponse, options: ClientOptions) -> None:
+        """Take over ``response`` and wait for its first events; close it and raise any failure before them."""
         self.head_ns = time.perf_counter_ns()
-        self._answer = answer
-        self._link = options
-        self._finished = False
-        self._is_done = False
-        self._whole: list[Event] = []
-        self._first: list[Event] = []
+        self._response = response
+        self._options = options
+        self._is_complete = False
+        self._has_end_mark = False
         self._events = self._read()
         try:
-            self._check()
+            self._first = next(self._events, [])
         except BaseException:
-            answer.close()
+            self.close()
             raise
 
     def close(self) -> None:
-        """Give the connection up, which stops the generation if it still runs."""
-        if self._is_done:
-            self._await_end()
-        self._answer.close()
-
-    def prime(self) -> None:
-        """Wait for the first events, so that a failure before them is raised here and not while iterating."""
-        self._first = next(self._events, [])
+        """Close the connection; if the answer is not complete, LM Studio stops generating."""
+        if self._has_end_mark:
+            # LM Studio logs a disconnect if the connection is closed before the end of the body.
+            self._response.call.allow(END_SECONDS, "the end of the answer did not come")
+            with suppress(ShimError):  # the answer is complete without it
+                self._response.read()
+        self._response.close()
 
     def __iter__(self) -> Iterator[list[Event]]:
         """Yield lists of events until the answer is complete; raise if it ends in any other way."""
@@ -63,62 +57,52 @@ class EventStream:
         yield from self._events
 
     def _read(self) -> Iterator[list[Event]]:
-        if self._whole:
-            yield self._whole
+        response, options = self._response, self._options
+        if response.status != 200 or response.content_type != "text/event-stream":
+            yield [self._read_whole()]
             return
-        splitter = SseSplitter(self._link.max_line_bytes)
+        response.check_encoding()
+        splitter = SseSplitter(options.max_line_bytes)
         size = 0
         try:
-            for block in self._answer:
+            for block in response:
                 size += len(block)
-                if self._link.max_answer_bytes and size > self._link.max_answer_bytes:
-                    raise BackendProtocolError(f"the answer is too long: more than {self._link.max_answer_bytes} bytes")
+                if options.max_answer_bytes and size > options.max_answer_bytes:
+                    raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
                 if payloads := splitter.feed(block):
-                    self._alive()
+                    idle = options.idle_timeout
+                    response.call.allow(idle, f"LM Studio sent no data for {idle} s")
                     yield from self._decode(payloads)
                     if payloads[-1] == DONE:
-                        self._is_done = True
+                        self._has_end_mark = True
                         return
             yield from self._decode(splitter.flush())
         except EventTooLarge as exc:
             raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
-        if not self._finished:
+        if not self._is_complete:
             raise BackendProtocolError(CUT)
 
-    def _await_end(self) -> None:
-        """Read the end of the body: the backend takes a connection that is closed before it for a hang-up."""
-        self._answer.call.allow(END_SECONDS, "the end of the answer did not come")
-        with suppress(ShimError):  # the answer is complete without it
-            self._answer.read()
-
-    def _check(self) -> None:
-        answer = self._answer
-        if answer.status == 200 and answer.content_type == "text/event-stream":
-            answer.check_encoding()
-            return
-        if answer.status in (204, 205):
-            raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
-        if answer.status != 200:
-            body = answer.read_all(self._link.max_answer_bytes)
-            raise parse_error_response(answer.status, body, answer.headers, token=self._link.token)
-        # Some builds answer a request for a stream with the whole object, and all of them an error with status 200.
-        value = read_json(answer, self._link)
-        event = decode_event(orjson.dumps(value))
+    def _read_whole(self) -> Event:
+        """Return an answer that is not a stream as one event; raise the error that it usually is."""
+        response, options = self._response, self._options
+        if response.status in (204, 205):
+            raise BackendProtocolError(f"LM Studio answered with status {response.status} and an empty body")
+        if response.status != 200:
+            body = response.read_all(options.max_answer_bytes)
+            raise parse_error_response(response.status, body, response.headers, token=options.token)
+        # Some versions answer a request for a stream with the whole object, and all send some errors with status 200.
+        event = decode_event(orjson.dumps(read_json(response, options)))
         if not event.choices:
             raise BackendProtocolError("LM Studio's answer is no completion")
-        self._whole = [event]
-
-    def _alive(self) -> None:
-        idle = self._link.idle_timeout
-        self._answer.call.allow(idle, f"LM Studio sent no data for {idle} s")
+        return event
 
     def _decode(self, payloads: list[bytes]) -> Iterator[list[Event]]:
-        """Yield the events in one list; an error among them is raised after those before it were yielded."""
+        """Yield the events in one list; raise an error among them after those before it were yielded."""
         events: list[Event] = []
         failure: ShimError | None = None
         for payload in payloads:
             if payload == DONE:
-                self._finished = True
+                self._is_complete = True
                 break
             try:
                 event = decode_event(payload)
@@ -126,10 +110,10 @@ class EventStream:
                 failure = exc
                 break
             if event.error:
-                failure = parse_error_event(payload, token=self._link.token)
+                failure = parse_error_event(payload, token=self._options.token)
                 break
             if event.choices and event.choices[0].finish_reason:
-                self._finished = True
+                self._is_complete = True
             events.append(event)
         if events:
             yield events

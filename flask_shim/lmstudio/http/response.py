@@ -1,4 +1,4 @@
-"""The backend's answer to one request: status, headers, and a body that is read as it arrives."""
+"""The backend's response to one request: its status, its headers, and a body that is read as it arrives."""
 
 from __future__ import annotations
 
@@ -7,34 +7,27 @@ from collections.abc import Callable, Iterator
 import requests
 import urllib3
 
-from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
-from flask_shim.lmstudio.http._urllib3 import body_reader
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.chunked import FramingError
 
 CUT = "LM Studio closed the connection before its answer was complete"
 
 
-def _nothing() -> None:
-    """Release nothing."""
-
-
 class BackendResponse:
-    """An open answer. The caller must close it; closing it early makes the backend stop generating."""
+    """An open response. The caller must close it; closing it early makes the backend stop generating."""
 
-    __slots__ = ("_call", "_read", "_release", "_response", "headers", "status")
+    __slots__ = ("_chunk_size", "_release", "_response", "call", "headers", "status")
 
     def __init__(
-        self, response: requests.Response, call: BackendCall, chunk_size: int, release: Callable[[], None] = _nothing
+        self, response: requests.Response, call: BackendCall, chunk_size: int, release: Callable[[], None]
     ) -> None:
-        """Take over ``response``, asked for with ``stream=True``; ``release`` is called when it is closed."""
-        self._release = release
+        """Take over ``response``, requested with ``stream=True``; ``release`` is called once, when it is closed."""
         self.status = response.status_code
         self.headers = response.headers
-        self._call = call
+        self.call = call
         self._response = response
-        self._read = body_reader(response, chunk_size)
+        self._chunk_size = chunk_size
+        self._release: Callable[[], None] | None = release
 
     @property
     def content_type(self) -> str:
@@ -42,37 +35,36 @@ class BackendResponse:
         return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
 
     def check_encoding(self) -> None:
-        """Raise BackendBroke if the body is encoded: nothing of that kind was asked for."""
+        """Raise BackendProtocolError if the body is compressed: the request forbade that."""
         encoding = self.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("", "identity"):
             raise BackendProtocolError(
                 f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for"
             )
 
-    @property
-    def call(self) -> BackendCall:
-        """The call this is the answer to."""
-        return self._call
-
     def read(self) -> bytes:
-        """Return the bytes that have arrived, b"" at the end.
+        """Return the bytes that have arrived, after waiting for at least one; b"" at the end.
 
-        Raises BackendBroke when the answer is cut or garbled, and whatever the call was cancelled with.
+        Raises BackendProtocolError if the body is cut or malformed, and the failure of the call if it is cancelled.
         """
         try:
-            block = self._read()
+            block = self._response.raw.read1(self._chunk_size, decode_content=False)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
-            raise self._failure(exc) from exc
-        if not block and self._call.failure is not None:
-            raise self._call.failure  # a socket that was shut down reads like a clean end
-        return block
+            if self.call.failure is not None:
+                raise self.call.failure from exc
+            if isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError):
+                raise BackendTimeout("LM Studio sent nothing for too long") from exc
+            raise BackendProtocolError(CUT) from exc
+        if not block and self.call.failure is not None:
+            raise self.call.failure  # a socket that was shut down reads like a clean end
+        return bytes(block)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over what arrives, as it arrives."""
+        """Iterate over the blocks as they arrive."""
         return iter(self.read, b"")
 
     def read_all(self, limit: int) -> bytes:
-        """Return the whole body; raise BackendBroke when it has more than ``limit`` bytes (0: any number)."""
+        """Return the whole body; raise BackendProtocolError if it has more than ``limit`` bytes (0: no limit)."""
         blocks: list[bytes] = []
         size = 0
         for block in self:
@@ -83,11 +75,12 @@ class BackendResponse:
         return b"".join(blocks)
 
     def close(self) -> None:
-        """Give the connection up; safe to call twice and from any thread that does not read."""
-        self._call.detach()
+        """Close the connection; safe to call twice and from any thread that does not read."""
+        self.call.detach()
         self._response.close()
-        release, self._release = self._release, _nothing
-        release()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
     def __enter__(self) -> BackendResponse:
         """Close at the end of the block."""
@@ -96,12 +89,3 @@ class BackendResponse:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
-
-    def _failure(self, exc: Exception) -> ShimError:
-        if self._call.failure is not None:
-            return self._call.failure
-        if isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError):
-            return BackendTimeout("LM Studio sent nothing for too long")
-        if isinstance(exc, FramingError):
-            return BackendProtocolError(f"LM Studio's answer is garbled: {exc}")
-        return BackendProtocolError(CUT)

@@ -1,10 +1,11 @@
-"""Requests to the backend: sent once, cancellable from the first moment, failures told in our own exceptions."""
+"""Requests to the backend: sent once, cancellable from the first moment, with exceptions of the client for failures."""
 
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,17 +22,39 @@ from flask_shim.lmstudio.errors import (
     BackendUnavailable,
     ServerBusy,
 )
-from flask_shim.lmstudio.http._urllib3 import CURRENT
+from flask_shim.lmstudio.http._urllib3 import CURRENT, addresses_of
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.error_parsing import parse_error_response
-from flask_shim.lmstudio.http.limiter import ConnectionLimiter
-from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.session import build_session
 
 SessionFactory = Callable[[ClientOptions], requests.Session]
-"""The seam for proxies, client certificates, other adapters: a function that makes the Session."""
+"""A function that makes the Session, for proxies, client certificates or other adapters."""
+
+
+class ConnectionLimiter:
+    """A semaphore for ``total`` connections that shows how many are ``taken``."""
+
+    def __init__(self, total: int) -> None:
+        """Start with none taken."""
+        self.total = total
+        self.taken = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, timeout: float | None) -> bool:
+        """Take a connection, waiting at most ``timeout`` seconds (None: without limit); return whether one was free."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.taken < self.total, timeout):
+                return False
+            self.taken += 1
+            return True
+
+    def release(self) -> None:
+        """Give a connection back."""
+        with self._changed:
+            self.taken -= 1
+            self._changed.notify()
 
 
 class Transport:
@@ -41,12 +64,12 @@ class Transport:
         """Make the Session; nothing is sent yet."""
         self.options = options
         self.watchdog = Watchdog()
+        self.limiter = ConnectionLimiter(options.max_connections)
         self._session = session_factory(options)
-        self.room = ConnectionLimiter(options.max_connections)
         self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def close(self) -> None:
-        """Give up the connections that are kept, and the watchdog's thread."""
+        """Close the idle connections, and end the watchdog's thread."""
         self._session.close()
         self.watchdog.close()
 
@@ -58,31 +81,26 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> BackendResponse:
-        """Send a request and return its answer once the head is there, whatever its status.
+        """Send a request and return the response once its head has arrived, whatever its status.
 
-        The answer belongs to the caller. ``call`` should be watched; its deadline covers the wait for the head.
+        The caller must close it. ``call`` should be watched; its deadline includes the wait for the head. A GET is sent
+        again if its connection broke, since the server may have closed a pooled connection meanwhile.
         """
         request = self._prepare(method, path, body, {**call.headers, **(headers or {})})
         adapter = self._session.get_adapter(str(request.url))
         call.check()
-        if not self.room.enter(self.options.connect_timeout):
+        if not self.limiter.acquire(self.options.connect_timeout):
             raise ServerBusy(f"all {self.options.max_connections} connections to LM Studio are in use", retry_after=1)
         with ExitStack() as cleanup:
-            cleanup.callback(self.room.leave)
-            response = self._send_again_if_harmless(adapter, request, call)
+            cleanup.callback(self.limiter.release)
+            try:
+                response = self._send(adapter, request, call)
+            except BackendProtocolError:
+                if method != "GET" or call.failure is not None:
+                    raise
+                response = self._send(adapter, request, call)
             cleanup.pop_all()
-        return BackendResponse(response, call, self.options.chunk_size, self.room.leave)
-
-    def _send_again_if_harmless(
-        self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall
-    ) -> requests.Response:
-        """Send a request, and a GET once more if its connection broke: a kept one may have been closed meanwhile."""
-        try:
-            return self._send(adapter, request, call)
-        except BackendProtocolError:
-            if request.method != "GET" or call.failure is not None:
-                raise
-        return self._send(adapter, request, call)
+        return BackendResponse(response, call, self.options.chunk_size, self.limiter.release)
 
     def _send(
         self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall
@@ -98,7 +116,7 @@ class Transport:
                 proxies=self._session.proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            raise self._failure(exc, call) from exc
+            raise self._to_error(exc, call) from exc
         finally:
             CURRENT.call = None
 
@@ -111,21 +129,26 @@ class Transport:
         timeout: float | None,
         call: BackendCall | None = None,
     ) -> Any:
-        """Send a request and return the decoded JSON of a good answer, within ``timeout`` seconds in all.
+        """Send a request and return the decoded JSON of its response, all within ``timeout`` seconds.
 
-        Raises the refusal when the backend answers with an error, whatever status it gives that error.
+        Raises the error if the response is one, whatever status it has.
         """
         call = call or BackendCall()
         call.allow(timeout, f"LM Studio did not answer {method} {path} within {timeout} s")
-        with self.watchdog.watch(call), self.open(method, path, call, body) as answer:
-            return read_json(answer, self.options)
+        with self.watchdog.watch(call), self.open(method, path, call, body) as response:
+            return read_json(response, self.options)
 
     def is_reachable(self) -> bool:
-        """Tell whether something accepts connections at the backend's address; nothing is asked of it."""
+        """Return whether the backend's address accepts connections; no request is sent."""
         parts = urlsplit(self.options.base_url)
-        host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        return any(_accepts(address, port, self.options.connect_timeout) for address in addresses_of(host, port))
+        for address in addresses_of(parts.hostname or "", port):
+            with (
+                suppress(OSError),
+                socket.create_connection((address, port), timeout=self.options.connect_timeout),
+            ):
+                return True
+        return False
 
     def unavailable(self, why: str) -> BackendUnavailable:
         """Return the error for a backend that cannot be reached."""
@@ -143,7 +166,7 @@ class Transport:
         template = self._templates.get(key)
         if template is None:
             template = self._session.prepare_request(requests.Request(method, self.options.url(path)))
-            if len(self._templates) < 64:  # paths with model names in them must not pile up
+            if len(self._templates) < 64:  # a cache without limit would grow with the model names in paths
                 self._templates[key] = template
         request = template.copy()
         request.headers.update(headers)
@@ -155,7 +178,7 @@ class Transport:
             request.headers["Connection"] = "close"
         return request
 
-    def _failure(self, exc: Exception, call: BackendCall) -> ShimError:
+    def _to_error(self, exc: Exception, call: BackendCall) -> ShimError:
         if call.failure is not None:
             return call.failure
         reason = getattr(exc.args[0], "reason", None) if exc.args else None
@@ -163,8 +186,11 @@ class Transport:
             return self.unavailable(f"TLS failed: {reason or exc}")
         if isinstance(exc, requests.ConnectTimeout):
             return self.unavailable("no answer to the connection attempt")
+        if isinstance(reason, urllib3.exceptions.NameResolutionError):
+            return self.unavailable("its name cannot be resolved")
         if isinstance(reason, urllib3.exceptions.NewConnectionError):
-            return self.unavailable(_cause(reason))
+            is_refused = "refused" in str(reason).lower()
+            return self.unavailable("connection refused" if is_refused else "no connection could be made")
         if isinstance(exc, requests.Timeout):
             return BackendTimeout("LM Studio did not begin to answer in time")
         if isinstance(exc, requests.ConnectionError | OSError):
@@ -172,30 +198,16 @@ class Transport:
         return BackendError(f"the request to LM Studio failed: {type(exc).__name__}")
 
 
-def _accepts(address: str, port: int, timeout: float | None) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=timeout):
-            return True
-    except OSError:
-        return False
-
-
-def _cause(reason: urllib3.exceptions.NewConnectionError) -> str:
-    if isinstance(reason, urllib3.exceptions.NameResolutionError):
-        return "its name cannot be resolved"
-    return "connection refused" if "refused" in str(reason).lower() else "no connection could be made"
-
-
-def read_json(answer: BackendResponse, options: ClientOptions) -> Any:
-    """Return the decoded body; raise the refusal if it is an error, BackendBroke if it is no JSON."""
-    answer.check_encoding()
-    body = answer.read_all(options.max_answer_bytes)
-    if answer.status >= 300:
-        raise parse_error_response(answer.status, body, answer.headers, token=options.token)
+def read_json(response: BackendResponse, options: ClientOptions) -> Any:
+    """Return the decoded body; raise the error if it is one, BackendProtocolError if it is not JSON."""
+    response.check_encoding()
+    body = response.read_all(options.max_answer_bytes)
+    if response.status >= 300:
+        raise parse_error_response(response.status, body, response.headers, token=options.token)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise BackendProtocolError("LM Studio's answer is not JSON") from exc
-    if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to what it does not know
-        raise parse_error_response(answer.status, body, answer.headers, token=options.token)
+    if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to unknown paths
+        raise parse_error_response(response.status, body, response.headers, token=options.token)
     return value

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import msgspec
 import orjson
 
 from flask_shim.lmstudio.completion_events import Choice, Event, Usage
@@ -23,7 +22,8 @@ THINKING_HEAD, ANSWER_HEAD = "**Reasoning:**\n", "\n\n**Answer:**\n"
 """The headings of the two where they are merged."""
 
 
-class Piece(msgspec.Struct, gc=False):  # made for every token, and a dataclass takes twice as long
+@dataclass(slots=True)
+class Piece:
     """A stretch of the answer: one of text, thinking and calls. ``logprobs`` are in Ollama's shape."""
 
     text: str = ""
@@ -32,7 +32,8 @@ class Piece(msgspec.Struct, gc=False):  # made for every token, and a dataclass 
     logprobs: list[dict[str, Any]] | None = None
 
 
-class RetractedText(Piece, kw_only=True, gc=False):
+@dataclass(slots=True, kw_only=True)
+class RetractedText(Piece):
     """All text so far was thinking: its closing tag came without an opening one. ``mode`` says where it should go."""
 
     mode: ReasoningMode

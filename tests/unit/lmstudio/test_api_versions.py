@@ -10,48 +10,46 @@ from hypothesis import strategies as st
 from support.recorded import V0, V1, recorded
 
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
+from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.model import Instance, Kind, Model, Support
 
 UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
 
 
-def only(generation, row):
+def only(api_version, row):
     """Return the model of a list that holds one row."""
-    key = "models" if generation is ApiVersion.V1 else "data"
-    (model,) = read_list(generation, {key: [row]})
+    key = "models" if api_version is ApiVersion.V1 else "data"
+    (model,) = read_list(api_version, {key: [row]})
     return model
 
 
-@pytest.mark.parametrize("generation", ApiVersion)
-def test_each_recorded_list_is_known_as_its_own(generation):
-    assert is_list(generation, recorded(generation))
+@pytest.mark.parametrize("api_version", ApiVersion)
+def test_each_recorded_list_is_known_as_its_own(api_version):
+    assert is_list(api_version, recorded(api_version))
 
 
-@pytest.mark.parametrize("generation", ApiVersion)
+@pytest.mark.parametrize("api_version", ApiVersion)
 @pytest.mark.parametrize(
     "value", [UNEXPECTED, {"error": {"message": "x"}}, {}, [], None, "models", 5, {"models": None, "data": {}}]
 )
-def test_what_is_no_list_is_not_taken_for_one(generation, value):
-    assert not is_list(generation, value)
+def test_what_is_no_list_is_not_taken_for_one(api_version, value):
+    assert not is_list(api_version, value)
 
 
 def test_a_list_without_types_and_states_is_not_of_the_second_generation():
     assert not is_list(ApiVersion.V0, recorded(ApiVersion.OPENAI))
 
 
-@pytest.mark.parametrize("generation", ApiVersion)
-def test_an_empty_list_is_a_list(generation):
-    empty = {"models": []} if generation is ApiVersion.V1 else {"data": [], "object": "list"}
-    assert is_list(generation, empty)
-    assert read_list(generation, empty) == ()
+@pytest.mark.parametrize("api_version", ApiVersion)
+def test_an_empty_list_is_a_list(api_version):
+    empty = {"models": []} if api_version is ApiVersion.V1 else {"data": [], "object": "list"}
+    assert is_list(api_version, empty)
+    assert read_list(api_version, empty) == ()
 
 
-def test_only_the_oldest_generation_does_not_tell_what_is_loaded():
-    assert [generation.reports_state for generation in (ApiVersion.V1, ApiVersion.V0, ApiVersion.OPENAI)] == [
-        True,
-        True,
-        False,
-    ]
+@pytest.mark.parametrize("api_version", ApiVersion)
+def test_only_the_oldest_api_does_not_tell_what_is_loaded(api_version):
+    assert Listing(api_version, (), 0.0).reports_state is (api_version is not ApiVersion.OPENAI)
 
 
 def test_the_newest_generation_tells_everything():
@@ -105,7 +103,7 @@ def test_the_oldest_generation_tells_names_only():
 
 
 @pytest.mark.parametrize(
-    ("generation", "row"),
+    ("api_version", "row"),
     [
         (ApiVersion.V1, {"key": "a/b", "type": "embedding"}),
         (ApiVersion.V0, {"id": "a/b", "type": "embeddings"}),
@@ -114,8 +112,8 @@ def test_the_oldest_generation_tells_names_only():
         (ApiVersion.OPENAI, {"id": "pub/text-embedding-x"}),
     ],
 )
-def test_embedding_models_are_known_by_type_or_name(generation, row):
-    assert only(generation, row).kind is Kind.EMBEDDING
+def test_embedding_models_are_known_by_type_or_name(api_version, row):
+    assert only(api_version, row).kind is Kind.EMBEDDING
 
 
 @pytest.mark.parametrize(
@@ -211,7 +209,7 @@ FIELDS = sorted({*V1["models"][0], *V0["data"][1], "key", "id"})
 
 
 @given(st.sampled_from(ApiVersion), st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6), max_size=3))
-def test_any_list_can_be_read(generation, rows):
-    models = read_list(generation, {"models": rows, "data": rows})
+def test_any_list_can_be_read(api_version, rows):
+    models = read_list(api_version, {"models": rows, "data": rows})
     assert len({model.key for model in models}) == len(models)
     json.dumps([model.key for model in models])

@@ -1,4 +1,4 @@
-"""Which generation a backend is of is seen by what is in its lists."""
+"""Which api_version a backend is of is seen by what is in its lists."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from flask_shim.lmstudio.errors import (
 )
 
 
-@pytest.mark.parametrize("generation", ApiVersion)
-def test_the_generation_is_found_by_what_is_in_the_lists(backend, models, generation):
-    backend.is_of(generation)
-    assert models.listing().generation is generation
-    assert len(models.listing().models) == len(recorded(generation).get("models") or recorded(generation)["data"])
+@pytest.mark.parametrize("api_version", ApiVersion)
+def test_the_generation_is_found_by_what_is_in_the_lists(backend, models, api_version):
+    backend.is_of(api_version)
+    assert models.listing().api_version is api_version
+    assert len(models.listing().models) == len(recorded(api_version).get("models") or recorded(api_version)["data"])
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_list_that_is_none_leads_to_an_older_generation(backend, models, body,
     backend.is_of(ApiVersion.OPENAI)
     backend.lists(body, ApiVersion.V1, status)
     backend.lists(body, ApiVersion.V0, status)
-    assert models.listing().generation is ApiVersion.OPENAI
+    assert models.listing().api_version is ApiVersion.OPENAI
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_failure_is_no_sign_of_an_older_generation(backend, models, body, stat
 
 @pytest.mark.parametrize("body", [UNEXPECTED, b"<html>hello</html>", {"data": None}, {}, b"not JSON"])
 def test_what_has_no_list_at_all_is_not_lm_studio(backend, models, body):
-    for generation in ApiVersion:
-        backend.lists(body, generation)
+    for api_version in ApiVersion:
+        backend.lists(body, api_version)
     with pytest.raises(BackendProtocolError):
         models.listing()
 
@@ -78,5 +78,5 @@ def test_a_list_that_breaks_once_is_asked_for_again(backend, models):
     backend.is_of(ApiVersion.V1)
     backend.mock.replace(responses.GET, URL + ApiVersion.V1.value, body=requests.ConnectionError())
     backend.mock.add(responses.GET, URL + ApiVersion.V1.value, json=V1)
-    assert models.listing().generation is ApiVersion.V1
+    assert models.listing().api_version is ApiVersion.V1
     assert backend.paths == [ApiVersion.V1.value] * 2

@@ -69,10 +69,10 @@ def test_an_expired_list_is_asked_for_again_but_its_generation_is_remembered(bac
 
 def test_after_it_was_lost_the_backend_may_be_another_generation(backend, models):
     backend.is_of(ApiVersion.V0)
-    assert models.listing().generation is ApiVersion.V0
+    assert models.listing().api_version is ApiVersion.V0
     backend.is_of(ApiVersion.V1)
     models.lost()
-    assert models.listing().generation is ApiVersion.V1
+    assert models.listing().api_version is ApiVersion.V1
 
 
 def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock):
@@ -84,7 +84,7 @@ def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock
         models.listing(max_age=0)
     clock.pass_(1)
     backend.is_of(ApiVersion.V1)
-    assert models.listing().generation is ApiVersion.V1
+    assert models.listing().api_version is ApiVersion.V1
 
 
 def test_a_generation_is_looked_for_anew_now_and_then(backend, models, clock):
@@ -93,9 +93,9 @@ def test_a_generation_is_looked_for_anew_now_and_then(backend, models, clock):
     backend.is_of(ApiVersion.V1)
     backend.lists(V0, ApiVersion.V0)
     clock.pass_(PROBE_SECONDS - 1)
-    assert models.listing().generation is ApiVersion.V0
+    assert models.listing().api_version is ApiVersion.V0
     clock.pass_(2)
-    assert models.listing(max_age=0).generation is ApiVersion.V1
+    assert models.listing(max_age=0).api_version is ApiVersion.V1
 
 
 def test_a_generation_that_is_gone_is_looked_for_at_once(backend, models, clock):
@@ -103,7 +103,7 @@ def test_a_generation_that_is_gone_is_looked_for_at_once(backend, models, clock)
     models.listing()
     clock.pass_(1)
     backend.is_of(ApiVersion.V0)
-    assert models.listing(max_age=0).generation is ApiVersion.V0
+    assert models.listing(max_age=0).api_version is ApiVersion.V0
 
 
 class CountingQueue(BoundedWaiters):

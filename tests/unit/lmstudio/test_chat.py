@@ -168,7 +168,7 @@ def test_chat_finds_a_model_that_has_just_come(client_of, socket_server):
 
 
 def _aged(listing, seconds):
-    return type(listing)(listing.generation, listing.models, listing.fetched_at - seconds)
+    return type(listing)(listing.api_version, listing.models, listing.requested_at - seconds)
 
 
 def test_chat_without_lm_studio_says_where_it_was_looked_for_and_how_to_get_it(client_of):

@@ -1,4 +1,4 @@
-"""The client as a whole: loading, unloading, embeddings, and which generation can do what."""
+"""The client as a whole: loading, unloading, embeddings, and which api_version can do what."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
 @pytest.fixture
 def mock():
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        for generation in FILES:
-            mock.get(URL + generation.value, json=V1 if generation is ApiVersion.V1 else UNEXPECTED)
+        for api_version in FILES:
+            mock.get(URL + api_version.value, json=V1 if api_version is ApiVersion.V1 else UNEXPECTED)
         yield mock
 
 
@@ -98,10 +98,10 @@ def test_the_list_is_asked_for_again_after_a_change_that_failed(mock, client, wh
     assert client.listing() is not before
 
 
-@pytest.mark.parametrize("generation", [ApiVersion.V0, ApiVersion.OPENAI])
-def test_older_generations_cannot_load_and_say_so(mock, client, generation):
+@pytest.mark.parametrize("api_version", [ApiVersion.V0, ApiVersion.OPENAI])
+def test_older_generations_cannot_load_and_say_so(mock, client, api_version):
     for path in FILES:
-        mock.upsert(responses.GET, URL + path.value, json=LISTS[path] if path is generation else UNEXPECTED)
+        mock.upsert(responses.GET, URL + path.value, json=LISTS[path] if path is api_version else UNEXPECTED)
     with pytest.raises(NotSupported, match=r"cannot load a model over HTTP: that needs LM Studio 0\.4 or later"):
         client.load("m")
     with pytest.raises(NotSupported, match="cannot unload a model over HTTP"):

@@ -183,10 +183,3 @@ def test_answer_that_says_nothing_is_broken(value):
 def test_sizes_that_are_none_are_not_told():
     told = read_download({"status": "downloading", "downloaded_bytes": True, "total_size_bytes": -1, "job_id": 7})
     assert told == Download(status="downloading")
-
-
-def test_download_and_its_status_are_there_one_by_one(studio):
-    server, client = studio(state("downloading"), state("downloading", 7))
-    job = client.start_download("m")
-    assert client.download_status(job.job_id).done_bytes == 7
-    assert server.paths() == [START, STATUS]

@@ -21,8 +21,8 @@ def studio(monkeypatch):
     monkeypatch.setattr(readiness, "SETTLE_SECONDS", 0.0)
     opened = []
 
-    def of(generation="v1", **models):
-        server = FakeLMStudio(version=generation, models=models)
+    def of(api_version="v1", **models):
+        server = FakeLMStudio(version=api_version, models=models)
         server.offers = {}
         opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
         return opened[-1]
@@ -112,9 +112,9 @@ def test_list_that_is_garbled_is_a_warning(studio):
     assert ready.warnings[0].startswith("LM Studio did not list its models, so 'm' may be missing: LM Studio's answer")
 
 
-@pytest.mark.parametrize("generation", ["v0", "openai"])
-def test_old_backend_is_asked_for_a_token_to_load_a_model(studio, generation):
-    server, client = studio(generation, m=None)
+@pytest.mark.parametrize("api_version", ["v0", "openai"])
+def test_old_backend_is_asked_for_a_token_to_load_a_model(studio, api_version):
+    server, client = studio(api_version, m=None)
     client.preload("m")
     assert server.paths() == ["POST /v1/chat/completions"]
     assert server.asked[-1].json["max_tokens"] == 1

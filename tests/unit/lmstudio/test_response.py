@@ -103,9 +103,21 @@ def test_a_body_that_is_cut_is_never_taken_for_whole(client_of, socket_server, a
         exchanged(client_of(server.url))
 
 
-def test_garbled_framing_is_said_to_be_garbled(client_of, socket_server):
-    server = socket_server(reads(lambda peer: (peer.head(transfer_encoding="chunked"), peer.send(b"zz\r\nhello"))))
-    with pytest.raises(BackendProtocolError, match="garbled"):
+GARBLED = {
+    "no number": b"zz\r\nhello",
+    "negative": b"-1\r\nhello",
+    "longer than its size": b"2\r\nhello\r\n0\r\n\r\n",
+    "endless size line": b"1;" + b"x" * 100_000,
+    "no chunks at all": b'data: {"choices":[]}\n\n',
+}
+
+
+@pytest.mark.parametrize("sent", GARBLED.values(), ids=GARBLED.keys())
+def test_malformed_chunks_are_an_error(client_of, socket_server, sent):
+    server = socket_server(
+        reads(lambda peer: (peer.head(transfer_encoding="chunked"), peer.send(sent), peer.sock.close()))
+    )
+    with pytest.raises(BackendProtocolError):
         body_of(client_of(server.url))
 
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut, singly
 
-from flask_shim.lmstudio.completion_events import CallDelta, FunctionDelta
+from flask_shim.lmstudio.completion_events import CallDelta
 from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.translate.answer.tool_calls import CallAssembler
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 
 
 def fragment(arguments=None, name=None, index=0, call_id=None):
-    return CallDelta(index=index, id=call_id, function=FunctionDelta(name, arguments))
+    return CallDelta(index=index, id=call_id, name=name, arguments=arguments)
 
 
 def assembled(*deltas, was_cut=False, offered=(), properties=()):
