@@ -3,9 +3,9 @@
 All protocols are repaired here, after they were translated into OpenAI's chat messages. A history that needs no repair
 is returned equal to what was given, so that a forwarded request keeps its bytes.
 
-The result for a history is a prefix of the result for the same history with more tool calls and results, because
-prompt caches compare from the start: ids are made from positions, arguments keep their text, and nothing moves forward
-over other turns.
+The result for a history is a prefix of the result for its continuation, because prompt caches compare from the start:
+ids are made from positions, arguments keep their text, thinking is kept (templates drop what they do not want), and
+nothing moves forward over other turns.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "tool": 
 
 _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 
-_SYSTEM_ONLY_FIRST = re.compile(r"qwen-?3\.[5-9]|gemma-?[123]\b|mistral|ministral|magistral|devstral", re.I)
-"""Families whose late system turns become user turns. A precaution: their templates were not checked.
+_ALTERNATING = re.compile(r"gemma-?[123]\b|mistral|mixtral|ministral|magistral|devstral", re.I)
+"""Families whose templates reject user turns that follow each other, also behind tool results (mistral-vibe#255)."""
 
-lmstudio-bug-tracker#2218 reports a template that rejects turns whose roles do not alternate.
-"""
+_SYSTEM_FIRST = re.compile(rf"qwen-?3\.[5-9]|{_ALTERNATING.pattern}", re.I)
+"""Families whose templates reject a system turn that is not the first (opencode#16560)."""
 
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.I)
 _TRUE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -43,13 +43,12 @@ def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
     """Return the turns with roles, contents, images, thinking and call ids as LM Studio accepts them.
 
     System turns at the start are joined, because many templates accept one. Later ones stay at their place: LM Studio
-    hands them to the model's template. Where the template of ``model_key`` is known to reject them they become user
-    turns; moving them to the front would invalidate the prompt cache from its first token.
+    hands them to the model's template. What the template of ``model_key`` is known to reject becomes part of the turn
+    before it; moved to the front, it would invalidate the prompt cache from its first token.
     """
     repaired = _join_first_system_turns([_repair_turn(turn) for turn in turns])
-    repaired = list(_move_images_to_user(_drop_old_thinking(repaired)))
-    paired = pair_calls(repaired)
-    return _late_system_as_user(paired) if _SYSTEM_ONLY_FIRST.search(model_key) else paired
+    paired = pair_calls(_move_images_to_user(repaired))
+    return _fit_template(paired, model_key) if _SYSTEM_FIRST.search(model_key) else paired
 
 
 def _repair_turn(turn: Turn) -> Turn:
@@ -64,7 +63,7 @@ def _repair_content(content: Any, role: str, *, has_calls: bool) -> Any:
     if content is None and (has_calls or role == "tool"):
         return ""
     if role == "assistant" and isinstance(content, str):
-        # Templates drop old thinking themselves only where they know its tags.
+        # Templates drop old thinking from the content only where they know its tags.
         return _OLD_THINKING.sub("", content)
     if not isinstance(content, list):
         return content
@@ -115,23 +114,32 @@ def _join_first_system_turns(turns: list[Turn]) -> list[Turn]:
     return [{**turns[0], "content": "\n\n".join(filter(None, texts))}, *turns[end:]]
 
 
-def _late_system_as_user(turns: list[Turn]) -> list[Turn]:
-    return [{**turn, "role": "user"} if at and turn["role"] == "system" else turn for at, turn in enumerate(turns)]
+def _fit_template(turns: Iterable[Turn], model_key: str) -> list[Turn]:
+    """Join late system turns, and in alternating families user turns, to the turn of user or tool before them.
 
-
-def _drop_old_thinking(turns: list[Turn]) -> Iterator[Turn]:
-    """Yield the turns; only those whose calls are being answered keep their thinking, as in most templates.
-
-    A user turn directly behind results belongs to them: Claude Code adds its reminders there.
+    As a user turn of its own behind tool results, a system turn would make templates drop the thinking before it.
     """
-    starts = [at for at, turn in enumerate(turns) if turn["role"] == "user" and turns[at - 1]["role"] != "tool"]
-    last_user = starts[-1] if starts else -1
-    for at, turn in enumerate(turns):
-        is_live = at > last_user and turn.get("tool_calls")
-        if is_live or "reasoning_content" not in turn:
-            yield turn
-        else:
-            yield {name: value for name, value in turn.items() if name != "reasoning_content"}
+    is_alternating = _ALTERNATING.search(model_key) is not None
+    fitted: list[Turn] = []
+    for turn in turns:
+        is_late_system = bool(fitted) and turn["role"] == "system"
+        if is_late_system or (is_alternating and turn["role"] == "user"):
+            content = _joined_content(fitted[-1], turn) if fitted else None
+            if content is not None:
+                fitted[-1] = {**fitted[-1], "content": content}
+                continue
+        fitted.append({**turn, "role": "user"} if is_late_system else turn)
+    return fitted
+
+
+def _joined_content(earlier: Turn, later: Turn) -> Any:
+    """Return the content of both turns, None if they cannot be joined: only user turns may have images."""
+    first, second = earlier.get("content"), later.get("content")
+    if earlier["role"] == "tool" and isinstance(second, list) and not any(map(_is_image, second)):
+        second = _join_texts(second)
+    if isinstance(first, str) and isinstance(second, str) and earlier["role"] in ("user", "tool"):
+        return "\n\n".join(filter(None, (first, second)))
+    return [*_as_parts(first), *_as_parts(second)] if earlier["role"] == "user" else None
 
 
 def _move_images_to_user(turns: Iterable[Turn]) -> Iterator[Turn]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,28 +13,23 @@ from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part,
 
 Block = Mapping[str, Any]
 
-_VOLATILE_LINES = ("x-anthropic-billing-header:",)
-"""Beginnings of a first system line that says nothing to a model."""
+_BILLING_LINE = re.compile(r"x-anthropic-billing-header:[^\n]*\n?")
+"""Claude Code begins a system block with it. Its hash changes with every request, so that no prompt cache would match
+(llama.cpp#20623)."""
 
 
 def to_turns(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
     """Return the whole conversation in its order; raise Ollama's 400 for blocks that lack something."""
     turns = TurnBuilder()
-    turns.system(_texts(_without_billing_line(_blocks(system))))
+    turns.system(_texts(map(_without_billing_line, _blocks(system))))
     for message in messages:
         _add(turns, message)
     return turns.turns
 
 
-def _without_billing_line(blocks: list[Block]) -> list[Block]:
-    """Return the system blocks without a first line that changes with every request.
-
-    Claude Code puts a hash of the request there, so that no prompt cache would match (llama.cpp#20623).
-    """
-    if not blocks or not _text(blocks[0].get("text")).startswith(_VOLATILE_LINES):
-        return blocks
-    rest = _text(blocks[0].get("text")).partition("\n")[2]
-    return [{**blocks[0], "text": rest}, *blocks[1:]]
+def _without_billing_line(block: Block) -> Block:
+    line = _BILLING_LINE.match(_text(block.get("text")))
+    return {**block, "text": block["text"][line.end() :]} if line else block
 
 
 def _add(turns: TurnBuilder, turn: Block) -> None:

@@ -42,14 +42,52 @@ def test_system_turns_at_the_start_are_joined():
     assert repair_history(turns) == [{"role": "system", "content": "Be brief.\n\nBe kind."}, HI]
 
 
+@pytest.mark.parametrize("model", ["qwen/qwen3-8b", "openai/gpt-oss-20b", "google/gemma-4-26b", ""])
+def test_a_later_system_turn_stays_at_its_place(model):
+    turns = [SYSTEM, HI, CALL, RESULT, REMINDER]
+    assert repair_history(turns, model) == turns
+
+
+STRICT = ["qwen/qwen3.5-9b", "qwen3.6-35b-a3b", "google/gemma-3-12b", "mistralai/devstral-small-2507"]
+
+
+@pytest.mark.parametrize("model", STRICT)
+def test_a_later_system_turn_joins_the_turn_before_it(model):
+    reminder = REMINDER["content"]
+    assert repair_history([SYSTEM, HI, REMINDER, CALL, RESULT, REMINDER, REMINDER], model) == [
+        SYSTEM,
+        {**HI, "content": f"hi\n\n{reminder}"},
+        CALL,
+        {**RESULT, "content": f"a door\n\n{reminder}\n\n{reminder}"},
+    ]
+
+
+@pytest.mark.parametrize("model", STRICT)
+def test_a_system_turn_behind_an_answer_becomes_a_user_turn(model):
+    done = {"role": "assistant", "content": "Done."}
+    assert repair_history([HI, done, REMINDER], model)[-1] == {"role": "user", "content": REMINDER["content"]}
+
+
+@pytest.mark.parametrize("model", STRICT)
+def test_a_system_turn_joins_the_images_before_it(model):
+    seen = {**RESULT, "content": [text_part("a door"), PNG]}
+    *_, shown = repair_history([HI, CALL, seen, REMINDER], model)
+    assert shown == {"role": "user", "content": [PNG, text_part(REMINDER["content"])]}
+
+
 @pytest.mark.parametrize(
-    ("model", "role"),
-    [("qwen/qwen3-8b", "system"), ("qwen/qwen3.5-9b", "user"), ("mistralai/devstral-small", "user"), ("", "system")],
+    ("user", "joined"),
+    [
+        (HI, "a door\n\nhi"),
+        ({"role": "user", "content": [text_part("hi"), text_part(" you")]}, "a door\n\nhi you"),
+    ],
 )
-def test_a_later_system_turn_stays_at_its_place(model, role):
-    turns = repair_history([SYSTEM, HI, CALL, RESULT, REMINDER], model)
-    assert turns[-1] == {**REMINDER, "role": role}
-    assert turns[0] == SYSTEM
+def test_user_turns_are_joined_where_roles_must_alternate(user, joined):
+    assert repair_history([HI, CALL, RESULT, user], "devstral")[2:] == [{**RESULT, "content": joined}]
+    assert repair_history([HI, CALL, RESULT, user], "qwen3.5-9b")[2:] == [RESULT, user]
+    assert repair_history([HI, {"role": "user", "content": [PNG]}], "gemma-3-4b") == [
+        {"role": "user", "content": [text_part("hi"), PNG]}
+    ]
 
 
 def test_a_history_is_a_prefix_of_its_continuation():
@@ -98,9 +136,6 @@ def test_arguments_are_json_text(arguments, sent):
     assert turn["tool_calls"][0]["function"]["arguments"] == sent
 
 
-@pytest.mark.parametrize(
-    ("later", "is_kept"),
-    [([RESULT], True), ([RESULT, HI], True), ([RESULT, {"role": "assistant", "content": "Done."}, HI], False)],
-)
-def test_thinking_is_kept_while_its_calls_are_answered(later, is_kept):
-    assert ("reasoning_content" in repair_history([HI, CALL, *later])[1]) is is_kept
+@pytest.mark.parametrize("later", [[RESULT], [RESULT, HI], [RESULT, {"role": "assistant", "content": "Done."}, HI]])
+def test_thinking_is_kept_whatever_follows(later):
+    assert repair_history([HI, CALL, *later])[1] == CALL

@@ -253,6 +253,7 @@ BILLING = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli;
         ([{"type": "text", "text": BILLING}], None),
         (f"{BILLING}\nYou are Claude Code.", "You are Claude Code."),
         ([{"type": "text", "text": BILLING}, {"type": "text", "text": "Be brief."}], "Be brief."),
+        ([{"type": "text", "text": "Be brief."}, {"type": "text", "text": f"{BILLING}\nWell."}], "Be brief.\n\nWell."),
         (f"Never send {BILLING}", f"Never send {BILLING}"),
     ],
 )
