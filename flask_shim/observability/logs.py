@@ -14,7 +14,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from flask_shim.config import Config, ConfigError
-from flask_shim.observability.log_thread import LogThread
+from flask_shim.observability.log_queue import QueuedHandler
 from flask_shim.observability.request_context import current_id
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def configure(config: Config) -> bool:
     if root.handlers:
         return False
     for target in (*_console(), *_file(config)):
-        handler = LogThread(target)
+        handler = QueuedHandler(target)
         handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
         root.addHandler(handler)
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
@@ -60,7 +60,7 @@ def configure(config: Config) -> bool:
 
 def flush() -> bool:
     """Wait until the log so far is written, as far as that goes in time; tell whether it is."""
-    ours = (handler for handler in logging.getLogger().handlers if isinstance(handler, LogThread))
+    ours = (handler for handler in logging.getLogger().handlers if isinstance(handler, QueuedHandler))
     return not [handler for handler in ours if not handler.is_written()]  # every one, not only up to the first
 
 

@@ -1,13 +1,9 @@
-"""Numbers for Prometheus at ``/metrics``: what was asked, how it ended, how long models took.
-
-Every process counts for itself. Where several serve the port (SHIM_WORKERS), each sample carries the ``pid`` of the
-one that answered the scrape, so that the counters of different processes are different series and sum up right.
-"""
+"""Metrics for Prometheus at ``/metrics``: requests, their outcomes, tokens and times by model."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from itertools import chain
 from typing import Protocol
 
 from flask import Flask, Response, request
@@ -20,6 +16,8 @@ from flask_shim.observability.access_log import Recorder, recorder_of
 from flask_shim.observability.request_context import CLIENT_DISCONNECTED, RequestRecord
 
 PATH = "/metrics"
+
+_KEY = "flask_shim.metrics"
 
 OTHER = "other"
 """The label of whatever clients could make up: unknown paths and methods, and models beyond the first hundred."""
@@ -55,24 +53,32 @@ def init_app(app: Flask, config: Config, slots: Slots, backend: Backend) -> Metr
     if not config.metrics:
         return None
     recorder = recorder_of(app)
-    metrics = Metrics(recorder, slots, backend)
+    metrics = app.extensions[_KEY] = Metrics(recorder, slots, backend)
     recorder.observers.append(metrics.count)
-    shown: Collector = PerProcess(metrics.registry) if config.workers > 1 else metrics.registry
 
     def show() -> Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(shown), content_type=content_type)
+        return Response(encode(metrics.shown), content_type=content_type)
 
     app.add_url_rule(PATH, "metrics", show, methods=["GET"])
+    return metrics
+
+
+def metrics_of(app: Flask) -> Metrics | None:
+    """Return the metrics of ``app``, None if they are off."""
+    metrics: Metrics | None = app.extensions.get(_KEY)
     return metrics
 
 
 class Metrics:
     """The counters of one application."""
 
+    shown: Collector
+    """What a scrape reads: the registry, or the metrics of several workers."""
+
     def __init__(self, recorder: Recorder, slots: Slots, backend: Backend) -> None:
         """Begin at zero, in a registry of its own."""
-        registry = self.registry = CollectorRegistry()
+        registry = self.registry = self.shown = CollectorRegistry()
         ProcessCollector(registry=registry)
         by_model = ("model",)
         self.requests = Counter("shim_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
@@ -136,19 +142,32 @@ class Metrics:
         return model
 
 
-class PerProcess(Collector):
-    """A registry whose samples say which process they are of."""
+class WorkerMetrics(Collector):
+    """The metrics of all workers of a server; the label ``worker`` of a sample has the number of its worker."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Show ``registry``."""
+    def __init__(
+        self, registry: CollectorRegistry, number: int, collect_others: Callable[[], Iterable[Metric]]
+    ) -> None:
+        """Show the ``registry`` of worker ``number`` and what ``collect_others`` returns."""
         self._registry = registry
+        self._number = number
+        self._collect_others = collect_others
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics with the label added."""
-        pid = str(os.getpid())
+    def collect_own(self) -> Iterator[Metric]:
+        """Yield the metrics of this worker."""
         for metric in self._registry.collect():
-            metric.samples = [sample._replace(labels={**sample.labels, "pid": pid}) for sample in metric.samples]
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "worker": str(self._number)}) for sample in metric.samples
+            ]
             yield metric
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of all workers; the samples of one metric follow each other, as the format requires."""
+        metrics: dict[str, Metric] = {}
+        for metric in chain(self.collect_own(), self._collect_others()):
+            if metrics.setdefault(metric.name, metric) is not metric:
+                metrics[metric.name].samples += metric.samples
+        return metrics.values()
 
 
 def _streams(recorder: Recorder) -> int:

@@ -27,6 +27,7 @@ from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
 from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS
+from flask_shim.serving.metrics_exchange import exchange_addresses
 from flask_shim.serving.server import THREADS_SECONDS
 from flask_shim.serving.signals import stop_signals
 
@@ -53,6 +54,8 @@ class WorkerConfig(NamedTuple):
     config: Config
     listeners: tuple[tuple[int, socket.AddressFamily], ...]
     """Descriptor (on Windows: handle) and family of each; the process inherits them under the same numbers."""
+    metrics_addresses: tuple[str, ...]
+    """Where each worker sends its metrics, the first worker first."""
 
 
 @dataclass(slots=True)
@@ -101,10 +104,12 @@ class Supervisor:
         self._events: SimpleQueue[int] = SimpleQueue()
         self._members: dict[int, Worker] = {}
         self._due: dict[int, float] = {}
+        self._metrics_addresses: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Serve until a stop signal has been obeyed."""
-        with stop_signals(lambda: self._events.put(STOP), self._kill):
+        addresses = exchange_addresses(self._config.workers)
+        with stop_signals(lambda: self._events.put(STOP), self._kill), addresses as self._metrics_addresses:
             for number in range(1, self._config.workers + 1):
                 self._start(number)
             while (number := self._next_event()) != STOP:
@@ -137,7 +142,8 @@ class Supervisor:
         self._members[number] = Worker(number, process, time.monotonic(), before.failures if before else 0)
         numbers = tuple((listener.fileno(), listener.family) for listener in self._listeners)
         try:
-            pickle.dump(WorkerConfig(number, share_of(self._config, number), numbers), _stdin(process))
+            part = share_of(self._config, number)
+            pickle.dump(WorkerConfig(number, part, numbers, self._metrics_addresses), _stdin(process))
             _stdin(process).flush()
         except OSError as exc:
             log.warning("worker=%d took no orders: %s", number, exc)  # the thread below logs its end

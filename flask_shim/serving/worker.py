@@ -10,12 +10,17 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
+
+from flask import Flask
 
 from flask_shim.app import create_app
 from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
+from flask_shim.observability.metrics import WorkerMetrics, metrics_of
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
+from flask_shim.serving.metrics_exchange import collect_from, serve_metrics
 from flask_shim.serving.server import Server
 from flask_shim.serving.signals import IGNORED, STOPPING
 from flask_shim.serving.supervisor import WorkerConfig
@@ -29,6 +34,7 @@ def main() -> None:
     logs.configure(errand.config)
     app = create_app(errand.config)
     services = services_of(app)
+    _share_metrics(app, errand)
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in errand.listeners]
     server = Server(app, errand.config, listeners)
     stop = _once(lambda: drain(services, server))
@@ -39,6 +45,17 @@ def main() -> None:
         server.run()
     services.close()
     logs.finish()
+
+
+def _share_metrics(app: Flask, errand: WorkerConfig) -> None:
+    """Answer the scrapes of the other workers, and ask them for their metrics when this worker is scraped."""
+    metrics = metrics_of(app)
+    if metrics is None:
+        return
+    addresses = list(errand.metrics_addresses)
+    own = addresses.pop(errand.number - 1)
+    metrics.shown = workers = WorkerMetrics(metrics.registry, errand.number, partial(collect_from, addresses))
+    serve_metrics(own, workers.collect_own)
 
 
 def _wait_for_the_end(stop: Callable[[], None]) -> None:

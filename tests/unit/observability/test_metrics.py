@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import pytest
@@ -15,7 +14,7 @@ from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
 from flask_shim.models.slots import Slots
 from flask_shim.observability import access_log, metrics
-from flask_shim.observability.metrics import MOST_MODELS, OTHER
+from flask_shim.observability.metrics import MOST_MODELS, OTHER, WorkerMetrics
 from flask_shim.observability.request_context import RequestRecord, current
 
 KEY = "a-key"
@@ -187,16 +186,22 @@ def test_requests_on_many_threads_are_all_counted(shim):
     assert shim.value("shim_requests_total", route="/models/<name>", method="GET", status="200") == 100
 
 
-def test_one_of_several_processes_says_which_it_is():
-    shim = Shim(workers=2)
-    shim.metrics.count(generated(tokens_out=3))
-    pid = str(os.getpid())
-    assert shim.value("shim_generated_tokens_total", model="tiny", pid=pid) == 3
-    assert all(("pid", pid) in key for key in shim.read())
+def test_several_workers_are_told_apart_in_one_answer(shim):
+    other = Shim()
+    for tokens, each in ((3, shim), (5, other)):
+        each.metrics.count(generated(tokens_out=tokens))
+    theirs = WorkerMetrics(other.metrics.registry, 2, list)
+    shim.metrics.shown = WorkerMetrics(shim.metrics.registry, 1, theirs.collect_own)
+    assert shim.value("shim_generated_tokens_total", model="tiny", worker="1") == 3
+    assert shim.value("shim_generated_tokens_total", model="tiny", worker="2") == 5
+    assert shim.value("shim_generations_limit", worker="2") == 3
+    assert {dict(key[1:])["worker"] for key in shim.read()} == {"1", "2"}
+    text = shim.client.get("/metrics", buffered=True).text
+    assert text.count("# TYPE shim_generated_tokens_total ") == 1
 
 
 def test_a_process_on_its_own_needs_no_such_label(shim):
-    assert not any(label[0] == "pid" for key in shim.read() for label in key[1:])
+    assert not any(label[0] == "worker" for key in shim.read() for label in key[1:])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Logging does not wait for the target of the log, and lost lines are reported."""
+"""Logging does not wait for its target, and lost lines are reported."""
 
 from __future__ import annotations
 
@@ -11,30 +11,26 @@ import pytest
 from support.demo import Shim
 from support.raw_http import exchange
 
-from flask_shim.observability import log_thread
-from flask_shim.observability.log_thread import LogThread
+from flask_shim.observability import log_queue
+from flask_shim.observability.log_queue import QueuedHandler
 
 
 class Console(logging.Handler):
-    """A place that takes lines only while it is not marked; ``writes`` is what each write brought."""
+    """A target that accepts lines only while no text in it is marked."""
 
     def __init__(self):
         super().__init__()
         self.unmarked = threading.Event()
         self.unmarked.set()
         self.stuck = threading.Event()
-        self.writes = []
+        self.lines = []
         self.is_closed = False
 
     def emit(self, record):
         if not self.unmarked.is_set():
             self.stuck.set()
             assert self.unmarked.wait(20)
-        self.writes.append(self.format(record))
-
-    @property
-    def lines(self):
-        return "\n".join(self.writes).splitlines()
+        self.lines.append(self.format(record))
 
     def close(self):
         self.is_closed = True
@@ -48,8 +44,8 @@ def console():
 
 @pytest.fixture
 def logger(console):
-    """Return a logger of its own whose lines a thread writes to ``console``."""
-    made, handler = logging.getLogger("test of the log's thread"), LogThread(console)
+    """A logger whose records a QueuedHandler writes to ``console``."""
+    made, handler = logging.getLogger("test of the log queue"), QueuedHandler(console)
     made.setLevel(logging.INFO)
     made.propagate = False
     made.addHandler(handler)
@@ -72,15 +68,7 @@ def test_every_line_is_there_at_the_end_in_its_order(logger, console):
     assert console.is_closed
 
 
-def test_lines_that_come_together_are_written_together(logger, console):
-    for number in range(1000):
-        logger.info("line %d", number)
-    end(logger)
-    assert len(console.writes) < 100
-    assert all(len(write) < 2 * log_thread._MOST_TOGETHER for write in console.writes)
-
-
-def test_flushing_waits_for_what_was_said_before(logger, console):
+def test_flush_waits_for_earlier_records(logger, console):
     for number in range(3):
         logger.info("line %d", number)
         logger.handlers[0].flush()
@@ -109,23 +97,23 @@ def test_lines_of_many_threads_stay_whole(logger, console):
         assert [line for line in console.lines if line[0] == name] == [f"{name} {number}" for number in range(200)]
 
 
-def test_nobody_waits_for_a_console_that_stands_still_and_what_is_lost_is_counted(
-    logger, console, monkeypatch, caplog, until
-):
-    monkeypatch.setattr(log_thread, "MOST_WAITING", 100)
+def test_full_queue_drops_and_counts_without_waiting(logger, console, monkeypatch, caplog, until):
+    monkeypatch.setattr(log_queue, "MAX_WAITING", 100)
     console.unmarked.clear()
     logger.info("first")
     assert console.stuck.wait(10)
     for number in range(150):
         logger.info("line %d", number)
     console.unmarked.set()
-    until(lambda: "lines lost n=50" in caplog.messages)
+    until(lambda: console.lines[-1:] == ["line 99"])
+    logger.info("last")
     end(logger)
-    assert console.lines == ["first", *(f"line {number}" for number in range(100))]
+    assert console.lines == ["first", *(f"line {number}" for number in range(100)), "last"]
+    assert "lines lost n=50" in caplog.messages
 
 
-def test_the_end_does_not_wait_for_ever(logger, console, monkeypatch):
-    monkeypatch.setattr(log_thread, "CLOSE_SECONDS", 0.1)
+def test_closing_does_not_wait_for_a_stuck_console(logger, console, monkeypatch):
+    monkeypatch.setattr(log_queue, "CLOSE_SECONDS", 0.1)
     console.unmarked.clear()
     logger.info("x")
     assert console.stuck.wait(10)
@@ -133,7 +121,7 @@ def test_the_end_does_not_wait_for_ever(logger, console, monkeypatch):
     assert not console.is_closed
 
 
-def test_a_record_that_cannot_be_told_costs_only_itself(logger, console, capsys):
+def test_record_that_cannot_be_formatted_costs_only_itself(logger, console, capsys):
     logger.handlers[0].handle(logging.LogRecord("x", logging.INFO, "", 1, "%d", ("no number",), None))
     logger.info("after")
     end(logger)
@@ -142,7 +130,7 @@ def test_a_record_that_cannot_be_told_costs_only_itself(logger, console, capsys)
 
 
 class FullDisk(Console):
-    """A place that takes nothing while it is full."""
+    """A target that fails while it is full."""
 
     is_full = True
 
@@ -155,9 +143,9 @@ class FullDisk(Console):
             self.handleError(record)
 
 
-def test_a_full_disk_is_told_once_and_costs_only_lines(capsys, caplog, until):
+def test_full_disk_is_reported_once_and_its_lines_are_counted(capsys, caplog):
     disk = FullDisk()
-    handler = LogThread(disk)
+    handler = QueuedHandler(disk)
     for number in range(3):
         handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
         handler.flush()
@@ -165,16 +153,18 @@ def test_a_full_disk_is_told_once_and_costs_only_lines(capsys, caplog, until):
         f"the log can't be written to {disk}"
     ]
     disk.is_full = False
-    handler.handle(logging.makeLogRecord({"msg": "after"}))
-    until(lambda: "lines lost n=3" in caplog.messages)
+    for line in ("after", "later"):
+        handler.handle(logging.makeLogRecord({"msg": line}))
+        handler.flush()
     handler.close()
-    assert disk.lines == ["after"]
+    assert disk.lines == ["after", "later"]
+    assert [message for message in caplog.messages if message.startswith("lines lost")] == ["lines lost n=3"]
     assert capsys.readouterr().err == ""
 
 
-def test_a_place_that_stands_still_keeps_no_line_from_another(console, until):
+def test_stuck_console_does_not_delay_another_target(console, until):
     file = Console()
-    handlers = [LogThread(console), LogThread(file)]
+    handlers = [QueuedHandler(console), QueuedHandler(file)]
     console.unmarked.clear()
     for number in range(3):
         for handler in handlers:
@@ -205,9 +195,9 @@ def test_a_process_that_ends_has_written_its_log(end):
     assert written == [str(number) for number in range(300)]
 
 
-def test_a_shim_whose_console_stands_still_goes_on_answering(tmp_path, console):
+def test_shim_with_a_stuck_console_keeps_answering(tmp_path, console):
     root = logging.getLogger()
-    handler = LogThread(console)
+    handler = QueuedHandler(console)
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -1,0 +1,95 @@
+"""Write the log on a thread, so that requests never wait for a console, a pipe or a disk.
+
+A Windows console blocks its writers while text in it is marked, and so does a pipe that is not read.
+"""
+
+from __future__ import annotations
+
+import logging
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
+from threading import Event
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 20_000
+"""Records that wait for a target that accepts none; further ones are dropped and counted."""
+
+CLOSE_SECONDS = 2.0
+"""How long the end of the process waits for the log to be written."""
+
+
+class QueuedHandler(QueueHandler):
+    """Format records in the thread that logs, and write them to ``target`` in another one.
+
+    Every target has its own queue and thread, so that one that is stuck does not delay the others.
+    """
+
+    queue: SimpleQueue[Any]
+
+    def __init__(self, target: logging.Handler) -> None:
+        """Take over ``target``; closing this handler closes it."""
+        # Not queue.Queue: a destructor that logs while this thread holds its mutex would wait for itself.
+        super().__init__(SimpleQueue())
+        self.target = target
+        self._dropped = 0
+        self._reported = 0
+        self._is_closed = False
+        self._writer = _Writer(self.queue, target)
+        self._writer.start()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a formatted record, or count it if the queue is full; the handler's lock is held."""
+        if self.queue.qsize() >= MAX_WAITING:
+            self._dropped += 1
+            return
+        self.queue.put_nowait(record)
+        lost = self._dropped + self._writer.failures - self._reported
+        if lost and not self._writer.is_failing:
+            self._reported += lost
+            log.warning("lines lost n=%d", lost)
+
+    def flush(self) -> None:
+        """Wait until all records so far are written, at most ``CLOSE_SECONDS``."""
+        self.is_written()
+
+    def is_written(self) -> bool:
+        """Wait as :meth:`flush` does, and return whether they are written."""
+        if self._is_closed:
+            return True
+        written = Event()
+        self.queue.put_nowait(written)
+        return written.wait(CLOSE_SECONDS)
+
+    def close(self) -> None:
+        """Write what waits and close the target; :func:`logging.shutdown` calls this at exit."""
+        if not self._is_closed and self.is_written():
+            self._is_closed = True
+            self._writer.stop()  # waits without a limit, so only when the target accepts records
+            self.target.close()
+        super().close()
+
+
+class _Writer(QueueListener):
+    """Write records to one target, and set the events that wait between them."""
+
+    def __init__(self, queue: Any, target: logging.Handler) -> None:
+        super().__init__(queue, target)
+        self.failures = 0
+        self.is_failing = False
+        self._target = target
+        target.handleError = self._note_failure  # type: ignore[assignment, method-assign]  # else a full disk prints tracebacks
+
+    def handle(self, record: logging.LogRecord | Event) -> None:
+        if isinstance(record, Event):
+            record.set()
+            return
+        before = self.failures
+        super().handle(record)
+        self.is_failing = self.failures > before
+
+    def _note_failure(self, _: logging.LogRecord) -> None:
+        self.failures += 1
+        if not self.is_failing:
+            log.error("the log can't be written to %s", self._target)
