@@ -105,7 +105,8 @@ _KINDS: tuple[tuple[re.Pattern[str], type[ShimError]], ...] = (
         re.compile(
             r"does not support images|(image|audio) input is not supported|base64 encoded image|load image or audio"
             r"|jinja|JSON schema|unable to generate parser|parse grammar|initialize samplers"
-            r"|failed to parse (tools|messages|tool call arguments)",
+            r"|failed to parse (tools|messages|tool call arguments)"
+            r"|is not iterable",  # "messages" that is no list (lmstudio-bug-tracker#377)
             re.I,
         ),
         BackendRequestError,

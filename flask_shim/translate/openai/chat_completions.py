@@ -44,14 +44,19 @@ def _repair_response_format(payload: Payload) -> None:
 
 
 def _repair_tool_choice(payload: Payload) -> None:
-    """Offer only the chosen tool and require a call: LM Studio accepts no objects here."""
+    """Offer only the chosen or allowed tools, and name the mode: LM Studio rejects objects (page-agent#613)."""
     choice = payload["tool_choice"]
     if not isinstance(choice, Mapping):
         return
-    name = _tool_name(choice)
-    payload["tool_choice"] = "required"
-    if isinstance(payload.get("tools"), list) and name:
-        payload["tools"] = [tool for tool in payload["tools"] if _tool_name(tool) == name] or payload["tools"]
+    allowed = choice.get("allowed_tools")
+    if isinstance(allowed, Mapping):
+        mode, chosen = allowed.get("mode"), allowed.get("tools")
+    else:
+        mode, chosen = choice.get("type"), [choice]
+    payload["tool_choice"] = mode if mode in ("auto", "none") else "required"
+    names = {_tool_name(tool) for tool in chosen} - {None} if isinstance(chosen, list) else set()
+    if isinstance(payload.get("tools"), list) and names:
+        payload["tools"] = [tool for tool in payload["tools"] if _tool_name(tool) in names] or payload["tools"]
 
 
 def _tool_name(tool: Any) -> Any:

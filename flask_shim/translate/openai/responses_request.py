@@ -91,7 +91,7 @@ def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> P
         "ttl": to_ttl(None, defaults),
     }
     if request.functions:
-        payload["tools"] = [_tool(tool) for tool in _allowed(request)]
+        payload["tools"] = [_tool(tool) for tool in request.functions]
         payload["tool_choice"] = _tool_choice(request.tool_choice)
         payload["parallel_tool_calls"] = request.parallel_tool_calls
     return adapt(payload, model)
@@ -100,15 +100,6 @@ def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> P
 def _tool(tool: Mapping[str, Any]) -> Payload:
     given = {name: tool.get(name) for name in ("name", "description", "parameters")}
     return {"type": "function", "function": {name: value for name, value in given.items() if value is not None}}
-
-
-def _allowed(request: ResponsesRequest) -> tuple[Mapping[str, Any], ...]:
-    """Return the functions that may be called, all of them by default."""
-    choice, functions = request.tool_choice, request.functions
-    if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
-        return functions
-    names = [_chosen_name(tool) for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
-    return tuple(tool for tool in functions if tool["name"] in names) or functions
 
 
 def _chosen_name(choice: Mapping[str, Any]) -> str:
@@ -120,7 +111,8 @@ def _tool_choice(choice: Any) -> Any:
     if not isinstance(choice, Mapping):
         return choice
     if choice.get("type") == "allowed_tools":
-        return choice.get("mode")
+        tools = [{"name": _chosen_name(tool)} for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
+        return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": tools}}
     return {"type": "function", "name": _chosen_name(choice)} if choice.get("type") in ("function", "custom") else None
 
 

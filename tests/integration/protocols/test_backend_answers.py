@@ -146,6 +146,10 @@ REJECTIONS = {
         "messages[0].content",
     ),
     "refused with text only": (refusal("400 Bad Request", "Invalid 'messages' in payload"), "Invalid 'messages'"),
+    "server error for a wrong type": (
+        refusal("500 Internal Server Error", "[Server Error] _0x48eeaf is not iterable"),
+        "is not iterable",
+    ),
     "unprocessable": (refusal("422 Unprocessable Entity", {"message": "tools.0 is wrong"}), "tools.0"),
 }
 

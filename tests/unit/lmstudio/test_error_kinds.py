@@ -49,6 +49,7 @@ OVERFLOWS = [
     ),
 ]
 REQUEST_FAULTS = [
+    "[Server Error] _0x48eeaf is not iterable",
     "'url' field must be a base64 encoded image.",
     "Model does not support images. Please use a model that does.",
     'Error rendering prompt with jinja template: "x".\n\nThis is usually an issue with the model\'s prompt template.',

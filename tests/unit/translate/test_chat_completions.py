@@ -89,6 +89,26 @@ def test_a_tool_to_be_called_is_the_only_one_offered(choice, tools):
     assert (payload["tool_choice"], payload["tools"]) == ("required", tools)
 
 
+CHOSEN = [{"type": "function", "function": {"name": "get_time"}}]
+
+
+@pytest.mark.parametrize(
+    ("choice", "mode", "tools"),
+    [
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": CHOSEN}}, "auto", [TIME]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": CHOSEN}}, "required", [TIME]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}, "auto", [WEATHER, TIME]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": 5}}, "auto", [WEATHER, TIME]),
+        ({"type": "auto"}, "auto", [WEATHER, TIME]),
+        ({"type": "none"}, "none", [WEATHER, TIME]),
+        ({"type": "any"}, "required", [WEATHER, TIME]),
+    ],
+)
+def test_mode_of_a_tool_choice_is_kept(choice, mode, tools):
+    payload = adapted(tools=[WEATHER, TIME], tool_choice=choice)
+    assert (payload["tool_choice"], payload["tools"]) == (mode, tools)
+
+
 @pytest.mark.parametrize("choice", ["auto", "none", "required"])
 def test_choices_in_one_word_stay(choice):
     assert adapted(tool_choice=choice, tools=[WEATHER]) == {"tool_choice": choice, "tools": [WEATHER]}
