@@ -42,11 +42,12 @@ def request_embeddings(
     is_disconnected: Callable[[], bool],
     *,
     truncate: bool = True,
+    num_ctx: int | None = None,
 ) -> EmbeddingResult:
     """Request the vectors of ``payload["input"]``, which needs no model name, and wait for all of them.
 
-    Without ``truncate``, texts that are certainly too long raise BadRequest once the model is loaded. The backend sends
-    nothing between a load and its answer, so all of that time counts as loading.
+    Without ``truncate``, texts that certainly exceed the model's context or ``num_ctx`` raise BadRequest once the model
+    is loaded. The backend sends nothing between a load and its answer, so all of that time counts as loading.
     """
     started_ns = time.perf_counter_ns()
     target = requirements.target
@@ -55,7 +56,8 @@ def request_embeddings(
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
     with manager.use(requirements, is_disconnected) as use:
         if not truncate:
-            check_lengths(inputs, _context_length(manager.backend, target))
+            lengths = (num_ctx, _context_length(manager.backend, target))
+            check_lengths(inputs, min((length for length in lengths if length is not None), default=None))
         ready_ns = time.perf_counter_ns()
         answer = use.send(lambda named: _embed(manager.backend, target, named, use.call), payload)
     ended_ns = time.perf_counter_ns()

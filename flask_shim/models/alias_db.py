@@ -20,8 +20,8 @@ from marshmallow import ValidationError
 from flask_shim.schemas.messages import messages
 from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
 
-SCHEMA = 1
-"""Stored in the file as its user_version."""
+SCHEMA = 2
+"""Stored in the file as its user_version. Version 1 has no ``config``; the first change of such a file adds it."""
 
 BUSY_SECONDS = 10.0
 """How long a change waits for another process or thread to release the lock."""
@@ -33,7 +33,10 @@ T = TypeVar("T")
 
 Change = Callable[[sqlite3.Connection], T]
 
-_COLUMNS = ("key", "name", "base", "parent", "system", "template", "license", "parameters", "messages", "created_ns")
+_COLUMNS = (
+    *("key", "name", "base", "parent", "system", "template", "license", "parameters", "messages", "created_ns"),
+    "config",
+)
 _CREATE = """
     CREATE TABLE aliases (
         key TEXT PRIMARY KEY,
@@ -45,14 +48,16 @@ _CREATE = """
         license TEXT NOT NULL,     -- a JSON array of texts
         parameters TEXT NOT NULL,  -- a JSON object
         messages TEXT NOT NULL,    -- a JSON array of turns, as in Ollama's API
-        created_ns INTEGER NOT NULL
+        created_ns INTEGER NOT NULL,
+        config TEXT NOT NULL       -- a JSON object of texts
     ) WITHOUT ROWID
 """
+_ADD_CONFIG = "ALTER TABLE aliases ADD COLUMN config TEXT NOT NULL DEFAULT '{}'"
 _TURNS = messages()
 
 _SELECT = "SELECT * FROM aliases ORDER BY key"
 _SPELLING = "SELECT name FROM aliases WHERE key = ?"
-_REPLACE = "REPLACE INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "REPLACE INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM aliases WHERE key = ?"
 
 
@@ -82,7 +87,9 @@ def change(path: Path, work: Change[T]) -> T:
         db.execute("BEGIN IMMEDIATE")
         if _is_new(db, is_empty=is_empty):
             db.execute(_CREATE)
-            db.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif _version_of(db) == 1:
+            db.execute(_ADD_CONFIG)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
         result = work(db)
         db.execute("COMMIT")
     return result
@@ -132,13 +139,17 @@ def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
 
 def _is_new(db: sqlite3.Connection, *, is_empty: bool) -> bool:
     """Return whether nothing was written to the file yet; raise AliasDatabaseError if its content is not ours."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
     columns = tuple(row[1] for row in db.execute("PRAGMA table_info(aliases)"))
-    if version == SCHEMA and columns == _COLUMNS:
+    if columns == {1: _COLUMNS[:-1], SCHEMA: _COLUMNS}.get(_version_of(db)):
         return False
     if is_empty:  # by its size: SQLite itself treats any file of less than 512 bytes as empty, and overwrites it
         return True
     raise AliasDatabaseError(f"it does not hold aliases in version {SCHEMA} of their form")
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def _to_row(alias: Alias, name: str) -> tuple[Any, ...]:
@@ -153,11 +164,12 @@ def _to_row(alias: Alias, name: str) -> tuple[Any, ...]:
         to_json(alias.parameters).decode(),
         messages_to_json(alias.messages).decode(),
         alias.created_ns,
+        to_json(alias.config).decode(),
     )
 
 
 def _to_alias(row: tuple[Any, ...]) -> Alias:
-    _, name, base, parent, system, template, license_, parameters, turns, created_ns = row
+    _, name, base, parent, system, template, license_, parameters, turns, created_ns, *config = row
     return Alias(
         name=name,
         base=base,
@@ -168,4 +180,5 @@ def _to_alias(row: tuple[Any, ...]) -> Alias:
         license=tuple(orjson.loads(license_)),
         parameters=orjson.loads(parameters),
         messages=_TURNS.deserialize(orjson.loads(turns)),
+        config=orjson.loads(config[0]) if config else {},
     )

@@ -40,6 +40,8 @@ SHAPES: dict[type[Field[Any]], Shape] = {
     ollama_fields.FormatValue: {"anyOf": [{"const": "json"}, _ANY_OBJECT]},
     messages.Arguments: _ANY_OBJECT,
     tools.Properties: {"type": "object", "additionalProperties": _ANY_OBJECT},
+    tools.ToolProperty: _ANY_OBJECT,
+    tools.PropertyType: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
     responses_and_messages.Input: _TEXT_OR_PARTS,
     responses_and_messages.System: _TEXT_OR_PARTS,
     service_schemas.Image: {

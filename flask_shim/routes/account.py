@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
-from flask_shim.errors import Forbidden
+from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.services import services
 from flask_shim.translate.ollama.recommendations import to_recommendations
 
@@ -36,14 +36,20 @@ def signout(key: str = "") -> Response:  # noqa: ARG001  no key is known
 
 @bp.post("/api/experimental/web_search")
 def web_search() -> Response:
-    """Refuse what only ollama.com can do."""
-    raise Forbidden("ollama cloud is disabled: web search is unavailable")
+    """Reject what only ollama.com can do."""
+    raise _cloud_error("web search")
 
 
 @bp.post("/api/experimental/web_fetch")
 def web_fetch() -> Response:
-    """Refuse what only ollama.com can do."""
-    raise Forbidden("ollama cloud is disabled: web fetch is unavailable")
+    """Reject what only ollama.com can do."""
+    raise _cloud_error("web fetch")
+
+
+def _cloud_error(operation: str) -> Exception:
+    if not request.get_data(cache=False).strip():
+        return BadRequest("missing request body")
+    return Forbidden(f"ollama cloud is disabled: {operation} is unavailable")
 
 
 @bp.get("/api/experimental/model-recommendations")

@@ -30,6 +30,7 @@ _DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
 
 NO_FILES = "LM Studio takes no model files over HTTP: put them into its models folder, or use the models it has"
 NO_ADAPTERS = "LM Studio applies no adapters"
+NO_REMOTES = "LM Studio runs no models of other servers: leave out remote_host"
 NO_QUANTIZING = "LM Studio does not quantize models: download the quantization that is wanted"
 NO_DELETING = "LM Studio's own files can only be deleted in LM Studio"
 NO_PUSHING = "LM Studio has no registry that models could be pushed to"
@@ -60,7 +61,7 @@ def copy() -> Response:
     """Create an alias of a model, or copy an alias."""
     services().manager.check_may_change()
     api_request = load_copy(request.get_data(cache=False))
-    if not is_valid(api_request.source):
+    if not is_valid(api_request.source) or split_source(api_request.source)[1] is Source.CLOUD:
         raise BadRequest(f"source {go_quote(api_request.source)} is invalid")
     if not is_alias_name(api_request.destination):
         raise BadRequest(f"destination {go_quote(api_request.destination)} is invalid")
@@ -108,11 +109,15 @@ def blob(digest: str) -> Response:
 
 
 def _check_files(api_request: CreateRequest) -> None:
-    for path, digest in (api_request.files or {}).items():
+    for path, digest in [*(api_request.files or {}).items(), *(api_request.draft_files or {}).items()]:
         if path != "." and any(part in ("", ".", "..") for part in path.split("/")):
             raise BadRequest("file path must be relative")
         if not digest:
             raise BadRequest("invalid digest format")
+    if api_request.draft_quantize and not api_request.draft_files:
+        raise BadRequest("--draft-quantize requires a DRAFT model")
+    if not all((api_request.adapters or {}).values()):
+        raise BadRequest("invalid digest format")
 
 
 def _check_source(api_request: CreateRequest) -> None:
@@ -123,8 +128,12 @@ def _check_source(api_request: CreateRequest) -> None:
         raise BadRequest("unknown type")
     if api_request.from_ and not is_valid(api_request.from_):
         raise BadRequest("invalid model name")
+    if split_source(api_request.from_)[1] is Source.CLOUD:
+        raise BadRequest(f"{api_request.from_} runs at ollama.com: choose a model of LM Studio")
     for part, text in (
+        (api_request.remote_host, NO_REMOTES),
         (api_request.files, NO_FILES),
+        (api_request.draft_files, NO_FILES),
         (api_request.adapters, NO_ADAPTERS),
         (api_request.quantize, NO_QUANTIZING),
     ):
@@ -139,7 +148,7 @@ def _check_template(template: str) -> None:
 
 
 def _source(name: str) -> ResolvedModel:
-    target = services().registry.find(name)
+    target = services().registry.find(split_source(name)[0])
     if target is None:
         raise ShimError(f"model '{name}' not found; pull it first", status=500)
     return target

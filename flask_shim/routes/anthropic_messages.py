@@ -11,7 +11,7 @@ from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens, send_completion
 from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
-from flask_shim.routes.chat_completion import open_chat, reader_options
+from flask_shim.routes.chat_completion import open_chat, reader_options, record_dropped_effort
 from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
 from flask_shim.services import services
@@ -39,6 +39,7 @@ def messages() -> Response:
     check_chat(api_request.model, (), target.model)
     payload = to_payload(api_request, target.model, services().defaults)
     current().dropped += (*api_request.left_out, *(["mcp_servers"] if body.get("mcp_servers") else []))
+    record_dropped_effort(api_request.think, target.model)
     encoder = MessagesEncoder(
         api_request.model,
         message_id=f"msg_{secrets.token_hex(12)}",

@@ -8,7 +8,9 @@ from flask_shim.inference.completion import Completion
 from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes.passthrough import default_requirements
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
@@ -17,6 +19,7 @@ from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.requests import Think
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 
@@ -44,3 +47,9 @@ def reader_options(target: ResolvedModel, api_request: ResponsesRequest | Messag
         wants_json=api_request.wants_json,
         new_id=new_call_id,
     )
+
+
+def record_dropped_effort(think: Think, model: Model) -> None:
+    """Record that a wish for thinking is left out: agents send it to every model, also to those that cannot think."""
+    if think and model.reasoning is Support.NO:
+        current().dropped += ("reasoning_effort",)

@@ -16,6 +16,7 @@ from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
 from flask_shim.routes.ollama_common import (
+    LEAST_CONTEXT,
     load_for_request,
     requirements_of_request,
     unload_for_request,
@@ -27,7 +28,7 @@ from flask_shim.services import services
 from flask_shim.translate.ollama.alias_defaults import context_of, with_alias_options
 from flask_shim.translate.ollama.payloads import to_ttl
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, OpenAIEmbeddingsRequest
-from flask_shim.translate.ollama.vectors import embed_payload, normalize, shorten, to_embed, to_openai
+from flask_shim.translate.ollama.vectors import check_num_ctx, embed_payload, normalize, shorten, to_embed, to_openai
 
 bp = Blueprint("embeddings", __name__)
 
@@ -44,7 +45,9 @@ def embed() -> Response:
     if not api_request.inputs:
         _load_or_unload(target, api_request)
         return json_response({"model": api_request.model, "embeddings": []})
-    done = _embedded(target, api_request, api_request.inputs, truncate=api_request.truncate)
+    num_ctx = api_request.options.get("num_ctx")
+    check_num_ctx(num_ctx)
+    done = _embedded(target, api_request, api_request.inputs, truncate=api_request.truncate, num_ctx=num_ctx)
     vectors = [normalize(shorten(vector, api_request.dimensions)) for vector in done.vectors]
     return json_response(
         to_embed(api_request.model, vectors, total_ns=done.total_ns, load_ns=done.load_ns, tokens=done.tokens)
@@ -61,9 +64,11 @@ def embeddings() -> Response:
         _load_or_unload(target, api_request)
         return json_response({"embedding": []})
     try:
-        done = _embedded(target, api_request, (api_request.prompt,))
-    except BackendRequestError as exc:
-        raise ShimError(exc.text, status=500) from exc  # as Ollama's, whatever the engine's own status was
+        num_ctx = api_request.options.get("num_ctx")
+        loaded = None if num_ctx is None else max(num_ctx, LEAST_CONTEXT)
+        done = _embedded(target, api_request, (api_request.prompt,), truncate=False, num_ctx=loaded)
+    except (BackendRequestError, BadRequest) as exc:
+        raise ShimError(exc.text, status=500) from exc  # as in Ollama, whatever the engine's own status was
     return json_response({"embedding": done.vectors[0]})
 
 
@@ -96,7 +101,8 @@ def _embedded(
     api_request: EmbedRequest | EmbeddingsRequest,
     texts: tuple[str, ...],
     *,
-    truncate: bool = True,
+    truncate: bool,
+    num_ctx: int | None,
 ) -> EmbeddingResult:
     payload = embed_payload(target.identifier, texts, to_ttl(api_request.keep_alive, services().defaults))
     return request_embeddings(
@@ -105,6 +111,7 @@ def _embedded(
         payload,
         disconnect_check(request.environ),
         truncate=truncate,
+        num_ctx=num_ctx,
     )
 
 

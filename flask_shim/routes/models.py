@@ -18,7 +18,8 @@ from flask_shim.routes import naming
 from flask_shim.schemas import load_show
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias import complete_models
-from flask_shim.translate.ollama.listing import Entry, to_ps, to_show, to_tags
+from flask_shim.translate.ollama.listing import Entry, to_ps, to_tags
+from flask_shim.translate.ollama.showing import to_show
 
 PS_SECONDS = 1.0
 """How old the list of loaded models may be: VS Code polls it many times a second while it waits."""

@@ -31,6 +31,9 @@ from flask_shim.translate.ollama.requests import (
 )
 from flask_shim.translate.ollama.sampling_options import check_options
 
+LEAST_CONTEXT = 4
+"""Ollama raises a smaller ``num_ctx`` to this when it loads a model (0.33)."""
+
 ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
 """A request with options and a keep-alive."""
 
@@ -53,7 +56,8 @@ def check_format(api_request: InferenceRequest) -> None:
 
 def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) -> ModelRequirements:
     """Return what the request needs of its model."""
-    context = api_request.options.get("num_ctx") or services().config.default_context
+    num_ctx = api_request.options.get("num_ctx")
+    context = max(num_ctx, LEAST_CONTEXT) if num_ctx else services().config.default_context
     keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
     return ModelRequirements(target=target, keep_alive=keep_alive, context=context)
 

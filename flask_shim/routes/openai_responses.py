@@ -16,13 +16,12 @@ from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes import naming
-from flask_shim.routes.chat_completion import load_for_empty_chat, open_chat, reader_options
+from flask_shim.routes.chat_completion import load_for_empty_chat, open_chat, reader_options, record_dropped_effort
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
-from flask_shim.translate.ollama.capabilities import check_chat, check_thinking
-from flask_shim.translate.openai.chat_completions import adapt
-from flask_shim.translate.openai.native_responses import ResponseCompleter, needs_backend_state
+from flask_shim.translate.ollama.capabilities import check_chat
+from flask_shim.translate.openai.native_responses import ResponseCompleter, adapt_native, needs_backend_state
 from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
 from flask_shim.translate.openai.responses_request import ResponsesRequest, to_payload
 
@@ -41,17 +40,17 @@ def responses() -> Response:
     api_request = load_responses(body)
     target = naming.resolve(api_request.model, naming.CHAT)
     check_chat(api_request.model, (), target.model)
+    record_dropped_effort(api_request.think, target.model)
     if target.listing.api_version is ApiVersion.V1 and needs_backend_state(body):
         # LM Studio 0.4 stores responses and runs MCP tools; it takes a payload without the repairs of a chat.
         completer = ResponseCompleter(api_request, created_at=int(time.time()))
-        forward_request = build_forward_request(raw, body, adapt(body), target)
+        forward_request = build_forward_request(raw, body, adapt_native(body, target.model), target)
         forward_request = dataclasses.replace(forward_request, completer=completer)
         return forward(services().manager, forward_request, disconnect_check(request.environ))
     return _send_chat(api_request, target, started_ns)
 
 
 def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns: int) -> Response:
-    check_thinking(api_request.model, api_request.think, target.model)
     payload = to_payload(api_request, target.model, services().defaults)
     current().dropped += tuple(api_request.left_out)
     if api_request.previous_response_id or api_request.conversation:

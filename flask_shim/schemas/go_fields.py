@@ -1,4 +1,4 @@
-"""Marshmallow fields and schemas that take and refuse what Go's decoder does."""
+"""Marshmallow fields and schemas that accept and reject what Go's JSON decoder does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INT64 = range(-(2**63), 2**63)
 
 
 class GoSchema(Schema):
-    """A Go struct: field names in any case, unknown ones ignored, null as good as absent."""
+    """A Go struct: field names in any case, unknown names ignored, null equal to absent."""
 
     struct: ClassVar[str]
 
@@ -28,62 +28,59 @@ class GoSchema(Schema):
 
     def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields by attribute name; ValidationError carries the one fault to report."""
-        own = self._own(document)
+        given = {}
+        for key, value in document.items():
+            name = key if key in self._names else folded(key)
+            if value is not None and name in self._names:
+                given[name] = value
         try:
-            values: dict[str, Any] = self.load(own)
+            values: dict[str, Any] = self.load(given)
         except ValidationError as error:
             wrong = error.messages_dict
-            raise reported([wrong[name][0].inside(name, self.struct) for name in own if name in wrong]) from error
+            raise reported([wrong[name][0].inside(name, self.struct) for name in given if name in wrong]) from error
         return values
 
-    def read_or_refuse(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def read_or_reject(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields by attribute name; BadRequest carries Ollama's text."""
         try:
             return self.read(document)
         except ValidationError as error:
             raise bad_request(fault_in(error)) from error
 
-    def _own(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        own = {}
-        for key, value in document.items():
-            name = key if key in self._names else folded(key)
-            if value is not None and name in self._names:
-                own[name] = value
-        return own
-
 
 class GoField(fields.Field[T]):
-    """A field that sees its value and nothing else."""
+    """A field that depends only on its value; absent or null, it is Go's zero value."""
+
+    zero: ClassVar[Any] = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"load_default": self.zero, **kwargs})
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> T:  # noqa: ARG002
-        return self.from_json(value)
+        return self._read(value)
 
-    def from_json(self, value: Any) -> T:
-        """Return the value for Python; ValidationError with one fault where Go refuses it."""
+    def _read(self, value: Any) -> T:
+        """Return the Python value; ValidationError carries the fault that Go reports."""
         raise NotImplementedError
 
 
 class GoString(GoField[str]):
     """``string``."""
 
-    def __init__(self, default: str | None = "", **kwargs: Any) -> None:
-        super().__init__(load_default=default, **kwargs)
+    zero = ""
 
-    def from_json(self, value: Any) -> str:
-        """Take a string."""
+    def _read(self, value: Any) -> str:
         if not isinstance(value, str):
             raise mismatch(value, "string")
         return value
 
 
 class GoBool(GoField[bool]):
-    """``bool``, or a pointer to one when it is true by default."""
+    """``bool``, or a pointer to one whose default is true."""
 
-    def __init__(self, *, default: bool = False, **kwargs: Any) -> None:
-        super().__init__(load_default=default, **kwargs)
+    zero = False
 
-    def from_json(self, value: Any) -> bool:
-        """Take true and false, not 0, 1 or "yes"."""
+    def _read(self, value: Any) -> bool:
         if not isinstance(value, bool):
             raise mismatch(value, "bool")
         return value
@@ -92,11 +89,9 @@ class GoBool(GoField[bool]):
 class GoInt(GoField[int]):
     """``int``: 64 bits, written without fraction and exponent."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=0)
+    zero = 0
 
-    def from_json(self, value: Any) -> int:
-        """Take an integral literal."""
+    def _read(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise mismatch(value, "int")
         number = int(value.text) if isinstance(value, Literal) and _INTEGER.fullmatch(value.text) else value
@@ -106,39 +101,29 @@ class GoInt(GoField[int]):
 
 
 class GoFloat(GoField[float]):
-    """``*float64``: None when absent."""
+    """``*float64``."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> float:
-        """Take any number."""
+    def _read(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise mismatch(value, "float64")
         return value
 
 
 class GoMap(GoField[dict[str, Any]]):
-    """``map[string]interface {}``: any object."""
+    """``map[string]interface {}``."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=dict)
+    zero = dict
 
-    def from_json(self, value: Any) -> dict[str, Any]:
-        """Take an object as it is."""
+    def _read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise mismatch(value, "map[string]interface {}")
         return value
 
 
 class GoStringMap(GoField[dict[str, str]]):
-    """``map[string]string``; None when absent, where that is not the same as empty."""
+    """``map[string]string``; None when absent, because Ollama distinguishes that from an empty one."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> dict[str, str]:
-        """Take an object of strings; null counts as an empty one."""
+    def _read(self, value: Any) -> dict[str, str]:
         if not isinstance(value, dict):
             raise mismatch(value, "map[string]string")
         for member in value.values():
@@ -148,26 +133,23 @@ class GoStringMap(GoField[dict[str, str]]):
 
 
 class GoAny(GoField[Any]):
-    """``interface {}``: looked at later."""
+    """``interface {}``."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> Any:
-        """Take anything."""
+    def _read(self, value: Any) -> Any:
         return value
 
 
 class GoList(GoField[tuple[Any, ...]]):
-    """A slice; a null in it becomes the element's default, as Go leaves the zero value there."""
+    """A slice; a null in it becomes the element's zero value, as in Go."""
+
+    zero = ()
 
     def __init__(self, element: GoField[Any], go_type: str) -> None:
-        super().__init__(load_default=())
+        super().__init__()
         self.element = element
         self._go_type = go_type
 
-    def from_json(self, value: Any) -> tuple[Any, ...]:
-        """Take an array whose elements all fit."""
+    def _read(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise mismatch(value, self._go_type)
         faults = []
@@ -183,7 +165,7 @@ class GoList(GoField[tuple[Any, ...]]):
 
 
 class GoObject(GoField[T]):
-    """A struct inside another one, made into a value by ``make``; absent, it is made of absent fields."""
+    """A struct inside another one, converted by ``make``; an absent one is made of absent fields."""
 
     def __init__(self, schema: GoSchema, make: Callable[..., T], go_type: str, **kwargs: Any) -> None:
         super().__init__(**{"load_default": lambda: make(**schema.read({})), **kwargs})
@@ -191,8 +173,7 @@ class GoObject(GoField[T]):
         self._make = make
         self._go_type = go_type
 
-    def from_json(self, value: Any) -> T:
-        """Take an object whose fields all fit."""
+    def _read(self, value: Any) -> T:
         if not isinstance(value, dict):
             raise mismatch(value, self._go_type)
         return self._make(**self.inner.read(value))
@@ -201,9 +182,8 @@ class GoObject(GoField[T]):
 class OwnReader(GoObject[T]):
     """A struct with an ``UnmarshalJSON`` of its own: its first fault ends the whole reading."""
 
-    def from_json(self, value: Any) -> T:
-        """Take an object whose fields all fit."""
+    def _read(self, value: Any) -> T:
         try:
-            return super().from_json(value)
+            return super()._read(value)
         except ValidationError as error:
             raise reported([fault_in(error).of_own_reader()]) from error

@@ -1,4 +1,4 @@
-"""The turns of a conversation, as clients send them."""
+"""The messages of Ollama's routes, as clients send them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from flask_shim.translate.ollama.requests import Message, ToolCall
 
 
 class Arguments(GoField[dict[str, Any]]):
-    """The arguments of a call: an object whose order counts, never OpenAI's JSON in a string."""
+    """The arguments of a call: an object, never JSON in a string as in OpenAI's API."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=dict)
+    zero = dict
 
-    def from_json(self, value: Any) -> dict[str, Any]:
-        """Take an object."""
+    def _read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise refusal(NO_OBJECT)
         return value
 
 
 class ToolCallFunctionSchema(GoSchema):
-    """Which function was called with what."""
+    """A function and its arguments."""
 
     struct = "ToolCallFunction"
 
@@ -34,7 +32,7 @@ class ToolCallFunctionSchema(GoSchema):
 
 
 class ToolCallSchema(GoSchema):
-    """A call the model made earlier; OpenAI's ``type`` is ignored."""
+    """A call in the history; OpenAI's ``type`` is ignored."""
 
     struct = "ToolCall"
 
@@ -42,12 +40,12 @@ class ToolCallSchema(GoSchema):
     function: GoObject[dict[str, Any]] = GoObject(ToolCallFunctionSchema(), dict, "api.ToolCallFunction")
 
 
-def _tool_call(id: str, function: dict[str, Any]) -> ToolCall:  # noqa: A002  # the field is called so
+def _tool_call(id: str, function: dict[str, Any]) -> ToolCall:  # noqa: A002  # the name of the field
     return ToolCall(name=function["name"], arguments=function["arguments"], id=id)
 
 
 class MessageSchema(GoSchema):
-    """One turn. Only strings are content: OpenAI's lists of parts are refused."""
+    """One message. Content is a string: OpenAI's lists of parts are rejected."""
 
     struct = "Alias"
 
@@ -65,5 +63,5 @@ def _message(role: str, **rest: Any) -> Message:
 
 
 def messages() -> GoList:
-    """Return the field that takes a conversation."""
+    """Return the field for a list of messages."""
     return GoList(OwnReader(MessageSchema(), _message, "api.Alias"), "[]api.Message")

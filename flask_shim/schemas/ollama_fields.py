@@ -1,4 +1,4 @@
-"""Fields whose types Ollama reads with code of its own: images, keep_alive, think, format."""
+"""Fields with an ``UnmarshalJSON`` of their own in Ollama: images, keep_alive, think, format."""
 
 from __future__ import annotations
 
@@ -21,17 +21,14 @@ _THINK_WORDS = f"{', '.join(map(go_quote, _THINK_LEVELS))}, true, or false"
 _GO_TYPES = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/\r\n]")
-_LINE_ENDS = re.compile(rb"[\r\n]*")
 
 
 class Image(GoField[bytes]):
-    """An image or a sound in standard base64 with padding; line ends between the letters do no harm."""
+    """An image or a sound in standard base64 with padding, perhaps with line ends in it."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=b"")
+    zero = b""
 
-    def from_json(self, value: Any) -> bytes:
-        """Return the bytes."""
+    def _read(self, value: Any) -> bytes:
         if not isinstance(value, str):
             raise mismatch(value, "api.ImageData")
         letters = value.encode()
@@ -42,28 +39,25 @@ class Image(GoField[bytes]):
 
 
 class KeepAlive(GoField[float]):
-    """Seconds; ``math.inf`` for the negative values that mean "forever"."""
+    """Seconds; negative values, which mean "forever", become ``math.inf``."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> float:
-        """Take a number of seconds or a Go duration."""
-        if isinstance(value, str):
-            return _lasting(_duration(value))
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise refusal(f"Unsupported type: '{_GO_TYPES[type(value)]}'")
-        return _lasting(value)
+    def _read(self, value: Any) -> float:
+        try:
+            seconds = go_seconds(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise refusal(str(error), log_text="invalid duration") from error
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise refusal(f"Unsupported type: '{_GO_TYPES[type(seconds)]}'")
+        if seconds < 0 or seconds > LONGEST_SECONDS:
+            return math.inf
+        # Go counts whole nanoseconds: less than one becomes 0, which means "unload".
+        return math.trunc(seconds * _NANOSECONDS) / _NANOSECONDS
 
 
 class ThinkValue(GoField[Think]):
     """True, false or a level."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> Think:
-        """Take a bool or one of the levels."""
+    def _read(self, value: Any) -> Think:
         if isinstance(value, bool):
             return value
         if not isinstance(value, str):
@@ -71,17 +65,13 @@ class ThinkValue(GoField[Think]):
         if value not in _THINK_LEVELS:
             text = f"invalid think value: {go_quote(value)} (must be {_THINK_WORDS})"
             raise refusal(text, log_text="invalid think value")
-        return value  # type: ignore[return-value]  # one of the levels, just checked
+        return value  # type: ignore[return-value]  # one of the levels
 
 
 class FormatValue(GoField[Format]):
-    """Kept as it is: what is wrong with it, Ollama says only after the model is loaded."""
+    """``json``, a schema, or an InvalidFormat without its text, which Ollama rejects after it has loaded the model."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> Format:
-        """Take anything; what is neither "json" nor an object becomes an InvalidFormat without its text."""
+    def _read(self, value: Any) -> Format:
         if value == "":
             return None
         if value == "json" or isinstance(value, dict):
@@ -89,22 +79,8 @@ class FormatValue(GoField[Format]):
         return InvalidFormat(raw="")
 
 
-def _duration(text: str) -> float:
-    try:
-        return go_seconds(text)
-    except ValueError as error:
-        raise refusal(str(error), log_text="invalid duration") from error
-
-
-def _lasting(seconds: float) -> float:
-    if seconds < 0 or seconds > LONGEST_SECONDS:
-        return math.inf
-    # Go counts whole nanoseconds, so less than one of them is 0, which means "unload".
-    return math.trunc(seconds * _NANOSECONDS) / _NANOSECONDS
-
-
 def _base64_fault(letters: bytes) -> int | None:
-    """Return the offset Go's decoder complains about, None when it takes the text."""
+    """Return the offset that Go's decoder reports, None for valid base64."""
     odd = _NOT_BASE64.search(letters)
     end = odd.start() if odd else len(letters)
     in_quantum = (end - letters.count(b"\n", 0, end) - letters.count(b"\r", 0, end)) % 4
@@ -116,18 +92,17 @@ def _base64_fault(letters: bytes) -> int | None:
 
 
 def _padding_fault(letters: bytes, at: int, *, missing: int) -> int | None:
-    """Look at what follows the first ``=``; ``missing`` says how many more have to come."""
+    """Check what follows the first ``=``; ``missing`` is how many more are required."""
     if missing:
-        at = _behind_line_ends(letters, at)
+        at = _skip_line_ends(letters, at)
         if at == len(letters):
             return at
         if letters[at] != ord("="):
             return at - 1
         at += 1
-    at = _behind_line_ends(letters, at)
+    at = _skip_line_ends(letters, at)
     return None if at == len(letters) else at
 
 
-def _behind_line_ends(letters: bytes, at: int) -> int:
-    match = _LINE_ENDS.match(letters, at)
-    return match.end() if match else at
+def _skip_line_ends(letters: bytes, at: int) -> int:
+    return len(letters) - len(letters[at:].lstrip(b"\r\n"))

@@ -76,9 +76,11 @@ def load_push(raw: bytes) -> requests.PullRequest:
 def load_create(raw: bytes) -> requests.CreateRequest:
     """Read the body of POST /api/create; a license that is no text is Ollama's 500."""
     values = _named(_load(_CREATE, raw))
-    quantization = values.pop("quantization")
+    quantization, _ = values.pop("quantization"), values.pop("info")  # info describes weights, which LM Studio reads
     values["quantize"] = values["quantize"] or quantization
-    return requests.CreateRequest(**{**values, "license": _licenses(values["license"])})
+    values["license"] = _licenses(values["license"])
+    config = {name: text for name in ("renderer", "parser", "requires") if (text := values.pop(name))}
+    return requests.CreateRequest(**values, config=config)
 
 
 def load_copy(raw: bytes) -> requests.CopyRequest:

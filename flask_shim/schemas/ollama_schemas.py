@@ -1,4 +1,4 @@
-"""The bodies of Ollama's own routes: which fields they have, of which types."""
+"""The bodies of Ollama's own routes: their fields and types."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from flask_shim.schemas.tools import tools
 
 
 class GenerationSchema(GoSchema):
-    """What chat and generate have in common."""
+    """The fields of both /api/chat and /api/generate."""
 
     model = GoString()
-    stream = GoBool(default=True)
+    stream = GoBool(load_default=True)
     format = FormatValue()
     keep_alive = KeepAlive()
     options = GoMap()
     think = ThinkValue()
-    truncate = GoBool(default=True)
-    shift = GoBool(default=True)
+    truncate = GoBool(load_default=True)
+    shift = GoBool(load_default=True)
     logprobs = GoBool()
     top_logprobs = GoInt()
     debug_render_only = GoBool(data_key="_debug_render_only")
@@ -54,7 +54,7 @@ class EmbedSchema(GoSchema):
 
     model = GoString()
     input = GoAny()
-    truncate = GoBool(default=True)
+    truncate = GoBool(load_default=True)
     dimensions = GoInt()
     keep_alive = KeepAlive()
     options = GoMap()
@@ -72,7 +72,7 @@ class EmbeddingsSchema(GoSchema):
 
 
 class NamedSchema(GoSchema):
-    """A body whose model may come under its old field name."""
+    """A body whose model may be in the deprecated field ``name``."""
 
     model = GoString()
     name = GoString()
@@ -93,7 +93,7 @@ class PullSchema(NamedSchema):
 
     struct = "PullRequest"
 
-    stream = GoBool(default=True)
+    stream = GoBool(load_default=True)
     insecure = GoBool()
 
 
@@ -109,16 +109,23 @@ class CreateSchema(NamedSchema):
     struct = "CreateRequest"
 
     from_ = GoString(data_key="from")
-    stream = GoBool(default=True)
+    stream = GoBool(load_default=True)
     system = GoString()
     template = GoString()
     license = GoAny()
     parameters = GoMap()
     messages = messages()
     files = GoStringMap()
+    draft_files = GoStringMap()
     adapters = GoStringMap()
     quantize = GoString()
     quantization = GoString()
+    draft_quantize = GoString()
+    renderer = GoString()
+    parser = GoString()
+    requires = GoString()
+    remote_host = GoString()
+    info = GoMap()
 
 
 class CopySchema(GoSchema):

@@ -1,8 +1,6 @@
-"""Request bytes of OpenAI's routes to typed asks, where the shim answers by itself instead of passing them on."""
+"""The body of POST /v1/embeddings: LM Studio ignores two of its fields, which are applied here."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from flask_shim.errors import BadRequest
 from flask_shim.schemas.go_fields import GoAny, GoInt, GoSchema, GoString
@@ -30,28 +28,20 @@ _EMBEDDINGS = EmbeddingsSchema()
 def load_openai_embeddings(raw: bytes) -> OpenAIEmbeddingsRequest:
     """Read the body of POST /v1/embeddings; BadRequest carries Ollama's text."""
     body = read_object(raw, "openai.EmbedRequest", empty_text="EOF")
-    values = _EMBEDDINGS.read_or_refuse(body)
-    encoding = _encoding(values["encoding_format"])
-    inputs = _inputs(values["input"])
+    values = _EMBEDDINGS.read_or_reject(body)
+    encoding, given = values["encoding_format"], values["input"]
+    if encoding and encoding.lower() not in _FORMATS:
+        text = f"Invalid value for 'encoding_format' = {encoding}. Supported values: {list(_FORMATS)}."
+        raise BadRequest(text, log_text="Invalid value for 'encoding_format'")
+    if given is None or given == []:
+        raise BadRequest("invalid input")
+    inputs = tuple(given) if isinstance(given, list) else (given,)
     are_texts = all(isinstance(text, str) for text in inputs)
     return OpenAIEmbeddingsRequest(
         model=values["model"],
         inputs=inputs if are_texts else (),
         input_complaint="" if are_texts else "invalid input type",
         dimensions=values["dimensions"],
-        as_base64=encoding == "base64",
+        as_base64=encoding.lower() == "base64",
         rest={name: value for name, value in body.items() if name not in _OURS and value is not None},
     )
-
-
-def _encoding(given: str) -> str:
-    if given and given.lower() not in _FORMATS:
-        text = f"Invalid value for 'encoding_format' = {given}. Supported values: {list(_FORMATS)}."
-        raise BadRequest(text, log_text="Invalid value for 'encoding_format'")
-    return given.lower()
-
-
-def _inputs(value: Any) -> tuple[Any, ...]:
-    if value is None or value == []:
-        raise BadRequest("invalid input")
-    return tuple(value) if isinstance(value, list) else (value,)

@@ -1,7 +1,6 @@
-"""The bodies of OpenAI's Responses and Anthropic's Messages, as far as their types go; unknown fields are ignored.
+"""The bodies of OpenAI's Responses and Anthropic's Messages: their types; unknown fields are ignored.
 
-What the items and blocks inside hold is looked at when they are translated: a backend that has these routes itself
-may know more kinds of them.
+Items and blocks are checked when they are translated: a backend with these routes may know more kinds of them.
 """
 
 from __future__ import annotations
@@ -28,27 +27,23 @@ from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 RESPONSES_TYPE = "openai.ResponsesRequest"
 MESSAGES_TYPE = "anthropic.MessagesRequest"
-"""What Ollama calls these bodies when one is no object."""
+"""Ollama's names for these bodies, for its error about a body that is not an object."""
 
 
 def load_responses(body: Mapping[str, Any]) -> ResponsesRequest:
-    """Read the object POST /v1/responses was sent; BadRequest carries Ollama's text."""
-    return ResponsesRequest(**_RESPONSES.read_or_refuse(body))
+    """Read the body of POST /v1/responses; BadRequest carries Ollama's text."""
+    return ResponsesRequest(**_RESPONSES.read_or_reject(body))
 
 
 def load_messages(body: Mapping[str, Any]) -> MessagesRequest:
-    """Read the object POST /v1/messages was sent; BadRequest carries Ollama's text."""
-    return MessagesRequest(**_MESSAGES.read_or_refuse(body))
+    """Read the body of POST /v1/messages; BadRequest carries Ollama's text."""
+    return MessagesRequest(**_MESSAGES.read_or_reject(body))
 
 
 class Input(GoField[Any]):
     """A text, or a list of items."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> Any:
-        """Take either."""
+    def _read(self, value: Any) -> Any:
         if not isinstance(value, str | list):
             text = f"json: cannot unmarshal {kind(value)} into Go value of type []json.RawMessage"
             raise refusal(f"input must be a string or array: {text}")
@@ -62,7 +57,7 @@ class ResponsesSchema(GoSchema):
 
     model = GoString()
     input = Input()
-    instructions = GoString(None)
+    instructions = GoString(load_default=None)
     stream = GoBool()
     temperature = GoFloat()
     top_p = GoFloat()
@@ -71,16 +66,16 @@ class ResponsesSchema(GoSchema):
     text = GoMap()
     tools = GoList(GoMap(), "[]openai.ResponsesTool")
     tool_choice = GoAny()
-    parallel_tool_calls = GoBool(default=True)
+    parallel_tool_calls = GoBool(load_default=True)
     previous_response_id = GoString()
     conversation = GoAny()
-    truncation = GoString(None)
+    truncation = GoString(load_default=None)
     background = GoBool()
     metadata = GoMap()
 
 
 class TurnSchema(GoSchema):
-    """One of Anthropic's turns."""
+    """One turn of /v1/messages."""
 
     struct = "MessageParam"
 
@@ -98,11 +93,7 @@ class Turn(GoObject[dict[str, Any]]):
 class System(GoField[Any]):
     """A text, or a list of blocks."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=None)
-
-    def from_json(self, value: Any) -> Any:
-        """Take either."""
+    def _read(self, value: Any) -> Any:
         if not isinstance(value, str | list):
             raise mismatch(value, "[]anthropic.ContentBlock")
         return value

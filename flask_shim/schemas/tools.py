@@ -1,73 +1,124 @@
-"""Tool definitions: checked as far as Ollama's types go, handed on as the client wrote them.
+"""Tool definitions of Ollama's routes: type-checked as Ollama does, reduced to the keywords it knows.
 
-Only the documented keys of a tool and its function pass, and every tool is a function, as it is for Ollama: a type
-like ``mcp`` never gets further. Inside ``parameters`` everything passes, also the keywords Ollama drops (``default``,
-``minimum``, ``$ref`` ...): LM Studio understands them, and models do better with them.
+Every tool becomes a function, as in Ollama. Keywords that Ollama drops (``default``, ``minimum``, ``$ref``) do not
+reach the backend: its engine rejects the whole request for one that it cannot read.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
-from flask_shim.schemas.go_fields import GoField, GoList, GoObject, GoSchema, GoString
-from flask_shim.schemas.json_body import kind
-from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, failure, refusal
+from marshmallow import ValidationError
+
+from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoObject, GoSchema, GoString
+from flask_shim.schemas.unmarshal_errors import NO_OBJECT, fault_in, mismatch, refusal, reported
+
+log = logging.getLogger(__name__)
+
+
+class PropertyType(GoField[Any]):
+    """``api.PropertyType``: a string or a list of strings."""
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list):
+            raise mismatch(value, "[]string", is_final=True)
+        for name in value:
+            if not isinstance(name, (str, type(None))):
+                raise mismatch(name, "string", is_final=True)
+        return [name or "" for name in value]
+
+
+class ToolProperty(GoField[dict[str, Any]]):
+    """``api.ToolProperty``: one property, or an alternative of one."""
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise mismatch(value, "api.ToolProperty")
+        return _without_empty(_PROPERTY.read(value))
 
 
 class Properties(GoField[dict[str, Any]]):
-    """The properties of the parameters: objects whose ``type`` is a word or a list of words."""
+    """``api.ToolPropertiesMap``, which reads itself: its first fault ends the whole reading."""
 
-    def __init__(self) -> None:
-        super().__init__(load_default=dict)
-
-    def from_json(self, value: Any) -> dict[str, Any]:
-        """Take an object of such objects."""
+    def _read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise refusal(NO_OBJECT)
-        for schema in value.values():
-            _refuse_odd(schema)
-        return value
+        try:
+            return {name: _PROPERTY_FIELD.deserialize({} if given is None else given) for name, given in value.items()}
+        except ValidationError as error:
+            raise reported([fault_in(error).of_own_reader()]) from error
 
 
-def _refuse_odd(schema: Any) -> None:
-    if schema is None:
-        return
-    if not isinstance(schema, dict):
-        raise failure(Fault(value=kind(schema), go_type="api.ToolProperty", is_final=True))
-    given = schema.get("type")
-    if not isinstance(given, (str, list, type(None))):
-        raise failure(Fault(value=kind(given), go_type="[]string", path=("type",), is_final=True))
+class ToolPropertySchema(GoSchema):
+    """The keywords of a property, in the order in which Ollama writes them."""
+
+    struct = "ToolProperty"
+
+    anyOf = GoList(ToolProperty(), "[]api.ToolProperty")  # noqa: N815  # the keyword
+    type = PropertyType()
+    items = GoAny()
+    description = GoString()
+    enum = GoList(GoAny(), "[]interface {}")
+    properties = Properties()
+    required = GoList(GoString(), "[]string")
+
+
+_PROPERTY = ToolPropertySchema()
+_PROPERTY_FIELD = ToolProperty()
 
 
 class ParametersSchema(GoSchema):
-    """The outline of a tool's JSON schema."""
+    """The keywords of a tool's parameters."""
 
     struct = "ToolFunctionParameters"
 
     type = GoString()
+    defs = GoAny(data_key="$defs")
+    items = GoAny()
     required = GoList(GoString(), "[]string")
-    properties = Properties()
+    properties = Properties(load_default=dict)
+
+
+def _parameters(defs: Any, **known: Any) -> dict[str, Any]:
+    return _without_empty({"$defs": defs, **known})
+
+
+def _without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that Go's ``omitempty`` keeps: an empty object is kept, an empty list or text is not."""
+    return {name: value for name, value in values.items() if value not in (None, "", (), [])}
+
+
+def _keys(value: Any) -> set[str]:
+    """Return the keys of all objects in ``value``."""
+    if isinstance(value, Mapping):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, (list, tuple)) else set()
 
 
 class Parameters(GoObject[dict[str, Any]]):
-    """A JSON schema, returned as it was given once its outline is known to be right."""
+    """The JSON schema of a tool's parameters."""
 
     def __init__(self) -> None:
-        super().__init__(ParametersSchema(), dict, "api.ToolFunctionParameters", load_default=None)
+        super().__init__(ParametersSchema(), _parameters, "api.ToolFunctionParameters", load_default=None)
 
-    def from_json(self, value: Any) -> dict[str, Any]:
-        """Take an object, with everything in it."""
-        super().from_json(value)
-        return dict(value)
+    def _read(self, value: Any) -> dict[str, Any]:
+        known = super()._read(value)
+        if log.isEnabledFor(logging.DEBUG) and (dropped := _keys(value) - _keys(known)):
+            log.debug("dropped from the parameters of a tool: %s", ", ".join(sorted(dropped)))
+        return known
 
 
 class FunctionSchema(GoSchema):
-    """The function a tool is."""
+    """The function of a tool."""
 
     struct = "ToolFunction"
 
     name = GoString()
-    description = GoString(None)
+    description = GoString(load_default=None)
     parameters = Parameters()
 
 
@@ -84,10 +135,10 @@ class ToolSchema(GoSchema):
     function = GoObject(FunctionSchema(), _function, "api.ToolFunction")
 
 
-def _tool(type: str, function: dict[str, Any]) -> dict[str, Any]:  # noqa: A002, ARG001  # the field is called so
+def _tool(type: str, function: dict[str, Any]) -> dict[str, Any]:  # noqa: A002, ARG001  # the name of the field
     return {"type": "function", "function": function}
 
 
 def tools() -> GoList:
-    """Return the field that takes a list of tools; each has a type and a function with a name, perhaps an empty one."""
+    """Return the field for a list of tools; each has a type and a function with a name, perhaps an empty one."""
     return GoList(GoObject(ToolSchema(), _tool, "api.Tool"), "api.Tools")

@@ -1,8 +1,8 @@
-"""What Go's decoder complains about, in its words.
+"""The errors of Go's JSON decoder, in its words.
 
-A fault travels as the only message of a ValidationError and learns its way on the way out: every object it
-leaves adds the field's name. Go goes on after a value of the wrong type and reports the first one; but where a
-type reads itself (``keep_alive``, ``think``, a message) it stops at once, and that text wins.
+A fault is the only message of a ValidationError; every object that it leaves adds its field's name to the path. Go
+continues after a value of the wrong type and reports the first one, but a type that reads itself (``keep_alive``,
+``think``, a message) ends the decoding, and its error is reported.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from flask_shim.errors import BadRequest
 from flask_shim.schemas.json_body import Literal, kind, shortened
 
 NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
-"""What Ollama's ordered maps say about anything that is no object."""
+"""The error of Ollama's ordered maps for a value that is not an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A text of its own, or a value of the wrong type and the way to it."""
+    """A complete text, or a value of the wrong type and its path."""
 
     text: str = ""
     value: str = ""
@@ -31,7 +31,7 @@ class Fault:
     path: tuple[str, ...] = ()
     is_final: bool = False
     log_text: str = ""
-    """What a log says instead, where ``text`` repeats what the client wrote."""
+    """The text for a log, where ``text`` repeats what the client wrote."""
 
     def __str__(self) -> str:
         if self.text:
@@ -40,11 +40,11 @@ class Fault:
         return f"json: cannot unmarshal {self.value} into Go {place} {self.go_type}"
 
     def inside(self, name: str, struct: str) -> Fault:
-        """Return the fault as seen from the object around it; the innermost object gives its name."""
+        """Return the fault with the field ``name`` before its path; Go names the innermost struct."""
         return replace(self, path=(name, *self.path), struct=self.struct or struct)
 
     def of_own_reader(self) -> Fault:
-        """Return the fault as a type that reads itself passes it on: Go forgets the struct, not the way."""
+        """Return the fault of a type that reads itself: Go keeps the path and replaces the struct."""
         return replace(self, struct="", is_final=True)
 
 
@@ -54,31 +54,31 @@ def fault_in(error: ValidationError) -> Fault:
 
 
 def failure(fault: Fault) -> ValidationError:
-    """Return what a field raises."""
+    """Return the error for a field to raise."""
     return ValidationError([fault])
 
 
-def mismatch(value: object, go_type: str) -> ValidationError:
-    """Return what a value of the wrong JSON type raises."""
-    return failure(Fault(value=kind(value), go_type=go_type))
+def mismatch(value: object, go_type: str, *, is_final: bool = False) -> ValidationError:
+    """Return the error for a value of the wrong JSON type."""
+    return failure(Fault(value=kind(value), go_type=go_type, is_final=is_final))
 
 
 def bad_number(value: float, go_type: str) -> ValidationError:
-    """Return what a number raises that ``go_type`` cannot hold; Go repeats the literal."""
+    """Return the error for a number that ``go_type`` cannot hold; Go repeats the literal."""
     text = value.text if isinstance(value, Literal) else repr(value)
     return failure(Fault(value=f"number {shortened(text)}", go_type=go_type))
 
 
 def refusal(text: str, log_text: str = "") -> ValidationError:
-    """Return what a type raises that reads itself and says ``text``, and ``own_words`` in a log."""
+    """Return the error of a type that reads itself."""
     return failure(Fault(text=text, is_final=True, log_text=log_text))
 
 
 def bad_request(fault: Fault) -> BadRequest:
-    """Return the error text for the client."""
+    """Return the response to the client."""
     return BadRequest(str(fault), log_text=fault.log_text)
 
 
 def reported(faults: Sequence[Fault]) -> ValidationError:
-    """Return the one of several faults, in document order, that Go reports."""
+    """Return the fault that Go reports, of several in document order."""
     return failure(next((fault for fault in faults if fault.is_final), faults[0]))

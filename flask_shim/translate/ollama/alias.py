@@ -1,4 +1,4 @@
-"""Names of the user's own: a model of LM Studio with a system prompt, parameters or turns that go before."""
+"""Aliases: names that the user gives a model of LM Studio together with a system prompt, parameters or messages."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import orjson
 
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model, Support
-from flask_shim.translate.ollama.listing import OWN_TEMPLATE, Entry, digest
+from flask_shim.translate.ollama.listing import Entry, digest
 from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, qualified, split_source
 from flask_shim.translate.ollama.requests import CreateRequest, Message
+from flask_shim.translate.ollama.showing import OWN_TEMPLATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """A name and what comes with it; the parts of what it was made from are in it already.
+    """A name and its settings, which include those of the alias it was created from.
 
-    ``name`` has its tag. ``base`` is what LM Studio calls its model: a key, or one of its variants. ``parent`` is the
-    listed name in ``from``, empty for the copy of a model. ``created_ns`` counts from 1970.
+    ``name`` has its tag. ``base`` is LM Studio's key or variant. ``parent`` is the listed name in ``from``, empty for
+    the copy of a model. ``config`` holds ``renderer``, ``parser`` and ``requires``, which are shown but have no effect.
     """
 
     name: str
@@ -35,40 +36,41 @@ class Alias:
     license: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """The name as it is compared."""
+        """The name in the form for comparisons."""
         return alias_key(self.name)
 
     def parts(self) -> list[bytes]:
-        """Return what the alias holds, in the bytes that Ollama would hash as the layers of a model."""
+        """Return the settings as the bytes that Ollama hashes as layers."""
         texts = [self.template, self.system, *self.license]
         json = [to_json(self.parameters), messages_to_json(self.messages)]
         return [text.encode() for text in texts if text] + [part + b"\n" for part in json if len(part) > len(b"{}")]
 
 
 def alias_key(name: str) -> str:
-    """Return the same text for all spellings of a name: in any case, with or without the defaults of its parts."""
+    """Return one text for all spellings of a name: in any case, with or without the default parts."""
     return qualified(name).lower()
 
 
 def is_alias_name(name: str) -> bool:
-    """Tell whether an alias may have that name; ``:local`` and ``:cloud`` at its end would never be asked for."""
+    """Return whether an alias may have that name; requests for ``:local`` and ``:cloud`` mean something else."""
     return is_valid(name) and split_source(name) == (name, Source.ANYWHERE)
 
 
 def plain(model: Model, identifier: str) -> Alias:
-    """Return what LM Studio's model is as the source of an alias: itself, with nothing added.
+    """Return a model without settings, as the source of an alias.
 
-    Of an ``identifier`` only a variant is kept; a loaded copy is gone with the next unload.
+    A variant in ``identifier`` is kept, a loaded instance is not: it ends with the next unload.
     """
     base = identifier if identifier in model.variants else model.key
     return Alias(name=display(base), base=base, created_ns=0)
 
 
 def base_of(alias: Alias, models: Iterable[Model]) -> Model | None:
-    """Return the model that an alias stands for, None when LM Studio no longer has it."""
+    """Return the model of an alias, None when LM Studio no longer has it."""
     return next((model for model in models if alias.base == model.key or alias.base in model.variants), None)
 
 
@@ -78,43 +80,36 @@ def copied(source: Alias, destination: str, created_ns: int) -> Alias:
 
 
 def created(request: CreateRequest, source: Alias, created_ns: int) -> Alias:
-    """Return the alias that the ask describes: what it names replaces what ``source`` has, licenses add up.
+    """Return the alias for a request: its settings replace those of ``source``, except that licenses add up.
 
-    BadRequest if a part cannot be kept.
+    Raises BadRequest for settings that cannot be stored as JSON.
     """
     given = {key: value for key, value in request.parameters.items() if value is not None}
     alias = Alias(
         name=normalize_name(request.model),
         base=source.base,
         created_ns=created_ns,
-        # An alias that is re-created from itself keeps its origin.
+        # An alias that is created again from itself keeps its parent.
         parent=source.parent if alias_key(request.model) == source.key and source.parent else source.name,
         system=request.system or source.system,
-        template=_template(request.template, source),
+        # A Modelfile of "ollama show --modelfile" contains the template that the shim made up.
+        template="" if request.template.lstrip().startswith(OWN_TEMPLATE) else request.template or source.template,
         license=tuple(dict.fromkeys((*source.license, *request.license))),
         parameters={**source.parameters, **given},
         messages=request.messages or source.messages,
+        config={**source.config, **request.config},
     )
-    _check_numbers(alias)
-    return alias
-
-
-def _template(template: str, source: Alias) -> str:
-    # A Modelfile written by "ollama show --modelfile" brings the template that stands for LM Studio's own.
-    return "" if template.lstrip().startswith(OWN_TEMPLATE) else template or source.template
-
-
-def _check_numbers(alias: Alias) -> None:
     try:
         alias.parts()
     except TypeError as exc:
         raise BadRequest("parameters and messages cannot hold integers of more than 64 bits") from exc
+    return alias
 
 
 def to_entry(alias: Alias, model: Model) -> Entry:
-    """Return the alias as it stands in the lists; ``model`` is its base as LM Studio has it now."""
+    """Return the alias as an entry of the list; ``model`` is its base as LM Studio reports it now."""
     if alias.template:
-        # Its prompts are filled in here and sent as plain text, where tools and pictures have no place.
+        # The shim applies the template and sends plain text, which has no place for tools and images.
         model = dataclasses.replace(model, tools=Support.NO, vision=Support.NO)
     return Entry(
         name=alias.name,
@@ -124,9 +119,10 @@ def to_entry(alias: Alias, model: Model) -> Entry:
         parent=alias.parent,
         system=alias.system,
         template=alias.template,
-        license="\n".join(alias.license),
+        license=alias.license,
         parameters=alias.parameters,
         messages=alias.messages,
+        config=alias.config,
     )
 
 
@@ -147,30 +143,23 @@ def complete_models(data: bytes, items: Iterable[Mapping[str, Any]], own: Iterab
 
 
 def progress(alias: Alias, model: Model, others: Iterable[Alias]) -> Iterator[str]:
-    """Yield what Ollama tells while it makes a model; a layer exists if one of the ``others`` has the same part."""
-    kept = {_sha256(part) for other in others for part in other.parts()}
-    yield _layer(digest(to_entry(plain(model, model.key), model)), exists=True)
+    """Yield Ollama's texts for the creation of a model; a layer exists if one of the ``others`` has the same part."""
+    existing = {part for other in others for part in other.parts()}
+    yield f"using existing layer sha256:{digest(to_entry(plain(model, model.key), model))}"
     for part in alias.parts():
-        yield _layer(_sha256(part), exists=_sha256(part) in kept)
+        verb = "using existing" if part in existing else "creating new"
+        yield f"{verb} layer sha256:{hashlib.sha256(part).hexdigest()}"
     yield "writing manifest"
     yield "success"
 
 
-def _layer(hexdigest: str, *, exists: bool) -> str:
-    return f"{'using existing' if exists else 'creating new'} layer sha256:{hexdigest}"
-
-
-def _sha256(part: bytes) -> str:
-    return hashlib.sha256(part).hexdigest()
-
-
 def to_json(parameters: Mapping[str, Any]) -> bytes:
-    """Return parameters as JSON, with the keys in Ollama's order."""
+    """Return parameters as JSON, with sorted keys as in Ollama."""
     return orjson.dumps(dict(parameters), option=orjson.OPT_SORT_KEYS)
 
 
 def messages_to_json(messages: Collection[Message]) -> bytes:
-    """Return turns as JSON, in the form in which clients send them."""
+    """Return messages as JSON, in the form in which clients send them."""
     return orjson.dumps([_turn(message) for message in messages])
 
 

@@ -1,6 +1,8 @@
-"""Quoting as Go's ``%q`` does it: Ollama's error texts carry names and values in that form."""
+"""Write values as Go's ``fmt`` does: Ollama's error texts and Modelfiles contain them in that form."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 _NAMED = {
     '"': '\\"',
@@ -16,11 +18,11 @@ _NAMED = {
 
 
 def go_quote(text: str) -> str:
-    """Return ``text`` between double quotes, with escapes for what cannot be printed."""
-    return f'"{"".join(map(_escaped, text))}"'
+    """Return ``text`` as ``%q`` writes it: between double quotes, with escapes for what cannot be printed."""
+    return f'"{"".join(map(_escape, text))}"'
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     if character in _NAMED:
         return _NAMED[character]
     if character.isprintable():
@@ -29,3 +31,12 @@ def _escaped(character: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def go_float(value: float) -> str:
+    """Return ``value`` as ``%v`` writes a float64: ``1``, ``0.6``, ``1e-05``, ``1e+06``."""
+    number = Decimal(repr(float(value))).normalize()
+    if not number or -4 <= number.adjusted() < 6:
+        return f"{number:f}"
+    mantissa, _, exponent = f"{number:e}".partition("e")
+    return f"{mantissa}e{int(exponent):+03d}"

@@ -155,9 +155,10 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRequest:
-    """POST /api/create: the parts of it that an alias can carry, and those it cannot (to refuse them by name).
+    """POST /api/create: the settings of an alias, and the fields that are rejected because LM Studio has no such thing.
 
-    ``files`` and ``adapters`` are None when absent: empty ones are refused in words of their own.
+    ``files`` is None when absent, because Ollama has another error for empty ones. ``config`` holds those of
+    ``renderer``, ``parser`` and ``requires`` that were given.
     """
 
     model: str
@@ -168,9 +169,13 @@ class CreateRequest:
     license: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] | None = None
+    draft_files: Mapping[str, str] | None = None
     adapters: Mapping[str, str] | None = None
     quantize: str = ""
+    draft_quantize: str = ""
+    remote_host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

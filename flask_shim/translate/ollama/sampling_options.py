@@ -94,6 +94,9 @@ _CHECKS: dict[str, _Check] = {
     "stop": _strings,
 }
 
+INTEGERS = frozenset(name for name, check in _CHECKS.items() if check is _integer)
+"""The options that Ollama reads as integers."""
+
 _JSON_TYPES: dict[_Check, dict[str, Any]] = {
     _integer: {"type": "integer"},
     _float: {"type": "number"},

@@ -18,6 +18,7 @@ Vector = list[float]
 
 NOT_FINITE = "embedding contains NaN or Inf values"
 TOO_LONG = "the input length exceeds the context length"
+NO_ROOM = "input after truncation exceeds maximum context length"
 
 _SMALLEST_LENGTH = 1e-12
 """Ollama divides by no less, so that a vector of zeros stays one."""
@@ -116,11 +117,17 @@ def to_openai(
     return {**answer, "data": items}
 
 
-def check_lengths(texts: Iterable[str], context_length: int | None) -> None:
-    """Refuse a text that certainly has more tokens than fit; what is only likely to is left to LM Studio, which cuts.
+def check_num_ctx(num_ctx: int | None) -> None:
+    """Raise Ollama's 400 for a requested context in which no token fits beside the one that ends every input."""
+    if num_ctx is not None and num_ctx <= 1:
+        raise BadRequest(NO_ROOM)
 
-    Tokens cannot be counted over HTTP, but no tokenizer of an embedding model joins words, so there are at least as
-    many tokens as words. (Characters tell nothing: a word of any length may be one unknown token.)
+
+def check_lengths(texts: Iterable[str], context_length: int | None) -> None:
+    """Raise Ollama's 400 for a text that certainly has more tokens than fit.
+
+    LM Studio truncates silently and has no route that counts tokens. No tokenizer of an embedding model joins words, so
+    a text has at least as many tokens as words. Its characters say nothing: a word of any length may be one token.
     """
     if context_length is None:
         return

@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.answer.encoder import named_event
-from flask_shim.translate.openai.chat_completions import uses_mcp
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.openai.chat_completions import adapt, uses_mcp
 from flask_shim.translate.openai.response_object import response_object
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -43,6 +45,14 @@ def needs_backend_state(body: Mapping[str, Any]) -> bool:
     previous = body.get("previous_response_id")
     continues = isinstance(previous, str) and previous != "" and not _OWN_ID.fullmatch(previous)
     return continues or body.get("store") is True or uses_mcp(body)
+
+
+def adapt_native(body: Mapping[str, Any], model: Model) -> Payload:
+    """Return the request without what LM Studio rejects."""
+    payload = adapt(body)
+    if model.reasoning is Support.NO:
+        payload.pop("reasoning", None)
+    return payload
 
 
 class ResponseCompleter:

@@ -53,8 +53,7 @@ class ResponsesRequest:
     @property
     def think(self) -> Think:
         """Ollama's value for the effort; an unknown effort raises BadRequest."""
-        effort = self.reasoning.get("effort")
-        return to_think(effort if isinstance(effort, str) else None)
+        return to_think(self.reasoning.get("effort"))
 
     @property
     def wants_json(self) -> bool:

@@ -91,9 +91,35 @@ ROWS = (
         400,
         matching(".*context length.*"),
     ),
+    embed(
+        "a text is cut to the loaded context",
+        {"input": "one two three four five", "options": {"num_ctx": 3}},
+        vectors(1),
+        differs="A text is cut to the context that is loaded, also when `num_ctx` is smaller: LM Studio cuts, and has"
+        " no route that counts tokens. `truncate: false` rejects what has more words than `num_ctx`.",
+    ),
+    refused(
+        "a text that is too long for a small context may be refused",
+        {"input": "one two three four five", "truncate": False, "options": {"num_ctx": 3}},
+        400,
+        "the input length exceeds the context length",
+    ),
+    refused(
+        "no text fits into one token",
+        {"input": "hello", "options": {"num_ctx": 1}},
+        400,
+        "input after truncation exceeds maximum context length",
+    ),
     embed("other fields are not read", {"input": "x", "name": "foo", "stream": True, "prompt": 5}, vectors(1)),
     post(
         "7.8", "a prompt", "/api/embeddings", {"model": "tiny-embed", "prompt": "hello world"}, json={"embedding": RAW}
+    ),
+    post(
+        "7.8",
+        "a prompt that is too long",
+        "/api/embeddings",
+        {"model": "tiny-embed", "prompt": LONG},
+        **error(500, matching(".*context length.*")),
     ),
     *(
         post("7.8", f"{words} only loads", "/api/embeddings", {"model": "tiny-embed", **body}, json={"embedding": []})

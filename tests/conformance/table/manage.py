@@ -18,7 +18,7 @@ NO_FILES = "LM Studio takes no model files over HTTP: put them into its models f
 FILES_DIFFER = (
     "Blobs cannot be stored and models cannot be created from files (501): LM Studio accepts no model files over HTTP."
 )
-QUANTIZE_DIFFERS = "Models are not quantized, and adapters are rejected (501)."
+QUANTIZE_DIFFERS = "Models are not quantized, and adapters, drafts and `remote_host` are rejected (501)."
 PUSH_DIFFERS = "Nothing can be pushed (501): LM Studio has no registry."
 DELETE_DIFFERS = "LM Studio's own models cannot be deleted (501); names made with copy and create can."
 HIDING_DIFFERS = (
@@ -190,6 +190,13 @@ ROWS = (
     create(
         "there are no adapters",
         {"model": "m", "from": "plain", "adapters": {"a": "sha256:" + "0" * 64}},
+        501,
+        TEXT,
+        differs=QUANTIZE_DIFFERS,
+    ),
+    create(
+        "no model runs on another server",
+        {"model": "m", "from": "plain", "remote_host": "https://example.com"},
         501,
         TEXT,
         differs=QUANTIZE_DIFFERS,

@@ -18,6 +18,10 @@ NATIVE = (
     "go to LM Studio 0.4's route, and the answer is completed. All others are answered over chat "
     "completions."
 )
+NO_EFFORT = (
+    "A reasoning effort on /v1/ is left out for a model that cannot think, with a line in the debug log; Ollama"
+    " rejects it except on /v1/messages. Agents send it to every model."
+)
 ESTIMATE = (
     "`message_start` of a streamed /v1/messages answer has an estimate of the input tokens: LM "
     "Studio reports them at the end."
@@ -63,6 +67,12 @@ ROWS = (
         {"input": "Hello"},
         mapping(ANYTHING, {"object": "response", "status": "completed", "output": [_TEXT]}),
         differs=NATIVE,
+    ),
+    respond(
+        "an effort is left out for a model that cannot think",
+        {"input": "Hello", "reasoning": {"effort": "high"}},
+        mapping(ANYTHING, {"output": [_TEXT]}),
+        differs=NO_EFFORT,
     ),
     respond("a response to messages", {"input": USER}, mapping(ANYTHING, {"output": [_TEXT]})),
     respond(

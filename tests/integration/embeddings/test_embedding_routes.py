@@ -101,6 +101,12 @@ def test_embed_counts_what_the_backend_counted(backend, shim):
          "json: cannot unmarshal string into Go struct field EmbedRequest.dimensions of type int"),
         ({"model": "embedder", "input": "a " * 9, "truncate": False}, 400,
          "the input length exceeds the context length"),
+        ({"model": "embedder", "input": ["a", "a b c d e"], "truncate": False, "options": {"num_ctx": 3}}, 400,
+         "the input length exceeds the context length"),
+        ({"model": "embedder", "input": "a", "options": {"num_ctx": 1}}, 400,
+         "input after truncation exceeds maximum context length"),
+        ({"model": "embedder", "input": "a", "truncate": False, "options": {"num_ctx": 0}}, 400,
+         "input after truncation exceeds maximum context length"),
     ],
 )  # fmt: skip
 def test_embed_refuses_in_ollamas_words_and_order(backend, shim, body, status, text):
@@ -114,6 +120,8 @@ def test_embed_leaves_long_texts_to_the_backend_unless_told_not_to(client):
     assert client.post("/api/embed", json={"model": "embedder", "input": "a " * 9}).status_code == 200
     short = {"model": "embedder", "input": "a " * 8, "truncate": False}
     assert client.post("/api/embed", json=short).status_code == 200
+    cut = {"model": "embedder", "input": "a b c d e", "options": {"num_ctx": 3}}
+    assert client.post("/api/embed", json=cut).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -180,6 +188,14 @@ def test_embeddings_without_prompt_loads_the_model_and_answers_with_nothing(back
 def test_embeddings_refuses_in_ollamas_words(client, body, status, text):
     response = client.post("/api/embeddings", json=body)
     assert (response.status_code, response.json) == (status, {"error": text})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options"), [("a " * 9, {}), ("a " * 5, {"num_ctx": 3}), ("a " * 7, {"num_ctx": 6})]
+)
+def test_embeddings_answers_500_to_a_text_that_is_too_long(client, prompt, options):
+    response = client.post("/api/embeddings", json={"model": "embedder", "prompt": prompt, "options": options})
+    assert (response.status_code, response.json) == (500, {"error": "the input length exceeds the context length"})
 
 
 def test_embeddings_answers_500_to_every_error_of_the_engine(backend, shim):

@@ -16,14 +16,28 @@ def test_nothing_is_said_to_run_at_ollama_com(client):
         ("POST", "/api/signout", 401, "you are not currently signed in"),
         ("DELETE", "/api/user/keys/c3NoLWVkMjU1MTk", 401, "you are not currently signed in"),
         ("DELETE", "/api/user/keys/a/b+c==", 401, "you are not currently signed in"),
-        ("POST", "/api/experimental/web_search", 403, "ollama cloud is disabled: web search is unavailable"),
-        ("POST", "/api/experimental/web_fetch", 403, "ollama cloud is disabled: web fetch is unavailable"),
+        ("POST", "/api/experimental/web_search", 400, "missing request body"),
+        ("POST", "/api/experimental/web_fetch", 400, "missing request body"),
     ],
 )
 def test_what_needs_an_account_is_refused_in_ollamas_words(method, path, status, text, client, backend):
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.json) == (status, {"error": text})
     assert not backend.asked
+
+
+@pytest.mark.parametrize("body", ["{}", '{"query": "x"}', "x", "{"])
+@pytest.mark.parametrize("operation", ["web search", "web fetch"])
+def test_the_web_is_not_searched_here(client, operation, body):
+    answer = client.post(f"/api/experimental/{operation.replace(' ', '_')}", data=body)
+    expected = {"error": f"ollama cloud is disabled: {operation} is unavailable"}
+    assert (answer.status_code, answer.json) == (403, expected)
+
+
+@pytest.mark.parametrize("body", [b" \n", b"\t"])
+def test_a_blank_body_is_a_missing_one(client, body):
+    answer = client.post("/api/experimental/web_search", data=body)
+    assert (answer.status_code, answer.json) == (400, {"error": "missing request body"})
 
 
 def test_the_models_that_are_there_are_recommended(client, models):

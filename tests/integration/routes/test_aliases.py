@@ -58,6 +58,12 @@ def test_making_a_name_without_a_stream_says_only_how_it_ended(client):
         ({"model": "mine", "files": {"a.gguf": ""}}, 400, "invalid digest format"),
         ({"model": "mine", "files": {"../a.gguf": NO_BLOB}}, 400, "file path must be relative"),
         ({"model": "mine", "files": {"/a.gguf": NO_BLOB}}, 400, "file path must be relative"),
+        ({"model": "mine", "from": "tiny", "draft_files": {"/d.gguf": NO_BLOB}}, 400, "file path must be relative"),
+        ({"model": "mine", "from": "tiny", "draft_files": {"d.gguf": ""}}, 400, "invalid digest format"),
+        ({"model": "mine", "from": "tiny", "adapters": {"a.gguf": ""}}, 400, "invalid digest format"),
+        ({"model": "mine", "from": "tiny", "draft_quantize": "q8_0"}, 400, "--draft-quantize requires a DRAFT model"),
+        ({"model": "mine", "from": "gpt-oss:20b-cloud"}, 400, "gpt-oss:20b-cloud runs at ollama.com"),
+        ({"model": "mine", "from": "tiny:cloud"}, 400, "tiny:cloud runs at ollama.com"),
         (
             {"model": "mine", "from": "tiny", "template": "{{ .Bad"},
             400,
@@ -66,6 +72,8 @@ def test_making_a_name_without_a_stream_says_only_how_it_ended(client):
         ({"model": "mine", "from": "tiny", "license": 3}, 500, "json: cannot unmarshal number into Go value of type"),
         ({"model": "mine", "from": "nope"}, 500, "model 'nope' not found; pull it first"),
         ({"model": "mine", "files": {"a.gguf": NO_BLOB}}, 501, "LM Studio takes no model files over HTTP"),
+        ({"model": "mine", "from": "tiny", "draft_files": {"a": NO_BLOB}}, 501, "LM Studio takes no model files"),
+        ({"model": "mine", "from": "tiny", "remote_host": "https://ollama.com"}, 501, "LM Studio runs no models of"),
         ({"model": "mine", "from": "tiny", "adapters": {"a": NO_BLOB}}, 501, "LM Studio applies no adapters"),
         ({"model": "mine", "from": "tiny", "quantize": "q4_K_M"}, 501, "LM Studio does not quantize models"),
         ({"model": "mine", "from": "tiny", "template": "{{ range . }}"}, 501, "LM Studio applies the model's own"),
@@ -87,6 +95,14 @@ def test_a_name_made_from_a_name_has_what_that_one_has(client, made):
     assert shown["system"] == "You are Rumpel."
     assert shown["parameters"].split()[:4] == ["seed", "1", "temperature", "1"]
     assert shown["details"]["parent_model"] == "rumpel:latest"
+
+
+def test_renderer_parser_and_requires_are_kept_and_inherited(client, made):
+    made(renderer="qwen3", parser="qwen3-coder", requires="0.14.0")
+    made(model="child", **{"from": "rumpel:local"}, parser="harmony")
+    shown = client.post("/api/show", json={"model": "child"}).json
+    assert shown["requires"] == "0.14.0"
+    assert "\nRENDERER qwen3\nPARSER harmony\nREQUIRES 0.14.0\n" in shown["modelfile"]
 
 
 def test_what_show_tells_can_be_made_again(client, made):

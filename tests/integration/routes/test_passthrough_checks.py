@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.answers import model
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -51,10 +52,38 @@ def test_an_effort_is_said_in_a_word_lm_studio_takes(client, backend):
     assert backend.asked[-1].json["reasoning_effort"] == "high"
 
 
-def test_an_effort_nobody_knows_is_refused(client):
-    answer = client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI, "reasoning_effort": "zip"})
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", {"messages": HI, "reasoning_effort": "zip"}),
+        ("chat/completions", {"messages": HI, "reasoning": {"effort": "zip"}, "stream": True}),
+        ("responses", {"input": "hi", "reasoning": {"effort": "zip"}}),
+        ("responses", {"input": "hi", "reasoning": {"effort": "zip"}, "previous_response_id": "resp_abc"}),
+    ],
+)
+def test_an_unknown_effort_is_refused(client, path, body):
+    answer = client.post(f"/v1/{path}", json={"model": "tiny", **body})
     assert answer.status_code == 400
     assert answer.json["error"]["message"].startswith('invalid reasoning value: "zip"')
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", {"messages": HI, "reasoning_effort": "high"}),
+        ("responses", {"input": "hi", "reasoning": {"effort": "high"}}),
+        ("messages", {"messages": HI, "max_tokens": 5, "thinking": {"type": "enabled", "budget_tokens": 2000}}),
+    ],
+)
+def test_an_effort_for_a_model_that_cannot_think_is_left_out(client, backend, models, caplog, path, body):
+    models.append(model("thinker", capabilities={"reasoning": {"default": "on"}}))
+    caplog.set_level("DEBUG", logger="flask_shim.observability.access_log")
+    answer = client.post(f"/v1/{path}", json={"model": "tiny", **body})
+    assert answer.status_code == 200
+    answer.close()
+    sent = backend.asked[-1].json
+    assert not {"reasoning", "reasoning_effort"} & set(sent)
+    assert " dropped=reasoning_effort" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])

@@ -60,7 +60,7 @@ DAMAGES = [
     pytest.param(_bytes(b"x"), id="a byte"),
     pytest.param(_of_another_program, id="another program's database"),
     pytest.param(_torn, id="a page overwritten"),
-    pytest.param(_sql("PRAGMA user_version = 2"), id="a newer version"),
+    pytest.param(_sql("PRAGMA user_version = 3"), id="a newer version"),
     pytest.param(_sql("PRAGMA user_version = 0"), id="no version"),
     pytest.param(_sql("DROP TABLE aliases"), id="no table"),
     pytest.param(_sql("DROP TABLE aliases", "CREATE TABLE aliases (key TEXT)"), id="another table"),
@@ -174,3 +174,25 @@ def test_a_rename_is_repeated_while_the_file_is_open_elsewhere(path, monkeypatch
     AliasStore(path).put(PLAIN)
     assert AliasStore(path).find("rumpel") == PLAIN
     assert len(aside(path)) == 1
+
+
+def _of_version_1(path):
+    AliasStore(path).put(PLAIN)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("ALTER TABLE aliases DROP COLUMN config")
+        db.execute("PRAGMA user_version = 1")
+
+
+def test_a_file_of_version_1_is_read(path):
+    _of_version_1(path)
+    before = path.read_bytes()
+    assert AliasStore(path).aliases() == {PLAIN.key: PLAIN}
+    assert path.read_bytes() == before
+
+
+def test_the_first_change_upgrades_a_file_of_version_1(path, caplog):
+    _of_version_1(path)
+    new = Alias(name="new:latest", base="tiny", created_ns=2, config={"parser": "qwen3"})
+    AliasStore(path).put(new)
+    assert AliasStore(path).aliases() == {PLAIN.key: PLAIN, new.key: new}
+    assert (caplog.text, aside(path)) == ("", [])

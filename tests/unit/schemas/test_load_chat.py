@@ -115,17 +115,39 @@ SCHEMA = {
         "any": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         "ref": {"$ref": "#/$defs/X"},
         "none": None,
+        "deep": {
+            "type": "object",
+            "properties": {"inner": {"type": "string", "pattern": "["}, "void": {}},
+            "required": [],
+        },
     },
     "required": ["city"],
-    "$defs": {"X": {"type": "string"}},
+    "$defs": {"X": {"type": "string", "minLength": 1}},
+}
+KNOWN = {
+    "type": "object",
+    "$defs": {"X": {"type": "string", "minLength": 1}},
+    "required": ["city"],
+    "properties": {
+        "city": {"type": ["string", "null"], "enum": ["a", 1]},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "any": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "ref": {},
+        "none": {},
+        "deep": {"type": "object", "properties": {"inner": {"type": "string"}, "void": {}}},
+    },
 }
 
 
-def test_a_tool_keeps_its_whole_schema_and_its_order():
+def test_a_tool_keeps_the_keywords_that_ollama_knows(caplog):
+    caplog.set_level("DEBUG")
     tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA}}
-    tools = schemas.load_chat(raw(tools=[tool])).tools
-    assert tools == (tool,)
-    assert json.dumps(tools[0]["function"]["parameters"]) == json.dumps(SCHEMA)
+    read = schemas.load_chat(raw(tools=[tool])).tools[0]["function"]
+    assert json.loads(json.dumps(read)) == {"name": "f", "description": "d", "parameters": KNOWN}
+    assert list(read["parameters"]["properties"]) == list(SCHEMA["properties"])
+    assert caplog.messages == [
+        "dropped from the parameters of a tool: $ref, additionalProperties, default, minimum, pattern"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +160,7 @@ def test_a_tool_keeps_its_whole_schema_and_its_order():
         ([{"function": {"name": "f", "parameters": None}}], ({"type": "function", "function": {"name": "f"}},)),
         (
             [{"function": {"name": "f", "parameters": {}}}],
-            ({"type": "function", "function": {"name": "f", "parameters": {}}},),
+            ({"type": "function", "function": {"name": "f", "parameters": {"properties": {}}}},),
         ),
     ],
 )

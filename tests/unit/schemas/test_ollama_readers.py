@@ -70,6 +70,11 @@ def test_a_generate_keeps_everything_that_was_said():
     )
 
 
+def test_create_keeps_renderer_parser_and_requires_that_say_something():
+    body = raw(model="m", renderer="r", parser="", requires="0.14.0", info={"context_length": 5})
+    assert schemas.load_create(body) == CreateRequest(model="m", config={"renderer": "r", "requires": "0.14.0"})
+
+
 def test_the_empty_fields_of_the_go_client_say_nothing():
     body = raw(model="plain", prompt="", suffix="", system="", template="", format="", options=None, images=[])
     assert schemas.load_generate(body) == GenerateRequest(model="plain")

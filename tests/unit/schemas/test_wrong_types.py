@@ -129,6 +129,18 @@ def complaint(route: str, body: object) -> str:
             {"tools": [{"function": {"parameters": {"properties": {"a": {"type": 5}}}}}]},
             f"number into Go struct field {PROPERTIES}.type of type []string",
         ),
+        *(
+            ("create", {name: 1}, f"number into Go struct field CreateRequest.{name} of type {go_type}")
+            for name, go_type in [
+                ("renderer", "string"),
+                ("parser", "string"),
+                ("requires", "string"),
+                ("remote_host", "string"),
+                ("draft_quantize", "string"),
+                ("draft_files", "map[string]string"),
+                ("info", "map[string]interface {}"),
+            ]
+        ),
         ("embed", {"dimensions": "2"}, "string into Go struct field EmbedRequest.dimensions of type int"),
         ("embeddings", {"prompt": ["x"]}, "array into Go struct field EmbeddingRequest.prompt of type string"),
         ("show", {"model": 1}, "number into Go struct field ShowRequest.model of type string"),
@@ -153,3 +165,32 @@ def complaint(route: str, body: object) -> str:
 )
 def test_a_value_of_the_wrong_type_is_refused_with_the_way_to_it(route, body, what):
     assert complaint(route, {"model": "plain", **body}) == f"json: cannot unmarshal {what}"
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "path", "go_type"),
+    [
+        ({"type": [1]}, "number", ".type", "string"),
+        ({"type": True}, "bool", ".type", "[]string"),
+        ({"description": 1}, "number", ".description", "string"),
+        ({"description": 1, "type": {}}, "object", ".type", "[]string"),
+        ({"enum": "x"}, "string", ".enum", "[]interface {}"),
+        ({"required": "b"}, "string", ".required", "[]string"),
+        ({"required": ["b", 2]}, "number", ".required", "string"),
+        ({"anyOf": {}}, "object", ".anyOf", "[]api.ToolProperty"),
+        ({"anyOf": ["x"]}, "string", ".anyOf", "api.ToolProperty"),
+        ({"anyOf": [{"type": 1}]}, "number", ".anyOf.type", "[]string"),
+        ({"properties": {"c": {"description": []}}}, "array", ".properties.description", "string"),
+        ({"properties": {"c": 5}}, "number", ".properties", "api.ToolProperty"),
+        (
+            {"properties": {"c": {"properties": {"d": {"enum": 0}}}}},
+            "number",
+            ".properties.properties.enum",
+            "[]interface {}",
+        ),
+    ],
+)
+def test_a_wrong_type_in_a_property_of_a_tool_is_refused(given, value, path, go_type):
+    parameters = {"properties": {"a": {}, "b": given, "later": {"type": 5}}}
+    expected = f"json: cannot unmarshal {value} into Go struct field {PROPERTIES}{path} of type {go_type}"
+    assert complaint("chat", {"tools": [{"function": {"parameters": parameters}}]}) == expected

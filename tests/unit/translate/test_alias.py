@@ -22,8 +22,9 @@ from flask_shim.translate.ollama.alias import (
     to_entry,
 )
 from flask_shim.translate.ollama.capabilities import capabilities
-from flask_shim.translate.ollama.listing import digest, template_of, to_show
+from flask_shim.translate.ollama.listing import digest
 from flask_shim.translate.ollama.requests import CreateRequest, Message
+from flask_shim.translate.ollama.showing import template_of, to_show
 
 MODEL = Model(
     key="acme/tiny",

@@ -11,7 +11,8 @@ from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, en
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Instance, Model, Support
 from flask_shim.translate.ollama import dates
-from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_ps, to_show, to_tags
+from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_ps, to_tags
+from flask_shim.translate.ollama.showing import to_show
 
 
 def test_nothing_is_an_empty_list():

@@ -1,4 +1,4 @@
-"""How hard a model shall think, in everybody's words."""
+"""Reasoning efforts: known values are translated, unknown ones rejected."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ def test_an_effort_is_read_as_ollama_reads_it(effort, think):
     assert to_think(effort) == think
 
 
-def test_an_effort_that_is_none_is_refused_with_those_that_are():
+@pytest.mark.parametrize(
+    ("effort", "written"),
+    [("zip", '"zip"'), ("LOW", '"LOW"'), (" ", '" "'), (1, "1"), (0, "0"), (False, "false"), (["low"], '["low"]')],
+)
+def test_an_unknown_effort_is_refused_with_the_known_ones(effort, written):
     with pytest.raises(BadRequest) as caught:
-        to_think("zip")
+        to_think(effort)
     assert caught.value.text == (
-        'invalid reasoning value: "zip" '
+        f"invalid reasoning value: {written} "
         '(must be "minimal", "low", "medium", "high", "xhigh", "ultra", "max", or "none")'
     )
 
@@ -52,13 +56,21 @@ def test_a_chat_says_its_effort_in_a_word_of_lm_studio(said, sent):
     assert adapt_chat({"messages": [], **said})["reasoning_effort"] == sent
 
 
-def test_a_chat_without_an_effort_gets_none():
-    assert adapt_chat({"messages": [], "reasoning": {}}) == {"messages": [], "reasoning": {}}
+@pytest.mark.parametrize("said", [{}, {"reasoning": {}}, {"reasoning": {"effort": None}}])
+def test_a_chat_without_an_effort_gets_none(said):
+    assert adapt_chat({"messages": [], **said}) == {"messages": [], **said}
 
 
-def test_a_chat_with_an_effort_nobody_knows_is_refused():
+def test_an_empty_effort_is_not_sent():
+    assert adapt_chat({"messages": [], "reasoning_effort": ""}) == {"messages": []}
+
+
+@pytest.mark.parametrize(
+    "said", [{"reasoning_effort": "zip"}, {"reasoning": {"effort": "zip"}}, {"reasoning_effort": 5}]
+)
+def test_a_chat_with_an_unknown_effort_is_refused(said):
     with pytest.raises(BadRequest, match="invalid reasoning value"):
-        adapt_chat({"reasoning_effort": "zip"})
+        adapt_chat(said, Model(key="k", reasoning=Support.NO))
 
 
 @pytest.mark.parametrize("wish", [{"reasoning_effort": "none"}, {"reasoning_effort": "high"}, {"reasoning": {}}])

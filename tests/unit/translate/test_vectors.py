@@ -12,6 +12,7 @@ from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendRequestError
 from flask_shim.translate.ollama.vectors import (
     check_lengths,
+    check_num_ctx,
     embed_payload,
     least_tokens,
     normalize,
@@ -155,6 +156,17 @@ def test_text_with_more_words_than_the_context_is_refused():
     with pytest.raises(BadRequest) as refused:
         check_lengths(["fits", "a " * 9], 8)
     assert refused.value.text == "the input length exceeds the context length"
+
+
+@pytest.mark.parametrize("num_ctx", [1, 0, -1])
+def test_a_context_without_room_for_a_token_is_refused(num_ctx):
+    with pytest.raises(BadRequest, match=r"^input after truncation exceeds maximum context length$"):
+        check_num_ctx(num_ctx)
+
+
+@pytest.mark.parametrize("num_ctx", [None, 2, 3, 2048])
+def test_a_context_with_room_for_a_token_is_accepted(num_ctx):
+    check_num_ctx(num_ctx)
 
 
 def test_no_text_is_refused_for_a_model_whose_context_is_not_told():
