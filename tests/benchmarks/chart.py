@@ -7,10 +7,14 @@ from html import escape
 
 from tests.benchmarks.rounds import Row
 
-_COLOURS = {"direct": "#b8b8b8", "nginx": "#7f8ea3", "naive": "#e0a458", "ours": "#2f6fb3"}
+_COLORS = {"direct": "#b8b8b8", "nginx": "#7f8ea3", "naive": "#e0a458", "ours": "#2f6fb3"}
+_STYLE = """<style>
+.page { fill: #ffffff } text { fill: #222222 }
+@media (prefers-color-scheme: dark) { .page { fill: #0d1117 } text { fill: #d0d7de } }
+</style>"""
 _WIDTH, _LEFT, _BAR, _GAP, _TITLE = 760, 90, 18, 4, 30
 _LONGEST = _WIDTH - _LEFT - 170
-"""Room for the longest bar; the number stands to its right."""
+"""The longest bar leaves room for a number to its right."""
 
 
 def to_svg(rows: Sequence[Row]) -> str:
@@ -25,8 +29,8 @@ def to_svg(rows: Sequence[Row]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y}" viewBox="0 0 {_WIDTH} {y}" '
         'font-family="sans-serif" font-size="13">'
     )
-    background = f'<rect width="{_WIDTH}" height="{y}" fill="#ffffff"/>'
-    return "\n".join([head, background, *parts, "</svg>", ""])
+    background = f'<rect class="page" width="{_WIDTH}" height="{y}"/>'
+    return "\n".join([head, _STYLE, background, *parts, "</svg>", ""])
 
 
 def _group(rows: Sequence[Row], top: int) -> list[str]:
@@ -46,12 +50,10 @@ def _bar(row: Row, y: int, share: float) -> list[str]:
     middle = y + _BAR - 5
     return [
         _text(_LEFT - 8, middle, row.target, anchor="end"),
-        f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{_COLOURS[row.target]}"/>',
+        f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{_COLORS[row.target]}"/>',
         _text(_LEFT + width + 6, middle, f"{row.value('rate') or 0:,.0f}{fault}"),
     ]
 
 
 def _text(x: float, y: int, text: str, *, anchor: str = "start", weight: str = "normal") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" font-weight="{weight}" fill="#222222">{escape(text)}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" font-weight="{weight}">{escape(text)}</text>'
