@@ -1,11 +1,11 @@
-# Installs, starts, stops and removes the shim on Windows, so that it is always there.
+# Installs, starts, stops and removes the shim as a service or scheduled task on Windows.
 #
 #   .\service.ps1 install            as a service by WinSW (flask-shim.exe beside this script)
 #   .\service.ps1 install -With nssm as a service by NSSM (nssm.exe on the PATH)
-#   .\service.ps1 install -With task at logon of the present user, by Task Scheduler
+#   .\service.ps1 install -With task at logon of the current user, by Task Scheduler
 #   .\service.ps1 start | stop | status | remove   [-With ...]
 #
-# Run it as administrator for winsw and nssm. Settings stand in {{ root }}\.env.
+# Run it as administrator for winsw and nssm. Settings are in {{ root }}\.env.
 
 [CmdletBinding()]
 param(
@@ -35,7 +35,7 @@ function Invoke-Program([string] $Program, [string[]] $Words) {
 function New-Folders {
     foreach ($folder in $Logs, $Data) {
         New-Item -ItemType Directory -Force -Path $folder | Out-Null
-        # LocalService by its number, for its name differs from language to language: it writes there, and only there.
+        # Let LocalService write here. It is named by its SID, because its name is translated.
         if ($With -ne 'task') { Invoke-Program 'icacls' @($folder, '/grant', '*S-1-5-19:(OI)(CI)M', '/Q') | Out-Null }
     }
 }
@@ -50,18 +50,18 @@ function Install-Shim {
         'nssm' {
             Invoke-Program 'nssm' @('install', $Name, $Python, $Arguments)
             Invoke-Program 'nssm' @('set', $Name, 'AppDirectory', $Root)
-            # These two count where neither the environment nor .env sets SHIM_LOG_FILE and SHIM_DATA_DIR.
+            # These two apply if neither the environment nor .env sets SHIM_LOG_FILE and SHIM_DATA_DIR.
             Invoke-Program 'nssm' @('set', $Name, 'AppEnvironmentExtra', 'PYTHONUTF8=1', "SHIM_SERVICE_LOG_FILE=$Logs\shim.log", "SHIM_SERVICE_DATA_DIR=$Data")
-            # Ctrl-C first, with time for running answers; the default is 1.5 seconds.
+            # Send Ctrl-C and wait for running answers; the default is 1.5 seconds.
             Invoke-Program 'nssm' @('set', $Name, 'AppStopMethodConsole', '{{ stop_timeout }}000')
-            # Wrong settings end with 2: starting again would not help.
+            # Exit code 2 means wrong settings: a restart would not help.
             Invoke-Program 'nssm' @('set', $Name, 'AppExit', '2', 'Exit')
             Invoke-Program 'nssm' @('set', $Name, 'ObjectName', 'NT AUTHORITY\LocalService')
         }
         'task' {
             $what = New-ScheduledTaskAction -Execute $Python -Argument $Arguments -WorkingDirectory $Root
             $when = New-ScheduledTaskTrigger -AtLogOn -User $env:USERNAME
-            # A task is ended after three days and runs at low priority unless told otherwise.
+            # By default a task ends after three days and runs with low priority.
             $how = New-ScheduledTaskSettingsSet -ExecutionTimeLimit ([TimeSpan]::Zero) -Priority 5 -RestartCount 3 -RestartInterval (New-TimeSpan -Minutes 1) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
             Register-ScheduledTask -TaskName $Name -Action $what -Trigger $when -Settings $how -Force | Out-Null
         }
@@ -73,7 +73,7 @@ function Start-Shim {
 }
 
 function Stop-Shim {
-    # A scheduled task is ended hard: running answers are cut.
+    # A scheduled task is killed: running answers are cut.
     if ($With -eq 'task') { Stop-ScheduledTask -TaskName $Name } else { Stop-Service -Name $Name }
 }
 
