@@ -14,15 +14,24 @@ from flask_shim.config import GROUPS, Setting
 _PAGE_HEAD = """\
 # Settings
 
-Every setting is a variable of the environment, or a line in `.env` in the folder the shim is started from
-(`SHIM_ENV_FILE` names another file); the environment wins over the file. An empty value counts as not set,
-except for `SHIM_ALLOWED_ORIGINS`, where it means none. Seconds may also be written as durations, such as `5m` or
-`1h30m`. The names under "or" are used when the first one is not set; the log at start says which.
+Every setting is an environment variable, or a line in `.env` in the folder where the shim is started (`SHIM_ENV_FILE`
+names another file). The environment wins over the file. In PowerShell and in bash:
+
+```powershell
+$env:SHIM_PORT = "11435"; flask-shim
+```
+
+```bash
+SHIM_PORT=11435 flask-shim
+```
+
+An empty value counts as not set, except for `SHIM_ALLOWED_ORIGINS`, where it means none. Seconds may also be durations,
+such as `5m` or `1h30m`. The names under "or" are used if the first one is not set; the log at start says which.
 
 If a setting, or a line of the file, is invalid, the shim reports all mistakes and exits with code 2.
 
-A `.env` that has `HOST`, `PORT`, `WORKERS`, `CORS_ORIGINS` or `OPENAI_…` but no setting of the shim belongs to another
-project: these names are ignored there, and the log at start says so. They count in the environment, in a file that
+A `.env` with `HOST`, `PORT`, `WORKERS`, `CORS_ORIGINS` or `OPENAI_…` but without a `SHIM_` line belongs to another
+project: these names are ignored there, and the log at start says so. They apply in the environment, in a file that
 `SHIM_ENV_FILE` or `--env-file` names, and beside any `SHIM_` line.
 
 The file is UTF-8, or UTF-16 with a byte order mark, as Notepad and PowerShell 5 write it. Windows paths may be written
