@@ -27,8 +27,12 @@ COMMANDS = {
     "rm": "flask_shim.cli.alias_commands:rm",
     "doctor": "flask_shim.cli.doctor_command:doctor",
     "config": "flask_shim.cli.config_command:config_file",
+    "service": "flask_shim.cli.service_command:service",
 }
 """Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""
+
+INTERNAL = {"service-host": "flask_shim.cli.service_host:host"}
+"""Commands that are not listed, because only other programs call them."""
 
 DEFAULT = "serve"
 
@@ -42,9 +46,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
         """Import and return the command of that name, None if it does not exist."""
-        if cmd_name not in COMMANDS:
+        place = COMMANDS.get(cmd_name) or INTERNAL.get(cmd_name)
+        if place is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 

@@ -54,10 +54,21 @@ _ENVIRONMENT = Environment(
 )
 
 
-def render(template: Template, config: Config, root: Path | str | None = None) -> str:
-    """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run."""
+def template_named(name: str) -> Template:
+    """Return the template that ``flask-shim config`` prints under this name."""
+    return next(template for template in TEMPLATES if template.name == name)
+
+
+def render(
+    template: Template, config: Config, root: Path | str | None = None, *, folder: Path | str | None = None
+) -> str:
+    """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run.
+
+    ``folder`` makes a service of one user, which runs there.
+    """
     place, python = _installation(root, is_windows=template.is_windows)
-    return _ENVIRONMENT.get_template(template.file).render(root=place, python=python, **_values(config))
+    values = {**_values(config), "root": place, "python": python, "folder": folder and str(folder)}
+    return _ENVIRONMENT.get_template(template.file).render(values)
 
 
 def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, str]:
@@ -104,8 +115,13 @@ def _values(config: Config) -> dict[str, Any]:
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes,
         "drain_delay": math.ceil(config.drain_delay) or CHECKED_WITHIN_SECONDS,
-        "stop_timeout": math.ceil(config.drain_delay + config.drain_seconds) + 10,
+        "stop_timeout": stop_timeout(config),
     }
+
+
+def stop_timeout(config: Config) -> int:
+    """Return the seconds after which a service manager may end a shim that it has stopped."""
+    return math.ceil(config.drain_delay + config.drain_seconds) + 10
 
 
 def _both(config: Config) -> bool:
