@@ -22,7 +22,7 @@ def main() -> None:
     if ROOT in Path(flask_shim.__file__).parents and Path(sys.prefix) not in Path(flask_shim.__file__).parents:
         raise SystemExit(f"this is the checkout, not what is installed: {flask_shim.__file__}")
     with ShimProcess(arguments=("demo", "--port", "0")) as shim:
-        url = shim.until(r"The shim, .* answers at +(\S+)", 60)[1]
+        url = shim.until(r"  shim +(\S+)", 60)[1]
         answer = requests.post(f"{url}/api/chat", json=CHAT, timeout=60)
         if answer.status_code != 200:
             raise SystemExit(f"the demo answers {answer.status_code}: {answer.text}")

@@ -47,7 +47,7 @@ class ShimProcess:
         module: str = "flask_shim",
         **env: str,
     ):
-        self._folder = tempfile.TemporaryDirectory(prefix="flask-shim-test-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="flask-shim Prüfung ", ignore_cleanup_errors=True)
         settings = {
             "SHIM_HOST": "127.0.0.1",
             "SHIM_PORT": "0",

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Run tests of this project on the Windows Python that setup.sh has made.
 
-    run_tests.py FOLDER TESTS... [--jobs N] [--minutes N] [--record FILE]
+    run_tests.py FOLDER TESTS... [--jobs N] [--seconds N] [--record FILE]
 
 Each of TESTS (folders or files with commas between them) gets its own pytest, up to ``--jobs`` of them at once. A test
-that hangs is reported by name and ended; pytest goes on behind it. After ``--minutes`` everything is ended. The exit
+that hangs is reported by name and ended; pytest goes on behind it. Tests that failed are repeated once when nothing
+else runs, as many wait for processes, which start slowly under Wine. After ``--seconds`` everything is ended. The exit
 code is 1 unless every test passed or was skipped. ``--record`` keeps the outcome of each test as a line of JSON.
 """
 
@@ -23,6 +24,7 @@ import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 TEST_SECONDS = 120
@@ -35,9 +37,9 @@ RANK = ("started", "passed", "skipped", "failed")
 
 
 class Run:
-    """Some folders and files: as many processes of pytest, one after the other, as it takes."""
+    """Some tests: as many processes of pytest, one after the other, as it takes."""
 
-    def __init__(self, box: Path, tests: str, deadline: float) -> None:
+    def __init__(self, box: Path, tests: list[str], deadline: float) -> None:
         """Prepare the run; ``deadline`` is of ``time.monotonic``."""
         self.box, self.tests, self.deadline = box, tests, deadline
         self.id = uuid.uuid4().hex[:8]
@@ -45,50 +47,41 @@ class Run:
         self.folder = box / "runs" / f"Prüf stand {self.id}"
         self.record = self.folder / "record"
         self.output = ""
+        self.is_complete = False
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """What the recorder wrote."""
+        lines = self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
+        return [json.loads(line) for line in lines]
 
     @property
     def outcomes(self) -> dict[str, str]:
         """The outcome of each test; ``started`` for one that has not ended."""
         found: dict[str, str] = {}
-        for line in self.lines():
-            facts = json.loads(line)
-            found[facts["test"]] = max(found.get(facts["test"], "started"), facts["outcome"], key=RANK.index)
+        for each in self.facts:
+            found[each["test"]] = max(found.get(each["test"], "started"), each["outcome"], key=RANK.index)
         return found
 
-    def lines(self) -> list[str]:
-        """Return the lines of the record."""
-        return self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
-
-    def __call__(self) -> Run:
+    def run(self) -> None:
         """Run the tests to their end, or until the deadline."""
         self.folder.mkdir(parents=True)
-        ended = False
-        while not ended and time.monotonic() < self.deadline:
+        (self.folder / "tests").write_text("\n".join(self.tests), encoding="utf-8")
+        while not self.is_complete and time.monotonic() < self.deadline:
             before = len(self.outcomes)
-            ended = self._run_pytest()
-            if not ended and len(self.outcomes) == before:
+            self._run_pytest()
+            if len(self.outcomes) == before:
                 break
-        if not ended:
-            self.output += f"\n{self.tests} did not come to its end"
-        return self
 
     def seconds(self, part: str) -> float:
         """Return how long the tests of a folder or file took."""
-        facts = [json.loads(line) for line in self.lines()]
-        return sum(each.get("seconds", 0) for each in facts if each["test"].startswith(part))
+        return sum(float(each.get("seconds", 0)) for each in self.facts if each["test"].startswith(part))
 
-    def failures(self) -> list[str]:
-        """Return what went wrong, by the names of the tests."""
-        words = {"failed": "failed", "started": "hung"}
-        found = [f"{words[outcome]}: {test}" for test, outcome in self.outcomes.items() if outcome in words]
-        return found or ([] if "passed" in self.output.splitlines()[-1] else [f"no summary: {self.tests}"])
-
-    def _run_pytest(self) -> bool:
-        """Run pytest once; return whether it has come to its summary."""
-        command = [self.box / "bin" / "winpython", "-m", "pytest", "-q", "--tb=short", f"--timeout={TEST_SECONDS}"]
+    def _run_pytest(self) -> None:
+        command = [str(self.box / "bin" / "winpython"), "-m", "pytest", "-q", "--tb=short", f"--timeout={TEST_SECONDS}"]
         # The plugin of schemathesis takes seconds to import.
         command += ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "tools.windows_under_wine.recorder"]
-        command += [f"--basetemp={_windows(self.folder / 'tmp')}", *self.tests.split(",")]
+        command += [f"--basetemp={_windows(self.folder / 'tmp')}", f"@{_windows(self.folder / 'tests')}"]
         mine = {"WINPYTHON_RUN": self.id, "WINPYTHON_CONSOLE": "1", "TEST_RECORD": _windows(self.record)}
         with subprocess.Popen(  # noqa: S603 - our own command
             command, cwd=ROOT, env=os.environ | mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -102,7 +95,7 @@ class Run:
             reader.join()
         text = b"".join(chunks).decode("utf-8", "replace").replace("\r", "")
         self.output += text
-        return " in " in text.rstrip().rpartition("\n")[2]
+        self.is_complete = " in " in text.rstrip().rpartition("\n")[2]
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait for the end of pytest, the deadline, or a time in which no test has started or ended."""
@@ -140,7 +133,7 @@ def _keep_server_running(box: Path) -> subprocess.Popen[bytes]:
 
     The Wine server ends with its last process, and a program that starts at that moment fails.
     """
-    command = [box / "bin" / "winpython", "-c", "import sys; print(flush=True); sys.stdin.read()"]
+    command = [str(box / "bin" / "winpython"), "-c", "import sys; print(flush=True); sys.stdin.read()"]
     keeper = subprocess.Popen(  # noqa: S603 - our own command
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -155,32 +148,67 @@ def main() -> int:
     parser.add_argument("box", type=lambda text: Path(text).resolve(), metavar="FOLDER")
     parser.add_argument("tests", nargs="+", metavar="TESTS")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--record", type=Path)
     asked = parser.parse_args()
     began = time.monotonic()
-    runs = [Run(asked.box, tests, began + asked.minutes * 60) for tests in asked.tests]
+    deadline = began + asked.seconds
+    runs = [Run(asked.box, tests.split(","), deadline) for tests in asked.tests]
     keeper = _keep_server_running(asked.box)
     try:
         with ThreadPoolExecutor(asked.jobs) as pool:
-            for run in pool.map(Run.__call__, runs):
-                times = ", ".join(f"{part} {run.seconds(part):.0f} s" for part in run.tests.split(","))
-                sys.stdout.write(f"-- on Windows: {times}\n{run.output.strip()}\n")
-                sys.stdout.flush()
+            for run in pool.map(_run_and_print, runs):
+                shutil.rmtree(run.folder / "tmp", ignore_errors=True)
+        failed = [test for run in runs for test, outcome in run.outcomes.items() if outcome == "failed"]
+        if failed:
+            runs.append(_run_and_print(Run(asked.box, failed, deadline)))
     finally:
         keeper.communicate()
     if asked.record:
-        asked.record.write_text("".join(f"{line}\n" for run in runs for line in run.lines()), encoding="utf-8")
-    failures = [failure for run in runs for failure in run.failures()]
-    counts = Counter(outcome for run in runs for outcome in run.outcomes.values())
+        lines = (json.dumps(each) for run in runs for each in run.facts)
+        asked.record.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    is_good = _print_outcomes(runs)
     for run in runs:
         shutil.rmtree(run.folder, ignore_errors=True)
-    late = time.monotonic() - began > asked.minutes * 60
-    text = f"{counts['passed']} passed, {counts['skipped']} skipped, {len(failures)} failed or hung"
-    late_text = f", stopped after {asked.minutes:g} minutes" if late else ""
-    sys.stdout.write("".join(f"{failure}\n" for failure in failures))
-    sys.stdout.write(f"On the Windows Python: {text}, in {time.monotonic() - began:.0f} s{late_text}\n")
-    return 1 if failures or late else 0
+    late = time.monotonic() > deadline
+    seconds = time.monotonic() - began
+    _say(f"The time of {asked.seconds:.0f} s was over before the tests were." if late else f"It took {seconds:.0f} s.")
+    return 0 if is_good and not late else 1
+
+
+def _run_and_print(run: Run) -> Run:
+    run.run()
+    folders = dict.fromkeys(test.partition("::")[0] for test in run.tests)
+    times = ", ".join(f"{folder} {run.seconds(folder):.0f} s" for folder in folders)
+    _say(f"-- on Windows: {times}\n{run.output.strip()}")
+    return run
+
+
+def _print_outcomes(runs: list[Run]) -> bool:
+    """Print the counts, and the tests that did not pass at once; return whether all passed in the end."""
+    first: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for run in runs:
+        last |= run.outcomes
+        first = run.outcomes | first
+    words = {"failed": "failed", "started": "hung or was stopped"}
+    for test, outcome in last.items():
+        if outcome in words:
+            _say(f"{words[outcome]}: {test}")
+        elif first[test] == "failed":
+            _say(f"failed at first, passed when repeated: {test}")
+    incomplete = [", ".join(run.tests) for run in runs if not run.is_complete]
+    for tests in incomplete:
+        _say(f"pytest did not come to its end: {tests}")
+    counts = Counter(last.values())
+    bad = counts["failed"] + counts["started"]
+    _say(f"On the Windows Python: {counts['passed']} passed, {counts['skipped']} skipped, {bad} failed or hung.")
+    return bool(counts["passed"]) and not bad and not incomplete
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

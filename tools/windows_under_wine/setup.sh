@@ -5,10 +5,11 @@
 #
 # FOLDER/bin/winpython runs it. The Windows pip installs the packages, so environment markers, wheels and Scripts/*.exe
 # are those of Windows. A second call keeps what exists. STDLIB_PYTHON names a Python 3.11 of this machine, whose standard
-# library is copied (default: the first one found).
+# library is copied (default: the first one found). The exit code is 3 where Wine or a Python 3.11 is missing and cannot
+# be installed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-if [ $# -ne 1 ]; then sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; fi
+if [ $# -ne 1 ]; then sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; fi
 mkdir -p "$1"
 box=$(cd "$1" && pwd)
 say() { echo "setup: $*" >&2; }
@@ -21,10 +22,14 @@ packages=()
 command -v wine >/dev/null || packages+=(wine wine64)
 command -v x86_64-w64-mingw32-gcc >/dev/null || packages+=(gcc-mingw-w64-x86-64)
 if [ ${#packages[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null; then
+        say "${packages[*]}: installed only by root on a Debian for x86-64"
+        exit 3
+    fi
     say "installing ${packages[*]}"
     if ! DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}" >"$box/apt.log" 2>&1; then
         { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"; } \
-            >>"$box/apt.log" 2>&1 || { tail -5 "$box/apt.log" >&2; exit 1; }
+            >>"$box/apt.log" 2>&1 || { tail -5 "$box/apt.log" >&2; exit 3; }
     fi
 fi
 
@@ -34,9 +39,9 @@ find_python() {
     for each in "${STDLIB_PYTHON:-}" python3.11 python3 "$HOME"/.pyenv/versions/3.11.*/bin/python3.11; do
         [ -n "$each" ] && "$each" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo "$each"; return; }
     done
-    say "no Python 3.11 here; name one in STDLIB_PYTHON"; return 1
+    say "no Python 3.11 here; name one in STDLIB_PYTHON"; return 3
 }
-py=$(find_python)
+py=$(find_python) || exit 3
 
 win=$box/python
 if [ ! -f "$win/python311.dll" ]; then
@@ -114,7 +119,8 @@ box=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 natives=msvcp140,vcruntime140,vcruntime140_1,vcomp140
 export WINEPREFIX=$box/prefix WINEDEBUG=${WINEDEBUG:--all} WINEARCH=win64 WINEDLLOVERRIDES="mscoree=;mshtml=;winemenubuilder.exe=;$natives=n,b"
 export WINEPATH="Z:${box//\//\\}\\python;Z:${box//\//\\}\\python\\Scripts"
-unset DISPLAY PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unset DISPLAY PYTHONHOME PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="Z:${box//\//\\}\\pycache"  # each start would compile the checkout
 # Environment variables that name files, as Windows paths.
 for name in SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_CONFIG_FILE PIP_CONSTRAINT PIP_FIND_LINKS; do
     value=${!name:-}

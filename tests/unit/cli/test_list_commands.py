@@ -108,9 +108,10 @@ def test_ps_says_when_the_backend_does_not_tell(invoke, socket_server):
     assert (result.exit_code, "does not tell which models are loaded" in result.stderr) == (1, True)
 
 
-def test_name_the_terminal_has_no_letters_for_is_escaped(socket_server):
+@pytest.mark.parametrize("code_page", ["cp437", "cp850", "cp1252"])
+def test_name_the_terminal_has_no_letters_for_is_escaped(socket_server, code_page):
     backend = socket_server(lm_studio(silent, model("m\u6a21", loaded_instances=[])))
-    code, output = run("models", "--lmstudio-url", backend.url, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
+    code, output = run("models", "--lmstudio-url", backend.url, PYTHONIOENCODING=code_page, PYTHONUTF8="0")
     assert (code, output.split("\t")[0]) == (0, "m\\u6a21:latest")
 
 

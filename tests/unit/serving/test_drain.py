@@ -138,7 +138,8 @@ def test_console_that_stands_still_keeps_no_process(socket_server, tmp_path, unt
             url = f"http://127.0.0.1:{settings['SHIM_PORT']}"
             until(lambda: accepts(int(settings["SHIM_PORT"])))
             with session.post(f"{url}/api/chat", json=chat, stream=True, timeout=10) as response:
-                next(response.iter_lines())
+                lines = response.iter_lines()  # kept: the connection is closed when it is collected
+                next(lines)
                 process.send_signal(signal.SIGTERM)
                 until(lambda: "draining in_flight=1" in (tmp_path / "shim.log").read_text(encoding="utf-8"))
                 if signals == 2:
@@ -173,7 +174,8 @@ def test_client_that_does_not_take_its_answer_is_cut_and_counted(socket_server, 
 
 def test_second_signal_ends_at_once(socket_server):
     with ShimProcess(socket_server(lm_studio(endless())).url, SHIM_DRAIN_SECONDS="60") as shim, shim.chat() as response:
-        next(response.iter_lines())
+        lines = response.iter_lines()  # kept: the connection is closed when it is collected
+        next(lines)
         shim.signal()
         shim.until("draining in_flight=1 ")
         shim.signal()

@@ -6,6 +6,7 @@ import errno
 import socket
 
 import pytest
+from support.wine import not_on_wine
 
 from flask_shim.serving import BindError, listeners, open_listeners, urls_of
 
@@ -147,6 +148,7 @@ def test_refusal_of_the_system_is_told_in_words(listening, monkeypatch, number, 
         listening(SHIM_HOST="127.0.0.1")
 
 
+@not_on_wine("bind() accepts addresses of other machines")
 def test_address_of_another_machine_is_not_called_taken(listening, monkeypatch):
     """Whatever answers at that port of the other machine."""
     monkeypatch.setattr(listeners, "identify_server", lambda host, port: "Ollama 0.32.15")

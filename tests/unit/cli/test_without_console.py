@@ -1,0 +1,40 @@
+"""A shim without standard streams, as pythonw and Windows services start it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from support.ports import accepts, unused_port
+from support.processes import clean_environment
+from support.wire import asked
+
+SERVE = ("-m", "flask_shim", "serve")
+
+
+def command() -> list[str]:
+    """Return the command that starts Python without any standard stream."""
+    if sys.platform == "win32":
+        return [str(Path(sys.executable).with_name("pythonw.exe")), *SERVE]
+    return ["sh", "-c", f"exec {shlex.join([sys.executable, *SERVE])} <&- >&- 2>&-"]
+
+
+def test_shim_without_standard_streams_serves_and_logs(tmp_path, until):
+    port, log = unused_port(), tmp_path / "Protokolle für alle" / "shim.log"
+    settings = {
+        "SHIM_HOST": "127.0.0.1",
+        "SHIM_PORT": str(port),
+        "SHIM_LMSTUDIO_BASE": "http://127.0.0.1:9",
+        "SHIM_DATA_DIR": str(tmp_path / "Daten"),
+        "SHIM_LOG_FILE": str(log),
+    }
+    with subprocess.Popen(command(), env=clean_environment() | settings, cwd=tmp_path) as process:
+        try:
+            until(lambda: accepts(port))
+            assert asked(port, "/api/version").status == 200
+            until(lambda: "path=/api/version status=200" in log.read_text(encoding="ascii"))
+        finally:
+            process.kill()
+    assert "Traceback" not in log.read_text(encoding="ascii")
