@@ -1,13 +1,16 @@
-"""Who may ask at all: host, origin, key and size, in that order and before anything else is done.
+"""Check host, origin, key and size before anything else happens.
 
-A web page can send requests to localhost without asking first, so the origin is refused here and not only left
-without CORS headers; and a page can give its own name this machine's address, so the host is looked at on every bind.
+Browsers send simple requests to localhost without a preflight, so a foreign origin is rejected, not only left without CORS
+headers. DNS rebinding gives a foreign name this machine's address, so the host is checked on every bind.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -16,40 +19,41 @@ from flask_shim.config import Config
 from flask_shim.config.addresses import is_address
 from flask_shim.error_responses import error_response
 from flask_shim.errors import BodyTooLarge, Forbidden, ShimError, Unauthorized
-from flask_shim.middleware.hosts import hosts_of_this_machine, to_host
-from flask_shim.middleware.origins import Origins, answer_headers, is_sound, preflight_headers
+from flask_shim.middleware.origins import Origins, answer_headers, is_visible_ascii, preflight_headers
 from flask_shim.observability.request_context import current
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping", "/ready"})
 """Need no key, for health checks. With keys configured, ``/ready`` shows details only to clients that send one."""
 
-_OPEN_PREFIX = "/docs/"
-"""Nor does the page of the documentation: it says nothing of its own, and asks for the key it needs for the rest."""
-
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+(?:%[0-9a-z._~-]+)?)\]|([a-z0-9_.-]+))(?::[0-9]{0,5})?")
+_MAX_HOST = 300
+_OLLAMA_SUFFIXES = (".localhost", ".local", ".internal")
+_CACHED_HOSTS = 256
 
 Environ = Mapping[str, Any]
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Guard every path of ``app``, also those that do not exist."""
+    """Check the requests for every path of ``app``, also for those that do not exist."""
     guards = AccessGuards(config)
-    # One more than allowed: a body of unknown length is cut there without a word, and so found out by the guard.
+    # One more than allowed: Flask cuts a body of unknown length there, and the guard rejects it.
     app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
     app.before_request(guards.admit)
-    app.after_request(add_origin)
+    app.after_request(_add_cors_headers)
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no key."""
-    return path in OPEN_PATHS or f"{path}/".startswith(_OPEN_PREFIX)
+    """Return whether a path needs no key; the page at ``/docs`` asks for the key that it needs itself."""
+    return path in OPEN_PATHS or f"{path}/".startswith("/docs/")
 
 
 class AccessGuards:
-    """The four checks; each returns why a request is refused, or None."""
+    """The four checks; each returns the error for a request that it rejects, or None."""
 
     def __init__(self, config: Config) -> None:
-        """Prepare whatever a request would otherwise wait for."""
+        """Read hosts, origins, keys and the size limit from ``config``."""
         self._hosts = hosts_of_this_machine({*config.allowed_hosts, *config.hosts})
         self._origins = Origins(config.allowed_origins)
         self._keys = tuple(key.encode() for key in config.api_keys)
@@ -57,17 +61,16 @@ class AccessGuards:
         self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key), ("size", self.size))
 
     def admit(self) -> Response | None:
-        """Answer what is refused, and preflights; None lets the request pass."""
+        """Answer preflights and rejected requests; None lets the request pass."""
         environ = request.environ
         for name, check in self._checks:
-            refusal = check(environ)
-            if refusal is not None:
+            if (error := check(environ)) is not None:
                 current().rejected_by = name
-                return error_response(refusal, request.path)
-        return self._options(environ) if environ["REQUEST_METHOD"] == "OPTIONS" else None
+                return error_response(error, request.path)
+        return self._answer_options(environ) if environ["REQUEST_METHOD"] == "OPTIONS" else None
 
     def host(self, environ: Environ) -> ShimError | None:
-        """Check by which name we are called."""
+        """Check the name by which the client reaches this server."""
         header = environ.get("HTTP_HOST") or ""
         if not header:
             return None if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" else Forbidden("host not allowed: none given")
@@ -77,48 +80,46 @@ class AccessGuards:
         return None if self._hosts.allows(host) else Forbidden(f"host not allowed: {host} (see SHIM_ALLOWED_HOSTS)")
 
     def origin(self, environ: Environ) -> ShimError | None:
-        """Check which page asks, if a browser says so; leave the answer's headers in ``g.cors``."""
+        """Check the web page that sent the request, if one did; keep the CORS headers of the answer in ``g.cors``."""
         origin = environ.get("HTTP_ORIGIN")
         if not origin:  # an empty one is allowed, as in Ollama 0.32.15
-            return self._without_origin(environ)
-        if _is_same(origin, environ):
+            is_foreign = environ.get("HTTP_SEC_FETCH_SITE") == "cross-site"
+            if is_foreign and environ["REQUEST_METHOD"] not in _READS and not self._origins.any:
+                return Forbidden("origin not allowed: another site's page sent this")
+            return None
+        if origin.lower() in (f"{scheme}://{environ.get('HTTP_HOST', '').lower()}" for scheme in ("http", "https")):
             return None
         if not self._origins.allows(origin):
-            shown = f": {origin} (see SHIM_ALLOWED_ORIGINS)" if is_sound(origin) else ""
+            shown = f": {origin} (see SHIM_ALLOWED_ORIGINS)" if is_visible_ascii(origin) else ""
             return Forbidden(f"origin not allowed{shown}")
         g.cors = answer_headers(self._origins, origin)
         return None
 
-    def _without_origin(self, environ: Environ) -> ShimError | None:
-        is_foreign = environ.get("HTTP_SEC_FETCH_SITE") == "cross-site"
-        if is_foreign and environ["REQUEST_METHOD"] not in _READS and not self._origins.any:
-            return Forbidden("origin not allowed: another site's page sent this")
-        return None
-
     def key(self, environ: Environ) -> ShimError | None:
-        """Check the key, where one is configured; whatever is sent otherwise has no meaning."""
-        g.has_access = not self._keys or bool(_fitting(_given_keys(environ), self._keys))
+        """Check the key if one is configured."""
+        # Every key is compared with every configured one: the time must not depend on which one matches.
+        matches = sum(hmac.compare_digest(given, key) for given in _given_keys(environ) for key in self._keys)
+        g.has_access = not self._keys or matches > 0
         if g.has_access or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 
     def size(self, environ: Environ) -> ShimError | None:
-        """Check the announced length of the body; one that is not announced has to be read for that."""
-        most = self._max_bytes
+        """Check the length of the body; a body without Content-Length is read for that."""
         length = request.content_length
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ  # waitress never leaves it there, others do
         if length is None and is_chunked and "HTTP_CONTENT_ENCODING" not in environ:  # the decoder has a limit, too
             length = len(request.get_data())
-        if (length or 0) <= most:
+        if (length or 0) <= self._max_bytes:
             return None
-        return BodyTooLarge(f"request body is too large: at most {most} bytes (see SHIM_MAX_REQUEST_BYTES)")
+        return BodyTooLarge(f"request body is too large: at most {self._max_bytes} bytes (see SHIM_MAX_REQUEST_BYTES)")
 
-    def _options(self, environ: Environ) -> Response | None:
+    def _answer_options(self, environ: Environ) -> Response | None:
+        response = Response(status=204)
+        del response.headers["Content-Type"]
         if "cors" not in g:
-            # As Ollama: a name is answered, an address gets what the route says to OPTIONS.
-            is_literal = is_address(to_host(environ.get("HTTP_HOST") or "") or "")
-            return None if is_literal else _no_content()
-        response = _no_content()
+            # As Ollama 0.32.15: a host name gets 204, an address gets the route's answer to OPTIONS.
+            return None if is_address(to_host(environ.get("HTTP_HOST") or "") or "") else response
         response.headers.extend(preflight_headers(environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")))
         wants_private = environ.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK", "").lower() == "true"
         if wants_private and self._origins.lists(environ["HTTP_ORIGIN"]):
@@ -126,26 +127,15 @@ class AccessGuards:
         return response
 
 
-def add_origin(response: Response) -> Response:
-    """Let the page that asked read the answer, whatever its status."""
+def _add_cors_headers(response: Response) -> Response:
+    """Let an allowed page read the answer, whatever its status."""
     for name, value in g.get("cors", ()):
         response.headers.add(name, value)
     return response
 
 
-def _no_content() -> Response:
-    response = Response(status=204)
-    del response.headers["Content-Type"]  # Flask's, and there is nothing it could be of
-    return response
-
-
-def _is_same(origin: str, environ: Environ) -> bool:
-    scheme, found, rest = origin.lower().partition("://")
-    return bool(found) and scheme in ("http", "https") and rest == environ.get("HTTP_HOST", "").lower()
-
-
 def _given_keys(environ: Environ) -> Iterator[bytes]:
-    """Yield what a client may mean as its key; as bytes, for headers may hold anything."""
+    """Yield the keys that a client sent, as bytes because headers may contain any."""
     scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() == "bearer":
         yield value.strip().encode("latin-1", "backslashreplace")
@@ -153,6 +143,43 @@ def _given_keys(environ: Environ) -> Iterator[bytes]:
         yield environ["HTTP_X_API_KEY"].strip().encode("latin-1", "backslashreplace")
 
 
-def _fitting(given: Iterable[bytes], keys: Sequence[bytes]) -> int:
-    """Count what fits, comparing everything with every key: the time taken must not tell where one did."""
-    return sum(hmac.compare_digest(one, key) for one in given for key in keys)
+def to_host(header: str) -> str | None:
+    """Return the host in a Host header in lower case, without port, brackets and final dot; None if it is invalid."""
+    match = _HOST.fullmatch(header.lower()) if header.isascii() and len(header) <= _MAX_HOST else None
+    if match is None:
+        return None
+    literal, name = match.groups()
+    if literal is not None:
+        return str(literal) if ":" in literal and is_address(literal) else None
+    return str(name).removesuffix(".") or None
+
+
+class Hosts:
+    """The hosts that a request may name."""
+
+    def __init__(self, names: Iterable[str], *, machine: str = "", fqdn: Callable[[], str] = str) -> None:
+        """Allow ``names``, ``machine`` and Ollama's own names; ``fqdn`` may be slow and is called only when needed."""
+        machine = machine.lower().rstrip(".")
+        self._short = machine.partition(".")[0]
+        self._names = frozenset({"localhost", *names, machine, self._short} - {""})
+        self._fqdn = fqdn
+        self.allows = lru_cache(_CACHED_HOSTS)(self._allows)
+        """Whether a host, as :func:`to_host` returns it, is allowed."""
+
+    def _allows(self, host: str) -> bool:
+        # DNS rebinding needs a name: an address in the Host header proves that the page already used the address.
+        if host in self._names or host.endswith(_OLLAMA_SUFFIXES) or is_address(host):
+            return True
+        # Looking up the machine's full name may take seconds, so only for a host that could be it.
+        return bool(self._short) and host.startswith(f"{self._short}.") and host == self._fqdn()
+
+
+def hosts_of_this_machine(names: Iterable[str]) -> Hosts:
+    """Return the hosts ``names`` and those of this machine, whose full name is looked up when a request needs it."""
+    return Hosts(names, machine=socket.gethostname(), fqdn=full_name)
+
+
+@cache
+def full_name() -> str:
+    """Return the machine's full name from DNS or the hosts file, in lower case."""
+    return socket.getfqdn().lower().rstrip(".")

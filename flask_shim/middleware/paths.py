@@ -30,7 +30,7 @@ _METHODS = {
     "/v1/audio/transcriptions": "POST",
     "/v1/models": "GET",
 }
-"""The only method of paths that the pass-through route would otherwise accept with any method."""
+"""The only method of paths that the passthrough route would accept with other methods, too."""
 
 
 def clean_paths(app: Flask) -> None:
@@ -81,4 +81,4 @@ def _check_method() -> None:
     if method is not None and request.method != method:
         raise MethodNotAllowed([method])
     if isinstance(request.routing_exception, MethodNotAllowed) and request.path.startswith("/v1/"):
-        raise NotFound  # only the pass-through route knows the path, and has no such method
+        raise NotFound  # only the passthrough route matches the path, with other methods

@@ -1,16 +1,23 @@
-"""Check the settings of a waitress that was started without ours: plain ``waitress-serve`` has four threads."""
+"""Check how a WSGI server was started that is not ours: its threads, its limits, and whether it serves other machines.
+
+Plain ``waitress-serve`` has four threads. Our own server refuses to start on a wide address without a key; that of
+another server is unknown until a request arrives.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import sys
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask import Flask, request
 
 from flask_shim.config import SPARE_THREADS, Config
+from flask_shim.config.addresses import is_address, is_loopback
 from flask_shim.config.validation import WINDOWS_CONNECTIONS
 from flask_shim.models.slots import Slots
 from flask_shim.services import services_of
@@ -31,13 +38,27 @@ class WaitressSettings(NamedTuple):
     connections: int
 
 
-def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
-    """Check the server at the first request."""
+def init_app(app: Flask, config: Config) -> None:
+    """Check the server at the first request, and client addresses until the first remote one."""
     slots = services_of(app).slots
+    is_first_remote = threading.Lock()
 
     @app.before_request
     def check() -> None:
         check_server(request.environ, slots)
+
+    if config.api_keys or config.allow_open:
+        return
+
+    @app.before_request
+    def check_client() -> None:
+        client = request.environ.get("REMOTE_ADDR") or ""  # the peer of a Unix socket has no address
+        if _is_remote(client) and is_first_remote.acquire(blocking=False):
+            log.warning(
+                "client=%s is another machine and is served without a key: set SHIM_API_KEY, "
+                "or SHIM_ALLOW_OPEN=1 to allow this",
+                client,
+            )
 
 
 def check_server(environ: Mapping[str, Any], slots: Slots) -> None:
@@ -78,3 +99,12 @@ def _adapt(found: WaitressSettings, slots: Slots) -> None:
         problems.append("more than 512 connections end the server on Windows")
     if problems:
         log.warning("waitress: %s; start it with %s", "; ".join(problems), " ".join(options))
+
+
+@lru_cache(maxsize=256)  # runs for every request, nearly always with the same address
+def _is_remote(client: str) -> bool:
+    if not is_address(client):
+        return False
+    address = ipaddress.ip_address(client)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not is_loopback(str(mapped or address))

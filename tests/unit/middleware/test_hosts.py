@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.middleware.hosts import Hosts, hosts_of_this_machine, to_host
+from flask_shim.middleware.access import Hosts, hosts_of_this_machine, to_host
 
 
 @pytest.mark.parametrize(

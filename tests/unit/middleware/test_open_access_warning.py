@@ -14,14 +14,10 @@ def asked(caplog):
 
     def warnings(*clients, **settings):
         app, _ = guarded(**settings)
-        with caplog.at_level(logging.WARNING, "flask_shim.middleware.open_access_warning"):
+        with caplog.at_level(logging.WARNING, "flask_shim.middleware.server_check"):
             for client in clients:
                 app.test_client().get("/api/tags", environ_base={"REMOTE_ADDR": client})
-        return [
-            record.getMessage()
-            for record in caplog.records
-            if record.name == "flask_shim.middleware.open_access_warning"
-        ]
+        return [record.getMessage() for record in caplog.records if record.name == "flask_shim.middleware.server_check"]
 
     return warnings
 
