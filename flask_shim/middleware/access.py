@@ -1,7 +1,7 @@
 """Check host, origin, key and size before anything else happens.
 
-Browsers send simple requests to localhost without a preflight, so a foreign origin is rejected, not only left without CORS
-headers. DNS rebinding gives a foreign name this machine's address, so the host is checked on every bind.
+Browsers send simple requests to localhost without a preflight, so leaving out the CORS headers is not enough for a
+foreign origin. DNS rebinding gives a foreign name this machine's address, so the host is checked on every bind.
 """
 
 from __future__ import annotations

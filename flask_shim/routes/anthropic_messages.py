@@ -10,11 +10,11 @@ from flask import Blueprint, Response
 from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens, send_completion
 from flask_shim.observability.request_context import current
-from flask_shim.routes import naming
-from flask_shim.routes.chat_completion import open_chat, reader_options, record_dropped_effort
+from flask_shim.routes.model_requests import CHAT_NAMING, open_chat, reader_options, record_dropped_effort
 from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
 from flask_shim.services import services
+from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.answer.usage import estimate_prompt_tokens
 from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
 from flask_shim.translate.anthropic.messages_request import (
@@ -35,7 +35,7 @@ def messages() -> Response:
     _, body = read_body(MESSAGES_TYPE)
     api_request = load_messages(body)
     check_request(api_request)
-    target = naming.resolve(api_request.model, naming.CHAT)
+    target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     payload = to_payload(api_request, target.model, services().defaults)
     current().dropped += (*api_request.left_out, *(["mcp_servers"] if body.get("mcp_servers") else []))
@@ -46,7 +46,9 @@ def messages() -> Response:
         estimated_input_tokens=estimate_prompt_tokens(payload),
     )
     completion = open_chat(target, payload, started_ns)
-    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)
+    offered = to_schemas(api_request.functions)
+    options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
+    return send_completion(completion, encoder, options, stream=api_request.stream)
 
 
 @bp.post("/v1/messages/count_tokens")
@@ -60,7 +62,7 @@ def count_tokens() -> Response:
     _, body = read_body(MESSAGES_TYPE)
     api_request = load_messages(body)
     check_messages(api_request)
-    target = naming.resolve(api_request.model, naming.CHAT)
+    target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     payload = to_counting_payload(api_request, target.model, services().defaults)
     return json_response({"input_tokens": count_prompt_tokens(open_chat(target, payload, started_ns))})

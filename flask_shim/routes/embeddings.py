@@ -14,12 +14,13 @@ from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes import naming
-from flask_shim.routes.ollama_common import (
+from flask_shim.routes.model_requests import (
+    EMBED_NAMING,
+    EMBEDDINGS_NAMING,
     LEAST_CONTEXT,
-    load_for_request,
+    load,
     requirements_of_request,
-    unload_for_request,
+    unload,
     with_checked_options,
 )
 from flask_shim.schemas import load_embed, load_embeddings
@@ -37,10 +38,10 @@ bp = Blueprint("embeddings", __name__)
 def embed() -> Response:
     """Return the vector of every text, normalized."""
     api_request = load_embed(request.get_data(cache=False))
-    naming.checked(api_request.model, naming.EMBED)
+    EMBED_NAMING.check(api_request.model)
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
-    target = naming.resolve(api_request.model, naming.EMBED)
+    target = EMBED_NAMING.resolve(api_request.model)
     api_request = with_checked_options(with_alias_options(target.entry, api_request))
     if not api_request.inputs:
         _load_or_unload(target, api_request)
@@ -58,7 +59,7 @@ def embed() -> Response:
 def embeddings() -> Response:
     """Return the vector of one text as the model makes it; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
-    target = naming.resolve(api_request.model, naming.EMBEDDINGS)
+    target = EMBEDDINGS_NAMING.resolve(api_request.model)
     api_request = with_checked_options(with_alias_options(target.entry, api_request))
     if not api_request.prompt:
         _load_or_unload(target, api_request)
@@ -77,10 +78,10 @@ def openai_embeddings() -> Response:
     """Forward the request; base64 and dimensions, which LM Studio ignores, are applied here."""
     api_request = load_openai_embeddings(request.get_data(cache=False))
     current().options = tuple(api_request.rest)
-    naming.checked(api_request.model, naming.EMBED)
+    EMBED_NAMING.check(api_request.model)
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
-    target = naming.resolve(api_request.model, naming.EMBED)
+    target = EMBED_NAMING.resolve(api_request.model)
     requirements = ModelRequirements(target=target, context=context_of(target.entry))
     manager, is_disconnected = services().manager, disconnect_check(request.environ)
     if _can_pass_through(api_request, target):
@@ -117,6 +118,6 @@ def _embedded(
 
 def _load_or_unload(target: ResolvedModel, api_request: EmbedRequest | EmbeddingsRequest) -> None:
     if api_request.keep_alive == 0:
-        unload_for_request(target)  # Ollama loads it first, which only costs time
+        unload(target)  # Ollama loads it first, which only costs time
     else:
-        load_for_request(target, api_request)
+        load(requirements_of_request(target, api_request))

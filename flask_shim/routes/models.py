@@ -14,7 +14,7 @@ from flask_shim.error_responses import JSON_UTF8, json_response
 from flask_shim.inference.forwarding import forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.registry import ModelNames, ResolvedModel
-from flask_shim.routes import naming
+from flask_shim.routes.model_requests import SHOW_NAMING
 from flask_shim.schemas import load_show
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias import complete_models
@@ -50,7 +50,7 @@ def show() -> Response:
     """Describe one model."""
     api_request = load_show(request.get_data(cache=False))
     services().backend.listing(must_answer=True)
-    target = naming.resolve(api_request.model, naming.SHOW)
+    target = SHOW_NAMING.resolve(api_request.model)
     if api_request.system or api_request.options:
         return json_response(to_show(target.entry, system=api_request.system, options=api_request.options))
     return Response(_show_body(target), content_type=JSON_UTF8)
@@ -90,7 +90,7 @@ def openai_models() -> Response:
 def openai_model(name: str) -> Response:
     """Describe one model as Ollama does; its name may contain slashes."""
     services().backend.listing(must_answer=True)
-    return json_response(_item(name, naming.resolve(name, naming.SHOW).entry))
+    return json_response(_item(name, SHOW_NAMING.resolve(name).entry))
 
 
 def _item(name: str, entry: Entry) -> dict[str, Any]:

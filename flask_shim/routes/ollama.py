@@ -7,14 +7,16 @@ import time
 
 from flask import Blueprint, Response, request
 
+from flask_shim.errors import ShimError
 from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.client import CHAT, COMPLETIONS
-from flask_shim.routes import naming
-from flask_shim.routes.ollama_common import (
-    check_format,
+from flask_shim.routes.model_requests import (
+    CHAT_NAMING,
+    GENERATE_NAMING,
     load_response,
     open_completion,
     reader_options,
+    requirements_of_request,
     unload_response,
     with_checked_options,
 )
@@ -27,7 +29,7 @@ from flask_shim.translate.ollama.context import from_context, to_context, turns_
 from flask_shim.translate.ollama.payloads import chat_payload, completion_payload, generate_payload
 from flask_shim.translate.ollama.prompts import chat_prompt, check_raw, completion_prompt
 from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder
-from flask_shim.translate.ollama.requests import GenerateRequest, Message
+from flask_shim.translate.ollama.requests import GenerateRequest, InferenceRequest, InvalidFormat, Message
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def chat() -> Response:
     """Chat with a model, or load or unload it."""
     started_ns = time.perf_counter_ns()
     api_request = load_chat(request.get_data(cache=False))
-    target = naming.resolve(api_request.model, naming.CHAT)
+    target = CHAT_NAMING.resolve(api_request.model)
     api_request = chat_with_alias_defaults(api_request, target.entry)
     encoder = ChatEncoder(api_request.model)
     if not api_request.messages and api_request.keep_alive == 0:
@@ -49,15 +51,17 @@ def chat() -> Response:
     api_request = with_checked_options(api_request)
     if not api_request.messages:
         return load_response(target, api_request, encoder)
-    check_format(api_request)
+    _check_format(api_request)
     prompt = chat_prompt(api_request, target.entry.template)
     if prompt is None:
         path, payload = CHAT, chat_payload(api_request, target.model, services().defaults)
     else:
         path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
     offered = to_schemas(tool["function"] for tool in api_request.tools)
-    completion = open_completion(path, payload, target, api_request, started_ns)
-    return send_completion(completion, encoder, reader_options(target, api_request, offered), stream=api_request.stream)
+    completion = open_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    wants_json = api_request.format is not None
+    options = reader_options(target, think=api_request.think, wants_json=wants_json, offered=offered)
+    return send_completion(completion, encoder, options, stream=api_request.stream)
 
 
 @bp.post("/api/generate")
@@ -65,7 +69,7 @@ def generate() -> Response:
     """Continue a prompt, or load or unload a model."""
     started_ns = time.perf_counter_ns()
     api_request = load_generate(request.get_data(cache=False))
-    target = naming.resolve(api_request.model, naming.GENERATE)
+    target = GENERATE_NAMING.resolve(api_request.model)
     if not api_request.prompt and api_request.keep_alive == 0:
         return unload_response(target, GenerateEncoder(api_request.model))
     check_raw(api_request)
@@ -75,7 +79,7 @@ def generate() -> Response:
     api_request = with_checked_options(api_request)
     if not api_request.prompt:
         return load_response(target, api_request, GenerateEncoder(api_request.model))
-    check_format(api_request)
+    _check_format(api_request)
     history = _read_context(api_request) or target.entry.messages
     via_completions = services().config.generate_via == "completions"
     prompt = completion_prompt(api_request, history, target.model, always=via_completions)
@@ -89,8 +93,15 @@ def generate() -> Response:
         return () if api_request.raw else to_context(turns)
 
     encoder = GenerateEncoder(api_request.model, context_after)
-    completion = open_completion(path, payload, target, api_request, started_ns)
-    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)
+    completion = open_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    wants_json = api_request.format is not None
+    options = reader_options(target, think=api_request.think, wants_json=wants_json, is_raw=api_request.raw)
+    return send_completion(completion, encoder, options, stream=api_request.stream)
+
+
+def _check_format(api_request: InferenceRequest) -> None:
+    if isinstance(api_request.format, InvalidFormat):
+        raise ShimError(api_request.format.complaint, status=500, log_text="invalid format")
 
 
 def _read_context(api_request: GenerateRequest) -> tuple[Message, ...]:

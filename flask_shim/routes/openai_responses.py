@@ -15,11 +15,18 @@ from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes import naming
-from flask_shim.routes.chat_completion import load_for_empty_chat, open_chat, reader_options, record_dropped_effort
+from flask_shim.routes.model_requests import (
+    CHAT_NAMING,
+    default_requirements,
+    load,
+    open_chat,
+    reader_options,
+    record_dropped_effort,
+)
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
+from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.ollama.capabilities import check_chat
 from flask_shim.translate.openai.native_responses import ResponseCompleter, adapt_native, needs_backend_state
 from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
@@ -38,7 +45,7 @@ def responses() -> Response:
     started_ns = time.perf_counter_ns()
     raw, body = read_body(RESPONSES_TYPE)
     api_request = load_responses(body)
-    target = naming.resolve(api_request.model, naming.CHAT)
+    target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     record_dropped_effort(api_request.think, target.model)
     if target.listing.api_version is ApiVersion.V1 and needs_backend_state(body):
@@ -58,7 +65,9 @@ def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns:
         log.warning("ignored previous_response_id or conversation: this server stores no responses")
     encoder = ResponsesEncoder(api_request, number=secrets.randbelow(_ID_RANGE), created_at=int(time.time()))
     if not payload["messages"]:
-        load_for_empty_chat(target)
+        load(default_requirements(target))
         return send_empty(encoder, stream=api_request.stream)
     completion = open_chat(target, payload, started_ns)
-    return send_completion(completion, encoder, reader_options(target, api_request), stream=api_request.stream)
+    offered = to_schemas(api_request.functions)
+    options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
+    return send_completion(completion, encoder, options, stream=api_request.stream)

@@ -14,14 +14,13 @@ from flask_shim.errors import BadRequest, UnsupportedEncoding
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.errors import NoSuchEndpoint
-from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes import naming
+from flask_shim.routes.model_requests import CHAT_NAMING, GENERATE_NAMING, Naming, default_requirements
 from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
 from flask_shim.translate.ollama import capabilities
-from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
+from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.prompts import insertion
 from flask_shim.translate.openai.chat_completions import adapt, check_mcp
@@ -65,14 +64,14 @@ class RoutePolicy:
 
     go_type: str = "openai.Request"
     check: Callable[[Body], None] = _accept
-    naming: naming.Naming = naming.CHAT
+    naming: Naming = CHAT_NAMING
     adapt: Callable[[Body, ResolvedModel], Payload] = _adapt
 
 
 _POLICIES = {
     "/v1/chat/completions": RoutePolicy(go_type="openai.ChatCompletionRequest", check=check_chat, adapt=_adapt_chat),
     "/v1/completions": RoutePolicy(
-        go_type="openai.CompletionRequest", check=check_completion, naming=naming.GENERATE, adapt=_adapt_completion
+        go_type="openai.CompletionRequest", check=check_completion, naming=GENERATE_NAMING, adapt=_adapt_completion
     ),
 }
 _DEFAULT_POLICY = RoutePolicy()
@@ -109,7 +108,7 @@ def _post() -> ForwardRequest:
         policy.check(body)
         if request.path.lower() in _NO_MODEL:
             return build_forward_request(raw, body, adapt(body), None)
-        target = naming.resolve(_name(body, policy), policy.naming)
+        target = policy.naming.resolve(_name(body, policy))
     except (BadRequest, UnsupportedEncoding) as exc:
         if request.path in _POLICIES or not request.path.startswith("/v1/"):
             raise
@@ -158,11 +157,6 @@ def _path() -> str:
 
 def _query() -> str:
     return request.query_string.decode("ascii", "replace")
-
-
-def default_requirements(target: ResolvedModel) -> ModelRequirements:
-    """Return the requirements of a request that cannot state any."""
-    return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
 
 
 def _name(body: Body, policy: RoutePolicy) -> str:

@@ -14,7 +14,7 @@ from flask_shim.inference.streaming import disconnect_check, stream_response
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.routes import naming
+from flask_shim.routes.model_requests import CHAT_NAMING
 from flask_shim.schemas import load_pull
 from flask_shim.services import services
 from flask_shim.translate.answer.encoder import NDJSON
@@ -34,7 +34,7 @@ def pull_model() -> Response:
     api_request = load_pull(request.get_data(cache=False))
     if not is_valid(api_request.model.strip()):
         raise BadRequest("invalid model name")
-    name = naming.checked(api_request.model, naming.CHAT)
+    name = CHAT_NAMING.check(api_request.model)
     target = _target(name)
     if target is None:
         services().manager.check_may_change()

@@ -10,7 +10,7 @@ from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.errors import ModelNotFound, NoModelLoaded
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.chat_completion import open_chat
+from flask_shim.routes.model_requests import open_chat
 from flask_shim.routes.service_models import find
 from flask_shim.schemas.service_schemas import ChatSchema, read
 from flask_shim.services import services

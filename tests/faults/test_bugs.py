@@ -14,6 +14,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.inference import streaming
 from flask_shim.models.loader import ModelLoader
+from flask_shim.routes.model_requests import Naming
 from flask_shim.services import services_of
 from flask_shim.translate.answer.answer_reader import AnswerReader
 from flask_shim.translate.ollama.records import ChatEncoder
@@ -41,7 +42,7 @@ def breaks_after(count, function):
 PLACES = {
     "in a guard": ("flask_shim.middleware.access", "to_host", 0),
     "in a schema": ("flask_shim.routes.ollama", "load_chat", 0),
-    "while the name is looked up": ("flask_shim.routes.naming", "resolve", 0),
+    "while the name is looked up": (Naming, "resolve", 0),
     "while the payload is made": ("flask_shim.routes.ollama", "chat_payload", 0),
     "while the model is looked at": (ModelLoader, "prepare", 0),
     "in the first event": (AnswerReader, "feed", 0),

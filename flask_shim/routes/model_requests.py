@@ -1,0 +1,176 @@
+"""A request for a model: resolve its name, check its options, load or unload the model, open the completion."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Response, request
+
+from flask_shim.error_responses import json_response
+from flask_shim.errors import BadRequest, Forbidden
+from flask_shim.inference.completion import Completion
+from flask_shim.inference.respond import new_call_id
+from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio.client import CHAT
+from flask_shim.lmstudio.errors import ModelNotFound
+from flask_shim.lmstudio.model import Model, Support
+from flask_shim.models.loader import ModelRequirements
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
+from flask_shim.services import services
+from flask_shim.translate.answer.answer_reader import ReaderOptions
+from flask_shim.translate.answer.tool_schemas import Schemas
+from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
+from flask_shim.translate.ollama.capabilities import has_thinking
+from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.quoting import go_quote
+from flask_shim.translate.ollama.records import OllamaEncoder
+from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
+from flask_shim.translate.ollama.sampling_options import check_options
+
+LEAST_CONTEXT = 4
+"""Ollama raises a smaller ``num_ctx`` to this when it loads a model (0.33)."""
+
+ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
+"""A request with options and a keep-alive."""
+
+AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How one route resolves names: the rules are the same everywhere, the error texts are those of Ollama's route."""
+
+    not_found: Callable[[str], str] = "model '{}' not found".format
+    """Returns the text for an unknown name."""
+    empty_is_missing: bool = False
+    """Whether an empty name is a model that was not found."""
+    remote: str = "remote model is unavailable"
+    """The text for models at ollama.com."""
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """Return the model of a client's name; an unknown name raises before anything is sent to the backend."""
+        target = services().registry.find(self.check(name))
+        if target is None:
+            raise ModelNotFound(self.not_found(name.strip()))
+        return target
+
+    def check(self, name: str) -> str:
+        """Return the name without its ``:local``; raise if no model can have it."""
+        plain, source = split_source(name)
+        if not plain:
+            raise ModelNotFound("model '' not found") if self.empty_is_missing else BadRequest("model is required")
+        if source is Source.CLOUD:
+            raise Forbidden(f"ollama cloud is disabled: {self.remote}")
+        if not is_valid(plain) and not _is_listed(plain):
+            raise BadRequest("invalid model name")
+        return plain
+
+
+def _try_pulling(name: str) -> str:
+    return f"model {go_quote(name)} not found, try pulling it first"
+
+
+CHAT_NAMING = Naming()
+GENERATE_NAMING = Naming(empty_is_missing=True)
+SHOW_NAMING = Naming(
+    lambda name: f"model '{normalize_name(name)}' not found", remote="remote model details are unavailable"
+)
+EMBED_NAMING = Naming(_try_pulling, empty_is_missing=True)
+EMBEDDINGS_NAMING = Naming(_try_pulling)
+
+
+def _is_listed(name: str) -> bool:
+    """Return whether LM Studio or our lists write a name so that Ollama's grammar forbids."""
+    target = services().registry.find(name)
+    if target is None:
+        return False
+    listed = (text for identifier in target.model.identifiers for text in (identifier, display(identifier)))
+    return name.lower() in {form.lower() for text in listed for form in (text, text.partition("/")[2])}
+
+
+def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
+    """Return the request with options of the right types; raise Ollama's 500 for a wrong one."""
+    checked = check_options(api_request.options)
+    current().options = tuple(api_request.options)
+    current().dropped += tuple(checked.unknown)
+    return dataclasses.replace(api_request, options=checked.known)
+
+
+def record_dropped_effort(think: Think, model: Model) -> None:
+    """Record that a wish for thinking is left out: agents send it to every model, also to those that cannot think."""
+    if think and model.reasoning is Support.NO:
+        current().dropped += ("reasoning_effort",)
+
+
+def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) -> ModelRequirements:
+    """Return what a request with options and a keep-alive needs of its model."""
+    num_ctx = api_request.options.get("num_ctx")
+    context = max(num_ctx, LEAST_CONTEXT) if num_ctx else services().config.default_context
+    keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
+    return ModelRequirements(target=target, keep_alive=keep_alive, context=context)
+
+
+def default_requirements(target: ResolvedModel) -> ModelRequirements:
+    """Return what a request needs that has neither."""
+    return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
+
+
+def open_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
+    """Open the completion; the caller must close it."""
+    is_disconnected = disconnect_check(request.environ)
+    return Completion(services().manager, requirements, is_disconnected, started_ns).open(path, payload)
+
+
+def open_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
+    """Open the chat of a request without options and keep-alive; the caller must close it."""
+    payload = payload_with_alias_defaults(CHAT, payload, target.entry)
+    return open_completion(CHAT, payload, default_requirements(target), started_ns)
+
+
+def reader_options(
+    target: ResolvedModel, *, think: Think, wants_json: bool, offered: Schemas | None = None, is_raw: bool = False
+) -> ReaderOptions:
+    """Return how to read the answer of ``target``; ``offered`` are the tools of the request."""
+    return ReaderOptions(
+        offered=offered or {},
+        mode="hide" if think is False else services().config.reasoning,
+        can_think=has_thinking(target.model),
+        is_raw=is_raw,
+        wants_json=wants_json,
+        new_id=new_call_id,
+    )
+
+
+def load(requirements: ModelRequirements) -> None:
+    """Load the model and start its keep-alive."""
+    manager = services().manager
+    manager.check_may_change()
+    services().backend.listing(must_answer=True)  # a cached list would hide that LM Studio has stopped
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.load(requirements, call)
+
+
+def unload(target: ResolvedModel) -> None:
+    """Unload the model."""
+    manager = services().manager
+    manager.check_may_change()
+    with manager.admit(disconnect_check(request.environ)) as call:
+        manager.unload(target.model, call)
+
+
+def load_response(target: ResolvedModel, api_request: InferenceRequest, encoder: OllamaEncoder) -> Response:
+    """Load the model and return Ollama's answer to that, one object even if a stream was requested."""
+    load(requirements_of_request(target, api_request))
+    return json_response(encoder.empty("load", time.time_ns()))
+
+
+def unload_response(target: ResolvedModel, encoder: OllamaEncoder) -> Response:
+    """Unload the model and return Ollama's answer to that, one object even if a stream was requested."""
+    unload(target)
+    return json_response(encoder.empty("unload", time.time_ns()))
