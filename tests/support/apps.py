@@ -1,4 +1,4 @@
-"""Applications to look at from outside: one whose backend must not be touched, one behind a real waitress."""
+"""Applications for tests: one whose backend must not be used, one behind a real waitress."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BACKEND_AWAY = 503
 
 
 class NoBackend:
-    """In place of an LMStudio: notes what is wanted of it, and is not there."""
+    """Stands in for an LMStudio that is not running; records the attributes that were accessed."""
 
     def __init__(self) -> None:
         self.touched: list[str] = []
@@ -60,9 +60,9 @@ def several_apps(**always: Any) -> Iterator[Callable[..., Flask]]:
 
 
 class OldBackend(BaseHTTPRequestHandler):
-    """An LM Studio with one model and no API of its own; keeps the headers it was asked with.
+    """An LM Studio with one model and only ``/v1``; records the headers of its requests.
 
-    It says "a" three times; asked to "break", it hangs up after the first, asked to "go on", it never ends.
+    It answers with three tokens. To the prompt "break" it disconnects after the first; to "go on" it never ends.
     """
 
     def do_GET(self) -> None:
@@ -80,14 +80,14 @@ class OldBackend(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        with contextlib.suppress(OSError):  # who hangs up on us is what the test is about
-            self._say(asked["messages"][-1]["content"])
+        with contextlib.suppress(OSError):  # disconnects are what the tests are about
+            self._answer(asked["messages"][-1]["content"])
 
-    def _say(self, wish: str) -> None:
+    def _answer(self, prompt: str) -> None:
         self._send({"delta": {"role": "assistant", "content": "a"}})
-        if wish == "break":
+        if prompt == "break":
             return
-        while wish == "go on":
+        while prompt == "go on":
             time.sleep(0.01)
             self._send({"delta": {"content": "a"}})
         for _ in range(2):

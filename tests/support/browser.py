@@ -55,18 +55,18 @@ class Page:
         self._calls += 1
         self._socket.send(json.dumps({"id": self._calls, "method": method, "params": parameters}))
         while True:
-            heard = json.loads(self._socket.recv())
-            if heard.get("id") == self._calls:
-                assert "error" not in heard, heard["error"]
-                return heard["result"]
-            self._note(heard)
+            message = json.loads(self._socket.recv())
+            if message.get("id") == self._calls:
+                assert "error" not in message, message["error"]
+                return message["result"]
+            self._note(message)
 
-    def _note(self, heard: dict[str, Any]) -> None:
-        entry = heard.get("params", {}).get("entry", {})
-        if heard["method"] == "Log.entryAdded" and entry["level"] == "error":
+    def _note(self, message: dict[str, Any]) -> None:
+        entry = message.get("params", {}).get("entry", {})
+        if message["method"] == "Log.entryAdded" and entry["level"] == "error":
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
-        if heard["method"] == "Runtime.exceptionThrown":
-            self.complaints.append(str(heard["params"]["exceptionDetails"]))
+        if message["method"] == "Runtime.exceptionThrown":
+            self.complaints.append(str(message["params"]["exceptionDetails"]))
 
     def go(self, url: str) -> None:
         """Open an address."""

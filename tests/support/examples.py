@@ -2,7 +2,7 @@
 
 A section is a heading of the third level with blocks below it: requests (``bash`` with curl, or ``powershell``), each
 followed by its answer (``json``: one value; ``text``: lines). A status other than 200 stands at the end of the line
-before the answer. Where ``...`` stands in a list, in an object or on a line of its own, there may be more of the same.
+before the answer. Where ``...`` is in a list, in an object or on a line of its own, there may be more of the same.
 """
 
 from __future__ import annotations

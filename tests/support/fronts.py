@@ -37,7 +37,7 @@ SECOND_SHIM = "127.0.0.1:11435"
 
 
 class Program(NamedTuple):
-    """What runs a configuration: its words on the command line, and what its main file says around the shipped one."""
+    """What runs a configuration: its command line, and the main file around the shipped one."""
 
     words: tuple[str, ...]
     around: str

@@ -13,7 +13,7 @@ UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
 
 
 class ListedBackend:
-    """A backend whose three lists are as a test says; those it says nothing of are answered as LM Studio does."""
+    """A backend with three lists; those that a test does not give are answered as LM Studio does."""
 
     def __init__(self, mock, url=URL):
         self.mock = mock

@@ -35,7 +35,7 @@ class ShimProcess:
         with ShimProcess(backend.url, SHIM_DRAIN_SECONDS="1") as shim:
             shim.get("/api/tags")
 
-    It listens on a free port of 127.0.0.1 only, unless told otherwise, and in a folder of its own; ready when made.
+    It listens on a free port of 127.0.0.1 only, by default, and in a folder of its own; ready when made.
     ``arguments`` replaces the command: ``("demo", "--port", "0")``; ``module`` the program: ``"waitress"``.
     """
 
@@ -63,7 +63,7 @@ class ShimProcess:
         self.session.trust_env = False
         try:
             self.url = self.until(r"(http://\S+)").group(1) if arguments[0] != "demo" else ""
-            # It listens before it says so: a request may have to wait, but is answered.
+            # It listens before it logs that: a request may have to wait, but is answered.
             assert not self.url or self.get("/health").status_code == 200
         except BaseException:
             self.kill()

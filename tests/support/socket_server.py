@@ -246,7 +246,7 @@ class SocketServer:
             self.script(peer)
         except PeerClosed:
             pass
-        except Exception as exc:  # noqa: BLE001 - told to the test by stop()
+        except Exception as exc:  # noqa: BLE001 - raised in the test by stop()
             self.failures.append(exc)
         finally:
             peer.sock.close()

@@ -63,7 +63,7 @@ class Watched:
         return wire
 
     def end_of(self, path, nth=1):
-        """Wait for the line that tells how a request ended; return its facts."""
+        """Wait for the log line of a request that ended; return its fields."""
         line = rf".*? flask_shim\.observability\.access_log [^\n]*path={re.escape(path)} "
         self.shim.until(rf"(?s)\A.{{{self._begins}}}({line}){{{nth}}}")
         line = [line for line in self.log.splitlines() if f" path={path} " in line][nth - 1]

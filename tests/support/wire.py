@@ -17,7 +17,7 @@ DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 
 class Answer(NamedTuple):
-    """What came back. ``is_whole`` tells whether the body ended as its framing says it does."""
+    """A response. ``is_whole``: the body ended as its framing announces."""
 
     status: int
     headers: dict[str, str]
