@@ -4,6 +4,13 @@ from __future__ import annotations
 
 _TOLD = (
     (
+        "test_tokens_that_arrive_at_once_leave_at_once",
+        (
+            "Tokens that LM Studio sends at once share an HTTP chunk, a line for each; a slower stream has "
+            "one line per chunk."
+        ),
+    ),
+    (
         "test_a_model_kept_for_ever_stays_for_weeks",
         (
             "A negative `keep_alive` means 24 days without a request if LM Studio loaded the model on "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from support.wine import SLOWNESS
@@ -61,11 +61,18 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def exchange(
-    port: int, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
+    port: int,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str | None] | None = None,
+    *,
+    received: Callable[[bytes], object] = len,
 ) -> Reply:
     """Send one request and read to the end of the connection.
 
     ``body`` is sent as it is if it is bytes, else as JSON; None sends none. No Content-Type goes out unless given.
+    ``received`` is called with everything that arrives.
     """
     payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     own: dict[str, str | None] = {"Host": f"127.0.0.1:{port}", "Connection": "close"}
@@ -75,14 +82,15 @@ def exchange(
     head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
         connection.sendall(head + payload)
-        return _parsed(_all_of(connection), method)
+        return _parsed(_all_of(connection, received), method)
 
 
-def _all_of(connection: socket.socket) -> bytes:
-    received = bytearray()
+def _all_of(connection: socket.socket, received: Callable[[bytes], object]) -> bytes:
+    whole = bytearray()
     while block := connection.recv(65536):
-        received += block
-    return bytes(received)
+        received(block)
+        whole += block
+    return bytes(whole)
 
 
 def _parsed(raw: bytes, method: str) -> Reply:
