@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.event_stream import EventStream
+from flask_shim.lmstudio.model import Model
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.observability.request_context import current
@@ -62,14 +64,8 @@ class Completion:
         self.stack.close()
 
     def check_prompt_fits(self, usage: Usage | None) -> None:
-        """Raise ContextOverflow for an empty answer to a prompt that does not fit in the context.
-
-        LM Studio answers some of these prompts with status 200 and no text. Without its count, an estimate decides.
-        """
-        context = self._manager.loaded_context(self._requirements.target.model)
-        tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(self._payload)
-        if context and tokens >= context:
-            raise ContextOverflow("the prompt is longer than the context", tokens, context)
+        """Raise ContextOverflow for an empty answer if the prompt does not fit in the context."""
+        check_prompt_fits(self._manager, self._requirements.target.model, self._payload, usage)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""
@@ -80,3 +76,14 @@ class Completion:
             deltas=reader.deltas,
             timestamps=(self._started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
         )
+
+
+def check_prompt_fits(manager: ModelManager, model: Model, payload: Mapping[str, Any], usage: Usage | None) -> None:
+    """Raise ContextOverflow for an empty answer to a prompt that does not fit in the context.
+
+    LM Studio answers some of these prompts with status 200 and no text. Without its count, an estimate decides.
+    """
+    context = manager.loaded_context(model)
+    tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(payload)
+    if context and tokens >= context:
+        raise ContextOverflow("the prompt is longer than the context", tokens, context)

@@ -27,6 +27,7 @@ from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
+from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 _ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
@@ -54,6 +55,9 @@ _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
 
 
+_Completer = ResponseCompleter | ChatRepairer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardRequest:
     """A POST to forward; its path is percent-encoded.
@@ -69,8 +73,8 @@ class ForwardRequest:
     query: str = ""
     accept: str = "*/*"
     requirements: ModelRequirements | None = None
-    completer: ResponseCompleter | None = None
-    """Completes the answer; without one it is sent byte for byte."""
+    completer: _Completer | None = None
+    """Completes or repairs the answer; without one it is sent byte for byte."""
 
 
 def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
@@ -109,7 +113,11 @@ _Answer = tuple[BackendResponse, bytes]
 
 
 def _respond(
-    backend: LMStudio, opened: _Answer, path: str, stack: ExitStack, completer: ResponseCompleter | None = None
+    backend: LMStudio,
+    opened: _Answer,
+    path: str,
+    stack: ExitStack,
+    completer: ResponseCompleter | ChatRepairer | None = None,
 ) -> Response:
     answer, first = opened
     stack.callback(answer.close)
@@ -121,7 +129,7 @@ def _respond(
         first = completer.complete_body(first)
     blocks = _events(backend, answer, first, path) if is_stream else iter((first,))
     if completer is not None and is_stream:
-        blocks = map(completer.complete_events, blocks)
+        blocks = filter(None, map(completer.complete_events, blocks))
     return stream_response(
         blocks,
         stack.pop_all(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -11,19 +13,25 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from flask_shim.errors import BadRequest, UnsupportedEncoding
+from flask_shim.inference.completion import check_prompt_fits
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
+from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
+from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import CHAT_NAMING, GENERATE_NAMING, Naming, default_requirements
 from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
+from flask_shim.translate.answer.answer_reader import ReaderOptions
+from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.prompts import insertion
 from flask_shim.translate.openai.chat_completions import adapt, check_mcp
+from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.reasoning_effort import adapt_chat
 from flask_shim.translate.openai.request_checks import check_chat, check_completion
 
@@ -113,7 +121,18 @@ def _post() -> ForwardRequest:
         if request.path in _POLICIES or not request.path.startswith("/v1/"):
             raise
         raise NotFound from exc  # a path that Ollama does not know, and that only a request with a model may go on to
-    return build_forward_request(raw, body, policy.adapt(body, target), target)
+    forward_request = build_forward_request(raw, body, policy.adapt(body, target), target)
+    if request.path != CHAT:
+        return forward_request
+    return dataclasses.replace(forward_request, completer=_chat_repairer(forward_request.payload, target))
+
+
+def _chat_repairer(payload: Mapping[str, Any], target: ResolvedModel) -> ChatRepairer:
+    tools = payload.get("tools") if isinstance(payload.get("tools"), list) else []
+    functions = [tool.get("function") for tool in tools or () if isinstance(tool, Mapping)]
+    offered = to_schemas(each for each in functions if isinstance(each, Mapping) and each.get("name"))
+    check_empty = partial(check_prompt_fits, services().manager, target.model, payload)
+    return ChatRepairer(ReaderOptions(offered=offered, new_id=new_call_id), check_empty)
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:

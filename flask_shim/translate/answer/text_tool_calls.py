@@ -43,6 +43,11 @@ class TextCalls:
         self._form: Form | None = None  # of the call that has begun there
         self._end = ""  # the end of what is held, in which the closing tag may have begun
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether a call may have begun."""
+        return bool(self._held)
+
     def feed(self, text: str) -> list[Stretch]:
         """Return what is settled: text, and calls that are complete."""
         if not self._held and "<" not in text and "[" not in text:
@@ -131,6 +136,11 @@ class TrailingCalls:
     def feed(self, text: str) -> str:
         """Return the thinking that is settled."""
         return self._settle(self._finder.feed(text))
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a call may have begun."""
+        return bool(self._held or self._finder.is_holding)
 
     def finish(self) -> tuple[str, list[Stretch]]:
         """Return the rest of the thinking, and the calls at its end with their text."""

@@ -15,7 +15,7 @@ from support.protocols import PROTOCOLS
 from flask_shim.lmstudio.api_versions import ApiVersion
 
 TRANSLATED = [protocol for protocol in PROTOCOLS if protocol.path != "/v1/chat/completions"]
-"""Answers on that route are LM Studio's, byte for byte."""
+"""Answers on that route are LM Studio's, byte for byte except for faulty tool calls."""
 
 LOOK = ("look", {"at": "door"})
 
@@ -106,6 +106,31 @@ def test_call_without_a_name_is_in_the_log(studio, client, caplog):
     studio.answers[CHAT] = streams("Hi", call(name="", arguments="{}"))
     PROTOCOLS[0].ask(client, stream=True, tools=("look",))
     assert "dropped tool calls without a name: 1" in caplog.text
+
+
+def test_faulty_calls_of_a_forwarded_chat_are_repaired(studio, client):
+    chat = next(protocol for protocol in PROTOCOLS if protocol.path == CHAT)
+    for answer in (streams(thought("Hm. "), thought(JSON_CALL)), streams(call(name="look", arguments=XML_CALL))):
+        studio.answers[CHAT] = answer
+        outcome = chat.ask(client, stream=True, tools=("look",))
+        assert (outcome.calls, outcome.finish, outcome.is_complete) == ([LOOK], "tool_calls", True)
+    message = {"role": "assistant", "content": "", "reasoning_content": JSON_CALL}
+    studio.answers[CHAT] = replies({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    outcome = chat.ask(client, stream=False, tools=("look",))
+    assert (outcome.calls, outcome.finish) == ([LOOK], "tool_calls")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_empty_forwarded_chat_beyond_the_context_is_a_400(stream, studio, client):
+    usage = {"prompt_tokens": 5000, "completion_tokens": 0}
+    message = {"role": "assistant", "content": ""}
+    whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
+    studio.answers[CHAT] = streams(finish("stop", **usage), ends=False) if stream else replies(whole)
+    outcome = next(each for each in PROTOCOLS if each.path == CHAT).ask(client, stream=stream)
+    if studio.version is ApiVersion.OPENAI:  # its lists do not tell the context
+        assert (outcome.status, outcome.is_complete) == (200, True)
+    else:
+        assert (outcome.status, outcome.code) == (400, "context_length_exceeded")
 
 
 def refusal(status, error):

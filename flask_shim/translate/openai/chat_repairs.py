@@ -1,0 +1,160 @@
+"""Repair the tool calls of a forwarded chat completion; an answer without such faults keeps its bytes.
+
+Repaired are calls at the end of the thinking, calls without a name, and arguments that are not a JSON object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.completion_events import Delta, Event, PartialToolCall, ToolCallDeltas, Usage, decode_event
+from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
+from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
+from flask_shim.translate.answer.tool_calls import FinishedCall
+from flask_shim.translate.answer.tool_schemas import ToolSchemas
+
+Object = dict[str, Any]
+
+_EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\Z)", re.S)
+_DATA = re.compile(rb"^data: ?(.+)$", re.M)
+_DONE = b"data: [DONE]"
+
+
+class ChatRepairer:
+    """Repairs one answer, an object or a stream. Events are held back from where a fault may begin."""
+
+    def __init__(self, options: ReaderOptions, check_empty: Callable[[Usage | None], None]) -> None:
+        """``check_empty`` is called at the end of an answer without any output; it may raise."""
+        self._options = options
+        self._check_empty = check_empty
+        self._usage: Usage | None = None
+        self._has_output = False
+        self._thinking = TrailingCalls(TextCalls(ToolSchemas(options.offered), options.new_id))
+        self._calls = ToolCallDeltas()
+        self._held: list[tuple[bytes, Event]] = []
+        self._sent_calls = 0
+
+    def complete_body(self, body: bytes) -> bytes:
+        """Return the body of an answer that is not streamed."""
+        try:
+            event = decode_event(body)
+        except ShimError:
+            return body
+        choice = event.choices[0] if event.choices else None
+        if choice is None or choice.message is None:
+            return body
+        is_sound = self._is_sound(choice.message)
+        if not self._has_output:
+            self._check_empty(event.usage)
+        pieces = None if is_sound else self._read([event])
+        if pieces is None:
+            return body
+        answer = FullAnswer()
+        answer.add(pieces)
+        value = orjson.loads(body)
+        message = value["choices"][0]["message"]
+        if answer.thinking:
+            message["reasoning_content"] = answer.thinking
+        message["tool_calls"] = [_tool_call(call) for call in answer.calls]
+        value["choices"][0]["finish_reason"] = _finish_reason(choice.finish_reason, has_calls=bool(answer.calls))
+        return orjson.dumps(value)
+
+    def complete_events(self, block: bytes) -> bytes:
+        """Return whole events of a stream as far as they are settled."""
+        if self._has_output and not self._options.offered:
+            return block
+        return b"".join(map(self._event, _EVENT.findall(block)))
+
+    def _event(self, raw: bytes) -> bytes:
+        data = _DATA.search(raw)
+        try:
+            event = decode_event(data[1]) if data else Event()
+        except ShimError:
+            event = Event()
+        self._usage = event.usage or self._usage
+        if not event.choices and not event.usage:  # the end mark, an error, a comment
+            if raw.startswith(_DONE) and not self._has_output:
+                self._check_empty(self._usage)
+            return self._release() + raw
+        choice = event.choices[0] if event.choices else None
+        is_sound = self._is_sound((choice and choice.delta) or Delta())
+        self._held.append((raw, event))
+        if not self._has_output:
+            return b""
+        if choice is not None and choice.finish_reason and not is_sound:
+            return self._repair()
+        return self._release() if is_sound else b""
+
+    def _is_sound(self, delta: Delta) -> bool:
+        """Return whether nothing so far can be a fault."""
+        thinking = delta.reasoning_content or delta.reasoning
+        self._has_output = self._has_output or bool(delta.content or thinking or delta.tool_calls)
+        if not self._options.offered:
+            return True
+        if thinking:
+            self._thinking.feed(thinking)
+        if delta.tool_calls or (delta.content or "").strip():
+            self._thinking.finish()
+        for fragment in delta.tool_calls or ():
+            self._calls.add(fragment)
+        return not self._thinking.is_holding and all(map(_begins_well, islice(self._calls, self._sent_calls, None)))
+
+    def _release(self) -> bytes:
+        self._sent_calls = len([*self._calls])
+        raw = b"".join(raw for raw, _ in self._held)
+        self._held.clear()
+        return raw
+
+    def _repair(self) -> bytes:
+        """Return the held events with their faults repaired; the last one ends the answer."""
+        pieces = self._read([event for _, event in self._held])
+        if pieces is None:
+            return self._release()
+        last = _DATA.search(self._held[-1][0])
+        value = orjson.loads(last[1]) if last else {}
+        choice = value["choices"][0]
+        deltas = [delta for piece in pieces for delta in self._deltas(piece)]
+        has_calls = self._sent_calls > 0
+        choice["finish_reason"] = _finish_reason(choice["finish_reason"], has_calls=has_calls)
+        self._held.clear()
+        chunks = [{**value, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        return b"".join(b"data: %b\n\n" % orjson.dumps(chunk) for chunk in (*chunks, value))
+
+    def _deltas(self, piece: Piece) -> Iterator[Object]:
+        if piece.thinking:
+            yield {"reasoning_content": piece.thinking}
+        if piece.text:
+            yield {"content": piece.text}
+        for call in piece.calls:
+            yield {"tool_calls": [{"index": self._sent_calls, **_tool_call(call)}]}
+            self._sent_calls += 1
+
+    def _read(self, events: Sequence[Event]) -> list[Piece] | None:
+        """Return the repaired end of an answer, None if nothing is wrong with it or it cannot be repaired."""
+        reader = AnswerReader(self._options)
+        try:
+            pieces = reader.feed(events) + reader.finish()
+        except ShimError:
+            return None
+        return pieces if reader.nameless_calls or any(piece.calls for piece in pieces) else None
+
+
+def _begins_well(call: PartialToolCall) -> bool:
+    first = next((piece for piece in call.pieces if piece.strip()), "")
+    return bool(call.name) and call.arguments is None and first.lstrip().startswith("{")
+
+
+def _tool_call(call: FinishedCall) -> Object:
+    function = {"name": call.name, "arguments": orjson.dumps(call.arguments).decode()}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _finish_reason(reason: str | None, *, has_calls: bool) -> str | None:
+    return "tool_calls" if has_calls else "stop" if reason == "tool_calls" else reason
