@@ -18,7 +18,7 @@ from typing import Any
 
 from flask_shim.translate.call_pairing import pair_calls
 from flask_shim.translate.chat_turns import Part, Turn
-from flask_shim.translate.ollama.images import to_data_url
+from flask_shim.translate.ollama.images import ImageConverter
 
 SHOWN_BELOW = "(the picture is in the next message)"
 """The content of a tool result that is only an image."""
@@ -46,20 +46,21 @@ def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
     hands them to the model's template. What the template of ``model_key`` is known to reject becomes part of the turn
     before it; moved to the front, it would invalidate the prompt cache from its first token.
     """
-    repaired = _join_first_system_turns([_repair_turn(turn) for turn in turns])
+    images = ImageConverter()
+    repaired = _join_first_system_turns([_repair_turn(turn, images) for turn in turns])
     paired = pair_calls(_move_images_to_user(repaired))
     return _fit_template(paired, model_key) if _SYSTEM_FIRST.search(model_key) else paired
 
 
-def _repair_turn(turn: Turn) -> Turn:
+def _repair_turn(turn: Turn, images: ImageConverter) -> Turn:
     given = turn.get("role")
     role = _ROLES.get(given, "user") if isinstance(given, str) else "user"
     repaired = turn if role == given else {**turn, "role": role}
-    content = _repair_content(turn.get("content"), role, has_calls=bool(turn.get("tool_calls")))
+    content = _repair_content(turn.get("content"), role, images, has_calls=bool(turn.get("tool_calls")))
     return repaired if content == turn.get("content") else {**repaired, "content": content}
 
 
-def _repair_content(content: Any, role: str, *, has_calls: bool) -> Any:
+def _repair_content(content: Any, role: str, images: ImageConverter, *, has_calls: bool) -> Any:
     if content is None and (has_calls or role == "tool"):
         return ""
     if role == "assistant" and isinstance(content, str):
@@ -67,22 +68,22 @@ def _repair_content(content: Any, role: str, *, has_calls: bool) -> Any:
         return _OLD_THINKING.sub("", content)
     if not isinstance(content, list):
         return content
-    parts = [_repair_part(part) for part in content]
+    parts = [_repair_part(part, images) for part in content]
     has_images = role in ("assistant", "tool") and any(map(_is_image, parts))
     return _join_texts(parts) if role in ("system", "tool") and not has_images else parts
 
 
-def _repair_part(part: Any) -> Any:
+def _repair_part(part: Any, images: ImageConverter) -> Any:
     """Return an image part as PNG or JPEG with a true media type, whatever the client's label says."""
     image = part.get("image_url") if isinstance(part, Mapping) else None
     url = image.get("url") if isinstance(image, Mapping) else image
     if not isinstance(url, str):
         return part
-    repaired = _repair_data_url(url)
+    repaired = _repair_data_url(url, images)
     return part if isinstance(image, Mapping) and repaired == url else {**part, "image_url": {"url": repaired}}
 
 
-def _repair_data_url(url: str) -> str:
+def _repair_data_url(url: str, images: ImageConverter) -> str:
     match = _DATA_URL.match(url)
     if match is None:
         return url  # LM Studio's error names what is wrong
@@ -94,7 +95,7 @@ def _repair_data_url(url: str) -> str:
         picture = base64.b64decode(data, validate=True)
     except binascii.Error:
         return url
-    return to_data_url(picture) if picture else url
+    return images.to_data_url(picture) if picture else url
 
 
 def _is_image(part: Any) -> bool:

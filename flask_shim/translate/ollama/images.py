@@ -1,9 +1,14 @@
-"""Images as LM Studio takes them: data URLs of PNG or JPEG, whatever the client sent."""
+"""Images as LM Studio accepts them: data URLs of PNG or JPEG, whatever the client sent.
+
+Small files may hold huge images, so the memory for conversions is bounded: by the pixels of one image and of one
+request, and by the number of conversions at a time.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
+import threading
 
 from flask_shim.errors import BadRequest
 
@@ -12,38 +17,58 @@ _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpe
 _FORMATS = ("WEBP", "GIF", "BMP")
 """What is converted. Pillow's other decoders stay closed: its EPS decoder runs Ghostscript."""
 
-MAX_PIXELS = 16_000_000
-"""Of one image that is converted: a WebP of this size takes about 250 MB for a moment, a BMP 170 MB."""
+MAX_PIXELS = 10_000_000
+"""Of one image that is converted. A WebP of this size takes up to 200 MB, 16 bytes a pixel for decoding (Pillow 11)."""
+
+MAX_REQUEST_PIXELS = 8 * MAX_PIXELS
+"""Of all images of a request that are converted. Agents send the images of the whole conversation again each time."""
+
+_CONVERSIONS = threading.BoundedSemaphore(2)
 
 _TOO_MANY_PIXELS = f"an image has too many pixels: at most {MAX_PIXELS} can be converted"
+_TOO_MANY_IN_REQUEST = (
+    f"the images of the request have too many pixels: at most {MAX_REQUEST_PIXELS} can be converted, send PNG or JPEG"
+)
 _UNREADABLE = "an image is in no format that can be read (PNG, JPEG, WebP, GIF, BMP), or damaged"
 
 
-def to_data_url(image: bytes) -> str:
-    """Return the image as a data URL whose media type is true; anything but PNG and JPEG becomes PNG.
+class ImageConverter:
+    """Converts the images of one request."""
 
-    Raises BadRequest when the bytes are no image that can be read.
-    """
-    media_type = next((name for signature, name in _SIGNATURES if image.startswith(signature)), None)
-    if media_type is None:
-        image, media_type = _to_png(image), "image/png"
-    return f"data:{media_type};base64,{base64.b64encode(image).decode('ascii')}"
+    def __init__(self) -> None:
+        self._pixels = 0
 
+    def to_data_url(self, image: bytes) -> str:
+        """Return the image as a data URL whose media type is true; anything but PNG and JPEG becomes PNG.
 
-def _to_png(image: bytes) -> bytes:
-    from PIL import Image  # late: 30 ms that most requests do not need
+        Raises BadRequest for bytes that are not a readable image, and beyond the limits.
+        """
+        media_type = next((name for signature, name in _SIGNATURES if image.startswith(signature)), None)
+        if media_type is None:
+            with _CONVERSIONS:
+                image, media_type = self._to_png(image), "image/png"
+        return f"data:{media_type};base64,{base64.b64encode(image).decode('ascii')}"
 
-    try:
-        with Image.open(io.BytesIO(image), formats=_FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise BadRequest(_TOO_MANY_PIXELS)
-            buffer = io.BytesIO()
-            has_alpha = "A" in picture.getbands() or "transparency" in picture.info
-            picture.convert("RGBA" if has_alpha else "RGB").save(buffer, "PNG")
-            return buffer.getvalue()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise BadRequest(_TOO_MANY_PIXELS) from exc
-    except BadRequest:
-        raise
-    except Exception as exc:  # decoders raise anything, and their texts tell of the host
-        raise BadRequest(_UNREADABLE) from exc
+    def _to_png(self, image: bytes) -> bytes:
+        from PIL import Image  # late: takes 30 ms, which most requests do not need
+
+        try:
+            with Image.open(io.BytesIO(image), formats=_FORMATS) as picture:
+                self._count(picture.width * picture.height)
+                buffer = io.BytesIO()
+                has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+                picture.convert("RGBA" if has_alpha else "RGB").save(buffer, "PNG", compress_level=1)
+                return buffer.getvalue()
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
+            raise BadRequest(_TOO_MANY_PIXELS) from exc
+        except BadRequest:
+            raise
+        except Exception as exc:  # decoders raise anything, and their texts may name paths of this machine
+            raise BadRequest(_UNREADABLE) from exc
+
+    def _count(self, pixels: int) -> None:
+        if pixels > MAX_PIXELS:
+            raise BadRequest(_TOO_MANY_PIXELS)
+        self._pixels += pixels
+        if self._pixels > MAX_REQUEST_PIXELS:
+            raise BadRequest(_TOO_MANY_IN_REQUEST)

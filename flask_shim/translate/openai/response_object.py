@@ -11,7 +11,7 @@ from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.responses_request import ResponsesRequest
-from flask_shim.translate.openai.responses_tools import OfferedTool, OfferedTools
+from flask_shim.translate.openai.responses_tools import LOCAL_SHELL, OfferedTool, OfferedTools
 
 _NO_PENALTIES = {"presence_penalty": 0, "frequency_penalty": 0, "top_logprobs": 0}
 _NOT_STORED = {"max_tool_calls": None, "store": False}
@@ -89,6 +89,14 @@ def text_part(text: str) -> Payload:
 def call_item(number: int, index: int, call: FinishedCall, offered: OfferedTools) -> Payload:
     """Return the ``index``-th call of response ``number``, in the form in which the client offered its tool."""
     tool = offered.get(call.name) or OfferedTool(call.name)
+    if tool.kind == LOCAL_SHELL:
+        return {
+            "id": f"lsh_resp_{number}_{index}",
+            "type": "local_shell_call",
+            "status": "completed",
+            "call_id": call.id,
+            "action": _shell_action(call.arguments),
+        }
     arguments = orjson.dumps(call.arguments).decode()
     if tool.kind == "custom":
         values = list(call.arguments.values())
@@ -109,6 +117,14 @@ def call_item(number: int, index: int, call: FinishedCall, offered: OfferedTools
         "arguments": arguments,
     }
     return {**item, "namespace": tool.namespace} if tool.namespace else item
+
+
+def _shell_action(arguments: Mapping[str, Any]) -> Payload:
+    command = arguments.get("command")
+    # Models that ignore the schema write a line for a shell.
+    words = command if isinstance(command, list) else ["bash", "-lc", str(command or "")]
+    optional = {name: arguments[name] for name in ("working_directory", "timeout_ms") if arguments.get(name)}
+    return {"type": "exec", "command": [str(word) for word in words], "env": {}, **optional}
 
 
 def _usage(totals: Totals) -> Payload:

@@ -122,6 +122,10 @@ class ResponsesEncoder(Encoder):
 
     def _call(self, call: FinishedCall) -> Iterator[bytes]:
         item = self._call_item(call)
+        if item["type"] == "local_shell_call":  # has no events for its input
+            yield self._add_item({**item, "status": "in_progress"})
+            yield self._end_item(item)
+            return
         key = "input" if item["type"] == "custom_tool_call" else "arguments"
         name = "response.custom_tool_call_input" if key == "input" else "response.function_call_arguments"
         yield self._add_item({**item, "status": "in_progress", key: ""})

@@ -10,7 +10,7 @@ import orjson
 from flask_shim.errors import BadRequest
 from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
 from flask_shim.translate.ollama.quoting import go_quote
-from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, function_name
+from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, LOCAL_SHELL, function_name
 
 Item = Mapping[str, Any]
 
@@ -64,7 +64,10 @@ def _custom_call(turns: TurnBuilder, item: Item) -> None:
 
 
 def _shell_call(turns: TurnBuilder, item: Item) -> None:
-    turns.call(_call_id(item), "local_shell", _json(item.get("action")))
+    action = item.get("action")
+    given = action if isinstance(action, Mapping) else {}
+    arguments = {name: value for name, value in given.items() if value and name != "type"}
+    turns.call(_call_id(item), LOCAL_SHELL, _json(arguments))
 
 
 def _output(turns: TurnBuilder, item: Item) -> None:

@@ -20,6 +20,7 @@ from flask_shim.translate.openai.chat_completions import adapt
 from flask_shim.translate.openai.reasoning_effort import to_think
 from flask_shim.translate.openai.responses_items import to_turns
 from flask_shim.translate.openai.responses_tools import (
+    LOCAL_SHELL,
     OfferedTools,
     function_name,
     kinds_left_out,
@@ -102,7 +103,8 @@ def _tool(tool: Mapping[str, Any]) -> Payload:
 
 
 def _chosen_name(choice: Mapping[str, Any]) -> str:
-    return function_name(str(choice.get("name")), str(choice.get("namespace") or ""))
+    name = LOCAL_SHELL if choice.get("type") == LOCAL_SHELL else str(choice.get("name"))
+    return function_name(name, str(choice.get("namespace") or ""))
 
 
 def _tool_choice(choice: Any) -> Any:
@@ -112,7 +114,8 @@ def _tool_choice(choice: Any) -> Any:
     if choice.get("type") == "allowed_tools":
         tools = [{"name": _chosen_name(tool)} for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
         return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": tools}}
-    return {"type": "function", "name": _chosen_name(choice)} if choice.get("type") in ("function", "custom") else None
+    is_offered = choice.get("type") in ("function", "custom", LOCAL_SHELL)
+    return {"type": "function", "name": _chosen_name(choice)} if is_offered else None
 
 
 def _format(request: ResponsesRequest) -> Mapping[str, Any]:

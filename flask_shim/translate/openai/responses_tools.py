@@ -1,7 +1,7 @@
-"""Offer the tools of a Responses request to a model as functions, and remember how the client knows them.
+"""Offer the tools of a Responses request to a model as functions, and keep how the client knows them.
 
-Codex groups the tools of an MCP server in a ``namespace``, and has ``custom`` tools whose input is one text instead of
-JSON. Chat completions have neither.
+Codex groups the tools of an MCP server in a ``namespace``, and has ``custom`` tools, whose input is one text instead of
+JSON, and a ``local_shell``, which has no schema. Chat completions have none of these.
 """
 
 from __future__ import annotations
@@ -14,6 +14,23 @@ Tool = Mapping[str, Any]
 CUSTOM_PARAMETER = "input"
 """The only parameter of a custom tool that is offered as a function."""
 
+LOCAL_SHELL = "local_shell"
+_SHELL_FUNCTION: Tool = {
+    "type": "function",
+    "name": LOCAL_SHELL,
+    "description": "Runs a command on the user's machine and returns its output.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "command": {"type": "array", "items": {"type": "string"}, "description": "The program and its arguments."},
+            "working_directory": {"type": "string"},
+            "timeout_ms": {"type": "integer"},
+        },
+        "required": ["command"],
+    },
+}
+"""The fields of a ``local_shell_call`` that a model can decide (OpenAI's API reference, "Local shell")."""
+
 
 class OfferedTool(NamedTuple):
     """How the client knows a tool that was offered to the model as a function of another name or kind."""
@@ -21,7 +38,7 @@ class OfferedTool(NamedTuple):
     name: str
     namespace: str = ""
     kind: str = "function"
-    """``function`` or ``custom``: a custom tool takes one text, which the model gives as its only argument."""
+    """``function``, ``custom`` or ``local_shell``."""
 
 
 OfferedTools = Mapping[str, OfferedTool]
@@ -35,13 +52,13 @@ def function_name(name: str, namespace: str = "") -> str:
 
 
 def to_functions(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """Return the tools as functions; those that only OpenAI's servers can run are left out."""
-    return tuple({function["name"]: function for function, _ in _offer(tools)}.values())
+    """Return the tools as functions with unique names; those that only OpenAI's servers can run are left out."""
+    return tuple({**function, "name": name} for name, (function, _) in _by_name(tools).items())
 
 
 def to_offered_tools(tools: Iterable[Tool]) -> OfferedTools:
     """Return how the client knows each function that :func:`to_functions` returns."""
-    return {function["name"]: known for function, known in _offer(tools)}
+    return {name: known for name, (_, known) in _by_name(tools).items()}
 
 
 def kinds_left_out(tools: Iterable[Tool]) -> tuple[str, ...]:
@@ -49,21 +66,31 @@ def kinds_left_out(tools: Iterable[Tool]) -> tuple[str, ...]:
     return tuple(str(tool.get("type")) for tool in tools if not any(_offer([tool])))
 
 
+def _by_name(tools: Iterable[Tool]) -> dict[str, tuple[Tool, OfferedTool]]:
+    """Return functions by name; of equal tools the last one counts, another tool of the same name gets a suffix."""
+    offered: dict[str, tuple[Tool, OfferedTool]] = {}
+    for function, known in _offer(tools):
+        name = function["name"]
+        while name in offered and offered[name][1] != known:
+            name += "_"
+        offered[name] = (function, known)
+    return offered
+
+
 def _offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, OfferedTool]]:
     for tool in tools:
         kind, name = tool.get("type"), tool.get("name")
+        if kind == LOCAL_SHELL:
+            yield _SHELL_FUNCTION, OfferedTool(LOCAL_SHELL, kind=LOCAL_SHELL)
         if not isinstance(name, str) or not name:
             continue
         if kind == "namespace" and not namespace:
             members = tool.get("tools")
-            yield from _offer(filter(_is_object, members if isinstance(members, list) else ()), name)
+            if isinstance(members, list):
+                yield from _offer([member for member in members if isinstance(member, Mapping)], name)
         elif kind in ("function", "custom"):
             function = _custom_function(tool) if kind == "custom" else tool
             yield {**function, "name": function_name(name, namespace)}, OfferedTool(name, namespace, kind)
-
-
-def _is_object(tool: Any) -> bool:
-    return isinstance(tool, Mapping)
 
 
 def _custom_function(tool: Tool) -> Tool:

@@ -1,10 +1,10 @@
-"""Pictures become data URLs of the two kinds LM Studio takes, with a media type that is true."""
+"""Images become data URLs of PNG or JPEG with a true media type, within bounds of memory."""
 
 from __future__ import annotations
 
 import base64
 import warnings
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,11 @@ from support.pictures import opened, picture
 
 from flask_shim.errors import BadRequest
 from flask_shim.translate.ollama import images
-from flask_shim.translate.ollama.images import to_data_url
+from flask_shim.translate.ollama.images import ImageConverter
+
+
+def to_data_url(image):
+    return ImageConverter().to_data_url(image)
 
 
 @pytest.mark.parametrize(("format_", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])
@@ -65,6 +69,40 @@ def test_a_picture_with_too_many_pixels_is_refused(monkeypatch, most, action):
         warnings.simplefilter(action, Image.DecompressionBombWarning)
         with pytest.raises(BadRequest, match=r"^an image has too many pixels: at most \d+ can be converted$"):
             to_data_url(picture("GIF"))
+
+
+def test_the_pixels_of_a_request_are_added_up(monkeypatch):
+    monkeypatch.setattr(images, "MAX_REQUEST_PIXELS", 3 * 64)
+    converter = ImageConverter()
+    for image in (picture("GIF"), picture("WEBP"), picture("PNG", size=(100, 100)), picture("BMP")):
+        converter.to_data_url(image)
+    with pytest.raises(BadRequest, match=r"^the images of the request have too many pixels: at most \d+ can be conv"):
+        converter.to_data_url(picture("GIF", size=(1, 1)))
+
+
+@pytest.mark.parametrize("size", [(9400, 9400), (10_000_001, 1), (3163, 3163)])
+def test_an_image_over_the_limit_is_not_decoded(monkeypatch, size):
+    small = picture("BMP", size=(1, 1))
+    image = small[:18] + b"".join(side.to_bytes(4, "little") for side in size) + small[26:]
+    monkeypatch.setattr(Image.Image, "convert", None)
+    with pytest.raises(BadRequest, match=r"^an image has too many pixels"):
+        to_data_url(image)
+
+
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
+def test_a_conversion_takes_one_of_two_permits(monkeypatch, format_):
+    free, open_ = [], Image.open
+
+    def count_permits(*args, **more):
+        with ExitStack() as taken:
+            while images._CONVERSIONS.acquire(blocking=False):
+                taken.callback(images._CONVERSIONS.release)
+                free.append(format_)
+        return open_(*args, **more)
+
+    monkeypatch.setattr(Image, "open", count_permits)
+    to_data_url(picture(format_))
+    assert free == [format_]
 
 
 @pytest.mark.parametrize("format_", ["EPS", "TIFF", "PCX", "PPM", "ICO", "TGA", "DDS", "SGI"])

@@ -279,3 +279,29 @@ def test_arguments_that_are_not_one_text_are_passed_as_json():
 def test_a_call_in_a_namespace_has_the_clients_name_for_it():
     (item,) = whole(Piece(calls=(FinishedCall("c1", "mcp__files__read", {}),)), tools=OFFERED)["output"]
     assert (item["type"], item["name"], item["namespace"]) == ("function_call", "read", "mcp__files")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        ({"command": ["ls", "-l"]}, {"command": ["ls", "-l"]}),
+        ({"command": ["sleep", 1]}, {"command": ["sleep", "1"]}),
+        ({"command": "ls | wc"}, {"command": ["bash", "-lc", "ls | wc"]}),
+        (
+            {"command": ["ls"], "working_directory": "/x", "timeout_ms": 9, "user": "root"},
+            {"command": ["ls"], "working_directory": "/x", "timeout_ms": 9},
+        ),
+    ],
+)
+def test_a_call_of_the_local_shell_is_an_action(arguments, action):
+    told = streamed(Piece(calls=(FinishedCall("c1", "local_shell", arguments),)), tools=({"type": "local_shell"},))[
+        2:-1
+    ]
+    assert kinds(told) == ["output_item.added", "output_item.done"]
+    assert told[1]["item"] == {
+        "id": "lsh_resp_7_0",
+        "type": "local_shell_call",
+        "status": "completed",
+        "call_id": "c1",
+        "action": {"type": "exec", "env": {}, **action},
+    }

@@ -146,7 +146,7 @@ def test_a_shell_call_and_its_output_stay_a_pair():
     )
     assert call["tool_calls"][0]["function"] == {
         "name": "local_shell",
-        "arguments": '{"type":"exec","command":["ls"]}',
+        "arguments": '{"command":["ls"]}',
     }
     assert result == {"role": "tool", "tool_call_id": "c1", "content": "a.txt"}
 

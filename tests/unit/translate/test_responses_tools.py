@@ -54,6 +54,44 @@ def test_a_custom_tool_is_a_function_with_one_text():
     }
 
 
+SHELL = {"type": "local_shell"}
+
+
+def test_the_local_shell_is_offered_as_a_function():
+    request = ResponsesRequest(model="tiny", tools=(SHELL, READ))
+    assert [function["name"] for function in request.functions] == ["local_shell", "read"]
+    assert request.functions[0]["parameters"]["required"] == ["command"]
+    assert request.left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("tools", "names"),
+    [
+        ((READ, READ), ["read"]),
+        ((READ, {**PATCH, "name": "read"}), ["read", "read_"]),
+        ((SHELL, {**READ, "name": "local_shell"}, SHELL), ["local_shell", "local_shell_"]),
+        (
+            (
+                {"type": "namespace", "name": "a", "tools": [{**READ, "name": "b__c"}]},
+                {"type": "namespace", "name": "a__b", "tools": [{**READ, "name": "c"}]},
+                {**READ, "name": "a__b__c"},
+            ),
+            ["a__b__c", "a__b__c_", "a__b__c__"],
+        ),
+    ],
+)
+def test_no_tool_is_lost_to_another_one_of_the_same_name(tools, names):
+    request = ResponsesRequest(model="tiny", tools=tools)
+    assert [function["name"] for function in request.functions] == names
+    assert list(request.offered_tools) == names
+    assert len(set(request.offered_tools.values())) == len(names)
+
+
+def test_of_equal_tools_the_last_one_is_offered():
+    later = {**READ, "description": "later"}
+    assert ResponsesRequest(model="tiny", tools=(READ, PATCH, later)).functions[0]["description"] == "later"
+
+
 @pytest.mark.parametrize("tools", ["x", None, [], [5], [{"type": "function"}]])
 def test_a_namespace_without_usable_tools_offers_nothing(tools):
     request = ResponsesRequest(model="tiny", tools=({"type": "namespace", "name": "n", "tools": tools},))
@@ -64,11 +102,12 @@ def test_a_namespace_without_usable_tools_offers_nothing(tools):
     ("choice", "offered"),
     [
         ({"type": "custom", "name": "apply_patch"}, ["apply_patch"]),
+        ({"type": "local_shell"}, ["local_shell"]),
         ({"type": "function", "name": "read", "namespace": "mcp__files"}, ["mcp__files__read"]),
     ],
 )
 def test_any_offered_tool_can_be_chosen(choice, offered):
-    sent = payload(tools=(READ, PATCH, FILES), tool_choice=choice)
+    sent = payload(tools=(READ, PATCH, FILES, SHELL), tool_choice=choice)
     assert sent["tool_choice"] == "required"
     assert [tool["function"]["name"] for tool in sent["tools"]] == offered
 
@@ -77,10 +116,18 @@ def test_calls_of_the_history_have_the_names_that_are_offered():
     items = [
         {"type": "function_call", "call_id": "c1", "namespace": "mcp__files", "name": "read", "arguments": ""},
         {"type": "custom_tool_call", "call_id": "c2", "name": "apply_patch", "input": "*** Begin"},
+        {
+            "type": "local_shell_call",
+            "call_id": "c3",
+            "action": {"type": "exec", "command": ["ls"], "env": {}, "timeout_ms": 9, "user": None},
+        },
+        {"type": "local_shell_call", "call_id": "c4", "action": None},
     ]
     request = ResponsesRequest(model="tiny", input=items, tools=(FILES, PATCH))
     (turn,) = to_payload(request, Model(key="k"), Defaults())["messages"]
     assert [call["function"] for call in turn["tool_calls"]] == [
         {"name": "mcp__files__read", "arguments": "{}"},
         {"name": "apply_patch", "arguments": '{"input":"*** Begin"}'},
+        {"name": "local_shell", "arguments": '{"command":["ls"],"timeout_ms":9}'},
+        {"name": "local_shell", "arguments": "{}"},
     ]
