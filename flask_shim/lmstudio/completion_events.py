@@ -97,7 +97,7 @@ def decode_event(payload: bytes) -> Event:
     return Event(
         tuple([_choice(row) for row in choices if isinstance(row, dict)]) if isinstance(choices, list) else (),
         _usage(usage) if isinstance(usage, dict) else None,
-        value.get("error"),
+        value.get("error") or (value if "error" in (value.get("type"), value.get("object")) else None),
         timings if isinstance(timings, dict) else None,
     )
 

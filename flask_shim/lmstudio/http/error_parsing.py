@@ -1,15 +1,17 @@
-"""Turn an error of LM Studio, in any of its envelopes, into one exception. No I/O.
+"""Turn an error of LM Studio, in any of its envelopes, into one exception.
 
-LM Studio wraps errors in at least eight ways, sends unknown paths a status 200 and its own crashes a status 400, and
-reports in a stream, or inside a 500, what its engine answered with 400. So the text decides first, then the status
-that the engine gave, and the status of the response last.
+LM Studio 0.3 and 0.4 have at least eight envelopes, send status 200 for unknown paths and 400 for crashes, and report
+an error 400 of the engine in a stream or inside a 500. So the text decides first, then the status that the engine gave,
+and the status of the response last.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -32,34 +34,37 @@ MAX_TEXT = 500
 """Longer texts are cut to this many characters."""
 
 REDACTED_TEXT = "LM Studio's error text, which was sent to the client"
-"""Stands in logs for texts of LM Studio, which may quote the prompt."""
+"""Replaces texts of LM Studio in logs, since they may quote the prompt."""
 
-_MAX_RETRY_AFTER = 60
-_MAX_DEPTH = 6
+_MAX_DEPTH = 8
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class _Details:
-    """What an error body states; ``status`` is the engine's, which may differ from the response's."""
+    """What an error body states; ``status`` is the engine's, ``sizes`` are the tokens of prompt and context."""
 
     text: str = ""
     status: int | None = None
     type: str | None = None
     code: str | None = None
     param: str | None = None
+    sizes: tuple[int, int] | None = None
 
 
 def parse_error_response(
     status: int, body: bytes, headers: Mapping[str, str] | None = None, *, token: str | None = None
 ) -> ShimError:
-    """Return the exception for a response that is an error; ``token``, the API token that was sent, is masked."""
+    """Return the exception for an error response, with the API ``token`` that was sent masked."""
     if 300 <= status < 400:
         return BackendProtocolError("LM Studio answered with an unexpected redirect")
-    return _to_error(_parse(redact_token(token, body)), status, _retry_after(headers))
+    seconds = (headers or {}).get("Retry-After", "")
+    retry_after = min(int(seconds), 60) if seconds.isdigit() and len(seconds) < 10 else None
+    return _to_error(_parse(redact_token(token, body)), status, retry_after)
 
 
 def parse_error_event(payload: bytes, *, token: str | None = None) -> ShimError:
-    """Return the exception for the data of an error event in a stream, which has no status of its own."""
+    """Return the exception for the data of an error event in a stream, which has no status."""
     details = _parse(redact_token(token, payload))
     return _to_error(replace(details, text=details.text or "LM Studio reported an error without a text"), 500)
 
@@ -70,12 +75,12 @@ def error_from_text(text: str, status: int = 400) -> ShimError:
 
 
 def error_text(body: bytes) -> str:
-    """Return the text in an error body of any shape, at most MAX_TEXT characters, "" if it has none or is HTML."""
+    """Return the text of an error body, at most MAX_TEXT characters, "" if it has none or is HTML."""
     return _parse(body).text
 
 
 def redact_token(token: str | None, body: bytes) -> bytes:
-    """Return ``body`` with the API token masked, since errors are sent on to clients."""
+    """Return ``body`` with the API token masked, since clients receive the errors."""
     return body.replace(token.encode(), b"***") if token else body
 
 
@@ -95,13 +100,13 @@ _KINDS: tuple[tuple[re.Pattern[str], type[ShimError]], ...] = (
     (
         re.compile(
             r"available context size|context size has been exceeded|context the overflows|context overflow"
-            r"|greater than the context length|n_keep|fit in context length|exceed_context_size|maximum context length",
+            r"|(greater|longer) than the (model's )?context|n_keep|fit in context length|exceed_context_size"
+            r"|maximum context length|prompt is too long|exceeds? the (model's )?context",
             re.I,
         ),
         ContextOverflow,
     ),
-    # The engine reports these with status 500, or in a stream, though the request is at fault.
-    (
+    (  # faults of the request that llama.cpp reports with status 500
         re.compile(
             r"does not support images|(image|audio) input is not supported|base64 encoded image|load image or audio"
             r"|jinja|JSON schema|unable to generate parser|parse grammar|initialize samplers"
@@ -123,7 +128,7 @@ _KINDS_BY_CODE: dict[str | None, type[ShimError]] = {
     "model_load_failed": ModelLoadError,
 }
 
-_REQUEST_ERROR_TYPES = ("invalid_request_error", "invalid_request")
+_REQUEST_ERROR_TYPES = ("invalid_request_error", "invalid_request", "BadRequestError")
 _NUMBER = re.compile(r"\b\d{1,9}\b")
 
 
@@ -139,14 +144,14 @@ def _to_error(details: _Details, status: int, retry_after: int | None = None) ->
 
 def _by_text(details: _Details) -> ShimError | None:
     text = details.text
-    kind = next((kind for pattern, kind in _KINDS if pattern.search(text)), None)
-    kind = kind or _KINDS_BY_CODE.get(details.type) or _KINDS_BY_CODE.get(details.code)
+    by_code = _KINDS_BY_CODE.get(details.type) or _KINDS_BY_CODE.get(details.code)
+    kind = next((kind for pattern, kind in _KINDS if pattern.search(text)), by_code)
     if kind is NoSuchEndpoint:
-        return NoSuchEndpoint(f"this LM Studio does not have what was asked for: {text}")
+        return NoSuchEndpoint(f"this version of LM Studio does not have that route: {text}")
     if kind is ContextOverflow:
-        # All known texts name the size of the prompt first, then the size of the context.
-        numbers = [int(number) for number in _NUMBER.findall(text)]
-        return ContextOverflow(text, *numbers) if len(numbers) == 2 else ContextOverflow(text)
+        # Texts name the two sizes in either order; the prompt is the longer one.
+        sizes = details.sizes or tuple(sorted(map(int, _NUMBER.findall(text)), reverse=True))
+        return ContextOverflow(text, *sizes) if len(sizes) == 2 else ContextOverflow(text)
     return kind(text) if kind else None
 
 
@@ -154,15 +159,12 @@ def _by_status(details: _Details, status: int, retry_after: int | None) -> ShimE
     text = details.text
     if "model_not_found" in (details.code, details.type):
         return BackendRequestError(text, status=404)
-    if details.status is not None:
-        status = details.status
-    elif status >= 500 and details.type in _REQUEST_ERROR_TYPES:
+    status = details.status or status
+    if status >= 500 and details.type in _REQUEST_ERROR_TYPES:
         status = 400
     if status in (401, 403):
-        return BackendError(
-            f"LM Studio rejected the API token: {text}",
-            log_text=f"LM Studio rejected the API token: {REDACTED_TEXT}",
-        )
+        rejected = "LM Studio rejected the API token"
+        return BackendError(f"{rejected}: {text}", log_text=f"{rejected}: {REDACTED_TEXT}")
     if status in (429, 503):
         return ServerBusy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)
     if status >= 500:
@@ -183,6 +185,9 @@ def _parse(body: bytes) -> _Details:
     return replace(details, text=details.text.strip()[:MAX_TEXT])
 
 
+_TEXT_KEYS = ("cause", "error", "errors", "response", "message", "title", "detail", "msg")
+
+
 def _details(value: Any, depth: int) -> _Details:
     """Return what ``value`` states; where levels differ, the innermost is the origin of the error."""
     if depth == 0:
@@ -190,18 +195,20 @@ def _details(value: Any, depth: int) -> _Details:
     if isinstance(value, str):
         return _unwrap(value, depth)
     if isinstance(value, Mapping):
-        keys = ("error", "message", "title", "detail", "msg")
-        inner = next((_details(value[key], depth - 1) for key in keys if value.get(key)), _Details())
-        code = value.get("code")
+        inner = next((found for key in _TEXT_KEYS if (found := _details(value.get(key), depth - 1)).text), _Details())
+        code, prompt, context = value.get("code"), value.get("n_prompt_tokens"), value.get("n_ctx")
         return replace(
             inner,
-            status=inner.status or (code if isinstance(code, int) and 400 <= code <= 599 else None),
+            status=inner.status or _status(code) or _status(value.get("status")),
             type=inner.type or _string(value.get("type")),
-            code=inner.code or _string(code),
+            code=inner.code or (None if _status(code) else _string(code)),
             param=inner.param or _string(value.get("param")),
+            sizes=inner.sizes or ((prompt, context) if isinstance(prompt, int) and isinstance(context, int) else None),
         )
     if isinstance(value, list):
-        return _Details("; ".join(filter(None, (_issue(item, depth) for item in value))))
+        issues = [_issue(item, depth - 1) for item in value]
+        text = "; ".join(issue.text for issue in issues if issue.text)
+        return replace(issues[0] if len(issues) == 1 else _Details(), text=text)
     return _Details("" if value is None or isinstance(value, bool) else str(value))
 
 
@@ -209,33 +216,34 @@ def _string(value: Any) -> str | None:
     return value[:MAX_TEXT] if isinstance(value, str) and value else None
 
 
-def _issue(item: Any, depth: int) -> str:
-    """Return one entry of a validation error list: its path and its message."""
-    text = _details(item, depth - 1).text
+def _status(value: Any) -> int | None:
+    return int(value) if re.fullmatch("[45][0-9][0-9]", str(value)) else None
+
+
+def _issue(item: Any, depth: int) -> _Details:
+    """Return an entry of a list of errors; the text of a validation error begins with its path."""
+    details = _details(item, depth)
     path = item.get("path") if isinstance(item, Mapping) else None
-    return f"{'.'.join(map(str, path))}: {text}" if isinstance(path, list) and path and text else text
+    return replace(details, text=f"{'.'.join(map(str, path))}: {details.text}") if path and details.text else details
 
 
-_ENGINE_STATUS = re.compile(r"Engine protocol \w+ request returned ([45]\d\d)\b")
+_PREFIX_STATUS = re.compile(r"(?:^HTTP|request (?:returned|failed with status(?: code)?)) ([45]\d\d)\b")
+_JSON_START = re.compile(r'"?[{\[]')
+_MAX_STARTS = 8
 
 
 def _unwrap(text: str, depth: int) -> _Details:
     """Read the JSON in a string, such as ``Engine protocol predict request returned 400: {"error": …}``."""
-    match = _ENGINE_STATUS.search(text)
+    match = _PREFIX_STATUS.search(text)
     outer = _Details(text, int(match[1]) if match else None)
-    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
-    if start < 0:
-        return outer
-    try:
-        value = orjson.loads(text[start:])
-    except orjson.JSONDecodeError:
-        return outer
-    if isinstance(value, list) and not all(isinstance(item, Mapping) for item in value):
-        return outer  # "must be one of [0, 1]" is no list of issues
-    inner = _details(value, depth - 1)
-    return replace(inner, status=inner.status or outer.status) if inner.text else outer
-
-
-def _retry_after(headers: Mapping[str, str] | None) -> int | None:
-    value = (headers or {}).get("Retry-After", "")
-    return min(int(value), _MAX_RETRY_AFTER) if value.isdigit() and len(value) < 10 else None
+    for start in islice(_JSON_START.finditer(text), _MAX_STARTS):
+        try:
+            value, _ = _DECODER.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, list) and not all(isinstance(item, Mapping) for item in value):
+            continue  # "must be one of [0, 1]" is not a list of errors
+        inner = _details(value, depth - 1)
+        if inner.text and inner.text != value:
+            return replace(inner, status=inner.status or outer.status)
+    return outer

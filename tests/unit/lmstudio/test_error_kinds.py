@@ -154,6 +154,59 @@ def test_the_status_of_the_engine_outranks_that_of_the_response(parse, body, kin
     assert (type(error), error.status) == (kind, status)
 
 
+ORIGINS = {
+    "overflow": (
+        {"code": 400, "message": TOO_LONG, "type": "exceed_context_size_error"},
+        (ContextOverflow, 400, None),
+    ),
+    "request": (
+        {"message": "odd", "type": "invalid_request_error", "param": "temperature"},
+        (BackendRequestError, 400, "temperature"),
+    ),
+    "crash": ({"message": CRASHED, "type": "invalid_request_error"}, (ModelLoadError, 500, None)),
+}
+ENGINE = "Engine protocol predict request returned 500: "
+WRAPPERS = {
+    "none": lambda error: error,
+    "typed event": lambda error: {"type": "error", "error": error},
+    "two levels": lambda error: {"error": {"error": error}},
+    "string": lambda error: {"error": json.dumps(error)},
+    "string of a string": lambda error: {"error": json.dumps(json.dumps(error))},
+    "JSON in a message": lambda error: {"error": {"message": json.dumps({"error": error})}, "message": "x"},
+    "engine": lambda error: {"error": ENGINE + json.dumps({"error": error})},
+    "engine, encoded twice": lambda error: {"error": ENGINE + json.dumps(json.dumps({"error": error}))},
+    "text behind it": lambda error: {"error": f"{ENGINE}{json.dumps({'error': error})}. Please try again."},
+    "brackets before it": lambda error: {"error": f"Error in {{model}} [llama]: {json.dumps({'error': error})}"},
+    "event of Responses": lambda error: {"type": "response.failed", "response": {"status": "failed", "error": error}},
+    "list": lambda error: {"errors": [error]},
+    "cause": lambda error: {"error": {"message": "Prediction failed", "cause": error}},
+}
+
+
+@pytest.mark.parametrize(("error", "expected"), ORIGINS.values(), ids=ORIGINS.keys())
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS.keys())
+@pytest.mark.parametrize(
+    "parse", [parse_error_event, lambda body: parse_error_response(500, body)], ids=["event", "500"]
+)
+def test_the_origin_of_an_error_decides_whatever_wraps_it(parse, wrap, error, expected):
+    found = parse(json.dumps(wrap(error)).encode())
+    assert (type(found), found.status, found.param) == expected
+    assert found.text == error["message"]
+
+
+SIZED = [
+    {"message": "the request exceeds the available context size", "n_prompt_tokens": 8810, "n_ctx": 8192},
+    {"message": "This model's maximum context length is 8192 tokens. However, your messages resulted in 8810 tokens."},
+    {"message": TOO_LONG},
+]
+
+
+@pytest.mark.parametrize("error", SIZED)
+def test_the_sizes_of_an_overflow_are_read_from_text_or_fields(error):
+    found = parse_error_event(json.dumps({"error": error}).encode())
+    assert (found.prompt_tokens, found.context_length) == (8810, 8192)
+
+
 PARAM = {"message": "Invalid", "param": "messages[0].content", "code": "invalid_type"}
 
 
@@ -203,6 +256,7 @@ def test_the_text_decides_what_kind_of_failure_it_is(text, kind, status, wrap):
 def test_an_unknown_endpoint_is_known_by_its_text(status):
     failure = parse_error_response(status, b'{"error":"Unexpected endpoint or method. (GET /api/v1/models)"}')
     assert isinstance(failure, NoSuchEndpoint)
+    assert failure.text.startswith("this version of LM Studio does not have that route: Unexpected endpoint")
 
 
 def test_a_crash_that_comes_as_404_is_a_crash():

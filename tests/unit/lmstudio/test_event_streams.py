@@ -106,6 +106,8 @@ ERRORS = {
     "named": b"event: error\n" + sse(CRASH),
     "unnamed": sse(CRASH),
     "a string": sse({"error": CRASHED}),
+    "typed, without a name": sse({"type": "error", "message": CRASHED}),
+    "an error object": sse({"object": "error", "message": CRASHED, "code": 500}),
     "named, without a key": b"event: error\n" + sse({"message": CRASHED}),
     "named, as text": b"event: error\ndata: " + CRASHED.encode() + b"\n\n",
     "JSON in a string": sse({"error": "Engine protocol predict request returned 500: " + json.dumps(CRASH)}),
