@@ -30,7 +30,7 @@ TEMPLATES = (
     Template("nginx-tls", "nginx-tls.conf", "nginx with TLS in front of one shim that needs a key"),
     Template("nginx-cluster", "nginx-cluster.conf", "nginx in front of several shims, each with its own LM Studio"),
     Template("haproxy", "haproxy.cfg", "HAProxy in front of several shims"),
-    Template("systemd", "flask-shim.service", "a systemd service, hardened"),
+    Template("systemd", "flask-shim.service", "a systemd service; a user unit if installed in a home folder"),
     Template("launchd", "com.flask-shim.plist", "a launchd agent on macOS"),
     Template("docker", "Dockerfile", "an image"),
     Template("compose", "compose.yaml", "the image beside an LM Studio on the host"),
@@ -42,6 +42,9 @@ TEMPLATES = (
 
 SHIPPED_ROOT = {False: "/opt/flask-shim", True: "C:\\flask-shim"}
 """Where the files in ``config/`` suppose the shim to be installed."""
+
+PROTECTED_HOMES = ("/home", "/root", "/run/user")
+"""What ``ProtectHome=yes`` hides (systemd.exec(5))."""
 
 CHECKED_WITHIN_SECONDS = 3
 """The drain delay that the health checks of haproxy.cfg need: an interval of one second, and time for the answer."""
@@ -68,6 +71,7 @@ def render(
     """
     place, python = _installation(root, is_windows=template.is_windows)
     values = {**_values(config), "root": place, "python": python, "folder": folder and str(folder)}
+    values["in_home"] = _is_below_a_home(python)
     return _ENVIRONMENT.get_template(template.file).render(values)
 
 
@@ -81,6 +85,12 @@ def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, st
         place = str(PureWindowsPath(place))
         return place, f"{place}\\.venv\\Scripts\\python.exe"
     return place, f"{place}/.venv/bin/python"
+
+
+def _is_below_a_home(python: str) -> bool:
+    """Return whether ``ProtectHome=yes`` of systemd hides the Python, or the one that its link leads to."""
+    paths = (Path(python), Path(python).resolve())
+    return any(path.is_relative_to(home) for path in paths for home in PROTECTED_HOMES)
 
 
 def save(text: str, path: Path) -> None:

@@ -75,6 +75,23 @@ def test_without_a_folder_it_is_this_installation_that_is_started():
     assert f"ExecStart={sys.executable} -m flask_shim serve\n" in printed
 
 
+@pytest.mark.parametrize("root", ["/home/ann/flask-shim", "/root/shim", "/run/user/1000/shim"])
+def test_an_installation_in_a_home_folder_gets_a_user_unit(root):
+    text = render(BY_NAME["systemd"], Config(), root)
+    assert "WantedBy=default.target" in text
+    assert "EnvironmentFile=-%h/.config/flask-shim.env" in text
+    assert not re.search(r"^(ProtectHome|ProtectSystem|DynamicUser|CapabilityBoundingSet|Private\w+)=", text, re.M)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_python_that_links_into_a_home_folder_gets_a_user_unit(tmp_path):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    assert "ProtectHome=yes" in render(BY_NAME["systemd"], Config(), tmp_path)
+    python.symlink_to("/home/ann/.local/bin/python3.12")
+    assert "WantedBy=default.target" in render(BY_NAME["systemd"], Config(), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["winsw", "windows-service", "iis-platform"])
 def test_a_file_for_windows_made_elsewhere_has_windows_paths(name, monkeypatch):
     monkeypatch.setattr(addresses, "IS_WINDOWS", False)
@@ -168,6 +185,13 @@ def analysed(*words):
 
 def test_the_systemd_unit_is_one_that_systemd_takes(unit):
     seen = analysed("verify", str(unit))
+    assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
+
+
+def test_the_user_unit_is_one_that_systemd_takes(unit):
+    text = render(BY_NAME["systemd"], Config(), "/home/ann/shim")
+    unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
+    seen = analysed("--user", "verify", str(unit))
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 
 
