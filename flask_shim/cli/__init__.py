@@ -5,11 +5,14 @@ A new command is a module of this package with a click command in it, and a line
 
 from __future__ import annotations
 
+import difflib
+import io
 import os
 import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from flask_shim import __version__
 
@@ -29,23 +32,23 @@ COMMANDS = {
     "config": "flask_shim.cli.config_command:config_file",
     "service": "flask_shim.cli.service_command:service",
 }
-"""Where each command is; it is imported when it is asked for, so that none pays for what another one needs."""
+"""The object of each command; it is imported on use, so that no command loads the modules of another."""
 
 INTERNAL = {"service-host": "flask_shim.cli.service_host:host"}
-"""Commands that are not listed, because only other programs call them."""
+"""Commands for other programs, which the help does not list."""
 
 DEFAULT = "serve"
 
 
 class Commands(click.Group):
-    """The commands of the table; ``serve`` when none is named."""
+    """The commands of the table; ``serve`` if none is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
-        """Import and return the command of that name, None if it does not exist."""
+        """Import and return a command."""
         place = COMMANDS.get(cmd_name) or INTERNAL.get(cmd_name)
         if place is None:
             return None
@@ -54,11 +57,40 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command in front of what begins with an option of its own, and of nothing."""
+        """Insert the default command before its options, and where there are no arguments."""
         own = {option for parameter in self.get_params(ctx) for option in parameter.opts}
-        if not args or (args[0].startswith("-") and args[0] not in own):
+        is_option_of_default = bool(args) and args[0].startswith("-") and args[0] not in own
+        if is_option_of_default or (not args and not ctx.resilient_parsing):  # a shell completes commands after nothing
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the named command; for an unknown name, fail with a similar one."""
+        name = args[0]
+        if name not in {**COMMANDS, **INTERNAL} and not ctx.resilient_parsing:
+            similar = difflib.get_close_matches(name, COMMANDS, n=1)
+            ctx.fail(f"No such command {name!r}.{f' Did you mean {similar[0]!r}?' if similar else ''}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command's help, wrapped where click would cut it."""
+        with formatter.section("Commands"):
+            commands = {name: self.get_command(ctx, name) for name in COMMANDS}
+            formatter.write_dl(
+                [(name, command.get_short_help_str(sys.maxsize)) for name, command in commands.items() if command]
+            )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, and the options of the default command."""
+        items = super().shell_complete(ctx, incomplete)
+        default = self.get_command(ctx, DEFAULT)
+        if default is None or not incomplete.startswith("-"):
+            return items
+        known = {item.value for item in items}
+        options = default.shell_complete(click.Context(default, info_name=DEFAULT), incomplete)
+        return items + [option for option in options if option.value not in known]
 
 
 @click.group(
@@ -68,28 +100,23 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="flask-shim", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Let Ollama's clients use the models of LM Studio."""
+    """Serve the models of LM Studio to Ollama's clients."""
 
 
 def main() -> None:
-    """Run the command line; ends the process."""
-    _fill_standard_descriptors()
-    _never_fail_to_print()
+    """Run the command line and end the process."""
+    _open_standard_descriptors()
+    for stream in (sys.stdout, sys.stderr):
+        # A redirected stream on Windows has a legacy code page, which cannot encode every model name.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli(prog_name="flask-shim")
 
 
-def _fill_standard_descriptors() -> None:
-    # Where one was closed, the first socket would get its number, and a process we start would have it replaced.
+def _open_standard_descriptors() -> None:
+    """Open the null device for closed ones; a socket with such a number would be lost in a child process."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-
-
-def _never_fail_to_print() -> None:
-    # A redirected stream on Windows has an old code page: a model's name must not end the program.
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number

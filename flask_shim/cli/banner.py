@@ -1,4 +1,4 @@
-"""What is said at start."""
+"""The lines at start: version, addresses, backend."""
 
 from __future__ import annotations
 
@@ -15,34 +15,29 @@ from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.serving.listeners import REACHED_AS
 
 
-def say_start(config: Config, urls: Iterable[str]) -> None:
-    """Say who we are and where we listen; what there is to say about the settings stands in the log."""
+def print_start(config: Config, urls: Iterable[str]) -> None:
+    """Print the version and where the shim listens; notes about settings are in the log."""
     click.echo(f"flask-shim {__version__}")
-    _say("listening", " ".join(urls) + (", and on every other address" if _is_everywhere(config) else ""))
+    is_everywhere = not {EVERYWHERE, *REACHED_AS}.isdisjoint(config.hosts)
+    _print("listening", " ".join(urls) + (", and on every other address" if is_everywhere else ""))
     if config.allow_open and not config.api_keys and not all(map(is_loopback, config.hosts)):
-        _say("open", "no key is required: every machine that reaches this one may use it (SHIM_ALLOW_OPEN)")
+        _print("open", "no key is required: every machine that reaches this one may use it (SHIM_ALLOW_OPEN)")
     if config.workers > 1:
-        _say("workers", str(config.workers))
+        _print("workers", str(config.workers))
 
 
-def _is_everywhere(config: Config) -> bool:
-    return not {EVERYWHERE, *REACHED_AS}.isdisjoint(config.hosts)
+def print_backend_later(link: ClientOptions) -> None:
+    """Look for LM Studio on a thread, as it may not answer, and print what was found."""
 
+    def look() -> None:
+        with LMStudio(link) as backend:
+            _print("backend", describe(backend))
 
-def say_backend_soon(link: ClientOptions) -> threading.Thread:
-    """Look for LM Studio and say what was found, without anybody waiting for it."""
-    thread = threading.Thread(target=_say_backend, args=(link,), name="shim-banner", daemon=True)
-    thread.start()
-    return thread
-
-
-def _say_backend(link: ClientOptions) -> None:
-    with LMStudio(link) as backend:
-        _say("backend", describe(backend))
+    threading.Thread(target=look, name="shim-banner", daemon=True).start()
 
 
 def describe(backend: LMStudio) -> str:
-    """Return one line on the backend: where it is, what it is, how many models it has, or why it can't be said."""
+    """Return one line on the backend: address, version and number of models, or why they are unknown."""
     try:
         listing = backend.listing()
     except ShimError as exc:
@@ -52,5 +47,5 @@ def describe(backend: LMStudio) -> str:
     return f"{backend.options.base_url}, {listing.api_version.title}{lacks}, {count}"
 
 
-def _say(label: str, text: str) -> None:
+def _print(label: str, text: str) -> None:
     click.echo(f"  {label:<9}  {text}")

@@ -1,4 +1,4 @@
-"""``flask-shim demo``: everything at work without LM Studio."""
+"""``flask-shim demo``: the shim in front of a small LM Studio with a llama.cpp engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -17,8 +18,8 @@ import click
 from flask_shim import __version__
 from flask_shim.app import create_app
 from flask_shim.backend import client_options
-from flask_shim.cli.serve_command import listeners_of
-from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, plain_failures
+from flask_shim.cli.serve_command import open_listeners_or_exit
+from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, errors_as_text
 from flask_shim.config import Config
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.mini_settings import Generation
@@ -31,30 +32,48 @@ _DEFAULT_MODELS = {"SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat", "SHIM_DEFAULT_VISI
 
 
 @click.command()
-@click.option("--host", default="localhost", envvar="SHIM_HOST", help="Addresses to listen on [SHIM_HOST].")
-@click.option("--port", type=_PORT, default=11434, envvar="SHIM_PORT", help="Port; 0 = any free one [SHIM_PORT].")
+@click.option(
+    "--host", default="localhost", envvar="SHIM_HOST", metavar="HOSTS", help="Addresses to listen on [SHIM_HOST]."
+)
+@click.option(
+    "--port",
+    type=_PORT,
+    default=11434,
+    envvar="SHIM_PORT",
+    metavar="PORT",
+    help="Port to listen on; 0 = any free one [SHIM_PORT].",
+)
 @click.option("--allow-open", is_flag=True, envvar="SHIM_ALLOW_OPEN", help="Serve other machines without a key.")
-@click.option("--backend-port", type=_PORT, default=0, help="Port of the miniature [any free one].")
-@click.option("--models", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of GGUF files.")
-@click.option("--generation", type=click.Choice(get_args(Generation)), default="v1", help="API it shows [v1].")
+@click.option(
+    "--backend-port", type=_PORT, default=0, metavar="PORT", help="Port of the small LM Studio [any free one]."
+)
+@click.option(
+    "--models",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Folder of GGUF files [four tiny models].",
+)
+@click.option(
+    "--generation", type=click.Choice(get_args(Generation)), default="v1", help="LM Studio's API version [v1]."
+)
 @click.option("--debug", is_flag=True, help="Write a detailed log.")
 def demo(
     *,
-    backend_port: int,
-    models: Path | None,
-    generation: Generation,
     host: str,
     port: int,
     allow_open: bool,
+    backend_port: int,
+    models: Path | None,
+    generation: Generation,
     debug: bool,
 ) -> None:
-    """Start the shim in front of a miniature LM Studio, until Ctrl-C.
+    """Try the shim without LM Studio, until Ctrl-C.
 
-    The miniature answers with a real llama.cpp engine: with four tiny models of its own, which know a few sentences, or
-    with the GGUF files of --models. Of your settings only SHIM_HOST, SHIM_PORT and SHIM_ALLOW_OPEN are used.
+    A small LM Studio with a llama.cpp engine answers: with four tiny models, which know a few sentences, or with the
+    GGUF files of --models. Of your settings only SHIM_HOST, SHIM_PORT and SHIM_ALLOW_OPEN are used.
     """
-    with ExitStack() as owned:
-        home = owned.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True))
+    with ExitStack() as stack, errors_as_text():
+        home = stack.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True))
         texts = {
             "SHIM_HOST": host,
             "SHIM_PORT": str(port),
@@ -63,15 +82,14 @@ def demo(
             "SHIM_DATA_DIR": home,
             **_DEFAULT_MODELS,
         }
-        with plain_failures():
-            config = Config.from_env(texts, env_file="")
+        config = Config.from_env(texts, env_file="")
         logs.configure(config)
-        listeners = listeners_of(config)
+        listeners = open_listeners_or_exit(config)
         for listener in listeners:
-            owned.callback(listener.close)
+            stack.callback(listener.close)
         settings = MiniSettings(models=models, generation=generation)
-        miniature = owned.enter_context(_start_miniature(settings, backend_port))
-        config = Config.from_env(texts | {"SHIM_LMSTUDIO_BASE": miniature.url}, env_file="")
+        miniature = stack.enter_context(_start_miniature(settings, backend_port))
+        config = replace(config, backend_url=miniature.url, rest_url=miniature.url)
         _announce(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)
     logs.flush()
@@ -80,18 +98,18 @@ def demo(
 
 
 def _start_miniature(settings: MiniSettings, port: int) -> MiniLMStudio:
-    with plain_failures():
-        try:
-            return MiniLMStudio(settings, port=port)
-        except OSError as exc:
-            raise Refusal(f"Port {port}: {exc.strerror}. Choose another --backend-port.", BAD_SETTINGS) from exc
+    try:
+        return MiniLMStudio(settings, port=port)
+    except OSError as exc:
+        text = f"Port {port} can't be used for the small LM Studio: {exc.strerror}. Leave out --backend-port."
+        raise CommandError(text, BAD_SETTINGS) from exc
 
 
 def _chat_model(config: Config) -> str:
     with closing(LMStudio(client_options(config))) as backend:
         found = [model.key for model in backend.models() if model.kind is Kind.LLM]
     if not found:
-        raise Refusal("There is no GGUF file of a chat model in that folder.")
+        raise CommandError("The folder of --models has no GGUF file of a chat model. Choose another folder.")
     return found[0]
 
 

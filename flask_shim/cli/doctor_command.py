@@ -1,4 +1,4 @@
-"""``flask-shim doctor``: what is wrong between a client and LM Studio, and what to do about it."""
+"""``flask-shim doctor``: find what is wrong between a client and LM Studio, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import shutil
 import click
 
 from flask_shim import __version__
+from flask_shim.cli.help_lists import ListingCommand
 from flask_shim.cli.running_shim import follow_running_shim
-from flask_shim.cli.setting_options import FAILED, backend_options, plain_failures, read_config
+from flask_shim.cli.setting_options import FAILED, backend_options, errors_as_text, json_option, read_config
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import Level, count
 from flask_shim.doctor.report import to_json, to_lines, to_summary
@@ -19,13 +20,12 @@ from flask_shim.lmstudio.lms.locate import is_this_machine
 
 WIDEST = 110
 
-_EPILOG = "\b\nClients:\n" + "\n".join(f"  {name:<14} {client.title}" for name, client in CLIENTS.items())
 _URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 _API_PATH = re.compile(r"/(v1|api)?/*\Z")
 
 
 def _url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
-    """Take an address, with or without what clients put behind it."""
+    """Parse an address; drop the path that clients append."""
     if not text:
         return ""
     text = text if "://" in text else f"http://{text}"
@@ -34,24 +34,24 @@ def _url(_context: click.Context, _parameter: click.Parameter, text: str | None)
     return _API_PATH.sub("", text)
 
 
-@click.command(epilog=_EPILOG)
+@click.command(cls=ListingCommand, heading="Clients", items={name: client.title for name, client in CLIENTS.items()})
 @click.option(
     "--client",
     "clients",
     type=click.Choice(list(CLIENTS)),
     metavar="NAME",
     multiple=True,
-    help="Client to play; may be repeated.",
+    help="Client whose requests to send; may be repeated.",
 )
-@click.option("--url", callback=_url, metavar="URL", help="Where the clients reach the shim [port of the settings].")
-@click.option("--chat/--no-chat", default=None, help="Load a model to try a chat; or try none. [chat if one is loaded]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--url", callback=_url, metavar="URL", help="Where clients reach the shim [localhost and SHIM_PORT].")
+@click.option("--chat/--no-chat", default=None, help="Load a model to try a chat, or try none [if one is loaded].")
+@json_option
 @backend_options
 def doctor(*, clients: tuple[str, ...], url: str, chat: bool | None, as_json: bool, **options: str | None) -> None:
-    """Look at the way from a client through the shim to LM Studio.
+    """Check the way from clients to LM Studio.
 
-    Says what is wrong and what to do. If no shim is running, one is started for the time of the look. Ends with code 1
-    if something does not work.
+    Says what is wrong and what to do. If no shim is running, one is started for the checks. Ends with code 1 if
+    something does not work.
     """
     config = read_config(**options)
     if not url or is_this_machine(url):
@@ -60,7 +60,7 @@ def doctor(*, clients: tuple[str, ...], url: str, chat: bool | None, as_json: bo
     found = []
     if not as_json:
         click.echo(f"flask-shim {__version__}\n")
-    with plain_failures():
+    with errors_as_text():
         for section in Doctor(config, Options(clients=clients, url=url, chat=chat)).sections():
             found.append(section)
             if not as_json:

@@ -1,4 +1,4 @@
-"""``flask-shim models``, ``ps`` and ``show``: what LM Studio has, what it has loaded, what a name stands for."""
+"""``flask-shim models``, ``ps`` and ``show``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from flask_shim.cli.cli_context import open_services, resolve_name
+from flask_shim.cli.cli_context import complete_names, open_services, resolve_name
 from flask_shim.cli.setting_options import backend_options, json_option
 from flask_shim.cli.tables import UNKNOWN, Row, print_facts, print_json, print_rows, size_text, text_of
-from flask_shim.lmstudio import Instance, Model
+from flask_shim.lmstudio import Instance
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.listing import Entry, context_length
 
@@ -18,9 +18,9 @@ from flask_shim.translate.ollama.listing import Entry, context_length
 @backend_options
 @json_option
 def models(*, as_json: bool, **options: str | None) -> None:
-    """List LM Studio's models and the names made from them, as clients use them.
+    """List the models, as clients name them.
 
-    Into a pipe: one line for each name, columns separated by tabs, no heading.
+    In a pipe: one line per name, with tabs between the columns and without heading.
     """
     with open_services(options) as services:
         rows = [_row(entry) for entry in services.registry.entries(services.backend.listing())]
@@ -31,24 +31,28 @@ def models(*, as_json: bool, **options: str | None) -> None:
 @backend_options
 @json_option
 def ps(*, as_json: bool, **options: str | None) -> None:
-    """List the models that are loaded.
+    """List the loaded models.
 
-    Into a pipe: one line for each loaded copy, columns separated by tabs, no heading.
+    In a pipe: one line per loaded instance, with tabs between the columns and without heading.
     """
     with open_services(options) as services:
         listing = services.backend.listing()
         loaded = listing.loaded()
         entries = [entry for entry in services.registry.models(listing) if entry.model in loaded]
-    rows = [_copy_row(entry, instance) for entry in entries for instance in entry.model.instances]
-    print_rows(rows, _copy_cells, as_json=as_json)
+    rows = [
+        {"name": entry.name, "key": entry.model.key, "size_bytes": entry.model.size_bytes, **_instance(instance)}
+        for entry in entries
+        for instance in entry.model.instances
+    ]
+    print_rows(rows, _instance_cells, as_json=as_json)
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_names)
 @backend_options
 @json_option
 def show(*, name: str, as_json: bool, **options: str | None) -> None:
-    """Tell all that is known of a model, or of a name made from one."""
+    """Show all that is known about a model."""
     with open_services(options) as services:
         entry = resolve_name(services, name).entry
     if as_json:
@@ -58,7 +62,7 @@ def show(*, name: str, as_json: bool, **options: str | None) -> None:
 
 
 def _row(entry: Entry) -> Row:
-    """Return what is known of a model; sizes are bytes, lengths tokens, None is what LM Studio does not tell."""
+    """Return the JSON of a model: sizes in bytes, lengths in tokens, None for what LM Studio does not report."""
     model = entry.model
     return {
         "name": entry.name,
@@ -76,14 +80,14 @@ def _row(entry: Entry) -> Row:
 
 
 def _details(entry: Entry) -> Row:
-    """Return the details that only ``show`` prints, with those of an alias if the name is one."""
+    """Return the JSON that only ``show`` prints, with that of an alias."""
     model = entry.model
     return {
         "display_name": model.display_name,
         "publisher": model.publisher,
         "max_context_length": model.max_context_length,
         "variants": list(model.variants),
-        "instances": [_copy(instance) for instance in model.instances],
+        "instances": [_instance(instance) for instance in model.instances],
         "from": entry.parent or entry.base,
         "system": entry.system,
         "template": entry.template,
@@ -92,17 +96,13 @@ def _details(entry: Entry) -> Row:
     }
 
 
-def _copy(instance: Instance) -> Row:
-    """Return what is known of a loaded copy; the time left is in seconds."""
+def _instance(instance: Instance) -> Row:
+    """Return the JSON of a loaded instance."""
     return {
         "instance": instance.id,
         "context_length": instance.context_length,
         "seconds_left": instance.ttl_seconds,
     }
-
-
-def _copy_row(entry: Entry, instance: Instance) -> Row:
-    return {"name": entry.name, "key": entry.model.key, "size_bytes": entry.model.size_bytes, **_copy(instance)}
 
 
 def _model_cells(row: Row) -> dict[str, str]:
@@ -118,23 +118,22 @@ def _model_cells(row: Row) -> dict[str, str]:
     }
 
 
-def _copy_cells(row: Row) -> dict[str, str]:
+def _instance_cells(row: Row) -> dict[str, str]:
     return {
         "NAME": row["name"],
         "INSTANCE": row["instance"],
         "SIZE": size_text(row["size_bytes"]),
         "CONTEXT": text_of(row["context_length"]),
-        "SECONDS LEFT": _seconds(row["seconds_left"]),
+        "SECONDS LEFT": UNKNOWN if row["seconds_left"] is None else f"{row['seconds_left']:.0f}",
     }
 
 
-def _seconds(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{seconds:.0f}"
-
-
 def _facts(entry: Entry) -> dict[str, str]:
-    """Return the facts in the order of their interest; what a name made from a model brings comes last."""
+    """Return the lines of ``show``; those of an alias come last and are left out if empty."""
     model = entry.model
+    copies = [
+        f"{copy.id} with {copy.context_length} tokens" if copy.context_length else copy.id for copy in model.instances
+    ]
     facts: dict[str, Any] = {
         "name": entry.name,
         "key": model.key,
@@ -149,9 +148,9 @@ def _facts(entry: Entry) -> dict[str, str]:
         "size": size_text(model.size_bytes),
         "context": f"at most {model.max_context_length} tokens" if model.max_context_length else None,
         "variants": ", ".join(model.variants),
-        "loaded": _loaded(model),
+        "loaded": "; ".join(copies) or ("yes" if model.is_loaded else "no"),
     }
-    brought = {
+    of_alias = {
         "from": entry.parent or entry.base,
         "system": entry.system,
         "template": entry.template,
@@ -159,13 +158,5 @@ def _facts(entry: Entry) -> dict[str, str]:
         "messages": str(len(entry.messages) or ""),
     }
     return {name: text_of(fact) for name, fact in facts.items()} | {
-        name: fact for name, fact in brought.items() if fact
+        name: fact for name, fact in of_alias.items() if fact
     }
-
-
-def _loaded(model: Model) -> str:
-    copies = [
-        f"{copy.id} with {text_of(copy.context_length)} tokens" if copy.context_length else copy.id
-        for copy in model.instances
-    ]
-    return "; ".join(copies) or ("yes" if model.is_loaded else "no")

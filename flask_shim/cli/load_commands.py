@@ -1,28 +1,27 @@
-"""``flask-shim load``, ``unload`` and ``preload``: which models are in memory."""
+"""``flask-shim load``, ``unload`` and ``preload``."""
 
 from __future__ import annotations
 
 import click
 
-from flask_shim.cli.cli_context import busy, open_services, resolve_name
-from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, backend_options
+from flask_shim.cli.cli_context import busy, complete_names, open_services, resolve_name
+from flask_shim.cli.setting_options import BAD_SETTINGS, FAILED, CommandError, backend_options
 from flask_shim.errors import ShimError
 from flask_shim.inference.preload import Preloader
 from flask_shim.lmstudio import BackendCall, Model
-from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.alias_defaults import context_of
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
-@click.option("--context", type=click.IntRange(1), metavar="N", help="Context length in tokens, at least.")
-@click.option("--exclusive", is_flag=True, help="Unload all other models before.")
+@click.argument("name", metavar="MODEL", shell_complete=complete_names)
+@click.option("--context", type=click.IntRange(1), metavar="N", help="Least context length in tokens.")
+@click.option("--exclusive", is_flag=True, help="Unload all other models first.")
 @backend_options
 def load(*, name: str, context: int | None, exclusive: bool, **options: str | None) -> None:
-    """Load a model; it stays until it is unloaded.
+    """Load a model until it is unloaded.
 
-    What is loaded already with enough context is left as it is.
+    A model that is loaded with enough context is not loaded again.
     """
     with open_services(options) as services:
         target = resolve_name(services, name)
@@ -33,27 +32,30 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
         length = context or context_of(target.entry) or services.config.default_context
         with busy(f"Loading {target.entry.name}"), services.backend.watchdog.watch(BackendCall()) as call:
             services.manager.load_pinned(target, call, context=length, must_fit=True)
-        click.echo(f"{target.entry.name} is loaded{_context(services, target)}.")
+        loaded = services.backend.listing(max_age=0).models
+        granted = next((model.loaded_context_length for model in loaded if model.key == target.model.key), None)
+        context_text = f", with a context of {granted} tokens" if granted else ""
+        click.echo(f"{target.entry.name} is loaded{context_text}.")
 
 
 @click.command()
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
-@click.option("--all", "wants_all", is_flag=True, help="Unload everything.")
+@click.argument("names", metavar="[MODEL]...", nargs=-1, shell_complete=complete_names)
+@click.option("--all", "wants_all", is_flag=True, help="Unload all models.")
 @backend_options
 def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) -> None:
-    """Unload models, or everything.
+    """Unload models, or all with --all.
 
-    A copy that ps shows is unloaded by its own name, all copies of a model by the model's.
+    The name of a model unloads all its instances, the name of an instance (see "ps") only that one.
     """
     if bool(names) == wants_all:
-        raise click.UsageError("Name the models to unload, or say --all: one of the two.")
+        raise click.UsageError("Either name the models to unload, or use --all.")
     with open_services(options) as services:
         if wants_all:
             loaded = services.backend.listing(max_age=0).loaded()
             for model in loaded:
                 _unload(services, model)
             if not loaded:
-                click.echo("Nothing was loaded.")
+                click.echo("No model was loaded.")
         for name in names:
             target = resolve_name(services, name)
             is_copy = target.identifier in [copy.id for copy in target.model.instances]
@@ -61,19 +63,19 @@ def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) ->
 
 
 @click.command()
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.argument("names", metavar="[MODEL]...", nargs=-1, shell_complete=complete_names)
 @backend_options
 def preload(*, names: tuple[str, ...], **options: str | None) -> None:
-    """Load the models that are named, else those of SHIM_PRELOAD.
+    """Load the models of SHIM_PRELOAD, or others.
 
-    "serve" loads those of SHIM_PRELOAD by itself when it starts.
+    "serve" loads the models of SHIM_PRELOAD when it starts.
     """
     failed = False
     with open_services(options) as services:
         wanted = names or services.config.preload
         if not wanted:
-            raise Refusal("Nothing to load: name models, or set SHIM_PRELOAD.", BAD_SETTINGS)
-        services.backend.listing()  # without LM Studio there is one text and not one for each model
+            raise CommandError("No model to load: name models, or set SHIM_PRELOAD.", BAD_SETTINGS)
+        services.backend.listing()  # fails here once if LM Studio is away, and not for each model
         preloader = Preloader(services.config, services.registry, services.manager)
         for name in wanted:
             try:
@@ -84,7 +86,7 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
                 failed = True
                 click.echo(f"{name} is not loaded: {exc.text}", err=True)
     if failed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED)
 
 
 def _unload(services: Services, model: Model, instance: str = "") -> None:
@@ -92,9 +94,3 @@ def _unload(services: Services, model: Model, instance: str = "") -> None:
     with busy(f"Unloading {name}"), services.backend.watchdog.watch(BackendCall()) as call:
         copies = services.manager.unload(model, call, instance=instance)
     click.echo(f"{name} was not loaded." if not copies else f"Unloaded {', '.join(copies)}.")
-
-
-def _context(services: Services, target: ResolvedModel) -> str:
-    models = services.backend.listing(max_age=0).models
-    length = next((model.loaded_context_length for model in models if model.key == target.model.key), None)
-    return f", with a context of {length} tokens" if length else ""

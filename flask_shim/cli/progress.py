@@ -1,4 +1,4 @@
-"""How far a download is: a bar on a terminal, a line now and then anywhere else."""
+"""Show the progress of a download: a bar on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -23,67 +23,60 @@ from flask_shim.cli.cli_context import console
 from flask_shim.cli.tables import size_text
 
 LINE_SECONDS = 5.0
-"""How often a line is written where there is no bar."""
 
 
 class Display(Protocol):
-    """What shows the progress of one download."""
+    """Shows the progress of one download."""
 
     def show(self, done: int | None, total: int | None) -> None:
-        """Show the downloaded and the total bytes, as far as they are known."""
+        """Show the downloaded and the total bytes; None is unknown."""
 
 
 class Bar:
-    """A bar with bytes, speed and the time left, from when there is something to show."""
+    """A bar with bytes, speed and time left; it appears with the first progress."""
 
     def __init__(self, progress: Progress, name: str) -> None:
-        """Move a bar of that name in ``progress``."""
         self._progress = progress
         self._task = progress.add_task(name, total=None)
 
     def show(self, done: int | None, total: int | None) -> None:
-        """Move the bar; without a total it only shows that something goes on."""
+        """Move the bar; without a total it only pulses."""
         self._progress.start()
         self._progress.update(self._task, completed=done or 0, total=total)
 
 
 class Speed(ProgressColumn):
-    """The speed, once it can be told."""
+    """The speed, once it is known."""
 
     def render(self, task: Task) -> Text:
-        """Return it with its unit."""
+        """Return the text of the column."""
         speed = task.finished_speed or task.speed
         return Text(f"{size_text(round(speed))}/s" if speed else "")
 
 
 class Lines:
-    """A line for the beginning, one every few seconds, and one for the end."""
+    """A line for the start, one every few seconds, and one for the end."""
 
     def __init__(self, name: str) -> None:
-        """Write nothing before there is something to tell."""
         self._name = name
         self._began: tuple[float, int] | None = None
-        self._told_at = 0.0
+        self._written_at = 0.0
         self._last = ""
 
     def show(self, done: int | None, total: int | None) -> None:
-        """Write a line if it is time for one."""
+        """Write a line if it is due and differs from the last one."""
         now = time.monotonic()
-        if self._began is None and done is not None:  # a download that is joined does not begin at 0
+        if self._began is None and done is not None:  # a download that was already running does not begin at 0
             self._began = now, done
         is_end = bool(total) and done == total
-        if is_end or not self._told_at or now - self._told_at >= LINE_SECONDS:
-            self._told_at = now
-            self._write(_line(self._name, done, total, self._speed(now, done)))
-
-    def _speed(self, now: float, done: int | None) -> float:
-        began_at, began_with = self._began or (now, 0)
-        return ((done or 0) - began_with) / (now - began_at) if now > began_at else 0.0
-
-    def _write(self, line: str) -> None:
-        if line != self._last:
-            self._last = line
-            click.echo(line)
+        if is_end or not self._written_at or now - self._written_at >= LINE_SECONDS:
+            self._written_at = now
+            began_at, began_with = self._began or (now, 0)
+            speed = ((done or 0) - began_with) / (now - began_at) if now > began_at else 0.0
+            line = _line(self._name, done, total, speed)
+            if line != self._last:
+                self._last = line
+                click.echo(line)
 
 
 def _line(name: str, done: int | None, total: int | None, speed: float) -> str:
@@ -107,7 +100,7 @@ def _clock(seconds: float) -> str:
 
 @contextmanager
 def showing(name: str) -> Iterator[Display]:
-    """Give what shows the progress of a download in the block."""
+    """Yield the display for a download."""
     out = console()
     if not out.is_terminal:
         yield Lines(name)

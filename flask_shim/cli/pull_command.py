@@ -1,4 +1,4 @@
-"""``flask-shim pull`` and ``ensure``: models brought to where LM Studio is."""
+"""``flask-shim pull`` and ``ensure``: have LM Studio download models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 
 import click
 
-from flask_shim.cli.cli_context import busy, open_services
+from flask_shim.cli.cli_context import busy, complete_names, open_services
 from flask_shim.cli.progress import Display, showing
 from flask_shim.cli.setting_options import backend_options
 from flask_shim.inference.pull_progress import Pull
@@ -17,10 +17,10 @@ from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.pull_records import Wanted, to_wanted
 
-STILL_RUNS = "LM Studio goes on downloading; the same command watches it again."
+STILL_RUNS = "LM Studio continues the download. Run the same command to see its progress again."
 
 quantization_option = click.option(
-    "--quantization", metavar="Q", help="Which one, such as Q4_K_M; the same as MODEL:Q."
+    "--quantization", metavar="Q", help="Quantization, such as Q4_K_M; the same as MODEL:Q."
 )
 
 
@@ -31,13 +31,13 @@ quantization_option = click.option(
 def pull(*, name: str, quantization: str | None, **options: str | None) -> None:
     """Have LM Studio download a model.
 
-    MODEL is publisher/name, or hf.co/user/repository:Q4_K_M. Ctrl-C ends the watching, not the download.
+    MODEL is publisher/name, or hf.co/user/repository:Q4_K_M. Ctrl-C ends this command, not the download.
     """
     name = f"{name}:{quantization}" if quantization else name
     with open_services(options) as services:
         wanted, target = to_wanted(name), _target(services, name)
         if target is not None:
-            click.echo(f"{target.entry.name} is there already.")
+            click.echo(f"{target.entry.name} is already downloaded.")
             return
         _watch(services, name, wanted)
         target = _target(services, name)
@@ -45,14 +45,14 @@ def pull(*, name: str, quantization: str | None, **options: str | None) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="[MODEL]", required=False)
+@click.argument("name", metavar="[MODEL]", required=False, shell_complete=complete_names)
 @quantization_option
-@click.option("--no-preload", is_flag=True, help="Do not load it.")
+@click.option("--no-preload", is_flag=True, help="Only download.")
 @backend_options
 def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **options: str | None) -> None:
-    """Have a model ready: look for LM Studio, download what is missing, load it.
+    """Download a model if needed, and load it.
 
-    Without MODEL: that of SHIM_ENSURE_MODEL. What does not stand in the way of asking the model is a warning.
+    Without MODEL: that of SHIM_ENSURE_MODEL. A problem that does not prevent requests to the model is only a warning.
     """
     with open_services(options) as services:
         name = name or services.config.ensure_model
@@ -69,11 +69,11 @@ def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **op
                 click.echo(f"Warning: {ready.key} is not loaded: {ready.preload.failure.text}", err=True)
         is_loaded = ready.is_loaded or (ready.preload is not None and ready.preload.failure is None)
         if not ready.warnings:
-            click.echo(f"{ready.key} is there{' and loaded' if is_loaded else ''}.")
+            click.echo(f"{ready.key} is ready{' and loaded' if is_loaded else ''}.")
 
 
 def _target(services: Services, name: str) -> ResolvedModel | None:
-    with suppress(ModelNotFound):  # a name made from a model that has gone: bring it back
+    with suppress(ModelNotFound):  # an alias whose model was deleted: download the model again
         return services.registry.find(name)
     return None
 

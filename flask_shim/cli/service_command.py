@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flask_shim.cli.setting_options import BAD_SETTINGS, Refusal, read_config
+from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
 from flask_shim.service.manager import ServiceManager, choose_manager
 from flask_shim.service.state import State
 from flask_shim.service.steps import Step, StepFailed, run_program
@@ -27,9 +27,9 @@ def _changing(command: Decorated) -> Decorated:
 
 @click.group()
 def service() -> None:
-    """Keep the shim running: as a systemd unit, a launchd agent or a Windows service.
+    """Run the shim as a service.
 
-    Settings come from the file that install names; stop lets running answers end.
+    The service is a systemd unit, a launchd agent or a Windows service. Settings come from the file that install names; stop lets running answers end.
     """
 
 
@@ -41,10 +41,10 @@ def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
     named = Path(env_file).absolute() if env_file else Path.cwd() / ".env"
     manager = choose_manager(user=user, folder=named.parent)
     if not manager.copies_settings and named.name != ".env":
-        raise Refusal("A service of yours reads its settings from a file called .env: rename it.", BAD_SETTINGS)
+        raise CommandError("A service of yours reads its settings from a file called .env: rename it.", BAD_SETTINGS)
     _refuse_obstacle(manager, dry_run=dry_run)
     if manager.state(run_program) is not State.NOT_INSTALLED:
-        raise Refusal("The service is already installed. To install it again: flask-shim service remove")
+        raise CommandError("The service is already installed. To install it again: flask-shim service remove")
     text = _settings_text(manager, named, is_named=bool(env_file))
     config = read_config(env_file=str(manager.settings) if text is None and manager.settings.exists() else env_file)
     _perform(manager.install(config, text), dry_run=dry_run)
@@ -63,7 +63,7 @@ def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> s
         return named.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8; save it with that encoding"
-        raise Refusal(f"{named} can't be read: {reason}.", BAD_SETTINGS) from exc
+        raise CommandError(f"{named} can't be read: {reason}.", BAD_SETTINGS) from exc
 
 
 @service.command()
@@ -119,13 +119,15 @@ def _installed(*, user: bool, dry_run: bool) -> tuple[ServiceManager, State]:
     _refuse_obstacle(manager, dry_run=dry_run)
     state = manager.state(run_program)
     if state is State.NOT_INSTALLED:
-        raise Refusal("The service is not installed. To install it: flask-shim service install", State.NOT_INSTALLED)
+        raise CommandError(
+            "The service is not installed. To install it: flask-shim service install", State.NOT_INSTALLED
+        )
     return manager, state
 
 
 def _refuse_obstacle(manager: ServiceManager, *, dry_run: bool) -> None:
     if not dry_run and (obstacle := manager.obstacle()):
-        raise Refusal(obstacle)
+        raise CommandError(obstacle)
 
 
 def _perform(steps: Sequence[Step], *, dry_run: bool) -> None:
@@ -136,4 +138,4 @@ def _perform(steps: Sequence[Step], *, dry_run: bool) -> None:
         try:
             step.perform(run_program)
         except StepFailed as exc:
-            raise Refusal(str(exc)) from exc
+            raise CommandError(str(exc)) from exc

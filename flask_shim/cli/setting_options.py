@@ -1,4 +1,4 @@
-"""What the commands have in common: options that are settings, and plain texts in place of tracebacks."""
+"""Options that stand for settings, and errors as plain text instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ BAD_SETTINGS = 2
 FAILED = 1
 
 
-class Refusal(click.ClickException):
-    """The command ends here with a text for the user and an exit code."""
+class CommandError(click.ClickException):
+    """End the command with a text for the user, without click's prefix, and an exit code."""
 
     def __init__(self, text: str, exit_code: int = FAILED) -> None:
-        """Keep both."""
         super().__init__(text)
-        self.exit_code = exit_code  # type: ignore[misc]  # click calls it a class variable, and reads it from here
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares a class variable and reads it from here
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the text to standard error as it is."""
+        """Write the text to standard error."""
         click.echo(self.message, file=file, err=True)
 
 
@@ -38,7 +37,7 @@ OPTIONS: dict[str, str] = {
     "threads": "SHIM_THREADS",
     "workers": "SHIM_WORKERS",
 }
-"""Which setting an option of the command line stands for."""
+"""The setting of each option."""
 
 
 def backend_options(command: Decorated) -> Decorated:
@@ -52,30 +51,27 @@ def backend_options(command: Decorated) -> Decorated:
 
 
 def json_option(command: Decorated) -> Decorated:
-    """Add the option for output that programs read."""
+    """Add the option ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def read_config(*, env_file: str | None = None, **options: str | bool | None) -> Config:
-    """Build the settings; each option that was given wins over its variable.
-
-    Raises Refusal with one line for every mistake.
-    """
-    overrides = {OPTIONS[name]: _text(value) for name, value in options.items() if value not in (None, False)}
-    with plain_failures():
+    """Read the settings; an option wins over its variable. Raise CommandError with one line per mistake."""
+    overrides = {
+        OPTIONS[name]: "1" if value is True else str(value)
+        for name, value in options.items()
+        if value not in (None, False)
+    }
+    with errors_as_text():
         return Config.from_env(env_file=env_file, overrides=overrides)
 
 
-def _text(value: str | bool | None) -> str:
-    return "1" if value is True else str(value)
-
-
 @contextmanager
-def plain_failures() -> Iterator[None]:
-    """Turn the shim's own failures within the block into a text: exit code 2 for bad settings, else 1."""
+def errors_as_text() -> Iterator[None]:
+    """Turn the shim's own exceptions into CommandError: exit code 2 for bad settings, else 1."""
     try:
         yield
     except ConfigError as exc:
-        raise Refusal(str(exc), BAD_SETTINGS) from exc
+        raise CommandError(str(exc), BAD_SETTINGS) from exc
     except ShimError as exc:
-        raise Refusal(exc.text) from exc
+        raise CommandError(exc.text) from exc

@@ -1,4 +1,4 @@
-"""How values look on a terminal and in a pipe."""
+"""Print values on a terminal, in a pipe and as JSON."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ UNKNOWN = "-"
 
 _NUMBERS = ("SIZE", "CONTEXT", "SECONDS LEFT")
 _WRAPPED = "CAN"
-"""The column whose words go over several lines where the terminal is narrow; the others stay whole."""
+"""The only column that is wrapped on a narrow terminal."""
 
 _DISPENSABLE = ("PARAMETERS", "KIND", "CAN", "QUANT", "SIZE")
-"""Columns that are left out where the terminal is too narrow even so; "show" tells everything."""
+"""Columns that a narrower terminal leaves out, in this order; ``show`` prints all."""
 
 _GAP = 2
 
 
 def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
-    """Print a list: JSON, a table for a terminal, else lines with tabs between the columns."""
+    """Print a list as JSON, as a table on a terminal, else as lines with tabs between the columns."""
     out = console()
     if as_json:
         print_json(rows)
@@ -43,7 +43,7 @@ def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Print what is known of one thing, a line for each fact; into a pipe with a tab behind its name."""
+    """Print one line per fact; in a pipe, a tab follows its name."""
     out = console()
     if not out.is_terminal:
         for name, fact in facts.items():
@@ -58,17 +58,17 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON, in ASCII: it can be read wherever it lands."""
+    """Print JSON in ASCII, which every code page can show."""
     click.echo(json.dumps(value, indent=2))
 
 
 def text_of(value: object) -> str:
-    """Return a value as text, a dash for what is not known."""
+    """Return a value as text, a dash for an unknown one."""
     return UNKNOWN if value is None or value == "" else str(value)
 
 
 def size_text(size: int | None) -> str:
-    """Return a size with its unit."""
+    """Return bytes as MB or GB."""
     if size is None:
         return UNKNOWN
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
@@ -86,15 +86,16 @@ def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
 
 
 def _fitting(rows: Sequence[dict[str, str]], width: int) -> list[str]:
-    """Return the headings of the columns for which there is room."""
+    """Return the headings of the columns that fit."""
+
+    def width_of(heading: str, text: str) -> int:
+        return max(map(cell_len, text.split()), default=0) if heading == _WRAPPED else cell_len(text)
+
     widths = {
-        heading: max(_width(heading, heading), *(_width(heading, row[heading]) for row in rows)) for heading in rows[0]
+        heading: max(width_of(heading, text) for text in (heading, *(row[heading] for row in rows)))
+        for heading in rows[0]
     }
     for heading in _DISPENSABLE:
         if sum(widths.values()) + _GAP * (len(widths) - 1) > width:
             widths.pop(heading, None)
     return list(widths)
-
-
-def _width(heading: str, text: str) -> int:
-    return max(map(cell_len, text.split()), default=0) if heading == _WRAPPED else cell_len(text)

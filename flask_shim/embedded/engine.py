@@ -16,19 +16,12 @@ from pathlib import Path
 from typing import IO, cast
 
 from flask_shim.embedded import engine_process
+from flask_shim.embedded.install_command import install_command
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError, NotSupported
 
 Gone = Callable[[], bool]
 """Says whether the client has hung up."""
 
-MISSING = (
-    'the embedded engine is not installed; add it with: pip install ".[embedded]" in the folder of the checkout, '
-    "or pip install xllamacpp"
-)
-BROKEN = (
-    "the embedded engine (xllamacpp) cannot be imported: {error}. On Windows it needs the Microsoft Visual C++ "
-    "runtime: install it, or run pip install msvc-runtime"
-)
 IMPORT_SECONDS = 60.0
 LOG_LINES = 12
 POLL_SECONDS = 0.05
@@ -42,12 +35,12 @@ else:
 
 
 def require_engine() -> None:
-    """Raise :class:`NotSupported` with what to do unless the engine's package can be imported.
+    """Raise NotSupported with the remedy unless the engine's package can be imported.
 
-    The import runs in a child process: this one never loads the native library.
+    The import runs in a child process, so that this one never loads the native library.
     """
     if find_spec("xllamacpp") is None:
-        raise NotSupported(MISSING)
+        raise NotSupported(f"The engine of the demo is not installed. Install it: {install_command('xllamacpp')}")
     check = subprocess.run(
         [sys.executable, "-c", "import xllamacpp"],
         stdin=subprocess.DEVNULL,
@@ -59,7 +52,14 @@ def require_engine() -> None:
     if check.returncode:
         lines = check.stderr.decode("utf-8", "replace").split("\n")
         error = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {check.returncode}")
-        raise NotSupported(BROKEN.format(error=error))
+        raise NotSupported(f"The engine of the demo (xllamacpp) cannot be imported: {error}. {_import_remedy()}")
+
+
+def _import_remedy() -> str:
+    if sys.platform == "win32":
+        runtime = install_command("msvc-runtime")
+        return f"It needs the Microsoft Visual C++ runtime; install that, or run: {runtime}"
+    return f"Install it again: {install_command('xllamacpp')} --force-reinstall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

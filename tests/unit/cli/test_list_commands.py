@@ -142,7 +142,7 @@ def test_rm_leaves_lm_studios_models_alone(invoke, backend, alias):
     result = invoke(backend, "rm", "tiny")
     assert (result.exit_code, result.stderr) == (
         1,
-        "tiny:latest is a model of LM Studio, and can only be deleted there.\n",
+        "tiny:latest is a model of LM Studio. Delete it in LM Studio (My Models).\n",
     )
 
 

@@ -84,7 +84,7 @@ def test_unload_of_one_copy_leaves_the_others(invoke, studio):
 def test_unload_of_all(invoke, studio):
     backend = studio(tiny=4096, large=4096, other=None)
     assert invoke(backend, "unload", "--all").stdout == "Unloaded tiny.\nUnloaded large.\n"
-    assert invoke(backend, "unload", "--all").stdout == "Nothing was loaded.\n"
+    assert invoke(backend, "unload", "--all").stdout == "No model was loaded.\n"
 
 
 def test_unload_of_what_is_not_loaded_says_so(invoke, studio):
@@ -95,7 +95,7 @@ def test_unload_of_what_is_not_loaded_says_so(invoke, studio):
 @pytest.mark.parametrize("arguments", [(), ("tiny", "--all")])
 def test_unload_wants_to_know_what(invoke, studio, arguments):
     result = invoke(studio(tiny=4096), "unload", *arguments)
-    assert (result.exit_code, "Name the models to unload, or say --all: one of the two." in result.stderr) == (2, True)
+    assert (result.exit_code, "Either name the models to unload, or use --all." in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("generation", "says"), [("openai", "does not tell which models"), ("v0", "cannot unload")])
@@ -126,7 +126,7 @@ def test_preload_goes_on_after_one_that_fails(invoke, studio):
 
 def test_preload_of_nothing_is_a_mistake(invoke, studio):
     result = invoke(studio(tiny=None), "preload")
-    assert (result.exit_code, result.stderr) == (2, "Nothing to load: name models, or set SHIM_PRELOAD.\n")
+    assert (result.exit_code, result.stderr) == (2, "No model to load: name models, or set SHIM_PRELOAD.\n")
 
 
 COMMANDS = [("load", "tinny"), ("unload", "tinny"), ("show", "tinny"), ("rm", "tinny")]
@@ -140,7 +140,7 @@ def test_unknown_name_is_exit_code_1_with_similar_names(invoke, studio, command)
 
 def test_unknown_name_like_no_other_names_the_list(invoke, studio):
     result = invoke(studio(tiny=None), "load", "zzz")
-    assert result.stderr == "LM Studio has no model 'zzz'. flask-shim models lists what there is.\n"
+    assert result.stderr == "LM Studio has no model 'zzz'. flask-shim models lists the models.\n"
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ("preload", "a", "b"), ("pull", "m"), ("ensure", "m")])

@@ -51,7 +51,7 @@ def test_pull_on_a_terminal_is_a_bar(invoke, offering):
 
 def test_pull_of_what_is_there_downloads_nothing(invoke, offering):
     backend = offering()
-    assert invoke(backend, "pull", "m").stdout == "m:latest is there already.\n"
+    assert invoke(backend, "pull", "m").stdout == "m:latest is already downloaded.\n"
     assert backend.paths() == []
 
 
@@ -102,7 +102,7 @@ def test_ctrl_c_says_that_the_download_goes_on(invoke, offering, monkeypatch):
 
     monkeypatch.setattr(progress.Lines, "show", interrupt)
     result = invoke(offering(), "pull", "maker/new")
-    assert (result.exit_code, "LM Studio goes on downloading" in result.stderr) == (1, True)
+    assert (result.exit_code, "LM Studio continues the download" in result.stderr) == (1, True)
 
 
 MB, GB = 10**6, 10**9
@@ -139,25 +139,25 @@ def test_lines_tell_percent_bytes_speed_and_the_time_left(capsys, monkeypatch, n
 
 def test_ensure_of_what_is_loaded_says_so(invoke, studio):
     result = invoke(studio(tiny=4096), "ensure", "tiny:latest")
-    assert (result.exit_code, result.stdout) == (0, "tiny is there and loaded.\n")
+    assert (result.exit_code, result.stdout) == (0, "tiny is ready and loaded.\n")
 
 
 def test_ensure_loads(invoke, studio):
     backend = studio(tiny=None)
-    assert invoke(backend, "ensure", "tiny").stdout == "tiny is there and loaded.\n"
+    assert invoke(backend, "ensure", "tiny").stdout == "tiny is ready and loaded.\n"
     assert backend.models == {"tiny": 4096}
 
 
 def test_ensure_need_not_load(invoke, studio):
     backend = studio(tiny=None)
-    assert invoke(backend, "ensure", "tiny", "--no-preload").stdout == "tiny is there.\n"
+    assert invoke(backend, "ensure", "tiny", "--no-preload").stdout == "tiny is ready.\n"
     assert backend.models == {"tiny": None}
 
 
 def test_ensure_downloads_what_is_missing(invoke, offering):
     backend = offering()
     result = invoke(backend, "ensure", "maker/new")
-    assert result.stdout.splitlines()[-2:] == ["Downloaded maker/new.", "maker/new is there and loaded."]
+    assert result.stdout.splitlines()[-2:] == ["Downloaded maker/new.", "maker/new is ready and loaded."]
     assert backend.models["maker/new"] == 4096
 
 
@@ -166,14 +166,14 @@ def test_ensure_downloads_what_is_missing(invoke, offering):
     [({}, "openai/gpt-oss-20b"), ({"DEFAULT_REGULAR_MODEL": "m"}, "m"), ({"SHIM_ENSURE_MODEL": "n"}, "n")],
 )
 def test_ensure_takes_the_model_of_the_settings(invoke, studio, env, name):
-    assert invoke(studio(**{name: 4096}), "ensure", **env).stdout == f"{name} is there and loaded.\n"
+    assert invoke(studio(**{name: 4096}), "ensure", **env).stdout == f"{name} is ready and loaded.\n"
 
 
 def test_ensure_that_cannot_load_warns(invoke, studio):
     backend = studio(tiny=None)
     backend.answers["/api/v1/models/load"] = CRASHED
     result = invoke(backend, "ensure", "tiny")
-    assert (result.exit_code, result.stdout) == (0, "tiny is there.\n")
+    assert (result.exit_code, result.stdout) == (0, "tiny is ready.\n")
     assert result.stderr == "Warning: tiny is not loaded: Failed to load model. Out of memory.\n"
 
 

@@ -14,7 +14,7 @@ from support.processes import DEADLINE_SECONDS, ShimProcess, run, start
 
 from flask_shim import __version__, create_app
 from flask_shim.cli import cli
-from flask_shim.cli.banner import describe, say_start
+from flask_shim.cli.banner import describe, print_start
 from flask_shim.config import Config, ConfigError
 from flask_shim.lmstudio import ClientOptions, LMStudio
 
@@ -47,7 +47,7 @@ def test_start_says_what_the_backend_is(socket_server, lists, said):
 
 @pytest.mark.parametrize("host", ["*", "0.0.0.0", "::"])
 def test_start_says_that_everybody_may_come(capsys, host):
-    say_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
+    print_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
     listening, is_open = capsys.readouterr().out.splitlines()[1:]
     assert listening == "  listening  http://127.0.0.1:1, and on every other address"
     assert "no key is required" in is_open
@@ -55,7 +55,7 @@ def test_start_says_that_everybody_may_come(capsys, host):
 
 @pytest.mark.parametrize("settings", [{"hosts": ("*",), "api_keys": ("k",), "allow_open": True}, {"allow_open": True}])
 def test_start_does_not_say_so_of_a_key_or_of_loopback(capsys, settings):
-    say_start(Config(**settings), ["http://127.0.0.1:1"])
+    print_start(Config(**settings), ["http://127.0.0.1:1"])
     assert "no key" not in capsys.readouterr().out
 
 
@@ -99,11 +99,11 @@ def test_taken_port_is_told_with_who_has_it(socket_server):
     port = str(socket_server(ollama).port)
     code, output = run("--port", port, "--host", "127.0.0.1")
     assert code == 2
-    assert output == (
-        f"Port {port} on 127.0.0.1 is taken: Ollama 0.12.6 is already running there.\n"
-        f"Stop it (quit it from its icon; on Linux: systemctl stop ollama), or give the shim another port: "
-        f"SHIM_PORT={int(port) + 1} or --port {int(port) + 1}.\n"
-    )
+    taken, advice = output.splitlines()
+    assert taken == f"Port {port} on 127.0.0.1 is taken: Ollama 0.12.6 is already running there."
+    stop, other = advice.split(", or give the shim another port: ")
+    assert stop == "Stop it (quit it from its icon; on Linux: systemctl stop ollama)"
+    assert re.fullmatch(r"SHIM_PORT=(\d+) or --port \1\.", other)
 
 
 def test_second_shim_on_a_port_knows_the_first_one_and_logs_it(tmp_path):
