@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from flask_shim import __version__
+from flask_shim.cli.help_lists import WrappingGroup
 
 COMMANDS = {
     "serve": "flask_shim.cli.serve_command:serve",
@@ -40,7 +41,7 @@ INTERNAL = {"service-host": "flask_shim.cli.service_host:host"}
 DEFAULT = "serve"
 
 
-class Commands(click.Group):
+class Commands(WrappingGroup):
     """The commands of the table; ``serve`` if none is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -73,14 +74,6 @@ class Commands(click.Group):
             similar = difflib.get_close_matches(name, COMMANDS, n=1)
             ctx.fail(f"No such command {name!r}.{f' Did you mean {similar[0]!r}?' if similar else ''}")
         return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the first sentence of each command's help, wrapped where click would cut it."""
-        with formatter.section("Commands"):
-            commands = {name: self.get_command(ctx, name) for name in COMMANDS}
-            formatter.write_dl(
-                [(name, command.get_short_help_str(sys.maxsize)) for name, command in commands.items() if command]
-            )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete commands, and the options of the default command."""

@@ -1,7 +1,8 @@
-"""Help that ends with a list of names."""
+"""Help texts whose lists are wrapped, where click would cut or overflow them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,3 +20,15 @@ class ListingCommand(click.Command):
         """Write the list, wrapped to the width of the terminal."""
         with formatter.section(self._heading):
             formatter.write_dl(list(self._items.items()))
+
+
+class WrappingGroup(click.Group):
+    """A group whose help has the whole first sentence of each command."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(sys.maxsize)) for name, command in commands.items() if command]
+            )

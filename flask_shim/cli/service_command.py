@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
 from flask_shim.service.manager import ServiceManager, choose_manager
 from flask_shim.service.state import State
@@ -25,11 +26,12 @@ def _changing(command: Decorated) -> Decorated:
     return user_option(option(command))
 
 
-@click.group()
+@click.group(cls=WrappingGroup)
 def service() -> None:
     """Run the shim as a service.
 
-    The service is a systemd unit, a launchd agent or a Windows service. Settings come from the file that install names; stop lets running answers end.
+    The service is a systemd unit, a launchd agent or a Windows service. Settings come from the file that install
+    names; stop lets running answers end.
     """
 
 
