@@ -18,6 +18,7 @@ from flask_shim import __version__
 from flask_shim.cli.help_lists import WrappingGroup
 
 COMMANDS = {
+    "init": "flask_shim.cli.init_command:init",
     "serve": "flask_shim.cli.serve_command:serve",
     "demo": "flask_shim.cli.demo_command:demo",
     "models": "flask_shim.cli.list_commands:models",

@@ -10,6 +10,7 @@ import click
 
 from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
+from flask_shim.config.sources import decode
 from flask_shim.service.manager import ServiceManager, choose_manager
 from flask_shim.service.state import State
 from flask_shim.service.steps import Step, StepFailed, run_program
@@ -62,7 +63,7 @@ def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> s
     if not named.exists() and not is_named:
         return NEW_SETTINGS
     try:
-        return named.read_text(encoding="utf-8-sig")
+        return "\n".join([*decode(named.read_bytes()).splitlines(), ""])
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8; save it with that encoding"
         raise CommandError(f"{named} can't be read: {reason}.", BAD_SETTINGS) from exc

@@ -57,7 +57,7 @@ def gather(
 def read_file(path: Path, known: Collection[str], paths: Collection[str]) -> Source:
     """Read a settings file in UTF-8, or in UTF-16 with a byte order mark, as Notepad and PowerShell 5 write it."""
     try:
-        content = _decode(path.expanduser().read_bytes())
+        content = decode(path.expanduser().read_bytes())
     except (OSError, RuntimeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         return Source(problems=(f"SHIM_ENV_FILE={str(path)!r}: Can't be read: {reason}.",))
@@ -72,7 +72,8 @@ def read_file(path: Path, known: Collection[str], paths: Collection[str]) -> Sou
     )
 
 
-def _decode(content: bytes) -> str:
+def decode(content: bytes) -> str:
+    """Return the text of a settings file; raise UnicodeDecodeError if its encoding is not known."""
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_utf16 else "utf-8-sig")
 

@@ -101,12 +101,17 @@ def test_bad_settings_are_not_installed(machine, tmp_path):
     assert not (tmp_path / "unit.service").exists()
 
 
-@pytest.mark.parametrize(("name", "code"), [("missing.env", 2), ("utf16.env", 2)])
-def test_a_settings_file_that_cannot_be_read_is_named(machine, tmp_path, name, code):
-    (tmp_path / "utf16.env").write_bytes("SHIM_PORT=1\n".encode("utf-16"))
-    done = service("install", "--env-file", name)
-    assert done.exit_code == code
-    assert f"{name} can't be read" in done.output
+def test_a_settings_file_that_is_missing_is_named(machine):
+    done = service("install", "--env-file", "missing.env")
+    assert done.exit_code == 2
+    assert "missing.env can't be read: No such file or directory." in done.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_settings_file_of_notepad_is_copied_as_plain_utf_8(machine, tmp_path, encoding):
+    (tmp_path / "notepad.env").write_bytes("SHIM_PORT=4321\r\n".encode(encoding))
+    assert service("install", "--env-file", "notepad.env").exit_code == 0
+    assert (tmp_path / "flask-shim.env").read_bytes() == b"SHIM_PORT=4321\n"
 
 
 def test_a_failing_program_is_quoted(machine):
