@@ -35,6 +35,8 @@ def identify_server(host: str, port: int) -> str | None:
     """Return which program accepts connections there, None if no program does."""
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except ConnectionResetError:  # accepted, and reset before this thread looked
+        return "another program"
     except OSError:
         return None
     return _name(f"http://{bracketed(host)}:{port}")
