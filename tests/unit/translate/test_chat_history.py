@@ -9,6 +9,8 @@ from support.pictures import opened, picture
 
 from flask_shim.translate.chat_history import SHOWN_BELOW, repair_history
 from flask_shim.translate.chat_turns import image_part, text_part
+from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.requests import Message, ToolCall
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 HI = {"role": "user", "content": "hi"}
@@ -21,6 +23,7 @@ CALL = {
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "a door"}
 REMINDER = {"role": "system", "content": "<total_tokens>9 tokens left</total_tokens>"}
 PNG = image_part("data:image/png;base64,iVBORw0KGgo=")
+PICTURE = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize(
@@ -108,11 +111,11 @@ def test_an_image_of_a_tool_reaches_the_model_behind_all_results():
 
 
 @pytest.mark.parametrize("turn", [HI, {"role": "user", "content": [text_part("hi")]}])
-def test_an_image_of_a_tool_is_added_to_the_next_user_turn(turn):
-    assert repair_history([{**RESULT, "content": [PNG]}, turn])[-1] == {
-        "role": "user",
-        "content": [PNG, text_part("hi")],
-    }
+@pytest.mark.parametrize("before", [RESULT, {"role": "assistant", "content": "x"}])
+def test_an_image_of_another_role_is_added_to_the_next_user_turn(before, turn):
+    shown = {**before, "content": [PNG]}
+    assert repair_history([shown, turn])[-1] == {"role": "user", "content": [PNG, text_part("hi")]}
+    assert repair_history([shown])[-1] == {"role": "user", "content": [PNG]}
 
 
 @pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
@@ -139,3 +142,78 @@ def test_arguments_are_json_text(arguments, sent):
 @pytest.mark.parametrize("later", [[RESULT], [RESULT, HI], [RESULT, {"role": "assistant", "content": "Done."}, HI]])
 def test_thinking_is_kept_whatever_follows(later):
     assert repair_history([HI, CALL, *later])[1] == CALL
+
+
+@pytest.mark.parametrize(
+    ("role", "sent"),
+    [
+        ("user", "user"),
+        ("assistant", "assistant"),
+        ("system", "system"),
+        ("developer", "system"),
+        ("tool", "tool"),
+        ("control", "user"),
+        ("", "user"),
+        ("USER", "user"),
+    ],
+)
+def test_every_role_is_one_lm_studio_takes(role, sent):
+    assert to_messages([Message(role, "x")])[0]["role"] == sent
+
+
+def test_turns_keep_their_order():
+    turns = [Message("system", "s"), Message("user", "u"), Message("assistant", "a"), Message("user", "v")]
+    assert [(turn["role"], turn["content"]) for turn in to_messages(turns)] == [
+        ("system", "s"),
+        ("user", "u"),
+        ("assistant", "a"),
+        ("user", "v"),
+    ]
+
+
+def test_a_call_has_its_arguments_as_text_and_its_turn_a_content():
+    turn = Message("assistant", tool_calls=(ToolCall("f", {"z": "é", "a": {"b": [1, None]}}, "7"),))
+    assert to_messages([turn]) == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "7", "type": "function", "function": {"name": "f", "arguments": '{"z":"é","a":{"b":[1,null]}}'}}
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        ("<think>\nold\n</think>\n\nHello", "Hello"),
+        ("  <think>old</think>Hello", "Hello"),
+        ("Say <think>a</think>", "Say <think>a</think>"),
+        ("<think>never closed", "<think>never closed"),
+        ("<think>a</think>b<think>c</think>", "b<think>c</think>"),
+    ],
+)
+def test_old_thinking_is_not_sent_back(content, sent):
+    assert to_messages([Message("assistant", content)]) == [{"role": "assistant", "content": sent}]
+
+
+def test_what_users_write_about_thinking_is_sent():
+    assert to_messages([Message("user", "<think>a</think>b")])[0]["content"] == "<think>a</think>b"
+
+
+def test_pictures_are_parts_behind_the_text():
+    (turn,) = to_messages([Message("user", "What is this?", images=(PICTURE, PICTURE))])
+    assert [part["type"] for part in turn["content"]] == ["text", "image_url", "image_url"]
+    assert turn["content"][1]["image_url"]["url"] == "data:image/png;base64,iVBORw0KGgo="
+
+
+def test_a_picture_alone_needs_no_text():
+    (turn,) = to_messages([Message("user", images=(PICTURE,))])
+    assert [part["type"] for part in turn["content"]] == ["image_url"]
+
+
+def test_thinking_goes_back_with_every_turn_that_had_it():
+    call = Message("assistant", thinking="I need f.", tool_calls=(ToolCall("f", {}),))
+    turns = to_messages([Message("user", "a"), call, Message("tool", "b"), Message("assistant", "c", thinking="Well.")])
+    assert [turn["reasoning_content"] for turn in turns if turn["role"] == "assistant"] == ["I need f.", "Well."]
