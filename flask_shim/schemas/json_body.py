@@ -1,7 +1,7 @@
-"""Request bytes to a JSON object, forgiving and refusing what Go's decoder forgives and refuses.
+"""Read request bytes into a JSON object, with the tolerance and the errors of Go's decoder.
 
-orjson reads nearly every body. What it refuses is read again the slow way, because Go takes more (text behind the
-first value, lone surrogates, raw bytes that are no UTF-8) and because its error texts are what clients know.
+orjson reads nearly every body. What it rejects is read again by a slower scanner, because Go accepts more (text after
+the first value, lone surrogates, bytes that are not UTF-8) and because clients know Go's error texts.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -18,7 +18,9 @@ from flask_shim.errors import BadRequest
 from flask_shim.schemas.json_syntax import Scanner
 
 MAX_DEPTH = 200
-"""Nested levels we take: no real tool schema comes near, and orjson cannot write more than 254 of them."""
+"""Nested levels that are accepted; orjson cannot write more than 254."""
+
+TOO_DEEP = f"request body is nested more than {MAX_DEPTH} levels deep"
 
 _LONGEST_LITERAL = 100
 _SPACE = b" \t\r\n"
@@ -44,10 +46,10 @@ class Literal(float):
 
 
 class NumberOutOfRange(BadRequest):
-    """A number no float64 can hold, where it could stand for anything."""
+    """A number beyond float64 in a field of unknown type."""
 
     def __init__(self, text: str) -> None:
-        """Name the literal as Go does for a value of unknown type."""
+        """``text`` is the literal, which Go names."""
         super().__init__(f"json: cannot unmarshal number {shortened(text)} into Go value of type float64")
 
 
@@ -57,7 +59,7 @@ def kind(value: object) -> str:
 
 
 def shortened(literal: str) -> str:
-    """Cut a literal that is too long for an error text; Go repeats it whole."""
+    """Return a literal for an error text, cut if it is long; Go repeats it whole."""
     return literal if len(literal) <= _LONGEST_LITERAL else f"{literal[:_LONGEST_LITERAL]}…"
 
 
@@ -74,19 +76,21 @@ def read_json(raw: bytes, go_type: str, *, empty_text: str) -> tuple[bytes, dict
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        text, value = _read_as_go(raw, empty_text)
-        return text.encode(), _object(value, go_type)
-    _refuse_depth(value, raw)
+        if not raw.strip(_SPACE):
+            raise BadRequest(empty_text) from None
+        text = _first_value(raw)
+        return text.encode(), _object(_read_any_number(text), go_type)
+    _check_depth(value, raw)
     return raw, _object(value, go_type)
 
 
 def read_literals(raw: bytes, go_type: str) -> dict[str, Any]:
-    """Read a body that :func:`read_object` took or found a number out of range in; every number is a Literal."""
+    """Read a body that :func:`read_object` has read, or rejected for a number; every number becomes a Literal."""
     return _object(json.loads(_first_value(raw), parse_int=Literal, parse_float=Literal), go_type)
 
 
 def member_text(raw: bytes, name: str) -> str:
-    """Return the JSON text of a member that is not null of the object in ``raw``, as the client wrote it."""
+    """Return the JSON text of a member of the object in ``raw``; the last one that is not null counts."""
     scanner = Scanner(raw)
     scanner.scan()
     given = [value for key, value in scanner.members if folded(json.loads(_as_text(key))) == name]
@@ -94,7 +98,7 @@ def member_text(raw: bytes, name: str) -> str:
 
 
 def folded(key: str) -> str:
-    """Fold the case of a field name as Go does: the long s and the Kelvin sign count as letters."""
+    """Fold the case of a field name as Go does, which includes the long s and the Kelvin sign."""
     return key.lower().replace("\u017f", "s")
 
 
@@ -106,15 +110,12 @@ def _object(value: object, go_type: str) -> dict[str, Any]:
     return value
 
 
-def _read_as_go(raw: bytes, empty_text: str) -> tuple[str, object]:
-    if not raw.strip(_SPACE):
-        raise BadRequest(empty_text)
-    text = _first_value(raw)
+def _read_any_number(text: str) -> object:
     try:
-        return text, orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        # What is left for orjson to refuse are numbers beyond float64.
-        return text, json.loads(text, parse_int=_number(int), parse_float=_number(float))
+        # Valid JSON that orjson rejects has a number beyond float64.
+        return json.loads(text, parse_int=_number(int), parse_float=_number(float))
 
 
 def _number(exact: Callable[[str], float]) -> Callable[[str], float]:
@@ -130,30 +131,23 @@ def _first_value(raw: bytes) -> str:
     scanner = Scanner(raw)
     end = scanner.scan()
     if scanner.depth > MAX_DEPTH:
-        _refuse()
+        raise BadRequest(TOO_DEEP)
     return _as_text(raw[:end])
 
 
 def _as_text(raw: bytes) -> str:
-    """Decode valid JSON; each byte that is no UTF-8 and each lone surrogate becomes U+FFFD."""
-    # surrogateescape makes one lone surrogate of each bad byte, and Go replaces byte by byte too.
+    """Decode valid JSON; each byte that is not UTF-8 and each lone surrogate becomes U+FFFD."""
+    # surrogateescape makes one lone surrogate of each bad byte; Go replaces byte by byte, too.
     text = _SURROGATES.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
     return _ESCAPES.sub(lambda escape: "\\ufffd" if escape["lone"] else escape[0], text)
 
 
-def _refuse_depth(value: object, raw: bytes) -> None:
+def _check_depth(value: object, raw: bytes) -> None:
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
-    level = [value]
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MAX_DEPTH):
-        level = [child for parent in level if isinstance(parent, (dict, list)) for child in _children(parent)]
-    if any(isinstance(value, (dict, list)) for value in level):
-        _refuse()
-
-
-def _children(parent: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return parent.values() if isinstance(parent, dict) else parent
-
-
-def _refuse() -> NoReturn:
-    raise BadRequest(f"request body is nested more than {MAX_DEPTH} levels deep")
+        children = [parent.values() if isinstance(parent, dict) else parent for parent in level]
+        level = [child for inner in children for child in inner if isinstance(child, (dict, list))]
+    if level:
+        raise BadRequest(TOO_DEEP)

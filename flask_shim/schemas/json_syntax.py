@@ -1,7 +1,7 @@
-"""What Go's encoding/json says about a text that is no JSON, byte for byte.
+"""The syntax errors of Go's encoding/json, byte for byte.
 
-Only bodies that the fast reader refuses come here. The scanner goes token by token, so its cost grows
-with the length of the text and not with its nesting, and it stops behind the first value, as Go's does.
+Only bodies that orjson rejects are scanned. The scanner reads token by token, so its cost grows with the length of the
+text and not with its nesting, and it stops after the first value, as Go's does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_GO_DEPTH = 10_000
 """Go's own limit; a deeper text is a syntax error there."""
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
-# The repetition is bounded because Python's matcher keeps a record for every round; the caller asks again.
+# The repetition is bounded because Python's matcher keeps a record for every round; the caller repeats the match.
 _CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){0,4096}')
 _HEX_DIGITS = re.compile(rb"[0-9a-fA-F]{0,4}")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
@@ -24,11 +24,11 @@ _EXPONENT_START = re.compile(rb"[eE][+-]?")
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\"}
 
 State = Callable[[], "State | None"]
-"""What to read next; None behind the end of the first value."""
+"""Reads the next token and returns the state after it, None after the first value."""
 
 
 def quoted(byte: int) -> str:
-    """Write a byte between single quotes as Go does: read as Latin-1, escaped when it cannot be printed."""
+    """Return a byte between single quotes as Go does: read as Latin-1, escaped if it is not printable."""
     character = chr(byte)
     if character == "'":
         return r"'\''"
@@ -40,21 +40,21 @@ def quoted(byte: int) -> str:
 
 
 class Scanner:
-    """Walks over the first JSON value of ``raw``; errors are BadRequest with Go's text."""
+    """Scans the first JSON value of ``raw``; errors are BadRequest with Go's text."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.at = 0
         self.depth = 0
-        """The deepest nesting met so far."""
+        """The deepest nesting so far."""
         self.members: list[tuple[bytes, bytes]] = []
-        """Names and values of the outermost object, as they stand in the text, the names with their quotes."""
+        """Names and values of the outermost object as they are in the text, the names with their quotes."""
         self._open = bytearray()
         self._name = b""
         self._value_start = 0
 
     def scan(self) -> int:
-        """Return where the first value ends."""
+        """Return the offset at which the first value ends."""
         state: State | None = self._value
         while state is not None:
             state = state()
@@ -80,20 +80,14 @@ class Scanner:
             raise self._unexpected("looking for beginning of value")
         return read(self)
 
-    def _object(self) -> State:
-        self._push(b"{")
-        return self._key_or_end
-
-    def _array(self) -> State:
-        self._push(b"[")
-        return self._value_or_end
-
-    def _push(self, bracket: bytes) -> None:
-        self._open += bracket
+    def _container(self) -> State:
+        is_object = self._byte() == ord("{")
+        self._open.append(self._byte())
         self.depth = max(self.depth, len(self._open))
         if self.depth > MAX_GO_DEPTH:
             raise self._unexpected("exceeded max depth")
         self.at += 1
+        return self._key_or_end if is_object else self._value_or_end
 
     def _value_or_end(self) -> State | None:
         return self._close() if self._significant() == ord("]") else self._value()
@@ -164,16 +158,13 @@ class Scanner:
             raise self._unexpected("in numeric literal")
         self.at = match.end()
         if match["exponent"] is None:
-            self._refuse_cut_number(has_fraction=match["fraction"] is not None)
+            if match["fraction"] is None and self.raw.startswith(b".", self.at):
+                self.at += 1
+                raise self._unexpected("after decimal point in numeric literal")
+            if start := _EXPONENT_START.match(self.raw, self.at):
+                self.at = start.end()
+                raise self._unexpected("in exponent of numeric literal")
         return self._after_value
-
-    def _refuse_cut_number(self, *, has_fraction: bool) -> None:
-        if not has_fraction and self.raw.startswith(b".", self.at):
-            self.at += 1
-            raise self._unexpected("after decimal point in numeric literal")
-        if match := _EXPONENT_START.match(self.raw, self.at):
-            self.at = match.end()
-            raise self._unexpected("in exponent of numeric literal")
 
     def _word(self, word: str) -> State:
         for letter in word:
@@ -184,8 +175,8 @@ class Scanner:
 
 
 _STARTS: dict[int, Callable[[Scanner], State | None]] = {
-    ord("{"): Scanner._object,
-    ord("["): Scanner._array,
+    ord("{"): Scanner._container,
+    ord("["): Scanner._container,
     ord('"'): Scanner._string,
     ord("t"): lambda scanner: scanner._word("true"),
     ord("f"): lambda scanner: scanner._word("false"),

@@ -1,7 +1,7 @@
-"""Request bytes of Ollama's own routes to typed asks, with Ollama's errors in Ollama's order.
+"""Read the bodies of Ollama's own routes into typed requests, with Ollama's errors in its order.
 
-What a ``load_...`` function raises is what Ollama says while it decodes a body. Names, option values and the
-existence of models are checked later, by the routes.
+A ``load_...`` function raises what Ollama reports while it decodes a body. Names, option values and the existence of
+models are checked later, by the routes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def load_generate(raw: bytes) -> requests.GenerateRequest:
 
 
 def load_embed(raw: bytes) -> requests.EmbedRequest:
-    """Read the body of POST /api/embed; inputs of a wrong type are left as the ask's complaint."""
+    """Read the body of POST /api/embed; the request carries the error for inputs of a wrong type."""
     values = _load(_EMBED, raw)
     inputs = values.pop("input")
     listed = inputs if isinstance(inputs, list) else [inputs] if inputs not in (None, "") else []
@@ -74,7 +74,7 @@ def load_push(raw: bytes) -> requests.PullRequest:
 
 
 def load_create(raw: bytes) -> requests.CreateRequest:
-    """Read the body of POST /api/create; a license that is no text is Ollama's 500."""
+    """Read the body of POST /api/create; a license that is not text is Ollama's 500."""
     values = _named(_load(_CREATE, raw))
     quantization, _ = values.pop("quantization"), values.pop("info")  # info describes weights, which LM Studio reads
     values["quantize"] = values["quantize"] or quantization
@@ -95,7 +95,7 @@ def load_delete(raw: bytes) -> requests.DeleteRequest:
 
 def _load(schema: GoSchema, raw: bytes) -> dict[str, Any]:
     try:
-        return schema.read(read_object(raw, _go_type(schema)))
+        return schema.read(read_object(raw, f"api.{schema.struct}"))
     except NumberOutOfRange as error:
         fault = _exact_fault(schema, raw)
         if fault is None:
@@ -103,21 +103,17 @@ def _load(schema: GoSchema, raw: bytes) -> dict[str, Any]:
         raise bad_request(fault) from error
     except ValidationError as error:
         fault = fault_in(error)
-        # Go repeats a number as it was written, which the first reading has forgotten.
+        # Go repeats a number as it was written, which needs a slower reading.
         exact = _exact_fault(schema, raw) if fault.value.startswith("number ") else None
         raise bad_request(exact or fault) from error
 
 
 def _exact_fault(schema: GoSchema, raw: bytes) -> Fault | None:
     try:
-        schema.read(read_literals(raw, _go_type(schema)))
+        schema.read(read_literals(raw, f"api.{schema.struct}"))
     except ValidationError as error:
         return fault_in(error)
     return None
-
-
-def _go_type(schema: GoSchema) -> str:
-    return f"api.{schema.struct}"
 
 
 def _with_format_text(values: dict[str, Any], raw: bytes) -> dict[str, Any]:

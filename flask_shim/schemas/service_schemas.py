@@ -1,4 +1,4 @@
-"""What the service routes take: chats with settings in ranges, and which models to load and unload."""
+"""The bodies of the service routes: chats with settings in ranges, loads and unloads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from flask_shim.translate.ollama.requests import Message
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 UNPROCESSABLE = 422
-"""The status for a body that can be read but not be done; nothing but these routes uses it."""
+"""The status for an invalid body, on these routes only."""
 
 
 class Image(fields.Field[bytes]):
-    """An image as base64 with its media type; the bytes are what counts."""
+    """An image as base64; only its bytes decide what it is."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bytes:  # noqa: ARG002
         if not isinstance(value, Mapping) or not isinstance(value.get("data_base64"), str):
@@ -37,7 +37,7 @@ class ServiceSchema(Schema):
     """An object; unknown fields are ignored."""
 
     class Meta:
-        """As it is said above."""
+        """marshmallow's options."""
 
         unknown = EXCLUDE
 
@@ -65,7 +65,7 @@ class ChatConfigSchema(ServiceSchema):
 
 
 class ChatSchema(ServiceSchema):
-    """A chat: which model, which turns, which settings."""
+    """A chat: its model, turns and settings."""
 
     model_key = fields.String(load_default="", allow_none=True)
     messages = fields.List(fields.Nested(MessageSchema), required=True, validate=validate.Length(min=1))
@@ -73,7 +73,7 @@ class ChatSchema(ServiceSchema):
 
 
 class LoadSchema(ServiceSchema):
-    """Which model to load and how; lengths are in tokens."""
+    """The model to load and its settings; lengths are in tokens."""
 
     model_key = fields.String(required=True, validate=validate.Length(min=1))
     exclusive = fields.Boolean(load_default=False)
@@ -85,14 +85,14 @@ class LoadSchema(ServiceSchema):
 
 
 class UnloadSchema(ServiceSchema):
-    """Which models to unload: one, or all."""
+    """The models to unload: one or all."""
 
     model_key = fields.String(load_default="", allow_none=True)
     unload_all = fields.Boolean(load_default=False)
 
 
 def read(schema: Schema, raw: bytes) -> dict[str, Any]:
-    """Return the checked body; BadRequest says which field is wrong and how."""
+    """Return the checked body; BadRequest names the wrong fields."""
     try:
         body = orjson.loads(_as_utf8(raw))
     except orjson.JSONDecodeError as exc:
@@ -107,7 +107,7 @@ def read(schema: Schema, raw: bytes) -> dict[str, Any]:
 
 
 def _as_utf8(raw: bytes) -> bytes:
-    """Return the body in UTF-8: Windows PowerShell sends Latin-1 unless told otherwise, and editors add a mark."""
+    """Return the body in UTF-8: Windows PowerShell 5 sends Latin-1 by default, and editors add a byte-order mark."""
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         raw.decode("utf-8")
@@ -117,7 +117,7 @@ def _as_utf8(raw: bytes) -> bytes:
 
 
 def _faults(messages: Any, path: str) -> list[str]:
-    """Return marshmallow's nested messages as lines "where: what"."""
+    """Return marshmallow's nested messages as lines of path and text."""
     if isinstance(messages, Mapping):
         inner = ((f"{path}.{key}" if path else str(key), value) for key, value in messages.items())
         return [line for where, value in inner for line in _faults(value, where)]
