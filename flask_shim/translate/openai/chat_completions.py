@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask_shim.errors import Forbidden
@@ -14,9 +14,20 @@ from flask_shim.translate.ollama.payloads import Payload, to_response_format, to
 def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
     """Return the request with what LM Studio would reject replaced; equal to ``body`` where it rejects nothing."""
     payload = {key: value for key, value in body.items() if value is not None}
-    for key, repair in _REPAIRS:
-        if key in payload:
-            repair(payload)
+    response_format = payload.get("response_format")
+    if isinstance(response_format, Mapping) and response_format.get("type") == "json_object":
+        payload["response_format"] = to_response_format("json")
+    if isinstance(payload.get("tool_choice"), Mapping):
+        _repair_tool_choice(payload)
+    if isinstance(payload.get("tools"), list):
+        payload["tools"] = [
+            to_tool(tool) if isinstance(tool, Mapping) and isinstance(tool.get("function"), Mapping) else tool
+            for tool in payload["tools"]
+        ]
+    if "max_completion_tokens" in payload:
+        payload.setdefault("max_tokens", payload["max_completion_tokens"])  # the only name that older builds know
+    if not payload.get("stream"):
+        payload.pop("stream_options", None)
     turns = payload.get("messages")
     if isinstance(turns, list) and all(isinstance(turn, Mapping) for turn in turns):
         payload["messages"] = repair_history(turns, model.key if model else "")
@@ -24,7 +35,7 @@ def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
 
 
 def uses_mcp(body: Mapping[str, Any]) -> bool:
-    """Tell whether the request makes LM Studio call programs or servers that the client chooses."""
+    """Return whether the request makes LM Studio call programs or servers that the client chooses."""
     tools = body.get("tools")
     return bool(body.get("integrations") or body.get("plugins") or body.get("mcp_servers")) or (
         isinstance(tools, list) and any(isinstance(tool, Mapping) and tool.get("type") == "mcp" for tool in tools)
@@ -37,17 +48,9 @@ def check_mcp(body: Mapping[str, Any], *, allowed: bool) -> None:
         raise Forbidden("integrations and MCP tools are switched off here (SHIM_ALLOW_MCP=1 allows them)")
 
 
-def _repair_response_format(payload: Payload) -> None:
-    wish = payload["response_format"]
-    if isinstance(wish, Mapping) and wish.get("type") == "json_object":
-        payload["response_format"] = to_response_format("json")
-
-
 def _repair_tool_choice(payload: Payload) -> None:
     """Offer only the chosen or allowed tools, and name the mode: LM Studio rejects objects (page-agent#613)."""
     choice = payload["tool_choice"]
-    if not isinstance(choice, Mapping):
-        return
     allowed = choice.get("allowed_tools")
     if isinstance(allowed, Mapping):
         mode, chosen = allowed.get("mode"), allowed.get("tools")
@@ -60,36 +63,8 @@ def _repair_tool_choice(payload: Payload) -> None:
 
 
 def _tool_name(tool: Any) -> Any:
-    """Return the name in a tool or in a choice of one; the Responses API has it without a function around."""
+    """Return the name in a tool or in a choice of one, which the Responses API does not nest in a function."""
     if not isinstance(tool, Mapping):
         return None
     function = tool.get("function")
     return function.get("name") if isinstance(function, Mapping) else tool.get("name")
-
-
-def _repair_tools(payload: Payload) -> None:
-    tools = payload["tools"]
-    if not isinstance(tools, list):
-        return
-    payload["tools"] = [
-        to_tool(tool) if isinstance(tool, Mapping) and isinstance(tool.get("function"), Mapping) else tool
-        for tool in tools
-    ]
-
-
-def _repair_token_limit(payload: Payload) -> None:
-    payload.setdefault("max_tokens", payload["max_completion_tokens"])  # older builds only know this name
-
-
-def _repair_stream_options(payload: Payload) -> None:
-    if not payload.get("stream"):
-        del payload["stream_options"]
-
-
-_REPAIRS: tuple[tuple[str, Callable[[Payload], None]], ...] = (
-    ("response_format", _repair_response_format),
-    ("tool_choice", _repair_tool_choice),
-    ("tools", _repair_tools),
-    ("max_completion_tokens", _repair_token_limit),
-    ("stream_options", _repair_stream_options),
-)

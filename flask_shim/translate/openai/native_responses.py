@@ -41,14 +41,14 @@ _USAGE_DETAILS: Object = {
 
 
 def needs_backend_state(body: Mapping[str, Any]) -> bool:
-    """Tell whether only LM Studio itself can answer: with a response that it stores, or with its MCP tools."""
+    """Return whether only LM Studio itself can answer: with a response that it stores, or with its MCP tools."""
     previous = body.get("previous_response_id")
     continues = isinstance(previous, str) and previous != "" and not _OWN_ID.fullmatch(previous)
     return continues or body.get("store") is True or uses_mcp(body)
 
 
 def adapt_native(body: Mapping[str, Any], model: Model) -> Payload:
-    """Return the request without what LM Studio rejects."""
+    """Return the request without what LM Studio rejects, which includes an effort for a model that cannot think."""
     payload = adapt(body)
     if model.reasoning is Support.NO:
         payload.pop("reasoning", None)

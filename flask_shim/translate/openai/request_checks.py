@@ -1,4 +1,4 @@
-"""What Ollama refuses on OpenAI's routes before it looks for the model, in its words."""
+"""What Ollama rejects on OpenAI's routes before it looks for the model, in its words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from flask_shim.errors import BadRequest
 
 _GO_TYPES = {bool: "bool", int: "float64", float: "float64", list: "[]interface {}", dict: "map[string]interface {}"}
-"""What Go calls a JSON value of no known type."""
+"""Go's names for JSON values of unknown type."""
 
 
 def check_chat(body: Mapping[str, Any]) -> None:
-    """Refuse a chat without a message."""
+    """Reject a chat without messages."""
     if not body.get("messages"):
         raise BadRequest("[] is too short - 'messages'")
 
 
 def check_completion(body: Mapping[str, Any]) -> None:
-    """Refuse a list of stop texts that holds something else."""
+    """Reject stop sequences that are not text."""
     stops = body.get("stop")
     for stop in stops if isinstance(stops, list) else ():
         if not isinstance(stop, str):

@@ -15,7 +15,7 @@ from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, LOCAL_
 Item = Mapping[str, Any]
 
 _ENCRYPTED = "gAAAA"
-"""How thinking starts that OpenAI's servers have encrypted and only they can read."""
+"""The start of thinking that OpenAI's servers have encrypted."""
 
 
 def to_turns(instructions: str | None, given: str | list[Any] | None) -> list[Turn]:
@@ -36,6 +36,10 @@ def _add(turns: TurnBuilder, item: Any, place: str) -> None:
     kind = item.get("type") or ("message" if item.get("role") else None)
     if kind is None:
         raise BadRequest(f"{place}: input item missing required 'type' field")
+    if kind == "item_reference":
+        raise BadRequest("item_reference is not supported, because this server stores no items: send the item itself")
+    if kind in _RUN_ELSEWHERE:
+        return
     add = _ITEMS.get(kind) if isinstance(kind, str) else None
     if add is None:
         text = f"{place}: unknown input item type"
@@ -53,14 +57,10 @@ def _message(turns: TurnBuilder, item: Item) -> None:
 
 
 def _call(turns: TurnBuilder, item: Item) -> None:
-    arguments = item.get("arguments")
+    is_custom = item.get("type") == "custom_tool_call"
+    arguments = {CUSTOM_PARAMETER: _text(item.get("input"))} if is_custom else item.get("arguments")
     name = function_name(_text(item.get("name")), _text(item.get("namespace")))
     turns.call(_call_id(item), name, arguments if isinstance(arguments, str) else _json(arguments))
-
-
-def _custom_call(turns: TurnBuilder, item: Item) -> None:
-    name = function_name(_text(item.get("name")), _text(item.get("namespace")))
-    turns.call(_call_id(item), name, _json({CUSTOM_PARAMETER: _text(item.get("input"))}))
 
 
 def _shell_call(turns: TurnBuilder, item: Item) -> None:
@@ -76,22 +76,10 @@ def _output(turns: TurnBuilder, item: Item) -> None:
 
 
 def _reasoning(turns: TurnBuilder, item: Item) -> None:
-    parts = [part for name in ("summary", "content") for part in item.get(name) or () if isinstance(part, Mapping)]
-    turns.think("\n".join(_text(part.get("text")) for part in parts) or _readable(item))
-
-
-def _readable(item: Item) -> str:
-    """Return thinking that is not encrypted, as in Ollama's answers."""
-    text = _text(item.get("encrypted_content"))
-    return "" if text.startswith(_ENCRYPTED) else text
-
-
-def _reject_reference(_: TurnBuilder, __: Item) -> None:
-    raise BadRequest("this server keeps no items, so they have to be sent whole instead of as an item_reference")
-
-
-def _skip(_: TurnBuilder, __: Item) -> None:
-    """Leave out a call that OpenAI's servers ran together with its result."""
+    lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
+    text = "\n".join(_text(part.get("text")) for parts in lists for part in parts if isinstance(part, Mapping))
+    encrypted = _text(item.get("encrypted_content"))  # plain text in Ollama's answers and ours
+    turns.think(text or ("" if encrypted.startswith(_ENCRYPTED) else encrypted))
 
 
 _RUN_ELSEWHERE = (
@@ -106,18 +94,17 @@ _RUN_ELSEWHERE = (
     "mcp_approval_request",
     "mcp_approval_response",
 )
+"""Calls that OpenAI's servers ran, together with their results."""
 
 _ITEMS: dict[Any, Callable[[TurnBuilder, Item], None]] = {
     "message": _message,
     "function_call": _call,
     "function_call_output": _output,
-    "custom_tool_call": _custom_call,
+    "custom_tool_call": _call,
     "custom_tool_call_output": _output,
     "local_shell_call": _shell_call,
     "local_shell_call_output": _output,
     "reasoning": _reasoning,
-    "item_reference": _reject_reference,
-    **dict.fromkeys(_RUN_ELSEWHERE, _skip),
 }
 
 

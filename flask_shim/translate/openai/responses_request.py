@@ -112,7 +112,9 @@ def _tool_choice(choice: Any) -> Any:
     if not isinstance(choice, Mapping):
         return choice
     if choice.get("type") == "allowed_tools":
-        tools = [{"name": _chosen_name(tool)} for tool in choice.get("tools") or () if isinstance(tool, Mapping)]
+        chosen = choice.get("tools")
+        chosen = chosen if isinstance(chosen, list) else []
+        tools = [{"name": _chosen_name(tool)} for tool in chosen if isinstance(tool, Mapping)]
         return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": tools}}
     is_offered = choice.get("type") in ("function", "custom", LOCAL_SHELL)
     return {"type": "function", "name": _chosen_name(choice)} if is_offered else None

@@ -152,7 +152,7 @@ def test_a_shell_call_and_its_output_stay_a_pair():
 
 
 def test_an_item_kept_elsewhere_is_refused():
-    assert "keeps no items" in complaint([{"type": "item_reference", "id": "msg_1"}])
+    assert "stores no items" in complaint([{"type": "item_reference", "id": "msg_1"}])
 
 
 def test_only_functions_are_offered_and_the_others_told():
@@ -235,3 +235,18 @@ def test_the_effort_is_said_in_lm_studios_words(reasoning, effort):
 def test_a_model_that_cannot_think_is_not_told_how_hard():
     model = Model(key="tiny-key", reasoning=Support.NO)
     assert "reasoning_effort" not in payload(model, input="hi", reasoning={"effort": "none"})
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"type": "reasoning", "summary": 5, "content": "x"}],
+        [{"type": "reasoning", "summary": [5, {"text": 6}], "encrypted_content": 7}],
+        [{"type": "message", "role": "user", "content": 5}],
+        [{"type": "function_call", "name": 5, "arguments": 5, "call_id": 5}],
+        [{"type": "local_shell_call", "action": "ls"}],
+    ],
+)
+@pytest.mark.parametrize("choice", [{"type": "allowed_tools", "tools": 5}, {"type": "allowed_tools"}, {"type": 5}, 5])
+def test_values_of_odd_types_raise_nothing_unexpected(items, choice):
+    payload(input=items, tools=(WEATHER,), tool_choice=choice)
