@@ -1,10 +1,10 @@
-"""What a request inherits from the name it uses: its own words win, what it leaves open is the alias's."""
+"""What a request inherits from the alias it names; the request's own values win."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.messages import to_messages
@@ -19,17 +19,17 @@ from flask_shim.translate.ollama.requests import (
 )
 from flask_shim.translate.ollama.sampling_options import check_options
 
-Ask = TypeVar("Ask", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
+AliasRequest = TypeVar("AliasRequest", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
 
 
-def with_alias_options(entry: Entry, request: Ask) -> Ask:
-    """Return the ask with the entry's parameters under its options; null in a request counts as not given."""
+def with_alias_options(entry: Entry, request: AliasRequest) -> AliasRequest:
+    """Return the request with the entry's parameters as defaults of its options; null counts as not given."""
     given = {key: value for key, value in request.options.items() if value is not None}
     return dataclasses.replace(request, options={**entry.parameters, **given}) if entry.parameters else request
 
 
 def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
-    """Return the ask with the entry's parameters and, unless it only loads the model, the turns that go before."""
+    """Return the request with the entry's parameters and, unless it only loads the model, its messages."""
     request = with_alias_options(entry, request)
     if not request.messages:
         return request
@@ -38,9 +38,9 @@ def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
 
 
 def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> GenerateRequest:
-    """Return the ask with the entry's parameters and, unless it is raw, its system prompt and template.
+    """Return the request with the entry's parameters and, unless it is raw, its system prompt and template.
 
-    The entry's messages are not part of the request: they replace an empty history.
+    The entry's messages are not added: they replace an empty history.
     """
     request = with_alias_options(entry, request)
     if request.raw:
@@ -59,17 +59,22 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 def context_of(entry: Entry) -> int:
-    """Return the context the entry wants its model loaded with, in tokens; 0 when it does not say."""
+    """Return the context that the entry's parameters request, in tokens; 0 for none."""
     return int(check_options(entry.parameters).known.get("num_ctx", 0))
 
 
 def payload_with_alias_defaults(path: str, payload: Payload, entry: Entry) -> Payload:
-    """Return an OpenAI-style request, or one of LM Studio's or Anthropic's kind, with what ``entry`` brings.
+    """Return a request of OpenAI's, Anthropic's or LM Studio's API with the settings of ``entry``.
 
-    ``payload`` must be without nulls; it comes back as it is when there is nothing to add. Templates are left out:
-    these answers are passed on as LM Studio makes them.
+    ``payload`` must be without nulls. Templates are not applied on these routes, and parameters that ``path`` does not
+    know are left out.
     """
-    defaults = _parameters(path, entry)
+    defaults = {}
+    if entry.parameters and path in _NAMES:
+        options = check_options(entry.parameters).known
+        values = {**to_sampling(options, Defaults()), "num_ctx": options.get("num_ctx")}
+        names = _NAMES[path]
+        defaults = {names[key]: value for key, value in values.items() if key in names and value is not None}
     if entry.system and path in _SYSTEM_FIELDS:
         defaults[_SYSTEM_FIELDS[path]] = entry.system
     payload = {**payload, **{key: value for key, value in defaults.items() if key not in payload}}
@@ -81,20 +86,10 @@ def payload_with_alias_defaults(path: str, payload: Payload, entry: Entry) -> Pa
     return payload
 
 
-def _parameters(path: str, entry: Entry) -> dict[str, Any]:
-    """Return the entry's parameters under the names that ``path`` has for them; those it does not know are left out."""
-    names = _NAMES.get(path)
-    if names is None or not entry.parameters:
-        return {}
-    options = check_options(entry.parameters).known
-    told = {**to_sampling(options, Defaults()), "num_ctx": options.get("num_ctx")}
-    return {names[key]: value for key, value in told.items() if key in names and value is not None}
-
-
 _CHATS = ("/v1/chat/completions", "/api/v0/chat/completions")
 
 _SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
-"""Where the system prompt has a field of its own."""
+"""Routes with a field for the system prompt."""
 
 _OPENAI = {name: name for name in (*SAME, "max_tokens", "seed", "stop")}
 
@@ -110,7 +105,7 @@ _NAMES: dict[str, dict[str, str]] = {
         "top_k": "top_k",
         "stop": "stop_sequences",
     },
-    "/api/v1/chat": {  # refuses whole requests for one name it does not know
+    "/api/v1/chat": {  # LM Studio rejects the request for one unknown name
         "temperature": "temperature",
         "top_p": "top_p",
         "top_k": "top_k",
@@ -121,4 +116,4 @@ _NAMES: dict[str, dict[str, str]] = {
     },
     "/api/v1/models/load": {"num_ctx": "context_length"},
 }
-"""For each path: what we call a parameter, and what it is called there."""
+"""For each path: the names of our parameters there."""

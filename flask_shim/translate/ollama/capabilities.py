@@ -1,4 +1,4 @@
-"""What a model can do, in Ollama's words, and the refusals where it cannot."""
+"""What a model can do, as Ollama names it, and the errors for what it cannot."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from flask_shim.translate.ollama.requests import Think
 
 
 def has_vision(model: Model) -> bool:
-    """Tell whether the model sees images; the name decides where the backend does not say."""
+    """Return whether the model accepts images; the name decides where the backend does not report it."""
     return model.vision is Support.YES or (model.vision is Support.UNKNOWN and suggests_vision(model.key))
 
 
 def has_tools(model: Model) -> bool:
-    """Tell whether the model calls tools; the name decides where the backend does not say."""
+    """Return whether the model calls tools; the name decides where the backend does not report it."""
     return model.tools is Support.YES or (model.tools is Support.UNKNOWN and suggests_tools(model.key))
 
 
 def has_thinking(model: Model) -> bool:
-    """Tell whether the model thinks.
+    """Return whether the model thinks.
 
-    The backend only lists thinking that can be switched; models that always think are known by their names.
+    The backend only reports thinking that can be switched; models that always think are known by name.
     """
     return model.reasoning is Support.YES or suggests_thinking(model.key)
 
 
 def capabilities(model: Model) -> list[str]:
-    """Return Ollama's list for the model; "completion" or "embedding" is always in it."""
+    """Return Ollama's list for the model, which always contains "completion" or "embedding"."""
     if model.kind is Kind.EMBEDDING:
         return ["embedding"]
     optional = (
@@ -48,13 +48,13 @@ def capabilities(model: Model) -> list[str]:
 
 
 def check_thinking(name: str, think: Think, model: Model) -> None:
-    """Refuse to think with a model that certainly does not."""
+    """Reject thinking for a model that certainly cannot think."""
     if think and model.reasoning is Support.NO and not has_thinking(model):
         raise BadRequest(f'"{name}" does not support thinking')
 
 
 def check_chat(name: str, tools: Sequence[object], model: Model) -> None:
-    """Refuse to chat with an embedding model, and tools for a model that certainly cannot call them."""
+    """Reject chats with an embedding model, and tools for a model that certainly cannot call them."""
     if model.kind is Kind.EMBEDDING:
         raise BadRequest(f'"{name}" does not support chat')
     if tools and model.tools is Support.NO:
@@ -62,7 +62,7 @@ def check_chat(name: str, tools: Sequence[object], model: Model) -> None:
 
 
 def check_generate(name: str, suffix: str, model: Model) -> None:
-    """Refuse to generate with an embedding model, and to fill in with a model that was not taught to."""
+    """Reject an embedding model, and a suffix for a model that is not trained to insert."""
     if model.kind is Kind.EMBEDDING:
         raise BadRequest(f'"{name}" does not support generate')
     if suffix and insert_tokens(model.key) is None:

@@ -1,7 +1,7 @@
-"""The ``context`` of /api/generate: a conversation as a list of integers, given to the client and taken back.
+"""The ``context`` of /api/generate: a conversation as a list of integers that the client sends back.
 
-Ollama hands out token ids, which LM Studio does not tell. Clients only ever give the list back, so ours holds the
-turns themselves: their JSON, compressed, three bytes to an integer, behind a mark, the length and a checksum.
+Ollama returns token ids, which LM Studio does not report. Clients only send the list back, so ours holds the turns:
+their JSON, compressed, three bytes to an integer, after a mark, the length and a checksum.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from flask_shim.translate.ollama.requests import GenerateRequest, Message
 
 _MARK = 0x53484D
 _MAX_BYTES = 4 << 20
-"""More text than any model reads: a list that unpacks to more is not one of ours."""
+"""More text than any model reads: a list that unpacks to more was not made here."""
 
 
 def to_context(turns: Iterable[Message]) -> tuple[int, ...]:
-    """Return the turns as integers below 2^24; pictures are left out."""
+    """Return the turns as integers below 2^24, without images."""
     packed = zlib.compress(orjson.dumps([[turn.role, turn.content] for turn in turns]))
     padded = packed + b"\0" * (-len(packed) % 3)
     body = (int.from_bytes(padded[at : at + 3], "big") for at in range(0, len(padded), 3))
@@ -27,7 +27,7 @@ def to_context(turns: Iterable[Message]) -> tuple[int, ...]:
 
 
 def turns_before(request: GenerateRequest, history: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return what goes before the prompt of ``ask``: its system text if it has one, else that of the history."""
+    """Return the turns before the prompt; the request's system prompt replaces that of the history."""
     if not request.system:
         return history
     has_system = bool(history) and history[0].role == "system"

@@ -1,4 +1,4 @@
-"""Timestamps the way Go prints them: RFC 3339, up to nine digits of a second, trailing zeros cut."""
+"""Timestamps as Go prints them: RFC 3339 with up to nine digits of a second, without trailing zeros."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ def _second(seconds: int) -> str:
 
 
 def to_utc(nanoseconds: int) -> str:
-    """Return a moment since 1970 in UTC, as in ``created_at``; the fraction is never missing."""
+    """Return nanoseconds since 1970 in UTC, as in ``created_at``; there is always a fraction."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return f"{_second(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
 
 
 def to_local(nanoseconds: int) -> str:
-    """Return a moment in this machine's zone, as in ``modified_at`` and ``expires_at``; ``Z`` when that is UTC."""
+    """Return nanoseconds since 1970 in this machine's zone, as in ``modified_at`` and ``expires_at``."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    # Added up and not asked of the system: Windows cannot take the zone of moments far ahead.
     local = (_EPOCH + timedelta(seconds=seconds)).astimezone(_zone())
     fraction = f"{rest:09d}".rstrip("0")
     zone = local.strftime("%z")
@@ -31,5 +30,5 @@ def to_local(nanoseconds: int) -> str:
 
 
 def _zone() -> timezone:
-    # The zone of now, also for moments centuries ahead, where the rules of the zone are anybody's guess.
-    return timezone(datetime.now().astimezone().utcoffset() or timezone.utc.utcoffset(None))
+    # The present offset also for moments centuries ahead: Windows cannot convert those.
+    return timezone(datetime.now().astimezone().utcoffset() or timedelta())

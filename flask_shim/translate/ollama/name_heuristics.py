@@ -1,4 +1,4 @@
-"""What a model's name gives away. Only used for what an old backend leaves out."""
+"""What a model's name suggests, for what an old backend does not report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+x)?(\d+(?:\.\d+)?)(b|m)(?![a-z0-9])
 _BITS = re.compile(r"(?:i?q|fp?|bf|int|mxfp|nvfp)?(\d+)(?:bit)?", re.I)
 
 _K_QUANT_EXTRA_BITS = 0.85
-"""What scales and larger tensors add to the nominal bits of llama.cpp's usual quantisations (Q4_K_M is 4.85)."""
+"""What scales and larger tensors add to the nominal bits of llama.cpp's usual quantizations (Q4_K_M has 4.85)."""
 
 _VISION = re.compile(r"\bvl\b|-vl-|vision|llava|gemma-?3(?!-?(1b|270m|n))|pixtral|minicpm-v|moondream", re.I)
 _TOOLS = re.compile(
@@ -58,7 +58,7 @@ _BASE = re.compile(r"(^|[-_/. ])base($|[-_.@: ])", re.I)
 
 
 def family(name: str) -> str:
-    """Return the architecture that a name suggests, "unknown" when it suggests none."""
+    """Return the architecture that a name suggests, else "unknown"."""
     low = name.lower()
     return next((architecture for pattern, architecture in _FAMILIES if re.search(pattern, low)), "unknown")
 
@@ -81,7 +81,7 @@ def parameter_count(size: str) -> int | None:
 
 
 def estimated_bytes(size: str, quantization: str) -> int:
-    """Return roughly what a model of that size and quantisation takes on disk, 0 when nothing can be said."""
+    """Return the estimated size on disk of a model of that size and quantization, 0 if unknown."""
     count = parameter_count(size)
     match = _BITS.search(quantization)
     if count is None or match is None:
@@ -91,27 +91,27 @@ def estimated_bytes(size: str, quantization: str) -> int:
 
 
 def suggests_vision(name: str) -> bool:
-    """Tell whether models of that name see images."""
+    """Return whether models of that name accept images."""
     return bool(_VISION.search(name))
 
 
 def suggests_tools(name: str) -> bool:
-    """Tell whether models of that name are trained to call tools."""
+    """Return whether models of that name are trained to call tools."""
     return bool(_TOOLS.search(name))
 
 
 def suggests_thinking(name: str) -> bool:
-    """Tell whether models of that name think before they answer."""
+    """Return whether models of that name think before they answer."""
     return bool(_THINKING.search(name))
 
 
 def suggests_base(name: str) -> bool:
-    """Tell whether the name says that the model was never taught to chat."""
+    """Return whether the name is that of a base model, which is not trained to chat."""
     return bool(_BASE.search(name.rpartition("/")[2]))
 
 
 def insert_tokens(name: str) -> tuple[str, str, str] | None:
-    """Return the marks for prefix, suffix and middle with which a model fills in, None when it was not taught to."""
+    """Return the model's marks for prefix, suffix and middle of an insertion, None if it is not trained for that."""
     coder = _CODERS.search(name)
     if coder is None:
         return None

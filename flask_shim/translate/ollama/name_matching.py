@@ -1,4 +1,4 @@
-"""From the name a client wrote to the one model it means, or to none: never to a similar one."""
+"""Find the one model that a client's name means, never a similar one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from flask_shim.translate.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, D
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """The model, and what to call it towards LM Studio: its key, one of its variants or a loaded copy."""
+    """A model and its identifier for LM Studio: its key, one of its variants or a loaded instance."""
 
     model: Model
     identifier: str
 
 
 def find_model(name: str, models: Sequence[Model]) -> NameMatch | None:
-    """Return the model that ``name`` means and the identifier that was meant.
+    """Return the model and the identifier that ``name`` means.
 
-    Exact spellings come first, then those in another case, then those without their publisher. Within each,
-    keys come before loaded copies and variants. A spelling that fits several models fits none.
+    Exact spellings come first, then those in another case, then those without their publisher. Within each, keys come
+    before loaded instances and variants. A spelling that fits several models fits none.
     """
-    spellings = [[spelling for model in models for spelling in rank(model)] for rank in _RANKS]
+    spellings = [
+        [(model.key, NameMatch(model, model.key)) for model in models],
+        [(display(model.key), NameMatch(model, model.key)) for model in models],
+        [(copy.id, NameMatch(model, copy.id)) for model in models for copy in model.instances],
+        [
+            (text, NameMatch(model, variant))
+            for model in models
+            for variant in model.variants
+            for text in (variant, display(variant))
+        ],
+    ]
     for matches in _matches(name, spellings):
         if matches:
             return matches[0] if len({found.model.key for found in matches}) == 1 else None
@@ -31,51 +41,29 @@ def find_model(name: str, models: Sequence[Model]) -> NameMatch | None:
 
 
 _Spelling = tuple[str, NameMatch]
-"""One way to write a model's name, and what it means."""
-
-
-def _keys(model: Model) -> list[_Spelling]:
-    return [(model.key, NameMatch(model, model.key))]
-
-
-def _listings(model: Model) -> list[_Spelling]:
-    return [(display(model.key), NameMatch(model, model.key))]
-
-
-def _copies(model: Model) -> list[_Spelling]:
-    return [(copy.id, NameMatch(model, copy.id)) for copy in model.instances]
-
-
-def _variants(model: Model) -> list[_Spelling]:
-    return [(text, NameMatch(model, variant)) for variant in model.variants for text in (variant, display(variant))]
-
-
-_RANKS: tuple[Callable[[Model], list[_Spelling]], ...] = (_keys, _listings, _copies, _variants)
+"""A way to write a model's name, and what it means."""
 
 
 def _matches(name: str, spellings: Sequence[Sequence[_Spelling]]) -> Iterator[list[NameMatch]]:
     forms = list(filter(None, _forms(name)))
-    for is_same in (_exactly, _in_any_case, _behind_publisher):
+    for is_same in _COMPARISONS:
         for form in forms:
             for rank in spellings:
                 yield [found for text, found in rank if is_same(text, form)]
 
 
-def _exactly(text: str, form: str) -> bool:
-    return text == form
-
-
-def _in_any_case(text: str, form: str) -> bool:
-    return text.lower() == form.lower()
-
-
-def _behind_publisher(text: str, form: str) -> bool:
-    return text.partition("/")[2].lower() == form.lower()
+_COMPARISONS: tuple[Callable[[str, str], bool], ...] = (
+    lambda text, form: text == form,
+    lambda text, form: text.lower() == form.lower(),
+    lambda text, form: text.partition("/")[2].lower() == form.lower(),
+)
 
 
 def _forms(name: str) -> Iterator[str]:
-    """Yield what Ollama takes for the same name: with and without the defaults of its parts."""
-    for text in dict.fromkeys((name, _without_defaults(name))):
+    """Yield the forms that are one name for Ollama: with and without the default parts."""
+    bare = _remove_prefixes(name, "https://", "http://", f"{DEFAULT_HOST}/")
+    unqualified = _remove_prefixes(bare, f"{DEFAULT_NAMESPACE}/")
+    for text in dict.fromkeys((name, bare if "/" in unqualified else unqualified)):
         yield text
         base, _, tag = text.rpartition(":")
         if tag.lower() == DEFAULT_TAG:
@@ -84,13 +72,7 @@ def _forms(name: str) -> Iterator[str]:
             yield display(text)
 
 
-def _without_defaults(name: str) -> str:
-    for scheme in ("https://", "http://"):
-        name = _without_prefix(name, scheme)
-    name = _without_prefix(name, f"{DEFAULT_HOST}/")
-    bare = _without_prefix(name, f"{DEFAULT_NAMESPACE}/")
-    return name if "/" in bare else bare
-
-
-def _without_prefix(name: str, prefix: str) -> str:
-    return name[len(prefix) :] if name.lower().startswith(prefix) else name
+def _remove_prefixes(name: str, *prefixes: str) -> str:
+    for prefix in prefixes:
+        name = name[len(prefix) :] if name.lower().startswith(prefix) else name
+    return name

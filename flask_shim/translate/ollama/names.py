@@ -1,7 +1,7 @@
-"""Model names: Ollama's grammar and its written forms, widened for the keys of LM Studio.
+"""Model names: Ollama's grammar and written forms, extended for LM Studio's keys.
 
-A name is ``host/namespace/model:tag``; only the model is mandatory. LM Studio's keys look alike
-(``qwen/qwen3-8b``), but know ``key@variant`` for a quantization and ``key:2`` for a second loaded copy.
+A name is ``host/namespace/model:tag``; only the model is required. LM Studio's keys look alike (``qwen/qwen3-8b``), but
+have ``key@variant`` for a quantization and ``key:2`` for a second loaded instance.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name taken apart, its missing parts filled with Ollama's defaults."""
+    """The parts of a name; missing ones are Ollama's defaults."""
 
     host: str
     namespace: str
@@ -47,20 +47,16 @@ class Name:
         prefix = "" if self.namespace.lower() == DEFAULT_NAMESPACE else f"{self.namespace}/"
         return f"{prefix}{self.model}:{self.tag}"
 
-    @property
-    def _is_valid(self) -> bool:
-        parts = ((_HOST, self.host), (_NAMESPACE, self.namespace), (_MODEL, self.model), (_TAG, self.tag))
-        return all(pattern.fullmatch(part) for pattern, part in parts)
-
 
 def parse(name: str) -> Name | None:
-    """Take a name apart; None when its syntax is wrong."""
-    parts = _split(name)
-    return parts if parts._is_valid else None
+    """Return the parts of a name; None when its syntax is wrong."""
+    found = _split(name)
+    parts = ((_HOST, found.host), (_NAMESPACE, found.namespace), (_MODEL, found.model), (_TAG, found.tag))
+    return found if all(pattern.fullmatch(part) for pattern, part in parts) else None
 
 
 def is_valid(name: str) -> bool:
-    """Tell whether ``name`` could be a model's; the others are Ollama's "invalid model name"."""
+    """Return whether ``name`` could be a model's; for others Ollama reports "invalid model name"."""
     return validate_model_name(name)[0]
 
 
@@ -83,7 +79,7 @@ _FAULTS: tuple[tuple[Callable[[str], object], str], ...] = (
 
 
 def display(key: str) -> str:
-    """Write a key of LM Studio as lists show it: always with a tag, a variant being one."""
+    """Return a key of LM Studio as lists show it: always with a tag, for which a variant is used."""
     if _has_tag(key):
         return key
     head, slash, last = key.rpartition("/")
@@ -92,17 +88,17 @@ def display(key: str) -> str:
 
 
 def qualified(name: str) -> str:
-    """Write a name in full, as capability errors do: ``registry.ollama.ai/library/plain:latest``."""
+    """Return the full name, as in capability errors: ``registry.ollama.ai/library/plain:latest``."""
     return str(_split(name))
 
 
 def normalize_name(name: str) -> str:
-    """Write a name as the 404 of ``/api/show`` does: ``nope`` as ``nope:latest``."""
+    """Return the name as in the 404 of ``/api/show``: ``nope`` as ``nope:latest``."""
     return _split(name).shortest
 
 
 class Source(Enum):
-    """Where a name says the model shall run."""
+    """Where a name says that the model runs."""
 
     ANYWHERE = ""
     LOCAL = "local"
@@ -110,9 +106,9 @@ class Source(Enum):
 
 
 def split_source(name: str) -> tuple[str, Source]:
-    """Return the name, trimmed, without its ``:local``, ``:cloud`` or ``-cloud``, and what they say.
+    """Return the trimmed name without its ``:local``, ``:cloud`` or ``-cloud``, and the source that it names.
 
-    Both at once are a BadRequest. The routes that trim names are those that know these suffixes.
+    Raises BadRequest for two of them.
     """
     name = name.strip()
     base, source = _cut_source(name)

@@ -23,7 +23,7 @@ from flask_shim.translate.ollama.requests import (
 Payload = dict[str, Any]
 
 LONGEST_TTL_SECONDS = 2_147_483
-"""LM Studio counts a ttl in a JavaScript timer: above 2^31 ms it would fire at once. This stands for "forever"."""
+"""The ttl for "forever": LM Studio counts it in a JavaScript timer, which fires at once above 2^31 ms."""
 
 MOST_TOKENS = 2**31 - 1
 """llama.cpp keeps ``max_tokens`` in a signed 32-bit integer."""
@@ -37,12 +37,12 @@ SAME = (
     "presence_penalty",
     "frequency_penalty",
 )
-"""Options that LM Studio knows by the same name."""
+"""Options with the same name in LM Studio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What is sent where the client says nothing. None and empty mean: leave it to LM Studio."""
+    """What is sent where the request sets nothing; None and empty values are left to LM Studio."""
 
     temperature: float | None = None
     system_prompt: str = ""
@@ -52,7 +52,7 @@ class Defaults:
 
 
 def chat_payload(request: ChatRequest, model: Model, defaults: Defaults) -> Payload:
-    """Return the payload of /v1/chat/completions for a chat. Option values must have been checked."""
+    """Return the payload of /v1/chat/completions for a chat, whose options must have been checked."""
     messages = _with_system(request.messages, defaults)
     payload = {"model": model.key, "messages": to_messages(messages, model.key), **_common(request, model, defaults)}
     if request.tools:
@@ -63,7 +63,7 @@ def chat_payload(request: ChatRequest, model: Model, defaults: Defaults) -> Payl
 def generate_payload(
     request: GenerateRequest, history: tuple[Message, ...], model: Model, defaults: Defaults
 ) -> Payload:
-    """Return the payload of /v1/chat/completions for a prompt; ``history`` is what ``context`` carried."""
+    """Return the payload of /v1/chat/completions for a prompt; ``history`` are the turns in ``context``."""
     turns = (*turns_before(request, history), Message("user", request.prompt, images=request.images))
     return {
         "model": model.key,
@@ -73,7 +73,7 @@ def generate_payload(
 
 
 def _with_system(turns: tuple[Message, ...], defaults: Defaults) -> tuple[Message, ...]:
-    """Return the turns with the default system prompt before them, unless they bring one."""
+    """Return the turns with the default system prompt before them, unless they have one."""
     if not defaults.system_prompt or any(turn.role == "system" for turn in turns):
         return turns
     return (Message("system", defaults.system_prompt), *turns)
@@ -85,7 +85,7 @@ def completion_payload(request: InferenceRequest, prompt: str, model: Model, def
 
 
 def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payload:
-    """Return what both endpoints take. The backend is always asked for a stream, and for the counts at its end."""
+    """Return the fields of both routes: always a stream, with the counts at its end."""
     payload: Payload = {**STREAMED, **to_sampling(request.options, defaults)}
     if (response_format := to_response_format(request.format)) is not None:
         payload["response_format"] = response_format
@@ -101,7 +101,7 @@ def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payl
 
 
 def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
-    """Return the sampling settings LM Studio knows; the other options have no counterpart there."""
+    """Return the sampling settings that LM Studio knows."""
     payload: Payload = {name: options[name] for name in SAME if options.get(name) is not None}
     if defaults.temperature is not None:
         payload.setdefault("temperature", defaults.temperature)
@@ -115,21 +115,21 @@ def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:
 
 
 def to_response_format(format_: Format) -> Payload | None:
-    """Return the structured output wish. LM Studio refuses OpenAI's json_object, so "json" is a schema too."""
+    """Return the format of the answer as a schema, also for "json": LM Studio rejects OpenAI's json_object."""
     if format_ is None:
         return None
     return to_schema_format({"type": "object"} if format_ == "json" else format_)
 
 
 def to_schema_format(schema: Any, name: str = "answer") -> Payload:
-    """Return the wish for an answer of that JSON schema."""
+    """Return the ``response_format`` for a JSON schema."""
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def to_reasoning_effort(think: Think, model: Model) -> str | None:
-    """Return LM Studio's word for the wish, None where nothing need be said.
+    """Return LM Studio's value, None where its default is right.
 
-    False is only said to models that may think; True only to those that would not do so by themselves.
+    It rejects any value for models that cannot think.
     """
     if think is None or model.reasoning is Support.NO:
         return None
@@ -141,7 +141,7 @@ def to_reasoning_effort(think: Think, model: Model) -> str | None:
 
 
 def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
-    """Return the idle seconds after which LM Studio may unload the model, None to leave it to LM Studio."""
+    """Return the idle seconds after which LM Studio unloads the model, None for its default."""
     seconds = defaults.ttl_seconds if keep_alive is None else keep_alive or defaults.unload_ttl_seconds
     if not seconds:
         return None
@@ -149,7 +149,7 @@ def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:
 
 
 def to_tool(tool: Mapping[str, Any]) -> Payload:
-    """Return a tool definition LM Studio accepts: it refuses parameters that are not of type object, and nulls."""
+    """Return a tool as LM Studio accepts it, which rejects nulls and parameters that are not of type object."""
     function = _without_nulls(tool.get("function") or {})
     parameters = function.get("parameters")
     if isinstance(parameters, Mapping):

@@ -1,4 +1,4 @@
-"""Prompts that skip the chat template, for /v1/completions."""
+"""Prompts for /v1/completions, where LM Studio applies no chat template."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _PLACEHOLDER = re.compile(r"\{\{(?:(-)\s+|\s*)\.(System|Prompt|Response|Suffix)(
 MAX_TEMPLATE_CHARACTERS = 64 * 1024
 
 _SLOTS = {"system": 0, "developer": 0, "user": 1, "assistant": 2}
-"""Which of system, prompt and response a turn is; a turn of any other role is a prompt."""
+"""The place of a turn in its round; any other role is a prompt."""
 
 Round = list[str]
 """System, prompt and response; each may be empty."""
 
 
 def check_raw(request: GenerateRequest) -> None:
-    """Refuse what contradicts raw mode, in Ollama's words."""
+    """Reject what contradicts raw mode, as Ollama does."""
     if request.raw and (request.template or request.system or request.context):
         raise BadRequest("raw mode does not support template, system, or context")
 
 
 def chat_prompt(request: ChatRequest, template: str) -> str | None:
-    """Return the turns filled into ``template``, None without one: then the model's own is applied."""
+    """Return the turns filled into ``template``, None without one: LM Studio then applies the model's own."""
     if not template:
         return None
     _refuse_pictures(image for message in request.messages for image in message.images)
@@ -42,9 +42,9 @@ def chat_prompt(request: ChatRequest, template: str) -> str | None:
 def completion_prompt(
     request: GenerateRequest, history: tuple[Message, ...], model: Model, *, always: bool
 ) -> str | None:
-    """Return the prompt to send as it is, None when the model's chat template should be applied.
+    """Return the prompt to send as it is, None if LM Studio applies the model's chat template.
 
-    ``always`` is the user's wish never to apply a chat template.
+    With ``always`` none is applied.
     """
     if request.raw or request.suffix or request.template:
         _refuse_pictures(request.images)
@@ -61,9 +61,9 @@ def completion_prompt(
 
 
 def insertion(name: str, before: str, after: str, model: Model) -> str:
-    """Return the prompt that has ``model`` fill in what is between two texts; refuse if it was not taught to.
+    """Return the prompt for an insertion between two texts; reject a model that is not trained for it.
 
-    ``name`` is what the client calls the model.
+    ``name`` is the client's name of the model.
     """
     check_generate(name, after, model)
     tokens = insert_tokens(model.key)
@@ -75,11 +75,11 @@ def insertion(name: str, before: str, after: str, model: Model) -> str:
 
 def _refuse_pictures(images: Iterable[bytes]) -> None:
     if any(True for _ in images):
-        raise NotSupported("LM Studio sees pictures only where the model's own template is applied")
+        raise NotSupported("LM Studio accepts images only where it applies the model's own template")
 
 
 def template_fault(template: str) -> str:
-    """Return what Go's parser says about an action without an end, "" for a template without such."""
+    """Return the error of Go's parser for an action without an end, "" if there is no such action."""
     start = template.rfind("{{")
     if start <= template.rfind("}}"):
         return ""
@@ -88,7 +88,7 @@ def template_fault(template: str) -> str:
 
 
 def check_template(template: str) -> None:
-    """Refuse a template that is more than placeholders: Go's templates cannot be run here."""
+    """Reject a template that is more than placeholders: Go's templates cannot be executed here."""
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise BadRequest(f"the template is longer than {MAX_TEMPLATE_CHARACTERS} characters")
     if "{{" in _PLACEHOLDER.sub("", template):
@@ -99,7 +99,7 @@ def check_template(template: str) -> None:
 
 
 def fill(template: str, turns: Iterable[Message]) -> str:
-    """Fill every round of turns into a template, the last one up to the response that is to come."""
+    """Fill every round of turns into a template, the last one up to its response."""
     if fault := template_fault(template):
         raise ShimError(fault)
     check_template(template)
@@ -108,7 +108,7 @@ def fill(template: str, turns: Iterable[Message]) -> str:
         pieces += ["Response", ""]
     *past, last = _rounds(turns)
     until_response = pieces[: 2 * pieces[1::2].index("Response") + 2]
-    return "".join(_filled(pieces, one) for one in past) + _filled(until_response, last)
+    return "".join(_fill_round(pieces, one) for one in past) + _fill_round(until_response, last)
 
 
 def _pieces(template: str) -> list[str]:
@@ -123,7 +123,7 @@ def _pieces(template: str) -> list[str]:
 
 
 def _rounds(turns: Iterable[Message]) -> list[Round]:
-    """Part the turns into rounds: a new one begins where a turn belongs before what the last one has already."""
+    """Split the turns into rounds; a turn that belongs before one of its round starts a new one."""
     rounds: list[Round] = [["", "", ""]]
     last = 0
     for turn in turns:
@@ -135,6 +135,6 @@ def _rounds(turns: Iterable[Message]) -> list[Round]:
     return rounds
 
 
-def _filled(pieces: Sequence[str], one: Round) -> str:
+def _fill_round(pieces: Sequence[str], one: Round) -> str:
     values = dict(zip(("System", "Prompt", "Response"), one, strict=True))
     return "".join(values.get(piece, "") if at % 2 else piece for at, piece in enumerate(pieces))

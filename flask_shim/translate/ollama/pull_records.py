@@ -1,4 +1,4 @@
-"""Pulling a model: what Ollama's name means to LM Studio, and the lines that tell how far it is."""
+"""Pulling a model: LM Studio's download for an Ollama name, and the lines that report its progress."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ HUGGING_FACE = "https://huggingface.co/"
 
 _HUGGING_FACE_HOSTS = ("hf.co", "huggingface.co", "www.huggingface.co")
 _FORMATS = ("", "-gguf", "-mlx")
-"""What repositories carry behind the name of the model, and LM Studio's keys do not."""
+"""Endings of repositories that LM Studio's keys lack."""
 
 _KINDS = ("", "text-embedding-")
-"""What LM Studio puts before the keys of some models."""
+"""Prefixes of LM Studio's keys."""
 
 Step = dict[str, Any]
 
@@ -32,24 +32,24 @@ END: tuple[Step, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What LM Studio is asked for. ``quantization`` only goes with an address at Hugging Face."""
+    """A download for LM Studio. ``quantization`` is only for URLs of Hugging Face."""
 
     model: str
     quantization: str | None = None
 
     @property
     def digest(self) -> str:
-        """64 hex digits for the lines about it: LM Studio tells none, but clients draw one bar for each."""
+        """64 hex digits for the progress: LM Studio reports none, but clients show one bar for each digest."""
         return hashlib.sha256(f"{self.model}@{self.quantization or ''}".lower().encode()).hexdigest()
 
 
 def to_wanted(name: str) -> Wanted:
-    """Return what is to be downloaded for a name; BadRequest if it is none.
+    """Return the download for a name; raise BadRequest for an invalid one.
 
     =================================  ========================================
     hf.co/user/repo:Q4_K_M             the repository and the quantization
     publisher/name, publisher/name:8b  publisher/name, publisher/name@8b
-    llama3.2, llama3.2:1b              as it is: LM Studio knows it or does not
+    llama3.2, llama3.2:1b              the name itself, which LM Studio may know
     =================================  ========================================
 
     ``:latest`` stands for no tag.
@@ -71,7 +71,7 @@ def _place(parts: Name) -> str:
 
 
 def pulling(digest: str, total: int | None, done: int | None) -> Step:
-    """Return the line about the one file there is for LM Studio; what is 0 or not known is left out."""
+    """Return the line for the one file of the download; values that are 0 or unknown are left out."""
     step: Step = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}"}
     if total:
         step["total"] = total
@@ -81,20 +81,21 @@ def pulling(digest: str, total: int | None, done: int | None) -> Step:
 
 
 def pulled_model(wanted: Wanted, models: Iterable[Model]) -> Model | None:
-    """Return the model that a download of ``wanted`` has brought; None if none, or several, can be it.
+    """Return the model that a download of ``wanted`` has added; None unless exactly one fits.
 
-    LM Studio calls what it downloads by a key of its own, so publisher, name and quantization must all fit.
+    LM Studio chooses the keys of downloads, so publisher, name and quantization must all fit.
     """
     found = [model for model in models if model.key.lower() in _keys(wanted, model)]
     return found[0] if len(found) == 1 else None
 
 
 def _keys(wanted: Wanted, model: Model) -> Iterator[str]:
-    """Yield the keys ``model`` may have if it is what was wanted, in lower case."""
+    """Yield the keys that ``model`` may have if it is the wanted one, in lower case."""
     publisher, _, name = wanted.model.removeprefix(HUGGING_FACE).lower().rpartition("/")
     name, _, variant = name.partition("@")
     variant = (wanted.quantization or variant).lower()
-    if not publisher or not _has_variant(model, variant):
+    variants = {text.lower().rpartition("@")[2] for text in model.variants} | {(model.quantization or "").lower()}
+    if not publisher or (variant and variant not in variants):
         return
     yield f"{publisher}/{name}"
     if (model.publisher or "").lower() != publisher:
@@ -105,8 +106,3 @@ def _keys(wanted: Wanted, model: Model) -> Iterator[str]:
             yield from (base, f"{publisher}/{base}")
             if variant:
                 yield from (f"{place}{base}{mark}{variant}" for place in ("", f"{publisher}/") for mark in "-@")
-
-
-def _has_variant(model: Model, variant: str) -> bool:
-    known = {text.lower().rpartition("@")[2] for text in model.variants} | {(model.quantization or "").lower()}
-    return not variant or variant in known

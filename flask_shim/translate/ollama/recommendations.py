@@ -1,4 +1,4 @@
-"""The models there are as Ollama recommends models."""
+"""The available models in the form of Ollama's recommendations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from flask_shim.translate.ollama.listing import Entry, context_length
 
 
 def to_recommendations(entries: Iterable[Entry]) -> dict[str, Any]:
-    """Return the body of /api/experimental/model-recommendations; embedding models are nothing to talk to."""
-    return {"recommendations": [_recommendation(entry) for entry in entries if entry.model.kind is Kind.LLM]}
-
-
-def _recommendation(entry: Entry) -> dict[str, Any]:
-    model = entry.model
-    facts = (model.display_name, model.parameters, model.quantization, "in LM Studio")
-    told: dict[str, Any] = {"model": entry.name, "description": " ".join(filter(None, facts))}
-    if (length := context_length(model)) is not None:
-        told["context_length"] = length
-    return told
+    """Return the body of /api/experimental/model-recommendations, without embedding models."""
+    recommendations = []
+    for entry in entries:
+        model, length = entry.model, context_length(entry.model)
+        if model.kind is Kind.LLM:
+            facts = (model.display_name, model.parameters, model.quantization, "in LM Studio")
+            shown = {"model": entry.name, "description": " ".join(filter(None, facts))}
+            recommendations.append(shown if length is None else {**shown, "context_length": length})
+    return {"recommendations": recommendations}

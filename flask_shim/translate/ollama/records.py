@@ -1,6 +1,6 @@
 """Encoders for /api/chat and /api/generate.
 
-What is the same in every line of a stream is encoded once; a token costs one JSON string and one concatenation.
+The constant parts of a stream's lines are encoded once; a token costs one JSON string and one concatenation.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from flask_shim.translate.error_messages import ollama_message
 from flask_shim.translate.ollama.dates import to_utc
 
 ToContext = Callable[[str], tuple[int, ...]]
-"""Returns the ``context`` for the text of an answer."""
+"""Returns the ``context`` after an answer."""
 
 
 class OllamaEncoder(Encoder, ABC):
-    """What both routes have in common."""
+    """Encodes what is common to both routes."""
 
     media_type = NDJSON
     before_text: bytes
@@ -57,8 +57,9 @@ class OllamaEncoder(Encoder, ABC):
             [
                 head + orjson.dumps(piece.text) + end
                 if piece.text and not piece.logprobs
-                else self._rare_line(piece, created_at)
+                else ndjson_line(self._record(piece, created_at))
                 for piece in pieces
+                if not isinstance(piece, RetractedText)
             ]
         )
 
@@ -69,9 +70,6 @@ class OllamaEncoder(Encoder, ABC):
     def error(self, error: ShimError) -> bytes:
         """Return the line that ends a stream that failed."""
         return ndjson_line({"error": ollama_message(error)})
-
-    def _rare_line(self, piece: Piece, created_at: str) -> bytes:
-        return b"" if isinstance(piece, RetractedText) else ndjson_line(self._record(piece, created_at))
 
 
 class ChatEncoder(OllamaEncoder):

@@ -1,7 +1,7 @@
-"""What clients ask for, checked and typed: the output of the schemas, the input of the translation.
+"""The requests of clients, checked and typed: the output of the schemas, the input of the translation.
 
-Field names are those of Ollama's API. ``keep_alive`` is in seconds: None when the client said nothing,
-``math.inf`` for "forever", 0 for "unload". ``images`` are the decoded bytes.
+Field names are those of Ollama's API. ``keep_alive`` is in seconds: None if absent, ``math.inf`` for "forever", 0 for
+"unload". ``images`` are the decoded bytes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from flask_shim.translate.ollama.quoting import go_quote
 
 @dataclass(frozen=True, slots=True)
 class InvalidFormat:
-    """A ``format`` that Ollama refuses, but only once the model is loaded. ``raw`` is the client's JSON text."""
+    """A ``format`` that Ollama rejects after it has loaded the model. ``raw`` is the client's JSON text."""
 
     raw: str
 
     @property
     def complaint(self) -> str:
-        """Return what Ollama says, with status 500."""
+        """Ollama's error, which has status 500."""
         return f'invalid format: {go_quote(self.raw)}; expected "json" or a valid JSON Schema object'
 
 
@@ -29,12 +29,12 @@ Format = Literal["json"] | Mapping[str, Any] | InvalidFormat | None
 """Free text (None), any JSON object ("json"), or a JSON schema."""
 
 Think = bool | Literal["low", "medium", "high", "max"] | None
-"""The client's wish for thinking; None when it said nothing."""
+"""Whether and how much the model thinks; None for its default."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the model made earlier, as the client repeats it in the history."""
+    """A call of the model in the history."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceRequest:
-    """What /api/chat and /api/generate have in common."""
+    """The fields of both /api/chat and /api/generate."""
 
     model: str
     stream: bool = True
@@ -96,8 +96,8 @@ class GenerateRequest(InferenceRequest):
 class EmbedRequest:
     """POST /api/embed. ``inputs`` is empty for a load probe.
 
-    ``input_complaint`` is what Ollama says (400) about inputs that are no strings: after it has looked at the
-    model's name, before it looks for the model.
+    ``input_complaint`` is Ollama's 400 for inputs that are not strings, raised between the checks of the model's name
+    and of its existence.
     """
 
     model: str
@@ -121,9 +121,9 @@ class EmbeddingsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIEmbeddingsRequest:
-    """POST /v1/embeddings. ``rest`` is the request without what LM Studio ignores and the shim does.
+    """POST /v1/embeddings. ``rest`` is the request without the fields that LM Studio ignores.
 
-    ``inputs`` are empty and ``input_complaint`` is Ollama's text (400) when there is anything but strings.
+    For inputs that are not strings ``inputs`` is empty, and ``input_complaint`` is Ollama's text (400).
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Ollama's ``options``: which it knows, of which type, and what it says about a wrong one."""
+"""Ollama's ``options``: their names, types and errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INT64 = 2**63 - 1
 
 
 class CheckedOptions(NamedTuple):
-    """``known`` have the right type and keep their order; ``unknown`` are the names Ollama ignores."""
+    """``known`` options have the right type and keep their order; ``unknown`` are the names that Ollama ignores."""
 
     known: dict[str, Any]
     unknown: tuple[str, ...]
@@ -21,8 +21,7 @@ class CheckedOptions(NamedTuple):
 def check_options(options: Mapping[str, Any]) -> CheckedOptions:
     """Sort and convert options; null counts as not given.
 
-    A wrong type is a ShimError of status 500: Ollama looks at option values only after it has found
-    the model able to do what is asked.
+    A wrong type is a ShimError with status 500: Ollama checks option values after the capabilities of the model.
     """
     given = {name: value for name, value in options.items() if value is not None}
     known = {name: _CHECKS[name](name, value) for name, value in given.items() if name in _CHECKS}
@@ -30,14 +29,13 @@ def check_options(options: Mapping[str, Any]) -> CheckedOptions:
 
 
 def json_types() -> dict[str, dict[str, Any]]:
-    """Return the JSON schema of every option that is known."""
+    """Return the JSON schema of every known option."""
     return {name: _JSON_TYPES[check] for name, check in _CHECKS.items()}
 
 
 def _integer(name: str, value: object) -> int:
-    number = _number(name, value, "integer")
-    # Cut like Go cuts a float; the bounds are those of its 64 bits, so that no absurd number is sent on.
-    return int(max(-_INT64, min(_INT64, number)))
+    # Truncated as Go truncates a float, within its 64 bits.
+    return int(max(-_INT64, min(_INT64, _number(name, value, "integer"))))
 
 
 def _float(name: str, value: object) -> float:

@@ -1,4 +1,4 @@
-"""Vectors between LM Studio's answers and its clients: in order, checked, cut, of length one, as text."""
+"""Vectors of LM Studio for its clients: ordered, checked, shortened, normalized, encoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOO_LONG = "the input length exceeds the context length"
 NO_ROOM = "input after truncation exceeds maximum context length"
 
 _SMALLEST_LENGTH = 1e-12
-"""Ollama divides by no less, so that a vector of zeros stays one."""
+"""Ollama's smallest divisor, which keeps a vector of zeros."""
 
 _WORD = re.compile(r"\w\S*")
 
@@ -35,8 +35,8 @@ def embed_payload(key: str, inputs: Sequence[str], ttl: int | None) -> Payload:
 def to_vectors(answer: Mapping[str, Any], count: int) -> list[Vector]:
     """Return the vectors of LM Studio's answer in the order of the texts.
 
-    Raises BackendBroke if they are not ``count`` lists of numbers, BackendRefused for numbers that are none (JSON
-    writes NaN and Inf as null).
+    Raises BackendProtocolError if they are not ``count`` lists of numbers, BackendRequestError for NaN and Inf, which
+    JSON has as null.
     """
     items = in_order(answer)
     if len(items) != count:
@@ -55,7 +55,7 @@ def in_order(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def token_count(answer: Mapping[str, Any]) -> int:
-    """Return how many tokens the texts had; LM Studio does not count them and says 0, other backends do."""
+    """Return the number of tokens of the texts; LM Studio reports 0, other backends count them."""
     usage = answer.get("usage")
     count = usage.get("prompt_tokens") if isinstance(usage, Mapping) else 0
     return count if isinstance(count, int) and count > 0 else 0
@@ -78,7 +78,7 @@ def _checked(vector: Any) -> Vector:
 
 
 def shorten(vector: Vector, dimensions: int) -> Vector:
-    """Return the first ``dimensions`` numbers, with length one again; all of them when there are no more."""
+    """Return the first ``dimensions`` numbers, normalized; the vector itself if it is not longer."""
     return normalize(vector[:dimensions]) if 0 < dimensions < len(vector) else vector
 
 
@@ -89,7 +89,7 @@ def normalize(vector: Vector) -> Vector:
 
 
 def to_base64(vector: Vector) -> str:
-    """Return the vector as OpenAI writes it: float32, the lowest byte first, in base64."""
+    """Return the vector in OpenAI's encoding: little-endian float32 in base64."""
     numbers = array("f", vector)
     if sys.byteorder == "big":
         numbers.byteswap()
@@ -97,7 +97,7 @@ def to_base64(vector: Vector) -> str:
 
 
 def to_embed(model: str, vectors: list[Vector], *, total_ns: int, load_ns: int, tokens: int) -> dict[str, Any]:
-    """Return the body of /api/embed. The count is there also when it is 0: one client library needs a number."""
+    """Return the body of /api/embed. A count of 0 is kept: one client library requires a number."""
     return {
         "model": model,
         "embeddings": vectors,
@@ -110,10 +110,10 @@ def to_embed(model: str, vectors: list[Vector], *, total_ns: int, load_ns: int, 
 def to_openai(
     answer: Mapping[str, Any], vectors: Sequence[Vector], *, dimensions: int, as_base64: bool
 ) -> dict[str, Any]:
-    """Return LM Studio's answer with its vectors cut or written as asked, and nothing else changed."""
+    """Return LM Studio's answer with its vectors shortened or encoded as requested."""
     short = [shorten(vector, dimensions) for vector in vectors]
-    told = map(to_base64, short) if as_base64 else short
-    items = [{**item, "embedding": embedding} for item, embedding in zip(in_order(answer), told, strict=True)]
+    encoded = map(to_base64, short) if as_base64 else short
+    items = [{**item, "embedding": embedding} for item, embedding in zip(in_order(answer), encoded, strict=True)]
     return {**answer, "data": items}
 
 

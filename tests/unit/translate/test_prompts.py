@@ -48,7 +48,7 @@ def test_a_model_that_never_learned_to_chat_gets_the_bare_text():
 
 @pytest.mark.parametrize("fields", [{"raw": True}, {"suffix": ")"}])
 def test_a_prompt_without_the_models_template_cannot_hold_pictures(fields):
-    with pytest.raises(NotSupported, match="sees pictures only where the model's own template is applied"):
+    with pytest.raises(NotSupported, match="accepts images only where it applies the model's own template"):
         prompt(CODER, images=(b"1",), **fields)
 
 
