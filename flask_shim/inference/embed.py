@@ -1,4 +1,4 @@
-"""Embeddings: one request to the backend, within a use of the model."""
+"""Request embeddings from the backend."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def request_embeddings(
     started_ns = time.perf_counter_ns()
     target = requirements.target
     if is_listed_as_llm(target):
-        requirements = dataclasses.replace(requirements, context=0)  # LM Studio will refuse: not worth a reload
+        requirements = dataclasses.replace(requirements, context=0)  # LM Studio will reject it: not worth a reload
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
     with manager.use(requirements, is_disconnected) as use:
         if not truncate:
@@ -70,7 +70,7 @@ def request_embeddings(
 
 
 def is_listed_as_llm(target: ResolvedModel) -> bool:
-    """Tell whether the backend lists the model as one that has no embeddings; LM Studio before 0.3.6 lists no kind."""
+    """Return whether the backend lists the model as one without embeddings; LM Studio before 0.3.6 lists no kind."""
     return target.listing.reports_state and target.model.kind is Kind.LLM
 
 

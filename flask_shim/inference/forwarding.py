@@ -1,4 +1,4 @@
-"""Forwarded requests: the backend's answer byte for byte, with slots, cancellation and true error statuses."""
+"""Forward requests: the backend's answer byte for byte, with slots, cancellation and true error statuses."""
 
 from __future__ import annotations
 
@@ -168,18 +168,13 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
     if answer.status != 200 and not first:
         raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
     if answer.content_type == SSE:
-        _check_first_event(first, token)
+        if first.startswith((b"event: error", b'data: {"error"')):  # the status can still be changed
+            payloads = SseSplitter().feed(first)
+            raise parse_error_event(payloads[0] if payloads else b"", token=token)
     elif _ERROR.match(first):
         raise parse_error_response(answer.status, first, answer.headers, token=token)
     elif answer.content_type == "text/html":
         raise BackendProtocolError("LM Studio's answer is a web page")
-
-
-def _check_first_event(first: bytes, token: str | None) -> None:
-    """Raise an error that is the first event, as long as the status can still be changed."""
-    if first.startswith((b"event: error", b'data: {"error"')):
-        payloads = SseSplitter().feed(first)
-        raise parse_error_event(payloads[0] if payloads else b"", token=token)
 
 
 def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:

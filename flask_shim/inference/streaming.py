@@ -16,23 +16,19 @@ from flask_shim.observability.request_context import current
 log = logging.getLogger(__name__)
 
 UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-"""Make nginx, and proxies that read its header, send every write on at once."""
+"""Headers that keep nginx and similar proxies from buffering."""
 
 ToError = Callable[[ShimError], bytes]
 """Returns the line or event that ends a failed stream."""
 
 
 def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return a function that tells whether the client of this request has disconnected.
+    """Return a function that returns whether the client of this request has disconnected.
 
     waitress knows (with ``channel_request_lookahead``); under other servers only a failing write shows it.
     """
     check = environ.get("waitress.client_disconnected")
-    return check if callable(check) else _is_never_disconnected
-
-
-def _is_never_disconnected() -> bool:
-    return False
+    return check if callable(check) else lambda: False
 
 
 class StreamBody:
@@ -48,11 +44,9 @@ class StreamBody:
         self._stack = stack
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the blocks."""
         return self
 
     def __next__(self) -> bytes:
-        """Return the next block."""
         return next(self._blocks)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from flask_shim.translate.chat_turns import Part, Turn
 
 
 class _OpenCall(NamedTuple):
-    """A call of the history without its result. ``has_made_id`` says that the client gave it no id."""
+    """A call without its result. ``has_made_id`` says that the client gave it no id."""
 
     id: str
     name: str
@@ -62,22 +62,17 @@ class _Pairing:
         """
         given_id = turn.get("tool_call_id")
         named = given_id if isinstance(given_id, str) else ""
-        answered = self._call_answered_by(named, turn.get("name"))
-        if answered is None:
+        candidates = (
+            [call for call in (*self._open, *self._cancelled) if call.id == named]
+            or [call for call in self._open if call.has_made_id or not named]
+            or [call for call in self._cancelled if call.has_made_id or not named]
+        )
+        if not candidates:
             return named or self._new_id()
+        answered = next((call for call in candidates if call.name == turn.get("name")), candidates[0])
         self._open = [call for call in self._open if call is not answered]
         self._cancelled = [call for call in self._cancelled if call is not answered]
         return answered.id
-
-    def _call_answered_by(self, named: str, tool: Any) -> _OpenCall | None:
-        for calls in (
-            [call for call in (*self._open, *self._cancelled) if call.id == named],
-            [call for call in self._open if call.has_made_id or not named],
-            [call for call in self._cancelled if call.has_made_id or not named],
-        ):
-            if calls:
-                return next((call for call in calls if call.name == tool), calls[0])
-        return None
 
     def _new_id(self) -> str:
         return next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)

@@ -39,10 +39,6 @@ class ServiceChatEncoder(Encoder):
         """``model`` is LM Studio's key."""
         self._model = model
 
-    def start(self) -> bytes:
-        """Return nothing: a stream starts with its first fragment."""
-        return b""
-
     def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:  # noqa: ARG002  this protocol has no times
         """Return a line for each piece of text."""
         return b"".join(ndjson_line({"type": "fragment", "content": piece.text}) for piece in pieces if piece.text)

@@ -28,6 +28,7 @@ class Encoder(Protocol):
 
     def start(self) -> bytes:
         """Return what precedes the first piece."""
+        return b""
 
     def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
         """Return the lines or events of these pieces; text that was sent stays text if it is retracted later."""

@@ -1,4 +1,4 @@
-"""The pieces of an answer joined, for answers that are not streamed."""
+"""Join the pieces of an answer that is not streamed."""
 
 from __future__ import annotations
 

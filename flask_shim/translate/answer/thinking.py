@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 
 def partial_tag(text: str, tags: tuple[str, ...]) -> int:
-    """Return how many characters at the end of ``text`` may be the beginning of one of ``tags``."""
+    """Return how many characters at the end of ``text`` may begin one of ``tags``."""
     longest = min(len(text), max(map(len, tags)) - 1)
     for size in range(longest, 0, -1):
         if any(tag.startswith(text[-size:]) for tag in tags):
@@ -53,7 +53,6 @@ class ThinkingSplitter:
     __slots__ = ("_before", "_blanks", "_close", "_has_begun", "_held", "_orphans", "_state")
 
     def __init__(self, *, with_orphans: bool = True) -> None:
-        """Start before the answer."""
         self._state: Literal["start", "thinking", "gap", "answer"] = "start"
         self._held = ""
         self._blanks: list[str] = []  # what is held while it is only white space, in its events
@@ -71,8 +70,11 @@ class ThinkingSplitter:
             return []
         parts: list[Part] = []
         self._join(text)
-        while self._held and self._step(parts):
-            pass
+        while self._held:
+            before = (self._state, len(self._held))
+            getattr(self, f"_{self._state}")(parts)
+            if before == (self._state, len(self._held)):
+                break  # until more text arrives
         if self._held.isspace():
             self._blanks, self._held = [self._held], ""
         return parts
@@ -101,12 +103,6 @@ class ThinkingSplitter:
     def _join(self, text: str) -> None:
         self._held = "".join([*self._blanks, self._held, text])
         self._blanks.clear()
-
-    def _step(self, parts: list[Part]) -> bool:
-        """Settle some of the held text; return whether another step may settle more."""
-        before = (self._state, len(self._held))
-        getattr(self, f"_{self._state}")(parts)
-        return before != (self._state, len(self._held))
 
     def _start(self, parts: list[Part]) -> None:
         text = self._held.lstrip()
@@ -158,7 +154,7 @@ class ThinkingSplitter:
                 self._state, self._held, self._orphans = "gap", text[tag.end() :], False
                 return
             else:
-                self._orphans = False  # the text speaks of such tags
+                self._orphans = False  # the text is about such tags
         self._held = self._held[len(text) :]
         if text:
             self._before = text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,21 +81,19 @@ def _values(text: str) -> list[Any]:
 
 
 def _read_leniently(text: str) -> list[Any]:
-    try:
-        return [_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))) for value in _lenient(text)]
-    except (ValueError, RecursionError):
-        return []
-
-
-def _lenient(text: str) -> Iterator[Any]:
-    """Yield values that follow each other; line ends in strings and half surrogate pairs are let pass."""
+    """Return values that follow each other; strings may have line ends and half surrogate pairs."""
     decode = json.JSONDecoder(strict=False).raw_decode
     text = text.strip()
+    values: list[Any] = []
     at = 0
-    while at < len(text):
-        value, end = decode(text, at)
-        yield value
-        at = skip_space(text, end)
+    try:
+        while at < len(text):
+            value, end = decode(text, at)
+            values.append(_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))))
+            at = skip_space(text, end)
+    except (ValueError, RecursionError):
+        return []
+    return values
 
 
 def _unwrapped(value: Any) -> Any:

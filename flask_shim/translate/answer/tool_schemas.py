@@ -1,4 +1,4 @@
-"""The tools that a client offered, against which the calls of an answer are held."""
+"""The tools that a client offered, to which the calls of an answer are matched."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _IS_OF: Mapping[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
-"""The types of JSON schema whose values look different from any text."""
+"""The JSON schema types other than text."""
 
 
 def to_schemas(functions: Iterable[Mapping[str, Any]]) -> Schemas:
-    """Return the schemas of tools that are given as objects with a name, as OpenAI or as Anthropic has them."""
+    """Return the schemas of OpenAI's functions or Anthropic's tools by name."""
     return {
         str(function["name"]): _mapping(function.get("parameters") or function.get("input_schema"))
         for function in functions
@@ -44,11 +44,11 @@ class ToolSchemas:
         self._by_loose_name = {_loose(name): name for name in schemas if counts[_loose(name)] == 1}
 
     def name_of(self, called: str) -> str | None:
-        """Return the client's name for what the model called, None if it is none of its tools or may be several."""
+        """Return the client's name of the tool that the model called, None if there is none or more than one."""
         return called if called in self._schemas else self._by_loose_name.get(_loose(called))
 
     def takes(self, name: str, arguments: Mapping[str, Any]) -> bool:
-        """Tell whether the tool of this name has all of these parameters."""
+        """Return whether the tool has all of these parameters."""
         return arguments.keys() <= self._properties(name).keys()
 
     def typed_arguments(self, name: str, call: WrittenCall) -> Mapping[str, Any]:
@@ -63,7 +63,7 @@ class ToolSchemas:
 
 
 def _loose(name: str) -> str:
-    """Return what is left of a name however it is spelt: its letters and digits, in small letters."""
+    """Return the letters and digits of a name, in lower case."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
@@ -72,21 +72,17 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
-    """Return the names of the types a schema allows, as far as it says so at its top."""
-    told = schema.get("type")
-    types = {told} if isinstance(told, str) else set(filter(_is_text, told)) if isinstance(told, list) else set()
+    """Return the types that a schema allows at its top level."""
+    given = schema.get("type")
+    types = {name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)}
     for keyword in ("anyOf", "oneOf"):
         choices = schema.get(keyword)
         types.update(*(_types(_mapping(choice)) for choice in choices if choices) if isinstance(choices, list) else ())
     return types
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _typed(text: str, types: set[str]) -> Any:
-    """Return the value that ``text`` stands for in one of the types; it is a string if none fits, as for Ollama."""
+    """Return the value of ``text`` in one of the types, or as Ollama does, the text itself if none fits."""
     bare = text.strip()
     if bare.lower() in ("true", "false", "null"):  # Python's spelling is as frequent as JSON's
         bare = bare.lower()
