@@ -1,4 +1,4 @@
-"""One completion, from the slot it takes to the connection it closes."""
+"""Run one completion, from its slot to the end of its connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Completion:
         is_disconnected: Callable[[], bool],
         started_ns: int,
     ) -> None:
-        """Hold nothing yet. ``started_ns`` is the request's arrival on the :func:`time.perf_counter_ns` clock."""
+        """``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock."""
         self.stack = ExitStack()
         self._manager = manager
         self._requirements = requirements

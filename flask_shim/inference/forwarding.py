@@ -15,10 +15,7 @@ from flask_shim.error_responses import anthropic_error, openai_error
 from flask_shim.inference.streaming import ToError, stream_response
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.errors import BackendProtocolError, ServerBusy
-from flask_shim.lmstudio.http.error_parsing import (
-    parse_error_event,
-    parse_error_response,
-)
+from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
@@ -54,7 +51,6 @@ _TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tok
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
 
-
 _Completer = ResponseCompleter | ChatRepairer
 
 
@@ -62,8 +58,8 @@ _Completer = ResponseCompleter | ChatRepairer
 class ForwardRequest:
     """A POST to forward; its path is percent-encoded.
 
-    ``raw`` are the bytes that the client sent, ``body`` the JSON in them, ``payload`` what is sent instead. The model's
-    name is written into the payload where ``requirements`` has a model.
+    ``raw`` are the client's bytes, ``body`` the JSON in them, ``payload`` what is sent instead. With ``requirements``,
+    the model's name is written into the payload.
     """
 
     path: str
@@ -99,7 +95,7 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
 def forward_list(
     manager: ModelManager, waiters: BoundedWaiters, path: str, is_disconnected: Callable[[], bool], *, query: str = ""
 ) -> Response:
-    """Answer with the backend's answer to a GET, which takes no slot but may not occupy every thread."""
+    """Forward a GET. It takes no slot, and ``waiters`` keeps some threads free."""
     call = manager.new_call(is_disconnected)
     with ExitStack() as stack:
         if not stack.enter_context(waiters.take()):
@@ -113,11 +109,7 @@ _Answer = tuple[BackendResponse, bytes]
 
 
 def _respond(
-    backend: LMStudio,
-    opened: _Answer,
-    path: str,
-    stack: ExitStack,
-    completer: ResponseCompleter | ChatRepairer | None = None,
+    backend: LMStudio, opened: _Answer, path: str, stack: ExitStack, completer: _Completer | None = None
 ) -> Response:
     answer, first = opened
     stack.callback(answer.close)
@@ -146,7 +138,7 @@ def _with_query(path: str, query: str) -> str:
 def _open(
     backend: LMStudio, call: BackendCall, method: str, path: str, body: bytes | None = None, accept: str = "*/*"
 ) -> _Answer:
-    """Send a request; raise the backend's error. An answer that is no stream is read whole, so that it can't be cut."""
+    """Send a request; raise the backend's error. Read all of an answer that is not a stream, to notice if it is cut."""
     options = backend.options
     seconds = options.list_timeout if method == "GET" else options.first_byte_timeout
     call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
@@ -178,7 +170,7 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
 
 
 def _events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
-    """Yield whole events; raise if the stream is cut, or is too long."""
+    """Yield complete events; raise if the stream is cut or too long."""
     options = backend.options
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in _ENDED_BY_DONE

@@ -1,4 +1,4 @@
-"""SHIM_PRELOAD: models that are loaded while the shim starts, so that the first request need not wait for them.
+"""Load the models of SHIM_PRELOAD while the shim starts, so that the first request does not wait for them.
 
 Services often start before LM Studio does, so the shim waits for it. A model that cannot be loaded is a warning.
 """
@@ -22,16 +22,15 @@ from flask_shim.translate.ollama.alias_defaults import context_of
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10.0
-"""How long to wait before LM Studio is asked again."""
+"""How long to wait between two attempts to reach LM Studio."""
 
 _JOIN_SECONDS = 0.1
 
 
 class Preloader:
-    """Loads models by name, pinned and with the context that their alias or the settings give."""
+    """Loads models by name, pinned, with the context of their alias or of the settings."""
 
     def __init__(self, config: Config, registry: ModelRegistry, manager: ModelManager) -> None:
-        """Send nothing yet."""
         self._config = config
         self._registry = registry
         self._manager = manager

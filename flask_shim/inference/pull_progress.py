@@ -1,4 +1,4 @@
-"""A pull from its first record to its last: followed while LM Studio downloads, and usable once it says "success"."""
+"""Follow the download of a model, and report "success" once the model is usable."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ Steps = Generator[Step, None, None]
 
 
 class Pull:
-    """The pull of one name that LM Studio does not have yet."""
+    """A pull of a name that LM Studio does not have yet."""
 
     def __init__(
         self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str, wanted: Wanted
     ) -> None:
-        """Send nothing yet."""
         self._manager = manager
         self._backend = manager.backend
         self._registry = registry
@@ -47,13 +46,6 @@ class Pull:
         Ends when the client disconnects; LM Studio continues the download, and the next pull follows the same one.
         """
         yield BEGIN
-        with closing(self._download(call)) as steps:
-            yield from steps
-        yield from END[:-1]
-        self._wait_until_usable(call)
-        yield END[-1]
-
-    def _download(self, call: BackendCall) -> Steps:
         with closing(self._backend.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
             moment = _first(moments)
             while moment is not None:
@@ -61,6 +53,9 @@ class Pull:
                     raise draining_error()
                 yield self._record(moment)
                 moment = next(moments, None)
+        yield from END[:-1]
+        self._wait_until_usable(call)
+        yield END[-1]
 
     def _record(self, moment: Download) -> Step:
         total, done = moment.total_bytes, moment.done_bytes
@@ -74,7 +69,7 @@ class Pull:
         return pulled_model(self._wanted, self._backend.listing(max_age=0).models)
 
     def _wait_until_usable(self, call: BackendCall) -> None:
-        """Wait until the model can be used by the name it was pulled by: clients send it once they read "success"."""
+        """Wait until the pulled name is usable: clients send it as soon as they read "success"."""
         ends_at = time.monotonic() + SETTLE_SECONDS
         while not self._is_usable():
             if time.monotonic() > ends_at:
@@ -83,7 +78,7 @@ class Pull:
             pause(call, _POLL_SECONDS)
 
     def _is_usable(self) -> bool:
-        """Tell whether the name is known; one that LM Studio lists differently becomes an alias."""
+        """Return whether the name is known; one that LM Studio lists differently becomes an alias."""
         try:
             model = self._listed()
             if self._registry.find(self._name) is not None:

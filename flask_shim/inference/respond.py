@@ -1,4 +1,4 @@
-"""Answer a request with an open completion, in any protocol, streamed or whole."""
+"""Answer a request with a completion in any protocol, as a stream or as one object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streamed responses: one owner for what they hold, and one error line or event if they fail."""
+"""Send streamed responses; close what they hold, and end a failed one with one error line or event."""
 
 from __future__ import annotations
 

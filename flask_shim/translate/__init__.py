@@ -1,1 +1,1 @@
-"""Ollama's words into LM Studio's and back: pure functions, no I/O, no clock, no settings."""
+"""Translate between the protocols of clients and LM Studio's: pure functions without I/O, clock or settings."""

@@ -25,7 +25,6 @@ class TurnBuilder:
     """Collect turns from protocols whose items and blocks are smaller than a turn."""
 
     def __init__(self) -> None:
-        """Start with an empty conversation."""
         self.turns: list[Turn] = []
         self._thoughts: list[str] = []
 
@@ -42,7 +41,7 @@ class TurnBuilder:
             self.turns.append({"role": "user", "content": _content(parts)})
 
     def think(self, text: str) -> None:
-        """Keep thinking for the assistant's next text or call; without one it is dropped."""
+        """Keep thinking for the next text or call of the assistant; without one it is dropped."""
         if text:
             self._thoughts.append(text)
 

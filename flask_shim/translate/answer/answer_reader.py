@@ -48,7 +48,7 @@ class ReaderOptions:
     mode: ReasoningMode = "separate"
     can_think: bool = True
     is_raw: bool = False
-    """Whether the text is the answer as it stands, not searched for thinking and calls."""
+    """Whether not to search the text for thinking and calls."""
     wants_json: bool = False
     new_id: Callable[[], str] = lambda: "call_0"
 
@@ -77,7 +77,7 @@ class AnswerReader:
         self._follows_call = False
 
     def feed(self, events: Iterable[Event]) -> list[Piece]:
-        """Return the pieces that the events bring."""
+        """Return the pieces in the events."""
         pieces: list[Piece] = []
         for event in events:
             if event.usage is not None:

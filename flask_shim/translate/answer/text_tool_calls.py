@@ -15,7 +15,7 @@ from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 
 MAX_CALL_CHARACTERS = 256 * 1024
-"""Text that goes on for longer after an opening tag is not read as a call."""
+"""A longer text after an opening tag is not read as a call."""
 
 _OPENINGS = tuple(form.opening for form in FORMS)
 _OPENING = re.compile("|".join(map(re.escape, _OPENINGS)))

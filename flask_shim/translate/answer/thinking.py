@@ -80,7 +80,7 @@ class ThinkingSplitter:
         return parts
 
     def passes(self, text: str) -> bool:
-        """Return whether ``text`` is a part of the answer as it stands; then it needs no :meth:`feed`."""
+        """Return whether ``text`` is only answer; then it needs no :meth:`feed`."""
         if self._state != "answer" or self._held or "<" in text or "[" in text:
             return False
         self._before = text

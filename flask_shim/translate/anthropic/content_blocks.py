@@ -14,12 +14,12 @@ from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part,
 Block = Mapping[str, Any]
 
 _BILLING_LINE = re.compile(r"x-anthropic-billing-header:[^\n]*\n?")
-"""Claude Code begins a system block with it. Its hash changes with every request, so that no prompt cache would match
-(llama.cpp#20623)."""
+"""Claude Code begins a system block with it. Its hash changes with every request, which would invalidate the prompt
+cache (llama.cpp#20623)."""
 
 
 def to_turns(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
-    """Return the whole conversation in its order; raise Ollama's 400 for blocks that lack something."""
+    """Return the conversation in its order; raise Ollama's 400 for incomplete blocks."""
     turns = TurnBuilder()
     turns.system(_texts(map(_without_billing_line, _blocks(system))))
     for message in messages:
@@ -39,23 +39,19 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
         return
     if turn.get("role") == "assistant":
         for block in blocks:
-            _assistant(turns, block)
+            kind = block.get("type")
+            if kind == "text":
+                turns.assistant(_text(block.get("text")))
+            elif kind == "thinking":
+                turns.think(_text(block.get("thinking")))
+            elif kind == "tool_use":
+                _call(turns, block)
         return
     results = [block for block in blocks if block.get("type") == "tool_result"]
     for block in results:
         turns.result(_text(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
     parts = _parts(blocks)
     turns.user(parts if parts or results else [text_part("")])  # a turn without content stays one, as in Ollama
-
-
-def _assistant(turns: TurnBuilder, block: Block) -> None:
-    kind = block.get("type")
-    if kind == "text":
-        turns.assistant(_text(block.get("text")))
-    elif kind == "thinking":
-        turns.think(_text(block.get("thinking")))
-    elif kind == "tool_use":
-        _call(turns, block)
 
 
 def _call(turns: TurnBuilder, block: Block) -> None:

@@ -1,4 +1,4 @@
-"""Encoder for /v1/messages."""
+"""Encode answers of /v1/messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MessagesEncoder(Encoder):
     media_type = SSE
 
     def __init__(self, model: str, *, message_id: str, estimated_input_tokens: int) -> None:
-        """``model`` is the name as the client wrote it; the estimate stands until the backend reports its count."""
+        """``model`` is the name as the client wrote it; the estimate is sent before the backend reports its count."""
         self._model = model
         self._id = message_id
         self._estimated_input_tokens = estimated_input_tokens

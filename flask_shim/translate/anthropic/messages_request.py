@@ -1,4 +1,4 @@
-"""Anthropic's Messages requests into payloads of /v1/chat/completions."""
+"""Translate Anthropic's Messages requests into payloads of /v1/chat/completions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EFFORTS: dict[Any, Think] = {"low": "low", "medium": "medium", "high": "high", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRequest:
-    """POST /v1/messages and /v1/messages/count_tokens; what is not named here has no counterpart in a chat."""
+    """POST /v1/messages and /v1/messages/count_tokens; other fields have no counterpart in a chat."""
 
     model: str
     max_tokens: int = 0
@@ -44,7 +44,7 @@ class MessagesRequest:
 
     @property
     def think(self) -> Think:
-        """The wish for thinking in Ollama's words. A budget in tokens has no counterpart."""
+        """Ollama's ``think``. A budget in tokens has no counterpart."""
         kind = self.thinking.get("type")
         if kind == "disabled":
             return False
@@ -54,22 +54,22 @@ class MessagesRequest:
 
     @property
     def wants_json(self) -> bool:
-        """Whether the answer has to be JSON."""
+        """Whether the answer must be JSON."""
         return _schema(self) is not None
 
     @property
     def functions(self) -> tuple[Mapping[str, Any], ...]:
-        """The tools a model can be offered; the others are run by Anthropic's servers, or are known to its models."""
+        """The tools to offer to the model; others run on Anthropic's servers, or only its models know them."""
         return tuple(tool for tool in self.tools if tool.get("name") and tool.get("type") in (None, "", "custom"))
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The kinds of the tools that cannot be offered."""
+        """The types of the tools that cannot be offered."""
         return tuple(str(tool.get("type")) for tool in self.tools if tool not in self.functions)
 
 
 def check_request(request: MessagesRequest) -> None:
-    """Refuse what Ollama refuses before it looks for the model, in its order."""
+    """Reject what Ollama rejects before it resolves the model, in its order."""
     if not request.model:
         raise BadRequest("model is required")
     if request.max_tokens <= 0:
@@ -78,13 +78,13 @@ def check_request(request: MessagesRequest) -> None:
 
 
 def check_messages(request: MessagesRequest) -> None:
-    """Refuse a conversation without a turn."""
+    """Reject a conversation without messages."""
     if not request.messages:
         raise BadRequest("messages is required")
 
 
 def to_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Payload:
-    """Return the payload of the chat that answers ``ask``."""
+    """Return the payload of the chat that answers ``request``."""
     payload: Payload = {
         "model": model.key,
         "messages": to_turns(request.system, request.messages),
@@ -107,7 +107,7 @@ def to_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Pa
 
 
 def to_counting_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Payload:
-    """Return the payload of a chat that is only asked for to learn how many tokens the conversation has."""
+    """Return the payload of a chat whose only purpose is to count the tokens of the conversation."""
     payload = to_payload(request, model, defaults)
     payload.pop("response_format", None)  # a grammar costs time and no tokens
     return {**payload, "max_tokens": 1}
@@ -131,8 +131,8 @@ def _tool_choice(choice: Mapping[str, Any]) -> Any:
 
 
 def _schema(request: MessagesRequest) -> Any:
-    wish = request.output_config.get("format")
-    return wish.get("schema") if isinstance(wish, Mapping) and wish.get("type") == "json_schema" else None
+    given = request.output_config.get("format")
+    return given.get("schema") if isinstance(given, Mapping) and given.get("type") == "json_schema" else None
 
 
 def _response_format(request: MessagesRequest) -> Payload | None:
