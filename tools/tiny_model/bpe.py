@@ -12,8 +12,8 @@ from itertools import pairwise
 import gguf
 
 from tiny_model.doc import Doc
-from tiny_model.lessons import make_doc
 from tiny_model.sizes import MAX_LEN, N_MERGES, SPECIALS
+from tiny_model.training_data import make_doc
 
 Word = tuple[str, ...]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tiny_model.corpus import CALL_ASK, CALL_ONLY, CALL_SYSTEMS, CITIES, SKIES, SYSTEMS, WEATHER_ASK
 from tiny_model.doc import Doc
-from tiny_model.small_talk import a_city, small_talk
+from tiny_model.small_talk_data import a_city, small_talk
 from tiny_model.tools import Arguments, add_tool, call, other_tool, tool_json, weather_tool
 
 Rng = random.Random

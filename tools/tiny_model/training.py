@@ -12,9 +12,9 @@ import numpy as np
 
 from tiny_model.bpe import Bpe
 from tiny_model.corpus import CITIES, NAMES, WORDS
-from tiny_model.lessons import make_doc
 from tiny_model.network import Array, Llama, Params
 from tiny_model.sizes import F32
+from tiny_model.training_data import make_doc
 
 BATCH_TOKENS = 2048
 BETA1, BETA2 = 0.9, 0.98

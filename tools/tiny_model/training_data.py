@@ -20,7 +20,7 @@ from tiny_model.corpus import (
 )
 from tiny_model.doc import Doc
 from tiny_model.sizes import N_IMG_TOK
-from tiny_model.small_talk import a_name, coin, endless_story, small_talk
+from tiny_model.small_talk_data import a_name, coin, endless_story, small_talk
 from tiny_model.tools_lesson import tool_lesson
 
 Rng = random.Random
