@@ -18,19 +18,19 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _DIGEST_CHARACTERS = 12
 
 
-def is_json(heard: ProbeResponse) -> str:
-    """Want JSON that says so: aiohttp reads no other."""
-    media = heard.headers.get("content-type", "")
-    if heard.json is None:
+def is_json(response: ProbeResponse) -> str:
+    """Require JSON that says so: aiohttp reads no other."""
+    media = response.headers.get("content-type", "")
+    if response.json is None:
         return "the body is not JSON"
     return "" if "application/json" in media else f"its type is {media or 'missing'} in place of application/json"
 
 
 def version_from(least: str, passes_text: bool = False) -> Fault:
-    """Want a version of at least ``least``: what is no number counts as 0, or passes altogether."""
+    """Require a version of at least ``least``: what is no number counts as 0, or passes altogether."""
 
-    def fault(heard: ProbeResponse) -> str:
-        version = _dict(heard.json).get("version")
+    def fault(response: ProbeResponse) -> str:
+        version = _dict(response.json).get("version")
         if not isinstance(version, str):
             return "there is no version"
         if version == "0.0.0" or (passes_text and not _VERSION.match(version)) or _numbers(version) >= _numbers(least):
@@ -45,18 +45,18 @@ def _numbers(version: str) -> list[int]:
     return [int(found[0]) if found else 0 for found in leading]
 
 
-def version_of_integers(heard: ProbeResponse) -> str:
-    """Want nothing but numbers between the dots, in front of a dash: Open WebUI calls int() on each."""
-    version = str(_dict(heard.json).get("version", ""))
+def version_of_integers(response: ProbeResponse) -> str:
+    """Require nothing but numbers between the dots, in front of a dash: Open WebUI calls int() on each."""
+    version = str(_dict(response.json).get("version", ""))
     parts = version.removeprefix("v").partition("-")[0].split(".")
     return "" if all(part.isdigit() for part in parts) else f"version {version!r} is not made of numbers"
 
 
 def lists(rows: str, *keys: str) -> Fault:
-    """Want an array ``rows`` whose entries all have texts under ``keys``."""
+    """Require an array ``rows`` whose entries all have texts under ``keys``."""
 
-    def fault(heard: ProbeResponse) -> str:
-        found = _dict(heard.json).get(rows)
+    def fault(response: ProbeResponse) -> str:
+        found = _dict(response.json).get(rows)
         if not isinstance(found, list):
             return f"{rows} is not an array"
         bare = [key for key in keys for row in found if not _is_text(_dict(row).get(key))]
@@ -65,48 +65,48 @@ def lists(rows: str, *keys: str) -> Fault:
     return fault
 
 
-def tagged(heard: ProbeResponse) -> str:
+def has_tags(response: ProbeResponse) -> str:
     """Require a tag in every name: clients append ``:latest`` to a name without one, and compare."""
-    bare = [row["name"] for row in _rows(heard) if _is_text(row.get("name")) and ":" not in row["name"]]
+    bare = [row["name"] for row in _rows(response) if _is_text(row.get("name")) and ":" not in row["name"]]
     return f"{bare[0]} has no tag" if bare else ""
 
 
-def whole_entries(heard: ProbeResponse) -> str:
-    """Want every field of /api/tags in its type: compiled clients take the whole list or none of it."""
-    return _first_wrong(_rows(heard), _ENTRY)
+def complete_entries(response: ProbeResponse) -> str:
+    """Require every field of /api/tags in its type: compiled clients take the whole list or none of it."""
+    return _first_wrong(_rows(response), _ENTRY)
 
 
-def whole_running(heard: ProbeResponse) -> str:
-    """Want every field of /api/ps in its type."""
-    return _first_wrong(_rows(heard), _RUNNING)
+def complete_running(response: ProbeResponse) -> str:
+    """Require every field of /api/ps in its type."""
+    return _first_wrong(_rows(response), _RUNNING)
 
 
-def own_digests(heard: ProbeResponse) -> str:
-    """Want a digest for every model that no other has: some clients tell models apart by it."""
-    digests = [row.get("digest") for row in _rows(heard)]
+def unique_digests(response: ProbeResponse) -> str:
+    """Require a digest for every model that no other has: some clients tell models apart by it."""
+    digests = [row.get("digest") for row in _rows(response)]
     return "" if len(set(map(str, digests))) == len(digests) else "models share a digest"
 
 
-def described(heard: ProbeResponse) -> str:
-    """Want ``capabilities`` and ``model_info`` as they ought to be."""
-    shown = _dict(heard.json)
+def has_description(response: ProbeResponse) -> str:
+    """Require ``capabilities`` and ``model_info`` as they ought to be."""
+    shown = _dict(response.json)
     if not isinstance(shown.get("capabilities"), list):
         return "no list of capabilities"
     return "" if isinstance(shown.get("model_info"), dict) else "no model_info"
 
 
-def tells_context(heard: ProbeResponse) -> str:
-    """Want the context's length under the name of the architecture; clients guess without."""
-    info = _dict(_dict(heard.json).get("model_info"))
+def has_context(response: ProbeResponse) -> str:
+    """Require the context's length under the name of the architecture; clients guess without."""
+    info = _dict(_dict(response.json).get("model_info"))
     architecture = info.get("general.architecture")
     return "" if _is_count(info.get(f"{architecture}.context_length")) else "the length of its context is not told"
 
 
-def welcomes(origin: str) -> Fault:
-    """Want a page of ``origin`` let in."""
+def allows_origin(origin: str) -> Fault:
+    """Require a page of ``origin`` let in."""
 
-    def fault(heard: ProbeResponse) -> str:
-        allowed = heard.headers.get("access-control-allow-origin", "")
+    def fault(response: ProbeResponse) -> str:
+        allowed = response.headers.get("access-control-allow-origin", "")
         return "" if allowed in ("*", origin) else f"pages of {origin} are not let in"
 
     return fault
@@ -163,8 +163,8 @@ def _first_wrong(rows: list[dict[str, Any]], wanted: Mapping[str, Callable[[Any]
     return ""
 
 
-def _rows(heard: ProbeResponse) -> list[dict[str, Any]]:
-    rows = _dict(heard.json).get("models")
+def _rows(response: ProbeResponse) -> list[dict[str, Any]]:
+    rows = _dict(response.json).get("models")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 

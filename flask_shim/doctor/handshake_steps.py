@@ -62,35 +62,35 @@ _FRONT = "Let the proxy in front pass the answer on as it is."
 
 
 def from_version(least: str, *, passes_text: bool = False) -> Rule:
-    """Want a version that is not older; some let everything pass that is no version at all."""
+    """Require a version that is not older; some let everything pass that is no version at all."""
     return Rule("version", f"the version is {least} or later", answer_rules.version_from(least, passes_text), _VERSION)
 
 
 INTEGERS = Rule("version", "the version is made of numbers", answer_rules.version_of_integers, _VERSION)
 JSON_TYPE = Rule("type", "the answer says that it is JSON", answer_rules.is_json, _FRONT)
-TAGGED = Rule("tag", "every name has a tag", answer_rules.tagged, _IMITATION)
-ENTRIES = Rule("entries", "every entry has all fields", answer_rules.whole_entries, _IMITATION)
-RUNNING = Rule("entries", "every entry has all fields", answer_rules.whole_running, _IMITATION)
-DIGESTS = Rule("digest", "every model has a digest of its own", answer_rules.own_digests, _IMITATION)
-DESCRIBED = Rule("show", "every model is described", answer_rules.described, _IMITATION)
+TAGGED = Rule("tag", "every name has a tag", answer_rules.has_tags, _IMITATION)
+ENTRIES = Rule("entries", "every entry has all fields", answer_rules.complete_entries, _IMITATION)
+RUNNING = Rule("entries", "every entry has all fields", answer_rules.complete_running, _IMITATION)
+DIGESTS = Rule("digest", "every model has a digest of its own", answer_rules.unique_digests, _IMITATION)
+DESCRIBED = Rule("show", "every model is has_description", answer_rules.has_description, _IMITATION)
 CONTEXT = Rule(
     "context-told",
     "every model has its context length",
-    answer_rules.tells_context,
+    answer_rules.has_context,
     "Update LM Studio: this version does not tell, and the client guesses.",
     Level.WARN,
 )
 
 
 def listed(*keys: str, rows: str = "models") -> Rule:
-    """Want a list whose entries have these names."""
+    """Require a list whose entries have these names."""
     return Rule("list", f"every entry has its {' and '.join(keys)}", answer_rules.lists(rows, *keys), _IMITATION)
 
 
 def welcome(origin: str) -> Rule:
-    """Want pages of that origin let in."""
+    """Require pages of that origin let in."""
     remedy = f"Add {origin} to SHIM_ALLOWED_ORIGINS."
-    return Rule("origin", f"pages of {origin} are let in", answer_rules.welcomes(origin), remedy)
+    return Rule("origin", f"pages of {origin} are let in", answer_rules.allows_origin(origin), remedy)
 
 
 def about(key: str = "model", **more: Any) -> Body:

@@ -11,7 +11,7 @@ from flask_shim.doctor.clients import Client
 from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, ok
 from flask_shim.doctor.handshake_steps import Rule, Step
 from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
-from flask_shim.doctor.shim_checks import barrier_in
+from flask_shim.doctor.shim_checks import refusal_in
 
 AT_ONCE = 8
 """How many models are asked about at a time; some clients ask about all of them at once."""
@@ -23,16 +23,16 @@ class Answer(NamedTuple):
     """What came back for one request, and which model it was about, if it was about one."""
 
     model: str
-    heard: ProbeResponse
+    response: ProbeResponse
 
 
-def shake(client: Client, asker: Prober, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
+def play_handshake(client: Client, prober: Prober, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
     """Play the handshake up to where the client would give up; ``names`` are the models listed."""
     yield from judge_key(client, wants_key=wants_key)
     if wants_key and client.key == "":
         return
     for step in client.steps:
-        findings = list(judge_step(step, ask_step(step, client.headers, asker, names, wants_key=wants_key)))
+        findings = list(judge_step(step, ask_step(step, client.headers, prober, names, wants_key=wants_key)))
         yield from findings
         if has_failed(findings):
             yield note("stopped", "the client would give up here, so nothing more was asked")
@@ -40,7 +40,7 @@ def shake(client: Client, asker: Prober, names: Sequence[str], *, wants_key: boo
 
 
 def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
-    """Judge whether the client can send the key that is asked for. Pure."""
+    """Judge whether the client can send the key that is asked for."""
     if not wants_key:
         return
     if client.key:
@@ -55,32 +55,32 @@ def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
 def ask_step(
     step: Step,
     headers: Mapping[str, str],
-    asker: Prober,
+    prober: Prober,
     names: Sequence[str],
     *,
     wants_key: bool,
     seconds: float | None = ANSWER_SECONDS,
 ) -> list[Answer]:
     """Send a step's requests; several go out at the same time."""
-    # The key stands in the asker; a client's own placeholder would hide it.
+    # The key stands in the prober; a client's own placeholder would hide it.
     sent = {name: text for name, text in {**headers, **step.headers}.items() if not (wants_key and name == _KEY_HEADER)}
 
     def ask(about: tuple[str, Any]) -> Answer:
         model, body = about
-        return Answer(model, asker.ask(step.method, step.path, headers=sent, body=body, seconds=seconds))
+        return Answer(model, prober.ask(step.method, step.path, headers=sent, body=body, seconds=seconds))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(ask, step.bodies(names)))
 
 
 def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
-    """Judge the answers to a step as strictly as the client does. Pure."""
+    """Judge the answers to a step as strictly as the client does."""
     if not answers:
         yield note("nothing", f"{step.name}: there is no model to ask about")
         return
-    barred = [(answer.model, barrier) for answer in answers if (barrier := barrier_in(step.name, answer.heard))]
-    if barred:
-        yield _milder(step, _about([model for model, _ in barred], barred[0][1]))
+    refused = [(answer.model, refusal) for answer in answers if (refusal := refusal_in(step.name, answer.response))]
+    if refused:
+        yield _milder(step, _about([model for model, _ in refused], refused[0][1]))
         return
     faults = [finding for rule in step.rules if (finding := _broken(step, rule, answers))]
     if faults:
@@ -92,7 +92,7 @@ def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
 
 
 def _broken(step: Step, rule: Rule, answers: Sequence[Answer]) -> Finding | None:
-    faults = [(answer.model, text) for answer in answers if (text := rule.fault(answer.heard))]
+    faults = [(answer.model, text) for answer in answers if (text := rule.fault(answer.response))]
     if not faults:
         return None
     finding = Finding(rule.level, rule.code, f"{step.name}: {faults[0][1]}", rule.remedy)

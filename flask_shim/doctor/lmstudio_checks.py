@@ -34,74 +34,76 @@ class Found(NamedTuple):
     models: tuple[Model, ...]
 
 
-def ask_studio(link: ClientOptions) -> dict[str, ProbeResponse]:
+def ask_lmstudio(options: ClientOptions) -> dict[str, ProbeResponse]:
     """Request all model lists, and the greeting if no list is answered.
 
     One that is not there at all is asked once.
     """
-    heard: dict[str, ProbeResponse] = {}
-    with Prober("", key=link.token or "", verify=link.verify) as asker:
+    responses: dict[str, ProbeResponse] = {}
+    with Prober("", key=options.token or "", verify=options.verify) as prober:
         for path in PATHS:
-            heard[path] = asker.ask("GET", link.url(path))
-            if not heard[path].status:
-                return heard
-        if found_in(heard) is None:
-            heard[ROOT] = asker.ask("GET", link.url(ROOT))
-    return heard
+            responses[path] = prober.ask("GET", options.url(path))
+            if not responses[path].status:
+                return responses
+        if found_in(responses) is None:
+            responses[ROOT] = prober.ask("GET", options.url(ROOT))
+    return responses
 
 
-def found_in(heard: Mapping[str, ProbeResponse]) -> Found | None:
+def found_in(responses: Mapping[str, ProbeResponse]) -> Found | None:
     """Return the generation and its models, None if no list was among the answers."""
     for generation in ApiVersion:
-        answer = heard.get(generation.value)
+        answer = responses.get(generation.value)
         if answer is not None and answer.is_good and is_list(generation, answer.json):
             return Found(generation, read_list(generation, answer.json))
     return None
 
 
-def judge_studio(link: ClientOptions, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
+def judge_lmstudio(
+    options: ClientOptions, responses: Mapping[str, ProbeResponse], *, can_load: bool
+) -> Iterator[Finding]:
     """Judge the answers; ``can_load`` tells whether the lms tool is here to load models with."""
-    silent = next((answer for answer in heard.values() if not answer.status), None)
+    silent = next((answer for answer in responses.values() if not answer.status), None)
     if silent is not None:
-        text = f"{link.base_url} does not answer: {silent.fault}"
+        text = f"{options.base_url} does not answer: {silent.fault}"
         yield fail("backend", text, _REMEDIES.get(silent.fault, _START))
         return
-    if any(answer.status in (401, 403) for answer in heard.values()):
-        yield _token_refused(link, heard)
+    if any(answer.status in (401, 403) for answer in responses.values()):
+        yield _token_refused(options, responses)
         return
-    found = found_in(heard)
+    found = found_in(responses)
     if found is None:
-        yield _stranger(link, heard)
+        yield _stranger(options, responses)
         return
-    yield ok("backend", f"{link.base_url} answers")
-    yield ok("token", "the token is accepted" if link.token else "it asks for no token")
-    yield _generation(found, heard, can_load=can_load)
-    yield from _loading_on_demand(found, heard, can_load=can_load)
-    slowest = max(answer.seconds for answer in heard.values())
+    yield ok("backend", f"{options.base_url} answers")
+    yield ok("token", "the token is accepted" if options.token else "it asks for no token")
+    yield _generation(found, responses, can_load=can_load)
+    yield from _loading_on_demand(found, responses, can_load=can_load)
+    slowest = max(answer.seconds for answer in responses.values())
     if slowest > SLOW_SECONDS:
         yield warn("backend-slow", f"it takes {slowest:.1f} s for a list", "Look at the load of its machine.")
     if not found.models:
         yield fail("no-models", "it has no models", "Download one in LM Studio (or: lms get).")
 
 
-def _token_refused(link: ClientOptions, heard: Mapping[str, ProbeResponse]) -> Finding:
-    text = next(answer.error for answer in heard.values() if answer.status in (401, 403))
-    if link.token:
+def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
+    text = next(answer.error for answer in responses.values() if answer.status in (401, 403))
+    if options.token:
         return fail("token", f"the token is refused: {text}", "Set SHIM_LMSTUDIO_TOKEN to a token LM Studio shows.")
     what = "it asks for a token, and none is set"
     return fail("token", what, "Set SHIM_LMSTUDIO_TOKEN to a token made in LM Studio's server settings.")
 
 
-def _stranger(link: ClientOptions, heard: Mapping[str, ProbeResponse]) -> Finding:
-    if heard[ROOT].body.strip() == _OLLAMA_ROOT:
-        what = f"what answers at {link.base_url} is Ollama, or this shim itself"
+def _stranger(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
+    if responses[ROOT].body.strip() == _OLLAMA_ROOT:
+        what = f"what answers at {options.base_url} is Ollama, or this shim itself"
     else:
-        what = f"what answers at {link.base_url} has no list of models: it is not LM Studio"
+        what = f"what answers at {options.base_url} has no list of models: it is not LM Studio"
     return fail("backend", what, "Set SHIM_LMSTUDIO_BASE to LM Studio's address, usually http://localhost:1234/v1.")
 
 
-def _generation(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
-    greeting = heard[GREETING].json
+def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
+    greeting = responses[GREETING].json
     is_studio = isinstance(greeting, dict) and greeting.get("lmstudio") is True
     name = found.api_version.title
     if found.api_version is ApiVersion.OPENAI and is_studio:
@@ -119,12 +121,12 @@ def _generation(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: b
     return warn("generation", text, "Update to LM Studio 0.4 or later.")
 
 
-def _loading_on_demand(found: Found, heard: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
+def _loading_on_demand(found: Found, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
     """Yield what the difference of two lists says: OpenAI's has models that are not loaded only while JIT is on."""
     if found.api_version is ApiVersion.OPENAI:
         return
     cold = {model.key for model in found.models if not model.is_loaded}
-    listed = heard[ApiVersion.OPENAI.value]
+    listed = responses[ApiVersion.OPENAI.value]
     if not cold or not is_list(ApiVersion.OPENAI, listed.json):
         return
     missing = cold - {model.key for model in read_list(ApiVersion.OPENAI, listed.json)}

@@ -101,10 +101,10 @@ def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: 
         yield warn("localhost", text, f"Set SHIM_HOST=localhost, or use {ours[0]} in the clients' settings.")
 
 
-def judge_clock(who: str, heard: ProbeResponse, now: float) -> Iterator[Finding]:
+def judge_clock(who: str, response: ProbeResponse, now: float) -> Iterator[Finding]:
     """Compare the Date of an answer with ``now``, in seconds since 1970; what tells none is not judged."""
     try:
-        there = parsedate_to_datetime(heard.headers["date"]).timestamp()
+        there = parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, ValueError):
         return
     wrong = there - now

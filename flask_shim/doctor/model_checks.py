@@ -104,16 +104,16 @@ class Choice(NamedTuple):
     why: str = ""
 
 
-def to_chat_with(models: Sequence[Seen], wish: bool | None, *, least: int, tools: bool) -> Choice:
+def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int, tools: bool) -> Choice:
     """Choose a model: a loaded one is preferred; with less than ``least`` tokens of context it would be reloaded.
 
-    ``wish`` True takes one that is not loaded, too, and False none at all.
+    ``wants_chat`` True takes one that is not loaded, too, and False none at all.
     """
-    if wish is False:
+    if wants_chat is False:
         return Choice(None, "no chat was tried, as you wished")
     able = sorted(filter(_chats, models), key=lambda model: tools and "tools" not in model.capabilities)
     ready = [model for model in able if model.is_loaded and model.context >= least]
-    if ready or (able and wish):
+    if ready or (able and wants_chat):
         return Choice((ready or able)[0])
     return Choice(None, "no chat was tried, for no model is loaded; --chat loads one")
 

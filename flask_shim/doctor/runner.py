@@ -1,4 +1,4 @@
-"""The doctor at work: asks in order, and hands out what is found section by section."""
+"""Run the checks in order, and yield the findings section by section."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flask_shim.doctor import (
 from flask_shim.doctor.clients import CLIENTS, Client
 from flask_shim.doctor.findings import Finding, Section, has_failed, note
 from flask_shim.doctor.handshake_steps import Step
-from flask_shim.doctor.handshakes import ask_step, judge_step, shake
+from flask_shim.doctor.handshakes import ask_step, judge_step, play_handshake
 from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.doctor.temporary_shim import run_temporary_shim
@@ -32,10 +32,9 @@ from flask_shim.serving.port_probe import SHIM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is to be looked at. ``url`` is the shim's address, empty for where the settings put it.
+    """What to check. ``url`` is the shim's address; if empty, the settings say where it is.
 
-    ``chat`` is True to chat with a model even if it has to be loaded for that, False never to chat, None to chat if
-    one is loaded.
+    ``chat`` True loads a model for a chat if necessary, False tries no chat, None tries one if a model is loaded.
     """
 
     clients: tuple[str, ...] = ()
@@ -45,40 +44,42 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class ShimUnderTest:
-    """The shim that is looked at. ``wants_key`` is whether it asks for a key; if one is known, the asker sends it."""
+    """The shim that is checked; the prober sends its key, if one is needed and known."""
 
-    asker: Prober
+    prober: Prober
     wants_key: bool
     version: ProbeResponse
 
 
 @dataclass(slots=True)
 class Doctor:
-    """One examination; ``seen`` are the models that were listed."""
+    """One run of all checks; ``seen`` are the models that were listed."""
 
     config: Config
-    wish: Options
+    options: Options
     seen: list[Seen] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section]:
-        """Ask, and yield what was found as soon as a subject is done; what cannot work without another is left out."""
-        is_here = not self.wish.url or is_this_machine(self.wish.url)
+        """Yield the findings on each subject once it is checked; leave out what cannot work after a failure."""
+        is_here = not self.options.url or is_this_machine(self.options.url)
         backend: list[Finding] = []
         if is_here:
             yield Section("This machine", list(self._machine()))
-            backend = list(self._studio())
+            backend = list(self._lmstudio())
             yield Section("LM Studio", backend)
-        with ExitStack() as owned:
-            url, port = self._find(owned)
-            patient = self._enter(url, owned)
-            entrance = list(shim_checks.judge_entrance(url, patient.version, wants_key=patient.wants_key))
-            knows = has_failed(backend)
-            inside = [] if has_failed(entrance) else list(self._inside(patient, is_here=is_here, knows=knows))
-            yield Section("The shim", [*port, *entrance, *inside])
-            if has_failed([*backend, *entrance, *inside]):
-                yield Section("Models and clients", [note("left-out", "not looked at: what failed above comes first")])
-            else:
-                yield from self._through(patient)
+        with ExitStack() as stack:
+            url, port = self._find(stack)
+            shim = self._connect(url, stack)
+            entrance = list(shim_checks.judge_entrance(url, shim.version, wants_key=shim.wants_key))
+            state = [] if has_failed(entrance) else list(self._state(shim, is_here, has_failed(backend)))
+            yield Section("The shim", [*port, *entrance, *state])
+            if has_failed([*backend, *entrance, *state]):
+                yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
+                return
+            yield Section("Models", list(self._models(shim)))
+            yield Section("Stream", list(self._chat(shim, chat_requests.ollama(), {}, tools=False, is_timed=True)))
+            for name in self.options.clients:
+                yield Section(CLIENTS[name].title, list(self._client(shim, CLIENTS[name])))
 
     def _machine(self) -> Iterator[Finding]:
         yield from machine_checks.judge_surroundings(machine_checks.look_around())
@@ -86,93 +87,80 @@ class Doctor:
             yield from machine_checks.judge_data(self.config.data_dir, why_unwritable(self.config.data_dir))
         yield from (note("setting", text) for text in self.config.notes)
 
-    @property
-    def _address(self) -> str:
-        """Where clients find the shim, or will once it has been started."""
-        return self.wish.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
+    def _lmstudio(self) -> Iterator[Finding]:
+        options = client_options(self.config)
+        responses = lmstudio_checks.ask_lmstudio(options)
+        can_load = find_tool() is not None and is_this_machine(options.base_url)
+        yield from lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
+        yield from machine_checks.judge_clock("LM Studio's machine", responses[lmstudio_checks.PATHS[0]], time.time())
 
-    def _studio(self) -> Iterator[Finding]:
-        link = client_options(self.config)
-        heard = lmstudio_checks.ask_studio(link)
-        can_load = find_tool() is not None and is_this_machine(link.base_url)
-        yield from lmstudio_checks.judge_studio(link, heard, can_load=can_load)
-        last = heard[lmstudio_checks.PATHS[0]]
-        yield from machine_checks.judge_clock("LM Studio's machine", last, time.time())
-
-    def _find(self, owned: ExitStack) -> tuple[str, list[Finding]]:
-        """Return the address of a shim to look at, and what was found at the port."""
-        if self.wish.url:
-            return self.wish.url, []
+    def _find(self, stack: ExitStack) -> tuple[str, list[Finding]]:
+        """Return the address of a shim to check, and the findings about the port; start a shim if none runs."""
+        if self.options.url:
+            return self.options.url, []
         port = self.config.port
         found = machine_checks.look_at_port(self.config.hosts, port) if port else {}
         localhost = machine_checks.look_around().localhost
         findings = list(machine_checks.judge_port(port, found, localhost))
         ours = [host for host, who in found.items() if who == SHIM]
         if not ours:
-            return owned.enter_context(run_temporary_shim(self.config)), findings
+            return stack.enter_context(run_temporary_shim(self.config)), findings
         host = machine_checks.LOCALHOST if set(localhost) & set(ours) else bracketed(ours[0])
         return f"http://{host}:{port}", findings
 
-    def _enter(self, url: str, owned: ExitStack) -> ShimUnderTest:
-        """Ask for the version: without a key, and with one if that is wanted."""
+    def _connect(self, url: str, stack: ExitStack) -> ShimUnderTest:
+        """Request the version without a key, and again with one if the shim wants one."""
         verify = client_options(self.config).verify
-        bare = owned.enter_context(Prober(url, verify=verify))
-        version = bare.ask("GET", "/api/version")
-        if version.status != 401 or not self.config.api_keys:
-            return ShimUnderTest(bare, version.status == 401, version)
-        keyed = owned.enter_context(Prober(url, key=self.config.api_keys[0], verify=verify))
-        return ShimUnderTest(keyed, True, keyed.ask("GET", "/api/version"))
+        prober = stack.enter_context(Prober(url, verify=verify))
+        version = prober.ask("GET", "/api/version")
+        wants_key = version.status == 401
+        if wants_key and self.config.api_keys:
+            prober = stack.enter_context(Prober(url, key=self.config.api_keys[0], verify=verify))
+            version = prober.ask("GET", "/api/version")
+        return ShimUnderTest(prober, wants_key, version)
 
-    def _inside(self, patient: ShimUnderTest, *, is_here: bool, knows: bool) -> Iterator[Finding]:
-        """Look at the shim itself; if one ``knows`` already that LM Studio is away, that is not said again."""
-        yield from machine_checks.judge_clock("the shim's machine", patient.version, time.time())
-        if not knows:
-            yield from shim_checks.judge_ready(patient.asker.ask("GET", "/ready"))
+    def _state(self, shim: ShimUnderTest, is_here: bool, is_backend_away: bool) -> Iterator[Finding]:
+        yield from machine_checks.judge_clock("the shim's machine", shim.version, time.time())
+        if not is_backend_away:  # else this repeats a failure
+            yield from shim_checks.judge_ready(shim.prober.ask("GET", "/ready"))
         if is_here:
-            yield from shim_checks.judge_threads(patient.asker.ask("GET", "/metrics"), self.config)
+            yield from shim_checks.judge_threads(shim.prober.ask("GET", "/metrics"), self.config)
             yield from shim_checks.judge_openness(self.config)
 
-    def _through(self, patient: ShimUnderTest) -> Iterator[Section]:
-        """Look through the shim: at the models, a chat, the clients."""
-        yield Section("Models", list(self._models(patient)))
-        yield Section("Stream", list(self._chat(patient, chat_requests.ollama(), {}, tools=False, is_timed=True)))
-        for name in self.wish.clients:
-            yield Section(CLIENTS[name].title, list(self._client(patient, CLIENTS[name])))
-
-    def _models(self, patient: ShimUnderTest) -> Iterator[Finding]:
-        tags, ps = (patient.asker.ask("GET", path) for path in ("/api/tags", "/api/ps"))
-        barrier = shim_checks.barrier_in("GET /api/tags", tags)
-        if barrier is not None:
-            yield barrier
+    def _models(self, shim: ShimUnderTest) -> Iterator[Finding]:
+        tags, ps = (shim.prober.ask("GET", path) for path in ("/api/tags", "/api/ps"))
+        refusal = shim_checks.refusal_in("GET /api/tags", tags)
+        if refusal is not None:
+            yield refusal
             return
         # Only this list has the maximum of a model that is loaded with less; Ollama and old backends have no such list.
-        v0 = patient.asker.ask("GET", "/api/v0/models")
+        v0 = shim.prober.ask("GET", "/api/v0/models")
         self.seen = model_checks.to_seen(tags.json, ps.json, v0.json)
         yield from model_checks.judge_models(self.seen)
-        if not self.wish.clients:
+        if not self.options.clients:
             yield from model_checks.judge_fitness(self.seen, context=model_checks.AGENT_TOKENS, tools=False)
 
-    def _client(self, patient: ShimUnderTest, client: Client) -> Iterator[Finding]:
+    def _client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
         names = [model.name for model in self.seen]
-        shaken = list(shake(client, patient.asker, names, wants_key=patient.wants_key))
-        yield from shaken
+        findings = list(play_handshake(client, shim.prober, names, wants_key=shim.wants_key))
+        yield from findings
         yield from model_checks.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
-        if not has_failed(shaken):
-            yield from self._chat(patient, client.chat, dict(client.headers), tools=client.tools)
-        key = "YOUR-KEY" if patient.wants_key else "ollama"  # any text does where none is asked for
-        yield note("setup", f"to point it here: {client.setup.format(url=self._address, key=key)}")
+        if not has_failed(findings):
+            yield from self._chat(shim, client.chat, dict(client.headers), tools=client.tools)
+        url = self.options.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
+        key = "YOUR-KEY" if shim.wants_key else "ollama"  # without a key in the settings, the shim accepts any text
+        yield note("setup", f"to point it here: {client.setup.format(url=url, key=key)}")
 
     def _chat(
-        self, patient: ShimUnderTest, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False
+        self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False
     ) -> Iterator[Finding]:
-        choice = model_checks.to_chat_with(self.seen, self.wish.chat, least=self.config.default_context, tools=tools)
+        choice = model_checks.to_chat_with(self.seen, self.options.chat, least=self.config.default_context, tools=tools)
         if choice.model is None:
             yield note("no-chat", choice.why)
             return
         seconds = self.config.first_byte_timeout or None
-        names, key = [choice.model.name], patient.wants_key
-        answers = ask_step(step, headers, patient.asker, names, wants_key=key, seconds=seconds)
+        answers = ask_step(step, headers, shim.prober, [choice.model.name], wants_key=shim.wants_key, seconds=seconds)
         findings = list(judge_step(step, answers))
         yield from findings
         if is_timed and not has_failed(findings):
-            yield from stream_checks.judge_pace(answers[0].heard)
+            yield from stream_checks.judge_pace(answers[0].response)

@@ -18,9 +18,9 @@ _LIMIT = re.compile(r"(?m)^shim_generations_limit(?:\{[^}]*\})? (\S+)$")
 
 def judge_entrance(url: str, version: ProbeResponse, *, wants_key: bool) -> Iterator[Finding]:
     """Judge the answer to GET /api/version; ``wants_key`` if the shim wants one, which it was asked with then."""
-    barrier = barrier_in("GET /api/version", version)
-    if barrier is not None:
-        yield barrier
+    refusal = refusal_in("GET /api/version", version)
+    if refusal is not None:
+        yield refusal
         return
     told = version.json.get("version") if isinstance(version.json, dict) else None
     if not isinstance(told, str):
@@ -33,23 +33,23 @@ def judge_entrance(url: str, version: ProbeResponse, *, wants_key: bool) -> Iter
         yield warn("shim-slow", text, "Use 127.0.0.1 in place of localhost, and look at what stands in front.")
 
 
-def barrier_in(name: str, heard: ProbeResponse) -> Finding | None:
+def refusal_in(name: str, response: ProbeResponse) -> Finding | None:
     """Return why a request did not get through to the shim or was turned away by it, None if it got an answer."""
-    if heard.fault:
+    if response.fault:
         remedy = "Look whether the shim runs there, and at what stands in front of it."
-        return fail("unreachable", f"{name}: {heard.fault}", remedy)
-    if heard.status == 401:
+        return fail("unreachable", f"{name}: {response.fault}", remedy)
+    if response.status == 401:
         return fail("key", f"{name}: a key is asked for", "Set SHIM_API_KEY to one of its keys, for the doctor, too.")
-    if heard.status == 403:
-        return fail("refused", f"{name}: {heard.error or 'refused'}", _remedy_for(heard.error))
-    if 300 <= heard.status < 400:
-        where = heard.headers.get("location", "elsewhere")
+    if response.status == 403:
+        return fail("refused", f"{name}: {response.error or 'refused'}", _remedy_for(response.error))
+    if 300 <= response.status < 400:
+        where = response.headers.get("location", "elsewhere")
         return fail("redirect", f"{name}: sent on to {where}", "Use that address: not every client follows.")
-    if heard.status == 503:
-        why, _, rest = heard.error.partition(". ")
+    if response.status == 503:
+        why, _, rest = response.error.partition(". ")
         return fail("unavailable", f"{name}: {why}", rest or "Try again, and look into the log of the shim.")
-    if heard.status >= 400:
-        text = f"{name}: status {heard.status} {heard.error}".rstrip()
+    if response.status >= 400:
+        text = f"{name}: status {response.status} {response.error}".rstrip()
         return fail("status", text, "Look into the log of the shim, and at what stands in front of it.")
     return None
 

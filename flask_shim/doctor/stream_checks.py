@@ -23,11 +23,11 @@ HELD_BACK_PART = 0.5
 _COUNTS = ("total_duration", "prompt_eval_count", "eval_count", "eval_duration")
 
 
-def lines_of_json(heard: ProbeResponse) -> str:
-    """Want lines of JSON, none of them empty, each with a text, the last one done and with counts."""
-    if not heard.body.endswith(b"\n"):
+def lines_of_json(response: ProbeResponse) -> str:
+    """Require lines of JSON, none of them empty, each with a text, the last one done and with counts."""
+    if not response.body.endswith(b"\n"):
         return "the last line has no end"
-    lines = heard.body.split(b"\n")[:-1]
+    lines = response.body.split(b"\n")[:-1]
     records = [record for record in map(_object, lines) if record is not None]
     if len(records) < len(lines):
         return "a line is not a JSON object"
@@ -42,29 +42,29 @@ def lines_of_json(heard: ProbeResponse) -> str:
     return f"{wrong[0]} is {last.get(wrong[0])!r}" if wrong else ""
 
 
-def chat_events(heard: ProbeResponse) -> str:
-    """Want OpenAI's chat events, with a reason for the end, and [DONE]."""
-    events = _events(heard)
+def chat_events(response: ProbeResponse) -> str:
+    """Require OpenAI's chat events, with a reason for the end, and [DONE]."""
+    events = _events(response)
     if error := _error_in(events):
         return f"it ended with an error: {error}"
-    if "[DONE]" not in heard.body.decode("utf-8", "replace"):
+    if "[DONE]" not in response.body.decode("utf-8", "replace"):
         return "it ended without [DONE]"
     choices = [choice for event in events for choice in event.get("choices") or ()]
     return "" if any(choice.get("finish_reason") for choice in choices) else "no finish_reason"
 
 
-def response_events(heard: ProbeResponse) -> str:
-    """Want the events of OpenAI's Responses that Codex waits for."""
-    return _missing(heard, "response.created", "response.output_item.done", "response.completed")
+def response_events(response: ProbeResponse) -> str:
+    """Require the events of OpenAI's Responses that Codex waits for."""
+    return _missing(response, "response.created", "response.output_item.done", "response.completed")
 
 
-def message_events(heard: ProbeResponse) -> str:
-    """Want the events of Anthropic's Messages."""
-    return _missing(heard, "message_start", "content_block_delta", "message_delta", "message_stop")
+def message_events(response: ProbeResponse) -> str:
+    """Require the events of Anthropic's Messages."""
+    return _missing(response, "message_start", "content_block_delta", "message_delta", "message_stop")
 
 
-def _missing(heard: ProbeResponse, *kinds: str) -> str:
-    events = _events(heard)
+def _missing(response: ProbeResponse, *kinds: str) -> str:
+    events = _events(response)
     if error := _error_in(events):
         return f"it ended with an error: {error}"
     found = {event.get("type") for event in events}
@@ -72,13 +72,13 @@ def _missing(heard: ProbeResponse, *kinds: str) -> str:
     return f"no event {missing[0]}" if missing else ""
 
 
-def judge_pace(heard: ProbeResponse) -> Iterator[Finding]:
+def judge_pace(response: ProbeResponse) -> Iterator[Finding]:
     """Judge whether the lines of /api/chat came while they were made, by what the last one tells of that time."""
-    last = _object(heard.body.rstrip(b"\n").rpartition(b"\n")[2]) or {}
+    last = _object(response.body.rstrip(b"\n").rpartition(b"\n")[2]) or {}
     tokens, seconds = last.get("eval_count"), last.get("eval_duration")
-    if not isinstance(tokens, int) or not isinstance(seconds, int) or not heard.arrivals:
+    if not isinstance(tokens, int) or not isinstance(seconds, int) or not response.arrivals:
         return
-    yield from _pace(heard.arrivals, tokens, seconds / _NS)
+    yield from _pace(response.arrivals, tokens, seconds / _NS)
 
 
 def _pace(arrivals: Sequence[float], tokens: int, made_in: float) -> Iterator[Finding]:
@@ -99,8 +99,8 @@ def _pace(arrivals: Sequence[float], tokens: int, made_in: float) -> Iterator[Fi
         )
 
 
-def _events(heard: ProbeResponse) -> list[dict[str, Any]]:
-    data = re.findall(rb"(?m)^data:[ ]?(.*?)\r?$", heard.body)
+def _events(response: ProbeResponse) -> list[dict[str, Any]]:
+    data = re.findall(rb"(?m)^data:[ ]?(.*?)\r?$", response.body)
     return [event for event in map(_object, data) if event is not None]
 
 

@@ -12,7 +12,7 @@ JSON_TYPE = {"content-type": "application/json; charset=utf-8"}
 
 
 @pytest.fixture
-def heard():
+def response():
     """Return a function that makes a whole answer with that body."""
 
     def answer(body=b"", status=200, **more):

@@ -44,16 +44,16 @@ def models(*rows):
         (answer_rules.version_of_integers, {"version": "v0.18.0-lmstudio"}),
         (answer_rules.lists("models", "name"), models({"name": "a"})),
         (answer_rules.lists("models", "name"), models()),
-        (answer_rules.tagged, models(ENTRY)),
-        (answer_rules.whole_entries, models(ENTRY)),
-        (answer_rules.whole_running, models(RUNNING)),
-        (answer_rules.own_digests, models(ENTRY, ENTRY | {"digest": "other"})),
-        (answer_rules.described, {"capabilities": [], "model_info": {}}),
-        (answer_rules.tells_context, {"model_info": INFO}),
+        (answer_rules.has_tags, models(ENTRY)),
+        (answer_rules.complete_entries, models(ENTRY)),
+        (answer_rules.complete_running, models(RUNNING)),
+        (answer_rules.unique_digests, models(ENTRY, ENTRY | {"digest": "other"})),
+        (answer_rules.has_description, {"capabilities": [], "model_info": {}}),
+        (answer_rules.has_context, {"model_info": INFO}),
     ],
 )
-def test_rule_takes_what_clients_take(heard, rule, body):
-    assert rule(heard(body)) == ""
+def test_rule_takes_what_clients_take(response, rule, body):
+    assert rule(response(body)) == ""
 
 
 @pytest.mark.parametrize(
@@ -71,25 +71,25 @@ def test_rule_takes_what_clients_take(heard, rule, body):
         (answer_rules.version_of_integers, {"version": "0.18.0+x"}, "version '0.18.0+x' is not made of numbers"),
         (answer_rules.lists("models", "name"), {"models": None}, "models is not an array"),
         (answer_rules.lists("models", "name", "model"), models({"name": "a"}), "entries without model"),
-        (answer_rules.tagged, models({"name": "a"}), "a has no tag"),
-        (answer_rules.whole_entries, models(ENTRY | {"size": None}), "a:latest: size is None"),
-        (answer_rules.whole_entries, models(ENTRY | {"modified_at": ""}), "a:latest: modified_at is ''"),
-        (answer_rules.whole_entries, models(ENTRY | {"digest": "short"}), "a:latest: digest is 'short'"),
-        (answer_rules.whole_entries, models(ENTRY | {"details": None}), "a:latest: details is None"),
-        (answer_rules.whole_running, models(RUNNING | {"context_length": True}), "a:latest: context_length is True"),
-        (answer_rules.own_digests, models(ENTRY, ENTRY), "models share a digest"),
-        (answer_rules.described, {"capabilities": None, "model_info": {}}, "no list of capabilities"),
-        (answer_rules.described, {"capabilities": [], "model_info": None}, "no model_info"),
+        (answer_rules.has_tags, models({"name": "a"}), "a has no tag"),
+        (answer_rules.complete_entries, models(ENTRY | {"size": None}), "a:latest: size is None"),
+        (answer_rules.complete_entries, models(ENTRY | {"modified_at": ""}), "a:latest: modified_at is ''"),
+        (answer_rules.complete_entries, models(ENTRY | {"digest": "short"}), "a:latest: digest is 'short'"),
+        (answer_rules.complete_entries, models(ENTRY | {"details": None}), "a:latest: details is None"),
+        (answer_rules.complete_running, models(RUNNING | {"context_length": True}), "a:latest: context_length is True"),
+        (answer_rules.unique_digests, models(ENTRY, ENTRY), "models share a digest"),
+        (answer_rules.has_description, {"capabilities": None, "model_info": {}}, "no list of capabilities"),
+        (answer_rules.has_description, {"capabilities": [], "model_info": None}, "no model_info"),
         (
-            answer_rules.tells_context,
+            answer_rules.has_context,
             {"model_info": INFO | {"llama.context_length": None}},
             "the length of its context is not",
         ),
         (answer_rules.is_json, b"<html>", "the body is not JSON"),
     ],
 )
-def test_rule_refuses_what_clients_refuse(heard, rule, body, fault):
-    assert rule(heard(body)).startswith(fault)
+def test_rule_refuses_what_clients_refuse(response, rule, body, fault):
+    assert rule(response(body)).startswith(fault)
 
 
 def test_json_has_to_say_that_it_is():
@@ -106,5 +106,5 @@ def test_json_has_to_say_that_it_is():
         ("app://b", "pages of app://a are not let in"),
     ],
 )
-def test_page_is_let_in_by_name_or_with_all(heard, allowed, fault):
-    assert answer_rules.welcomes("app://a")(heard(headers={"access-control-allow-origin": allowed})) == fault
+def test_page_is_let_in_by_name_or_with_all(response, allowed, fault):
+    assert answer_rules.allows_origin("app://a")(response(headers={"access-control-allow-origin": allowed})) == fault

@@ -11,7 +11,7 @@ from support.answers import by_path, replies
 from flask_shim.cli import cli
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import has_failed
-from flask_shim.doctor.handshakes import Answer, ask_step, judge_step, shake
+from flask_shim.doctor.handshakes import Answer, ask_step, judge_step, play_handshake
 from flask_shim.doctor.probe import Prober
 
 NAMES = ("a:latest", "b-embed:latest")
@@ -63,8 +63,8 @@ SEQUENCES = {
 @pytest.mark.parametrize("name", CLIENTS)
 def test_client_sends_what_the_real_one_sends(socket_server, name):
     front = socket_server(FRONT)
-    with Prober(front.url) as asker:
-        findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
+    with Prober(front.url) as prober:
+        findings = list(play_handshake(CLIENTS[name], prober, NAMES, wants_key=False))
     assert not has_failed(findings), findings
     assert [f"{asked.method} {asked.path}" for asked in front.asked] == SEQUENCES[name]
 
@@ -85,8 +85,8 @@ def test_client_sends_what_the_real_one_sends(socket_server, name):
 )
 def test_client_gives_up_on_what_the_real_one_gives_up_on(socket_server, name, path, body, code):
     front = socket_server(by_path({one: replies(good) for one, good in (GOOD | {path: body}).items()}))
-    with Prober(front.url) as asker:
-        findings = list(shake(CLIENTS[name], asker, NAMES, wants_key=False))
+    with Prober(front.url) as prober:
+        findings = list(play_handshake(CLIENTS[name], prober, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "fail"] == [code]
     assert findings[-1].code == "stopped"
 
@@ -95,8 +95,8 @@ def test_client_goes_on_without_what_it_can_do_without(socket_server):
     front = socket_server(
         by_path({path: replies(body) for path, body in GOOD.items() if "recommendations" not in path})
     )
-    with Prober(front.url) as asker:
-        findings = list(shake(CLIENTS["vscode-ollama"], asker, NAMES, wants_key=False))
+    with Prober(front.url) as prober:
+        findings = list(play_handshake(CLIENTS["vscode-ollama"], prober, NAMES, wants_key=False))
     assert [finding.code for finding in findings if finding.level.value == "warn"] == ["status"]
     assert front.asked[-1].path == "/api/ps"
 
@@ -113,20 +113,20 @@ def test_client_goes_on_without_what_it_can_do_without(socket_server):
 )
 def test_chat_has_the_headers_of_the_client(socket_server, name, header, value):
     front = socket_server(FRONT)
-    with Prober(front.url) as asker:
-        ask_step(CLIENTS[name].chat, CLIENTS[name].headers, asker, NAMES[:1], wants_key=False)
+    with Prober(front.url) as prober:
+        ask_step(CLIENTS[name].chat, CLIENTS[name].headers, prober, NAMES[:1], wants_key=False)
     assert front.asked[0].headers.get(header) == value
 
 
 def test_key_takes_the_place_of_the_clients_own(socket_server):
     front = socket_server(FRONT)
-    with Prober(front.url, key="a-key") as asker:
-        list(shake(CLIENTS["claude"], asker, NAMES, wants_key=True))
+    with Prober(front.url, key="a-key") as prober:
+        list(play_handshake(CLIENTS["claude"], prober, NAMES, wants_key=True))
     assert front.asked[0].headers["authorization"] == "Bearer a-key"
 
 
-def test_models_with_the_same_fault_are_told_together(heard):
-    answers = [Answer(name, heard({"capabilities": None})) for name in ("a", "b", "c")]
+def test_models_with_the_same_fault_are_told_together(response):
+    answers = [Answer(name, response({"capabilities": None})) for name in ("a", "b", "c")]
     finding, *_ = judge_step(CLIENTS["vscode"].steps[-1], answers)
     assert finding.text == "POST /api/show: no list of capabilities (a and 2 more)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.fake_lmstudio import UNKNOWN, v0_model, v1_model
 
-from flask_shim.doctor.lmstudio_checks import ROOT, judge_studio
+from flask_shim.doctor.lmstudio_checks import ROOT, judge_lmstudio
 from flask_shim.lmstudio.http.options import ClientOptions
 
 V1, V0, OPENAI, GREETING = "/api/v1/models", "/api/v0/models", "/v1/models", "/lmstudio-greeting"
@@ -26,10 +26,10 @@ FINE = {"backend": "ok", "token": "ok", "generation": "ok", "jit": "ok"}
 
 
 @pytest.fixture
-def judged(heard, levels):
-    def judge(bodies, *, can_load=False, **link):
-        answers = {path: heard(body) for path, body in ({GREETING: {}, V1: {}, V0: {}} | bodies).items()}
-        return list(judge_studio(ClientOptions(**link), answers, can_load=can_load))
+def judged(response, levels):
+    def judge(bodies, *, can_load=False, **client_options):
+        answers = {path: response(body) for path, body in ({GREETING: {}, V1: {}, V0: {}} | bodies).items()}
+        return list(judge_lmstudio(ClientOptions(**client_options), answers, can_load=can_load))
 
     return judge
 
@@ -62,9 +62,9 @@ def test_shim_in_place_of_lm_studio_is_recognised(judged):
     ("token", "words"),
     [("", "it asks for a token, and none is set"), ("sk-lm-x", "the token is refused: An LM Studio")],
 )
-def test_token_is_judged(heard, token, words):
-    answers = dict.fromkeys((GREETING, V1, V0, OPENAI), heard(NO_TOKEN, 401))
-    (finding,) = judge_studio(ClientOptions(token=token), answers, can_load=False)
+def test_token_is_judged(response, token, words):
+    answers = dict.fromkeys((GREETING, V1, V0, OPENAI), response(NO_TOKEN, 401))
+    (finding,) = judge_lmstudio(ClientOptions(token=token), answers, can_load=False)
     assert (finding.level.value, finding.code) == ("fail", "token")
     assert finding.text.startswith(words)
     assert "SHIM_LMSTUDIO_TOKEN" in finding.remedy
@@ -78,12 +78,12 @@ def test_token_is_judged(heard, token, words):
         ("the name can't be looked up", "host in SHIM_LMSTUDIO_BASE"),
     ],
 )
-def test_silence_has_a_remedy_for_its_cause(heard, fault, remedy):
-    (finding,) = judge_studio(ClientOptions(), {GREETING: heard(status=0, fault=fault)}, can_load=False)
+def test_silence_has_a_remedy_for_its_cause(response, fault, remedy):
+    (finding,) = judge_lmstudio(ClientOptions(), {GREETING: response(status=0, fault=fault)}, can_load=False)
     assert finding.level.value == "fail"
     assert remedy in finding.remedy
 
 
-def test_slow_list_is_told(heard, levels):
-    answers = {path: heard(body, seconds=3.0) for path, body in ({V0: {}} | NEW).items()}
-    assert levels(judge_studio(ClientOptions(), answers, can_load=False)) == FINE | {"backend-slow": "warn"}
+def test_slow_list_is_told(response, levels):
+    answers = {path: response(body, seconds=3.0) for path, body in ({V0: {}} | NEW).items()}
+    assert levels(judge_lmstudio(ClientOptions(), answers, can_load=False)) == FINE | {"backend-slow": "warn"}

@@ -70,12 +70,12 @@ def test_ollama_beside_the_shim_is_named_with_the_way_to_stop_it():
         (784111777.0 - 3600, ["3600 s ahead of"]),
     ],
 )
-def test_clock_is_compared(heard, now, words):
-    answer = heard(headers={"date": "Sun, 06 Nov 1994 08:49:37 GMT"})
+def test_clock_is_compared(response, now, words):
+    answer = response(headers={"date": "Sun, 06 Nov 1994 08:49:37 GMT"})
     texts = [finding.text for finding in judge_clock("LM Studio's machine", answer, now)]
     assert [word in text for word, text in zip(words, texts, strict=True)] == [True] * len(words)
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
-def test_clock_that_is_not_told_is_not_judged(heard, headers):
-    assert list(judge_clock("it", heard(headers=headers), 0.0)) == []
+def test_clock_that_is_not_told_is_not_judged(response, headers):
+    assert list(judge_clock("it", response(headers=headers), 0.0)) == []

@@ -84,7 +84,7 @@ def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
 
 
 @pytest.mark.parametrize(
-    ("models", "wish", "least", "chosen"),
+    ("models", "wants_chat", "least", "chosen"),
     [
         ([LARGE, PLAIN], None, 0, PLAIN),
         ([LARGE, PLAIN], True, 0, PLAIN),
@@ -96,7 +96,7 @@ def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
         ([VECTORS], True, 0, None),
     ],
 )
-def test_chat_takes_a_model_that_need_not_be_loaded(models, wish, least, chosen):
-    choice = to_chat_with(models, wish, least=least, tools=True)
+def test_chat_takes_a_model_that_need_not_be_loaded(models, wants_chat, least, chosen):
+    choice = to_chat_with(models, wants_chat, least=least, tools=True)
     assert choice.model == chosen
     assert bool(choice.why) == (chosen is None)

@@ -14,13 +14,13 @@ from flask_shim.doctor.probe import Prober
 
 
 def asked(url, **more):
-    with Prober(url) as asker:
-        return asker.ask("GET", "/", **more)
+    with Prober(url) as prober:
+        return prober.ask("GET", "/", **more)
 
 
 def test_answer_is_heard_whole(socket_server):
-    heard = asked(socket_server(reads(replies({"a": 1}, x_more="b"))).url)
-    assert (heard.status, heard.json, heard.headers["x-more"], heard.fault) == (200, {"a": 1}, "b", "")
+    response = asked(socket_server(reads(replies({"a": 1}, x_more="b"))).url)
+    assert (response.status, response.json, response.headers["x-more"], response.fault) == (200, {"a": 1}, "b", "")
 
 
 def test_arrivals_are_told_apart(socket_server):
@@ -31,10 +31,10 @@ def test_arrivals_are_told_apart(socket_server):
             peer.pause(0.05)
         peer.chunk(b"")
 
-    heard = asked(socket_server(reads(drip)).url)
-    assert heard.body == b"aaa"
-    assert len(heard.arrivals) == 3
-    assert heard.arrivals[2] - heard.arrivals[0] > 0.05
+    response = asked(socket_server(reads(drip)).url)
+    assert response.body == b"aaa"
+    assert len(response.arrivals) == 3
+    assert response.arrivals[2] - response.arrivals[0] > 0.05
 
 
 def test_compressed_answer_is_read(socket_server):
@@ -44,8 +44,8 @@ def test_compressed_answer_is_read(socket_server):
 
 def test_request_has_no_headers_but_those_given(socket_server):
     server = socket_server(reads(replies({})))
-    with Prober(server.url) as asker:
-        asker.ask("POST", "/api/chat", headers={"X-Mine": "1"}, body={"a": 1})
+    with Prober(server.url) as prober:
+        prober.ask("POST", "/api/chat", headers={"X-Mine": "1"}, body={"a": 1})
     (request,) = server.asked
     assert set(request.headers) - {"host", "connection", "accept-encoding", "user-agent"} == {
         "x-mine",
@@ -55,8 +55,8 @@ def test_request_has_no_headers_but_those_given(socket_server):
 
 
 def test_redirect_is_not_followed(socket_server):
-    heard = asked(socket_server(reads(replies("", "302 Found", location="http://192.0.2.1/"))).url)
-    assert (heard.status, heard.headers["location"]) == (302, "http://192.0.2.1/")
+    response = asked(socket_server(reads(replies("", "302 Found", location="http://192.0.2.1/"))).url)
+    assert (response.status, response.headers["location"]) == (302, "http://192.0.2.1/")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_failure_is_told_in_a_few_words(socket_server, script, fault):
 
 
 def test_nobody_there_is_a_refused_connection():
-    heard = asked(f"http://127.0.0.1:{unused_port()}")
-    assert (heard.status, heard.fault) == (0, "connection refused")
+    response = asked(f"http://127.0.0.1:{unused_port()}")
+    assert (response.status, response.fault) == (0, "connection refused")
 
 
 def test_name_that_does_not_exist_is_told(monkeypatch):

@@ -65,8 +65,8 @@ def kinds(*names):
         ),
     ],
 )
-def test_form_is_judged(heard, rule, body, fault):
-    assert rule(heard(body)) == fault
+def test_form_is_judged(response, rule, body, fault):
+    assert rule(response(body)) == fault
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_form_is_judged(heard, rule, body, fault):
         (0.1, (0.2,), "note"),
     ],
 )
-def test_pace_is_judged_by_the_time_it_was_made_in(heard, made_in, arrivals, level):
+def test_pace_is_judged_by_the_time_it_was_made_in(response, made_in, arrivals, level):
     last = DONE | {"eval_count": 40, "eval_duration": int(made_in * 1e9)}
-    (finding,) = stream_checks.judge_pace(heard(ndjson(TEXT, last), arrivals=arrivals))
+    (finding,) = stream_checks.judge_pace(response(ndjson(TEXT, last), arrivals=arrivals))
     assert (finding.code, finding.level.value) == ("pace", level)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", ndjson(TEXT)])
-def test_pace_of_what_tells_no_time_is_not_judged(heard, body):
-    assert list(stream_checks.judge_pace(heard(body, arrivals=(0.1,)))) == []
+def test_pace_of_what_tells_no_time_is_not_judged(response, body):
+    assert list(stream_checks.judge_pace(response(body, arrivals=(0.1,)))) == []
