@@ -1,7 +1,4 @@
-"""What clients insist on in an answer, each as a function of the answer that returns what is wrong, "" if nothing is.
-
-Pure. Each is as strict as the clients that it stands for.
-"""
+"""Rules for responses: each function returns what is wrong, "" if nothing is. They are as strict as the clients."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _DIGEST_CHARACTERS = 12
 
 
 def is_json(response: ProbeResponse) -> str:
-    """Require JSON that says so: aiohttp reads no other."""
+    """Require JSON with its content type; aiohttp reads no other."""
     media = response.headers.get("content-type", "")
     if response.json is None:
         return "the body is not JSON"
@@ -27,7 +24,7 @@ def is_json(response: ProbeResponse) -> str:
 
 
 def version_from(least: str, passes_text: bool = False) -> Fault:
-    """Require a version of at least ``least``: what is no number counts as 0, or passes altogether."""
+    """Require a version of at least ``least``; a part that is no number counts as 0, or the whole text passes."""
 
     def fault(response: ProbeResponse) -> str:
         version = _dict(response.json).get("version")
@@ -46,14 +43,14 @@ def _numbers(version: str) -> list[int]:
 
 
 def version_of_integers(response: ProbeResponse) -> str:
-    """Require nothing but numbers between the dots, in front of a dash: Open WebUI calls int() on each."""
+    """Require numbers between the dots, up to a dash: Open WebUI calls int() on each."""
     version = str(_dict(response.json).get("version", ""))
     parts = version.removeprefix("v").partition("-")[0].split(".")
     return "" if all(part.isdigit() for part in parts) else f"version {version!r} is not made of numbers"
 
 
 def lists(rows: str, *keys: str) -> Fault:
-    """Require an array ``rows`` whose entries all have texts under ``keys``."""
+    """Require an array ``rows`` whose entries have a text under each of ``keys``."""
 
     def fault(response: ProbeResponse) -> str:
         found = _dict(response.json).get(rows)
@@ -72,23 +69,23 @@ def has_tags(response: ProbeResponse) -> str:
 
 
 def complete_entries(response: ProbeResponse) -> str:
-    """Require every field of /api/tags in its type: compiled clients take the whole list or none of it."""
+    """Require every field of /api/tags with its type: compiled clients reject the whole list otherwise."""
     return _first_wrong(_rows(response), _ENTRY)
 
 
 def complete_running(response: ProbeResponse) -> str:
-    """Require every field of /api/ps in its type."""
+    """Require every field of /api/ps with its type."""
     return _first_wrong(_rows(response), _RUNNING)
 
 
 def unique_digests(response: ProbeResponse) -> str:
-    """Require a digest for every model that no other has: some clients tell models apart by it."""
+    """Require a different digest for each model: some clients identify models by it."""
     digests = [row.get("digest") for row in _rows(response)]
     return "" if len(set(map(str, digests))) == len(digests) else "models share a digest"
 
 
 def has_description(response: ProbeResponse) -> str:
-    """Require ``capabilities`` and ``model_info`` as they ought to be."""
+    """Require ``capabilities`` and ``model_info``."""
     shown = _dict(response.json)
     if not isinstance(shown.get("capabilities"), list):
         return "no list of capabilities"
@@ -96,18 +93,18 @@ def has_description(response: ProbeResponse) -> str:
 
 
 def has_context(response: ProbeResponse) -> str:
-    """Require the context's length under the name of the architecture; clients guess without."""
+    """Require the context length under the name of the architecture; clients guess it otherwise."""
     info = _dict(_dict(response.json).get("model_info"))
     architecture = info.get("general.architecture")
-    return "" if _is_count(info.get(f"{architecture}.context_length")) else "the length of its context is not told"
+    return "" if _is_count(info.get(f"{architecture}.context_length")) else "its context length is missing"
 
 
 def allows_origin(origin: str) -> Fault:
-    """Require a page of ``origin`` let in."""
+    """Require that pages of ``origin`` may read the response."""
 
     def fault(response: ProbeResponse) -> str:
         allowed = response.headers.get("access-control-allow-origin", "")
-        return "" if allowed in ("*", origin) else f"pages of {origin} are not let in"
+        return "" if allowed in ("*", origin) else f"pages of {origin} are not allowed"
 
     return fault
 

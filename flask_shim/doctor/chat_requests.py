@@ -1,7 +1,6 @@
-"""One short chat in each of the forms that clients send it.
+"""One short chat in each of the forms that clients send.
 
-As the clients send it, with few tokens to be made; what would change the state of the model is left out: how long it
-stays loaded, and how much context it is to have.
+Options that change the state of the model (``keep_alive``, ``num_ctx``) are left out.
 """
 
 from __future__ import annotations

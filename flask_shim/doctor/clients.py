@@ -1,7 +1,6 @@
-"""The clients: how each begins to speak to the server, what it insists on, what it wants of a model.
+"""The clients: their first requests, their rules for responses, and what they need of a model.
 
-Taken from their sources and from what they sent when they were recorded; JetBrains' is closed, so its row is what
-is known of it from reports.
+Sources: their code and recorded requests; for JetBrains, which is closed, reports of users.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""Findings of the doctor, and their levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Level(Enum):
 
     OK = "ok"
     NOTE = "note"
-    """Good to know, or not looked at."""
+    """Information, or not checked."""
     WARN = "warn"
     """It works, but not as well as it could."""
     FAIL = "fail"
@@ -21,7 +21,7 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found. ``code`` names its kind for programs; ``remedy`` says what there is to do about it."""
+    """One result of a check. ``code`` identifies its kind for programs; ``remedy`` says what to do."""
 
     level: Level
     code: str
@@ -38,22 +38,22 @@ class Section:
 
 
 def ok(code: str, text: str) -> Finding:
-    """Say that something is as it should be."""
+    """Return a finding without a problem."""
     return Finding(Level.OK, code, text)
 
 
 def note(code: str, text: str, remedy: str = "") -> Finding:
-    """Say what is neither good nor bad."""
+    """Return information."""
     return Finding(Level.NOTE, code, text, remedy)
 
 
 def warn(code: str, text: str, remedy: str) -> Finding:
-    """Say what could be better."""
+    """Return what works, but could work better."""
     return Finding(Level.WARN, code, text, remedy)
 
 
 def fail(code: str, text: str, remedy: str) -> Finding:
-    """Say what does not work."""
+    """Return what does not work."""
     return Finding(Level.FAIL, code, text, remedy)
 
 
@@ -63,5 +63,5 @@ def count(sections: Iterable[Section], level: Level) -> int:
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:
-    """Tell whether something does not work."""
+    """Return whether one of the findings is a failure."""
     return any(finding.level is Level.FAIL for finding in findings)

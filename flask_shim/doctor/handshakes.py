@@ -1,4 +1,4 @@
-"""A client's handshake, played: its requests, and what it would make of the answers."""
+"""Send a client's handshake, and judge the responses as the client does."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
 from flask_shim.doctor.shim_checks import refusal_in
 
 AT_ONCE = 8
-"""How many models are asked about at a time; some clients ask about all of them at once."""
+"""Concurrent requests; some clients ask about all models at once."""
 
 _KEY_HEADER = "Authorization"
 
 
 class Answer(NamedTuple):
-    """What came back for one request, and which model it was about, if it was about one."""
+    """The response to one request, and the model it is about, "" if none."""
 
     model: str
     response: ProbeResponse
 
 
 def play_handshake(client: Client, prober: Prober, names: Sequence[str], *, wants_key: bool) -> Iterator[Finding]:
-    """Play the handshake up to where the client would give up; ``names`` are the models listed."""
+    """Send the handshake up to the step at which the client gives up; ``names`` are the listed models."""
     yield from judge_key(client, wants_key=wants_key)
     if wants_key and client.key == "":
         return
@@ -35,20 +35,20 @@ def play_handshake(client: Client, prober: Prober, names: Sequence[str], *, want
         findings = list(judge_step(step, ask_step(step, client.headers, prober, names, wants_key=wants_key)))
         yield from findings
         if has_failed(findings):
-            yield note("stopped", "the client would give up here, so nothing more was asked")
+            yield note("stopped", "the client gives up here, so no further requests were sent")
             return
 
 
 def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
-    """Judge whether the client can send the key that is asked for."""
+    """Judge whether the client can send the required key."""
     if not wants_key:
         return
     if client.key:
-        yield note("client-key", f"the key goes into {client.key}")
+        yield note("client-key", f"set the key here: {client.key}")
     elif client.key is None:
-        yield note("client-key", "whether it can send the key that this server asks for is not known")
+        yield note("client-key", "it is unknown whether it can send the key that this server requires")
     else:
-        text = "it sends no key, and this server asks for one"
+        text = "it cannot send a key, and this server requires one"
         yield fail("client-key", text, "Run a shim without SHIM_API_KEY on loopback for it.")
 
 
@@ -61,8 +61,8 @@ def ask_step(
     wants_key: bool,
     seconds: float | None = ANSWER_SECONDS,
 ) -> list[Answer]:
-    """Send a step's requests; several go out at the same time."""
-    # The key stands in the prober; a client's own placeholder would hide it.
+    """Send the requests of a step, several at a time."""
+    # A placeholder of the client would replace the key of the prober.
     sent = {name: text for name, text in {**headers, **step.headers}.items() if not (wants_key and name == _KEY_HEADER)}
 
     def ask(about: tuple[str, Any]) -> Answer:
@@ -74,7 +74,7 @@ def ask_step(
 
 
 def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
-    """Judge the answers to a step as strictly as the client does."""
+    """Judge the responses to a step as strictly as the client does."""
     if not answers:
         yield note("nothing", f"{step.name}: there is no model to ask about")
         return
@@ -100,14 +100,14 @@ def _broken(step: Step, rule: Rule, answers: Sequence[Answer]) -> Finding | None
 
 
 def _about(models: Sequence[str], finding: Finding) -> Finding:
-    """Say which models a finding is about, if it is about any."""
-    if not models[0]:  # the one step it is about has no model
+    """Append the models that a finding is about."""
+    if not models[0]:  # the step is about no model
         return finding
     more = f" and {len(models) - 1} more" if len(models) > 1 else ""
     return replace(finding, text=f"{finding.text} ({models[0]}{more})")
 
 
 def _milder(step: Step, finding: Finding) -> Finding:
-    """Turn a failure into a warning where the client goes on without the answer."""
+    """Turn a failure into a warning if the client continues without the response."""
     is_harmless = finding.level is Level.FAIL and not step.is_strict
     return replace(finding, level=Level.WARN) if is_harmless else finding

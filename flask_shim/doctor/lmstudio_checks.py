@@ -1,4 +1,4 @@
-"""LM Studio: whether it is there, what it is, and how it is set. Judgements are pure."""
+"""Check LM Studio: whether it answers, its version, and its settings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flask_shim.lmstudio.http.options import ClientOptions
 
 ROOT = "/"
 PATHS = (GREETING, *(generation.value for generation in ApiVersion))
-"""What it is asked for; none of it loads a model."""
+"""Requests that load no model."""
 
 SLOW_SECONDS = 2.0
-"""A list that takes longer makes every client's start slow."""
+"""A slower list delays the start of every client."""
 
 _START = "Start its server (Developer tab, or: lms server start), or set SHIM_LMSTUDIO_BASE to where it answers."
 _REMEDIES = {
@@ -28,17 +28,14 @@ _OLLAMA_ROOT = b"Ollama is running"
 
 
 class Found(NamedTuple):
-    """What LM Studio told of itself."""
+    """The newest API that LM Studio answers, and its models."""
 
     api_version: ApiVersion
     models: tuple[Model, ...]
 
 
 def ask_lmstudio(options: ClientOptions) -> dict[str, ProbeResponse]:
-    """Request all model lists, and the greeting if no list is answered.
-
-    One that is not there at all is asked once.
-    """
+    """Request all model lists, and the root if none is answered; stop if there is no HTTP response."""
     responses: dict[str, ProbeResponse] = {}
     with Prober("", key=options.token or "", verify=options.verify) as prober:
         for path in PATHS:
@@ -51,7 +48,7 @@ def ask_lmstudio(options: ClientOptions) -> dict[str, ProbeResponse]:
 
 
 def found_in(responses: Mapping[str, ProbeResponse]) -> Found | None:
-    """Return the generation and its models, None if no list was among the answers."""
+    """Return the newest list among the responses, if any."""
     for generation in ApiVersion:
         answer = responses.get(generation.value)
         if answer is not None and answer.is_good and is_list(generation, answer.json):
@@ -62,7 +59,7 @@ def found_in(responses: Mapping[str, ProbeResponse]) -> Found | None:
 def judge_lmstudio(
     options: ClientOptions, responses: Mapping[str, ProbeResponse], *, can_load: bool
 ) -> Iterator[Finding]:
-    """Judge the answers; ``can_load`` tells whether the lms tool is here to load models with."""
+    """Judge the responses; ``can_load`` says that the lms tool of this machine can load models."""
     silent = next((answer for answer in responses.values() if not answer.status), None)
     if silent is not None:
         text = f"{options.base_url} does not answer: {silent.fault}"
@@ -76,12 +73,12 @@ def judge_lmstudio(
         yield _stranger(options, responses)
         return
     yield ok("backend", f"{options.base_url} answers")
-    yield ok("token", "the token is accepted" if options.token else "it asks for no token")
+    yield ok("token", "the token is accepted" if options.token else "no token is required")
     yield _generation(found, responses, can_load=can_load)
     yield from _loading_on_demand(found, responses, can_load=can_load)
     slowest = max(answer.seconds for answer in responses.values())
     if slowest > SLOW_SECONDS:
-        yield warn("backend-slow", f"it takes {slowest:.1f} s for a list", "Look at the load of its machine.")
+        yield warn("backend-slow", f"it takes {slowest:.1f} s for a list", "Check the load of its machine.")
     if not found.models:
         yield fail("no-models", "it has no models", "Download one in LM Studio (or: lms get).")
 
@@ -90,7 +87,7 @@ def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse
     text = next(answer.error for answer in responses.values() if answer.status in (401, 403))
     if options.token:
         return fail("token", f"the token is refused: {text}", "Set SHIM_LMSTUDIO_TOKEN to a token LM Studio shows.")
-    what = "it asks for a token, and none is set"
+    what = "it requires a token, and none is set"
     return fail("token", what, "Set SHIM_LMSTUDIO_TOKEN to a token made in LM Studio's server settings.")
 
 
@@ -117,12 +114,12 @@ def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_loa
     lacks = (
         "what a model can do is guessed from its name" if found.api_version is ApiVersion.OPENAI else "less is known"
     )
-    text = f"{told}: models cannot be loaded or unloaded at will, and {lacks}"
+    text = f"{told}: models cannot be loaded or unloaded on request, and {lacks}"
     return warn("generation", text, "Update to LM Studio 0.4 or later.")
 
 
 def _loading_on_demand(found: Found, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
-    """Yield what the difference of two lists says: OpenAI's has models that are not loaded only while JIT is on."""
+    """Compare two lists: OpenAI's has models that are not loaded only while just-in-time loading is on."""
     if found.api_version is ApiVersion.OPENAI:
         return
     cold = {model.key for model in found.models if not model.is_loaded}
@@ -133,7 +130,7 @@ def _loading_on_demand(found: Found, responses: Mapping[str, ProbeResponse], *, 
     if not missing:
         yield ok("jit", "just-in-time loading is on")
     elif found.api_version is ApiVersion.V1 or can_load:
-        yield note("jit", "just-in-time loading is off; the shim loads models itself when they are asked for")
+        yield note("jit", "just-in-time loading is off; the shim loads models itself on the first request")
     else:
         text = (
             f"just-in-time loading is off: {len(missing)} of {len(found.models)} models answer only once loaded by hand"

@@ -1,4 +1,4 @@
-"""This machine: what stands between a client here and a server here. Judgements are pure."""
+"""Check this machine: proxies, the name localhost, the data folder, the port, the clock."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from flask_shim.serving.port_probe import SHIM, how_to_stop, identify_server
 
 LOCALHOST = "localhost"
 WRONG_BY_SECONDS = 60.0
-"""More than clocks that are set by the network ever differ."""
+"""Clocks that are set by the network differ less."""
 
 
 class Surroundings(NamedTuple):
-    """What was seen: the proxies in use, whether they spare this machine, and where ``localhost`` leads."""
+    """The proxies of the system, whether they exclude this machine, and the addresses of ``localhost``."""
 
     proxies: Mapping[str, str]
-    is_spared: bool
+    is_excluded: bool
     localhost: tuple[str, ...]
 
 
 def look_around() -> Surroundings:
-    """Look at what the system tells every program."""
+    """Read the proxies and addresses that every program sees."""
     proxies = {scheme: url for scheme, url in getproxies().items() if scheme in ("http", "all")}
     return Surroundings(proxies, all(bool(proxy_bypass(host)) for host in (LOCALHOST, LOOPBACKS[0])), _addresses())
 
@@ -46,27 +46,27 @@ def judge_surroundings(seen: Surroundings) -> Iterator[Finding]:
     """Judge proxies and the name ``localhost``."""
     if not seen.proxies:
         yield ok("proxy", "no proxy is set")
-    elif seen.is_spared:
-        yield ok("proxy", "a proxy is set, and requests to this machine go past it")
+    elif seen.is_excluded:
+        yield ok("proxy", "a proxy is set, and it excludes this machine")
     else:
         yield warn(
             "proxy",
-            "a proxy is set for requests to this machine, too: many clients would ask it in place of the shim",
+            "the proxy settings include this machine, so many clients send the shim's requests to the proxy",
             f"Set NO_PROXY={LOCALHOST},{','.join(LOOPBACKS)} for the clients.",
         )
     if not seen.localhost:
-        yield warn("localhost", "the name localhost leads nowhere", "Use 127.0.0.1 in the clients' settings.")
+        yield warn("localhost", "the name localhost has no address", "Use 127.0.0.1 in the clients' settings.")
 
 
 def judge_data(folder: Path, reason: str | None) -> Iterator[Finding]:
-    """Judge whether names can be kept in a folder; ``reason`` says why not."""
+    """Judge whether aliases can be saved in a folder; ``reason`` says why not."""
     if reason is not None:
-        text = f"names made with copy and create cannot be kept in {folder}: {reason}"
+        text = f"names made with copy and create cannot be saved in {folder}: {reason}"
         yield warn("data", text, "Set SHIM_DATA_DIR to a folder that the shim's user may write to.")
 
 
 def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:
-    """Return who answers at each loopback address, and at the others the shim is to listen on."""
+    """Return the program that answers at each loopback address, and at the other addresses of the settings."""
     reached = (REACHED_AS.get(host, host) for host in hosts if host not in (EVERYWHERE, LOCALHOST))
     return {host: identify_server(host, port) for host in dict.fromkeys((*LOOPBACKS, *reached))}
 
@@ -81,7 +81,7 @@ def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[s
         yield ok("port", f"the shim answers on port {port} at {' and '.join(ours)}")
         yield from _localhost(ours, found, localhost)
     elif not any(found.values()):
-        text = f"nothing answers on port {port}: a shim was started for this look only"
+        text = f"nothing answers on port {port}: a shim was started for these checks only"
         yield note("port", text, "To start it: flask-shim")
 
 
@@ -94,7 +94,7 @@ def _stranger(port: int, host: str, who: str, *, is_beside: bool) -> Finding:
 
 def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:
     if not set(ours) & set(LOOPBACKS):
-        text = "localhost does not lead to it: programs on this machine do not find it by themselves"
+        text = "it does not answer at localhost, where programs on this machine look for it"
         yield warn("localhost", text, f"Set SHIM_HOST=localhost,{','.join(ours)}.")
     elif localhost and localhost[0] in found and found[localhost[0]] is None:
         text = f"localhost is {localhost[0]} first, where no program answers: on Windows each connection loses 2 s"
@@ -102,7 +102,7 @@ def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: 
 
 
 def judge_clock(who: str, response: ProbeResponse, now: float) -> Iterator[Finding]:
-    """Compare the Date of an answer with ``now``, in seconds since 1970; what tells none is not judged."""
+    """Compare the Date of a response, if it has one, with ``now`` in seconds since 1970."""
     try:
         there = parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, ValueError):
@@ -111,4 +111,4 @@ def judge_clock(who: str, response: ProbeResponse, now: float) -> Iterator[Findi
     if abs(wrong) > WRONG_BY_SECONDS:
         direction = "ahead of" if wrong > 0 else "behind"
         text = f"the clock of {who} is {abs(wrong):.0f} s {direction} this one"
-        yield warn("clock", text, "Set both clocks by the network: times in lists are wrong by that.")
+        yield warn("clock", text, "Synchronize both clocks: times in lists are wrong by this much.")

@@ -1,4 +1,4 @@
-"""The models as clients see them: what they can do, and how much they can hold."""
+"""Check the models as clients see them: capabilities and context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 
 AGENT_TOKENS = 32_768
-"""An agent's instructions and the descriptions of its tools alone take most of that."""
+"""The instructions and tools of an agent alone take half of it."""
 
 MOST_NAMES = 5
 
@@ -26,7 +26,7 @@ class Seen:
 
     @property
     def can_chat(self) -> bool:
-        """Whether it is a model to talk to."""
+        """Whether it answers chats."""
         return "completion" in self.capabilities
 
 
@@ -48,25 +48,22 @@ def to_seen(tags: Any, ps: Any, v0: Any = None) -> list[Seen]:
 
 
 def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
-    """Judge the models whatever client they are for."""
+    """Judge the models independently of the client."""
     chatting = [model for model in models if model.can_chat]
     if not chatting:
-        yield fail("no-chat-model", "there is no model to chat with", "Download one in LM Studio (or: lms get).")
+        yield fail("no-chat-model", "no model can chat", "Download one in LM Studio (or: lms get).")
         return
     rest = len(models) - len(chatting)
     yield ok("models", f"{_number(len(chatting), 'model')} to chat with, {rest} for embeddings")
     loaded = [model for model in chatting if model.is_loaded]
     if not loaded:
-        yield note("loaded", "none is loaded: the first request waits until one is")
+        yield note("loaded", "no model is loaded: the first request waits until one is")
     for model in loaded:
         yield note("loaded", f"{model.name} is loaded with a context of {model.context or 'unknown'} tokens")
 
 
 def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
-    """Judge whether the models are enough for a client that wants that much context, and tools.
-
-    A client that ``asks`` requests a context itself, and the model is reloaded with it.
-    """
+    """Judge whether the models suit a client with these needs; one that ``asks`` sends ``num_ctx`` itself."""
     chatting = [model for model in models if model.can_chat]
     if tools and chatting:
         yield _tools(chatting)
@@ -105,21 +102,19 @@ class Choice(NamedTuple):
 
 
 def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int, tools: bool) -> Choice:
-    """Choose a model: a loaded one is preferred; with less than ``least`` tokens of context it would be reloaded.
+    """Choose a loaded model; one with less than ``least`` tokens of context would be reloaded.
 
-    ``wants_chat`` True takes one that is not loaded, too, and False none at all.
+    ``wants_chat`` True also accepts a model that is not loaded, False no model.
     """
     if wants_chat is False:
-        return Choice(None, "no chat was tried, as you wished")
-    able = sorted(filter(_chats, models), key=lambda model: tools and "tools" not in model.capabilities)
+        return Choice(None, "no chat was tried (--no-chat)")
+    able = sorted(
+        (model for model in models if model.can_chat), key=lambda model: tools and "tools" not in model.capabilities
+    )
     ready = [model for model in able if model.is_loaded and model.context >= least]
     if ready or (able and wants_chat):
         return Choice((ready or able)[0])
-    return Choice(None, "no chat was tried, for no model is loaded; --chat loads one")
-
-
-def _chats(model: Seen) -> bool:
-    return model.can_chat
+    return Choice(None, "no chat was tried, as no model is loaded; --chat loads one")
 
 
 def _tools(chatting: Sequence[Seen]) -> Finding:
@@ -130,7 +125,7 @@ def _tools(chatting: Sequence[Seen]) -> Finding:
         return fail("tools", "no model can call tools, which this client needs", get)
     if rest:
         return note("tools", f"{_names(rest)} cannot call tools; {_names(able)} can")
-    return ok("tools", "all can call tools")
+    return ok("tools", "all models can call tools")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""One request as some client sends it, and all that came back."""
+"""Send one request as a client does, and record the response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_shim.lmstudio.http.error_parsing import error_text
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-"""The shortest patience that a client has for a list."""
+"""The shortest timeout of a client for a list."""
 
 MOST_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 65_536
@@ -32,9 +32,9 @@ _REFUSED, _UNKNOWN_NAME, _UNTRUSTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResponse:
-    """What came back; ``status`` 0 means no HTTP answer, and ``fault`` says why, as it does when an answer was cut.
+    """The response. With ``status`` 0 there was none; ``fault`` says why, also for an incomplete body.
 
-    Header names are lower case. ``arrivals`` are seconds since the request was sent, one for each piece of the body.
+    Header names are lower case. ``arrivals`` has the seconds from the request to each piece of the body.
     """
 
     status: int = 0
@@ -46,27 +46,27 @@ class ProbeResponse:
 
     @property
     def json(self) -> Any:
-        """The body's JSON value, None if it is none."""
+        """The JSON value of the body, None if it is not JSON."""
         with suppress(orjson.JSONDecodeError):  # not JSON
             return orjson.loads(self.body)
         return None
 
     @property
     def is_good(self) -> bool:
-        """Whether the answer is a whole one with a status of success."""
+        """Whether the response is complete and successful."""
         return 200 <= self.status < 300 and not self.fault
 
     @property
     def error(self) -> str:
-        """The error text, out of whatever envelope."""
+        """The error text of any protocol."""
         return error_text(self.body)
 
 
 class Prober:
-    """Asks one server; a context manager. Nothing of the environment changes what is sent."""
+    """Sends requests to one server, independently of the environment; a context manager."""
 
     def __init__(self, url: str, *, key: str = "", verify: bool | str = True) -> None:
-        """Send ``key`` with every request, unless it has an Authorization of its own."""
+        """Send ``key`` with every request that has no Authorization header."""
         self.url = url
         self._session = requests.Session()
         self._session.trust_env = False
@@ -77,11 +77,10 @@ class Prober:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
     def __enter__(self) -> Prober:
-        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._session.close()
 
     def ask(
@@ -93,9 +92,9 @@ class Prober:
         body: Any = None,
         seconds: float | None = ANSWER_SECONDS,
     ) -> ProbeResponse:
-        """Send one request; ``seconds`` is the longest silence, None for no limit.
+        """Send one request; ``seconds`` limits the time between two pieces of the response.
 
-        ``body`` is sent as JSON, under whatever type ``headers`` say: some clients say none.
+        ``body`` is sent as JSON; only ``headers`` set its type, as some clients send none.
         """
         data = None if body is None else json.dumps(body).encode()
         started = time.monotonic()
@@ -140,7 +139,7 @@ def _read(response: requests.Response, started: float, seconds: float | None) ->
 
 
 def _fault(exc: BaseException, seconds: float | None) -> str:
-    """Say in a few words what went wrong."""
+    """Return the reason in a few words."""
     if isinstance(exc, requests.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:g} s"
     if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
@@ -156,7 +155,7 @@ def _fault(exc: BaseException, seconds: float | None) -> str:
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and those it was made from; urllib3 keeps one as ``reason``, requests one in ``args``."""
+    """Yield the exception and its causes; urllib3 keeps one in ``reason``, requests one in ``args``."""
     seen: list[BaseException] = []
     waiting: list[object] = [exc]
     while waiting:

@@ -1,4 +1,4 @@
-"""Findings as a person reads them, and as a program does."""
+"""Format findings as text and as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ARROW = "> "
 
 
 def to_lines(section: Section, width: int) -> Iterator[str]:
-    """Return one section for a terminal that is ``width`` characters wide."""
+    """Yield the lines of one section for a terminal of ``width`` columns."""
     yield click.style(section.title, bold=True)
     for finding in section.findings:
         yield from _lines(finding, width)
@@ -40,7 +40,7 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int, first: str, other: str) -> list[str]:
-    # An address or a command is copied: it must not be cut.
+    # Addresses and commands are copied, so they must stay whole.
     wrapper = textwrap.TextWrapper(
         width, initial_indent=first, subsequent_indent=other, break_long_words=False, break_on_hyphens=False
     )
@@ -61,7 +61,7 @@ def _number(number: int, what: str) -> str:
 
 
 def to_json(sections: Iterable[Section]) -> dict[str, Any]:
-    """Return all findings, and how many of each level there are."""
+    """Return all findings, and their number by level."""
     sections = list(sections)
     return {
         "counts": {level.value: count(sections, level) for level in Level},

@@ -1,4 +1,4 @@
-"""The shim: whether it answers, whom it lets in, and whether it is ready."""
+"""Check the shim: whether it answers, accepts the key, and is ready."""
 
 from __future__ import annotations
 
@@ -11,71 +11,73 @@ from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 from flask_shim.doctor.probe import ProbeResponse
 
 SLOW_SECONDS = 1.0
-"""It answers for its version without asking anybody."""
+"""The version needs no request to LM Studio."""
 
 _LIMIT = re.compile(r"(?m)^shim_generations_limit(?:\{[^}]*\})? (\S+)$")
 
 
 def judge_entrance(url: str, version: ProbeResponse, *, wants_key: bool) -> Iterator[Finding]:
-    """Judge the answer to GET /api/version; ``wants_key`` if the shim wants one, which it was asked with then."""
+    """Judge the response to GET /api/version, which was requested with the key if ``wants_key``."""
     refusal = refusal_in("GET /api/version", version)
     if refusal is not None:
         yield refusal
         return
     told = version.json.get("version") if isinstance(version.json, dict) else None
     if not isinstance(told, str):
-        remedy = "Look at what stands in front of the shim, and at the address."
-        yield fail("shim", f"what answers at {url} tells no version: it is neither the shim nor Ollama", remedy)
+        remedy = "Check the address, and the proxy in front of the shim."
+        yield fail("shim", f"what answers at {url} has no version: it is neither the shim nor Ollama", remedy)
         return
-    yield ok("shim", f"{url} answers as Ollama {told}{', and takes the key' if wants_key else ''}")
+    yield ok("shim", f"{url} answers as Ollama {told}{', and accepts the key' if wants_key else ''}")
     if version.seconds > SLOW_SECONDS:
-        text = f"it takes {version.seconds:.1f} s to answer for its version"
-        yield warn("shim-slow", text, "Use 127.0.0.1 in place of localhost, and look at what stands in front.")
+        text = f"GET /api/version took {version.seconds:.1f} s"
+        yield warn("shim-slow", text, "Use 127.0.0.1 instead of localhost, and check the proxy in front of the shim.")
 
 
 def refusal_in(name: str, response: ProbeResponse) -> Finding | None:
-    """Return why a request did not get through to the shim or was turned away by it, None if it got an answer."""
+    """Return why a request did not reach the shim or was refused by it, None if it was answered."""
     if response.fault:
-        remedy = "Look whether the shim runs there, and at what stands in front of it."
+        remedy = "Check that the shim runs there, and the proxy in front of it."
         return fail("unreachable", f"{name}: {response.fault}", remedy)
     if response.status == 401:
-        return fail("key", f"{name}: a key is asked for", "Set SHIM_API_KEY to one of its keys, for the doctor, too.")
+        return fail("key", f"{name}: a key is required", "Set SHIM_API_KEY to one of its keys for the doctor, too.")
     if response.status == 403:
         return fail("refused", f"{name}: {response.error or 'refused'}", _remedy_for(response.error))
     if 300 <= response.status < 400:
         where = response.headers.get("location", "elsewhere")
-        return fail("redirect", f"{name}: sent on to {where}", "Use that address: not every client follows.")
+        return fail(
+            "redirect", f"{name}: redirected to {where}", "Use that address: not every client follows a redirect."
+        )
     if response.status == 503:
         why, _, rest = response.error.partition(". ")
-        return fail("unavailable", f"{name}: {why}", rest or "Try again, and look into the log of the shim.")
+        return fail("unavailable", f"{name}: {why}", rest or "Try again; the shim's log has the reason.")
     if response.status >= 400:
         text = f"{name}: status {response.status} {response.error}".rstrip()
-        return fail("status", text, "Look into the log of the shim, and at what stands in front of it.")
+        return fail("status", text, "Read the shim's log, and check the proxy in front of it.")
     return None
 
 
 def _remedy_for(text: str) -> str:
     if text.startswith("host not allowed"):
-        return "Add the name to SHIM_ALLOWED_HOSTS, or have the proxy in front keep the Host header."
+        return "Add the name to SHIM_ALLOWED_HOSTS, or let the proxy in front keep the Host header."
     if text.startswith("origin not allowed"):
         return "Add the origin to SHIM_ALLOWED_ORIGINS."
-    return "Look at what stands in front of the shim."
+    return "Check the proxy in front of the shim."
 
 
 def judge_ready(ready: ProbeResponse) -> Iterator[Finding]:
-    """Judge the answer to GET /ready; what has no such route is not judged."""
+    """Judge the response to GET /ready, which only the shim has."""
     state = ready.json if isinstance(ready.json, dict) else {}
     if state.get("status") == "ok":
         yield ok("ready", f"it reaches LM Studio, with {state.get('models')} models")
     elif state.get("status") == "draining":
-        yield warn("ready", "it is about to stop, and takes no more work", "Start it again.")
+        yield warn("ready", "it is stopping and accepts no more work", "Start it again.")
     elif state.get("status") == "unavailable":
         why, _, rest = str(state.get("error", "")).partition(". ")
         yield fail("ready", f"it does not reach LM Studio: {why}", rest or "Start LM Studio's server.")
 
 
 def judge_threads(metrics: ProbeResponse, config: Config) -> Iterator[Finding]:
-    """Judge by its metrics how many generations it runs at once, against what the settings say."""
+    """Compare the limit of concurrent generations in its metrics with the settings."""
     told = _LIMIT.search(metrics.body.decode("utf-8", "replace")) if metrics.is_good else None
     if told is None:
         return
@@ -86,6 +88,6 @@ def judge_threads(metrics: ProbeResponse, config: Config) -> Iterator[Finding]:
 
 
 def judge_openness(config: Config) -> Iterator[Finding]:
-    """Say who can reach it."""
+    """Note that other machines need no key."""
     if config.allow_open and not config.api_keys:
-        yield note("open", "every machine that reaches it may use it: no key is asked for")
+        yield note("open", "every machine that reaches it may use it: no key is required")

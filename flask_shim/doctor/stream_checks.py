@@ -1,4 +1,4 @@
-"""What clients insist on in the stream of a chat, and whether it comes as it is made."""
+"""Rules for streamed chats, and whether tokens arrive as they are generated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from flask_shim.doctor.probe import ProbeResponse
 _NS = 1_000_000_000
 
 SHORTEST_SECONDS = 0.3
-"""What is made faster than that may well arrive at once."""
+"""A faster answer may arrive in one piece."""
 
 HELD_BACK_PART = 0.5
-"""A stream that takes less than this part of the time it was made in has been collected on the way."""
+"""A stream that arrives in less than this part of its generation time was buffered on the way."""
 
 _COUNTS = ("total_duration", "prompt_eval_count", "eval_count", "eval_duration")
 
@@ -73,7 +73,7 @@ def _missing(response: ProbeResponse, *kinds: str) -> str:
 
 
 def judge_pace(response: ProbeResponse) -> Iterator[Finding]:
-    """Judge whether the lines of /api/chat came while they were made, by what the last one tells of that time."""
+    """Compare the arrival of the lines of /api/chat with the generation time in the last one."""
     last = _object(response.body.rstrip(b"\n").rpartition(b"\n")[2]) or {}
     tokens, seconds = last.get("eval_count"), last.get("eval_duration")
     if not isinstance(tokens, int) or not isinstance(seconds, int) or not response.arrivals:
@@ -83,19 +83,19 @@ def judge_pace(response: ProbeResponse) -> Iterator[Finding]:
 
 def _pace(arrivals: Sequence[float], tokens: int, made_in: float) -> Iterator[Finding]:
     began, took = arrivals[0], arrivals[-1] - arrivals[0]
-    told = f"{tokens} tokens made in {made_in:.2f} s"
+    told = f"{tokens} tokens generated in {made_in:.2f} s"
     if made_in < SHORTEST_SECONDS:
-        yield note("pace", f"{told}: too fast to tell whether something holds the stream back")
+        yield note("pace", f"{told}: too fast to tell whether a program on the way buffers the stream")
     elif took < made_in * HELD_BACK_PART:
         yield warn(
             "pace",
-            f"{told} arrived within {took:.2f} s: something on the way collects them and sends all at once",
+            f"{told} arrived within {took:.2f} s: a program on the way buffers them",
             "Switch off buffering and compression in the proxy in front (nginx: proxy_buffering off; "
-            'IIS: responseBufferLimit="0"), or in the antivirus program that looks at web traffic.',
+            'IIS: responseBufferLimit="0"), or in the antivirus program that scans web traffic.',
         )
     else:
         yield ok(
-            "pace", f"the stream began after {began:.2f} s, {tokens / made_in:.0f} tokens per second, as they were made"
+            "pace", f"the stream began after {began:.2f} s, {tokens / made_in:.0f} tokens per second, without buffering"
         )
 
 

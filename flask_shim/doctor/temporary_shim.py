@@ -1,4 +1,4 @@
-"""A shim for the doctor alone: as the settings say, but on a port of its own, and gone when the doctor is."""
+"""Run a shim with the user's settings, on a free port, while the checks run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_SECONDS = 5.0
 
 @contextmanager
 def run_temporary_shim(config: Config) -> Iterator[str]:
-    """Run the shim in this process; yield its address."""
+    """Run it in this process; yield its address."""
     config = replace(config, hosts=LOOPBACKS, port=0, workers=1)
     listeners = open_listeners(config)
     url = urls_of(listeners)[0]

@@ -83,7 +83,7 @@ def test_rule_takes_what_clients_take(response, rule, body):
         (
             answer_rules.has_context,
             {"model_info": INFO | {"llama.context_length": None}},
-            "the length of its context is not",
+            "its context length is missing",
         ),
         (answer_rules.is_json, b"<html>", "the body is not JSON"),
     ],
@@ -102,8 +102,8 @@ def test_json_has_to_say_that_it_is():
     [
         ("*", ""),
         ("app://a", ""),
-        ("", "pages of app://a are not let in"),
-        ("app://b", "pages of app://a are not let in"),
+        ("", "pages of app://a are not allowed"),
+        ("app://b", "pages of app://a are not allowed"),
     ],
 )
 def test_page_is_let_in_by_name_or_with_all(response, allowed, fault):

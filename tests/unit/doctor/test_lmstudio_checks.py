@@ -60,7 +60,7 @@ def test_shim_in_place_of_lm_studio_is_recognised(judged):
 
 @pytest.mark.parametrize(
     ("token", "words"),
-    [("", "it asks for a token, and none is set"), ("sk-lm-x", "the token is refused: An LM Studio")],
+    [("", "it requires a token, and none is set"), ("sk-lm-x", "the token is refused: An LM Studio")],
 )
 def test_token_is_judged(response, token, words):
     answers = dict.fromkeys((GREETING, V1, V0, OPENAI), response(NO_TOKEN, 401))

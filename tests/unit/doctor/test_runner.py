@@ -106,7 +106,7 @@ def test_key_of_the_settings_is_used(socket_server, examine, served_shim):
     assert examine(backend, "--url", url)["key"]["level"] == "fail"
     found = examine(backend, "--url", url, SHIM_API_KEY="a-long-enough-key")
     assert found.failed == []
-    assert found["shim"]["text"].endswith("takes the key")
+    assert found["shim"]["text"].endswith("accepts the key")
 
 
 @pytest.mark.parametrize(("keys", "token"), [({}, "ollama"), ({"SHIM_API_KEY": "a-long-enough-key"}, "YOUR-KEY")])
@@ -196,7 +196,7 @@ def test_client_without_a_key_is_told_that_one_is_asked_for(socket_server, exami
         SHIM_API_KEY="a-long-enough-key",
     )
     assert found.failed == ["client-key"]
-    assert [one["text"] for one in found.found if one["code"] == "client-key"][1] == "the key goes into OLLAMA_API_KEY"
+    assert [one["text"] for one in found.found if one["code"] == "client-key"][1] == "set the key here: OLLAMA_API_KEY"
 
 
 def test_page_that_is_not_let_in_is_told_what_to_set(socket_server, examine):
