@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 from click.testing import CliRunner
@@ -49,3 +51,20 @@ def test_the_changelog_has_the_current_version():
 def test_what_a_page_quotes_in_grey_is_closed():
     for page in PAGES:
         assert text_of(page).count("\n```") % 2 == 0, page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_powershell_on_a_page_is_valid(name):
+    grammar = pytest.importorskip("tree_sitter_powershell")
+    tree_sitter = pytest.importorskip("tree_sitter")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    shown = [block.text for block in blocks(text_of(ROOT / name)) if block.kind == "powershell"]
+    assert [text for text in shown if parser.parse(text.encode()).root_node.has_error] == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize("name", NAMES)
+def test_bash_on_a_page_is_valid(name):
+    shown = "".join(block.text for block in blocks(text_of(ROOT / name)) if block.kind == "bash")
+    checked = subprocess.run(["bash", "-n"], input=shown, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
