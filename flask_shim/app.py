@@ -15,8 +15,8 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     """Build the WSGI application; without ``config`` the settings are read from the environment.
 
     Raises ConfigError with every mistake in the settings. Sends nothing and sets up no log; servers start with
-    :mod:`flask_shim.wsgi`. To end the threads and connections of an application before the process ends, call
-    ``flask_shim.services.services_of(app).close()``.
+    :mod:`flask_shim.wsgi`. ``flask_shim.services.services_of(app).close()`` ends its threads and its connections to
+    LM Studio before the process ends.
     """
     config = Config.from_env() if config is None else config
     app = Flask("flask_shim", static_folder=None)

@@ -21,7 +21,7 @@ SPARE_THREADS = 8
 
 
 class ConfigError(Exception):
-    """The settings can't be used; ``problems`` has one line per mistake, with the variable and without secrets."""
+    """The settings are invalid; ``problems`` has one line for each mistake, with the variable and without secrets."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         """Keep the lines; ``str()`` joins them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
-from itertools import chain
 from urllib.parse import SplitResult, urlsplit
 
 from flask_shim.config.parsers import comma_separated, json_texts
@@ -46,13 +45,13 @@ def bracketed(host: str) -> str:
 
 def bind_hosts(text: str) -> tuple[str, ...]:
     """Parse addresses to listen on: ``localhost`` is both loopbacks, ``*`` is every address."""
-    return tuple(dict.fromkeys(chain.from_iterable(_to_bind(entry.lower()) for entry in comma_separated(text))))
-
-
-def _to_bind(entry: str) -> tuple[str, ...]:
-    if entry == "localhost":
-        return LOOPBACKS
-    return (EVERYWHERE if entry == EVERYWHERE else _to_host(entry),)
+    hosts: dict[str, None] = {}  # ordered and without repetitions
+    for entry in comma_separated(text.lower()):
+        if entry == "localhost":
+            hosts |= dict.fromkeys(LOOPBACKS)
+        else:
+            hosts[EVERYWHERE if entry == EVERYWHERE else _to_host(entry)] = None
+    return tuple(hosts)
 
 
 def _to_host(entry: str) -> str:

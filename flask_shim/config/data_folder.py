@@ -1,4 +1,4 @@
-"""Check at start that the shim can write its data, rather than at the first name that a client makes."""
+"""Check at start that the data folder is writable, not when a client creates the first alias."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 
 
 def why_unwritable(folder: Path) -> str | None:
-    """Return why nothing could be kept in a folder, None if it could; a missing folder is not created."""
+    """Return why a folder is not writable, None if it is; a missing folder is not created."""
     try:
         parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        # Only an attempt shows what may be written, on Windows most of all. tempfile treats PermissionError there as a
-        # name collision and retries forever.
+        # Only an attempt shows whether Windows allows it. tempfile treats PermissionError there as a name collision and
+        # retries forever.
         probe = parent / f".flask-shim-{secrets.token_hex(8)}"
         probe.mkdir()
         probe.rmdir()
@@ -28,24 +28,19 @@ def why_unwritable(folder: Path) -> str | None:
 def check(config: Config) -> None:
     """Create the folder that SHIM_DATA_DIR names; raise ConfigError if it can't be written.
 
-    For the default folder this is a warning: a service without a home folder needs it only when a client makes a name.
+    For the default folder this is a warning: a service without a home folder needs it only for aliases.
     """
     if config.read_only:
         return
     is_default = config.data_dir == Config().data_dir
     reason = why_unwritable(config.data_dir)
     if reason is None and not is_default:
-        reason = _why_not_created(config.data_dir)
+        try:
+            config.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
     if reason is None:
         return
     if not is_default:
         raise ConfigError((f"SHIM_DATA_DIR={str(config.data_dir)!r}: Can't be written to: {reason}.",))
     log.warning("names made with copy and create cannot be kept in %s: %s; see SHIM_DATA_DIR", config.data_dir, reason)
-
-
-def _why_not_created(folder: Path) -> str | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        return exc.strerror or str(exc)
-    return None

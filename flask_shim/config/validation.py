@@ -35,9 +35,15 @@ def derive(values: Values, defaults: Config) -> None:
         found.setdefault("idle_timeout", found["http_timeout"])
     if "default_regular_model" in found:
         found.setdefault("ensure_model", found["default_regular_model"])
+    # Ollama's 0 unloads at once; the shim's 0 leaves it to LM Studio, whose TTLs begin at one second.
+    if values.name_of("default_ttl", "") == "OLLAMA_KEEP_ALIVE" and found.get("default_ttl") == 0:
+        found["default_ttl"] = 1.0
+        values.notes.append("OLLAMA_KEEP_ALIVE=0 becomes one idle second, LM Studio's minimum")
+    if addresses.IS_WINDOWS and found.get("connection_limit", defaults.connection_limit) > WINDOWS_CONNECTIONS:
+        if "connection_limit" in found:
+            values.notes.append(f"SHIM_CONNECTION_LIMIT lowered to {WINDOWS_CONNECTIONS}, the most Windows can watch")
+        found["connection_limit"] = WINDOWS_CONNECTIONS
     _add_origins(values, defaults.allowed_origins)
-    _adapt_keep_alive(values)
-    _limit_connections(values, defaults.connection_limit)
     _limit_streams(values, defaults.max_streams)
 
 
@@ -48,21 +54,6 @@ def _add_origins(values: Values, default: tuple[str, ...]) -> None:
         values.found["allowed_origins"] = tuple(dict.fromkeys(both))
         name = values.name_of("allowed_origins", "SHIM_ALLOWED_ORIGINS")
         values.notes.append(f"OLLAMA_ORIGINS adds {','.join(extra)} to {name}")
-
-
-def _adapt_keep_alive(values: Values) -> None:
-    # Ollama's 0 unloads at once; the shim's 0 leaves it to LM Studio, whose TTLs begin at one second.
-    is_ollamas = values.name_of("default_ttl", "") == "OLLAMA_KEEP_ALIVE"
-    if is_ollamas and values.found.get("default_ttl") == 0:
-        values.found["default_ttl"] = 1.0
-        values.notes.append("OLLAMA_KEEP_ALIVE=0 becomes one idle second, LM Studio's minimum")
-
-
-def _limit_connections(values: Values, default: int) -> None:
-    if addresses.IS_WINDOWS and values.found.get("connection_limit", default) > WINDOWS_CONNECTIONS:
-        if "connection_limit" in values.found:
-            values.notes.append(f"SHIM_CONNECTION_LIMIT lowered to {WINDOWS_CONNECTIONS}, the most Windows can watch")
-        values.found["connection_limit"] = WINDOWS_CONNECTIONS
 
 
 def _limit_streams(values: Values, default: int) -> None:

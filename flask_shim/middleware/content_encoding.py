@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 
 import brotli
 from flask import Flask, request
@@ -123,12 +124,7 @@ def _decode_deflate(pieces: Pieces) -> Pieces:
     """Decode zlib's format, or the bare deflate stream that some clients send (RFC 9110 section 8.4.1.2)."""
     first = next(pieces, b"")
     is_zlib = bool(first) and first[0] & 0x0F == zlib.DEFLATED
-    return _inflate(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, _chained(first, pieces))
-
-
-def _chained(first: bytes, rest: Pieces) -> Pieces:
-    yield first
-    yield from rest
+    return _inflate(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, chain((first,), pieces))
 
 
 def _decode_zstd(pieces: Pieces) -> Pieces:

@@ -29,18 +29,17 @@ def init_app(app: Flask) -> None:
     recorder = app.extensions[_KEY] = Recorder(app.wsgi_app)
     recorder.observers.append(log_request)
     app.wsgi_app = recorder  # type: ignore[method-assign]  # Flask's documented way to wrap an app
-    app.before_request(_note_route)
+
+    @app.before_request
+    def note_route() -> None:
+        if request.url_rule is not None:
+            current().route = request.url_rule.rule
 
 
 def recorder_of(app: Flask) -> Recorder:
     """Return the recorder of an application."""
     recorder: Recorder = app.extensions[_KEY]
     return recorder
-
-
-def _note_route() -> None:
-    if request.url_rule is not None:
-        current().route = request.url_rule.rule
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""The log: one line of printable ASCII for every record of any logger, without keys."""
+"""Set up the log: one line of printable ASCII for each record of any logger, without keys."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from flask_shim.observability.request_context import current_id
 
 log = logging.getLogger(__name__)
 
-# An application that uses the package decides whether anything is written.
+# An application that uses the package as a library sets up its own log.
 logging.getLogger("flask_shim").addHandler(logging.NullHandler())
 
 QUIET = ("urllib3", "werkzeug", "waitress.queue")
-"""Loggers whose news are none: each connection, each request, each request that waits for a thread."""
+"""Loggers that report each connection, each request, and each request that waits for a thread."""
 
 LONGEST_LINE = 32_768
-"""Longer than any traceback; waitress quotes what clients send, and they may send more."""
+"""Longer than a traceback; waitress quotes what clients send, which may be longer."""
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {9: "\\t", 10: "\\n", 13: "\\r"}
 _CREDENTIAL = re.compile(r"""(\bbearer\s+|\bx-api-key['"]?\s*[:=,]\s*['"]?)[^\s'"]+""", re.IGNORECASE)
@@ -42,7 +42,9 @@ def configure(config: Config) -> bool:
     root = logging.getLogger()
     if root.handlers:
         return False
-    for target in (*_console(), *_file(config)):
+    # A Windows service and pythonw have no standard error.
+    console = [] if sys.stderr is None else [logging.StreamHandler(sys.stderr)]
+    for target in (*console, *_file(config)):
         handler = QueuedHandler(target)
         handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
         root.addHandler(handler)
@@ -52,31 +54,26 @@ def configure(config: Config) -> bool:
     logging.captureWarnings(True)
     threading.excepthook = _thread_died
     if config.debug:
-        log.warning("SHIM_DEBUG is on: the log is detailed, with LM Studio's own words, which may quote prompts")
+        log.warning("SHIM_DEBUG is on: the log has LM Studio's error texts, which may quote prompts")
     for note in config.notes:
         log.info("%s", note)
     return True
 
 
 def flush() -> bool:
-    """Wait until the log so far is written, as far as that goes in time; tell whether it is."""
+    """Wait for a limited time until the log so far is written; return whether it is."""
     ours = (handler for handler in logging.getLogger().handlers if isinstance(handler, QueuedHandler))
-    return not [handler for handler in ours if not handler.is_written()]  # every one, not only up to the first
+    return not [handler for handler in ours if not handler.is_written()]  # waits for each of them
 
 
 def finish() -> None:
-    """Write what is left of the log, as the last thing that a process does.
+    """Write the rest of the log, as the last step of a process.
 
-    If the target accepts nothing, such as a console with marked text or an unread pipe, the process ends at once:
-    the interpreter's own end would wait for that place, too.
+    If a target is stuck, such as a console with marked text or an unread pipe, the process ends at once, because the
+    interpreter's shutdown would wait for it, too.
     """
     if not flush():
         os._exit(0)
-
-
-def _console() -> list[logging.Handler]:
-    # A Windows service and pythonw have no standard error.
-    return [] if sys.stderr is None else [logging.StreamHandler(sys.stderr)]
 
 
 def _file(config: Config) -> list[logging.Handler]:
@@ -98,24 +95,24 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
 
 
 class RotatingFile(RotatingFileHandler):
-    """A rotating file that keeps its size without backups too, and loses no line where it can't be renamed."""
+    """A rotating file that keeps its size also without backups, and loses no line when it can't be renamed."""
 
     def doRollover(self) -> None:  # noqa: N802  the library's name
-        """Begin a new file; go on with the old one while another program holds it open: Windows won't rename it."""
+        """Begin a new file; keep the old one while another program has it open, as Windows can't rename it then."""
         if self.stream and not self.backupCount:
             self.stream.truncate(0)
             return
         if self.stream:
             self.stream.close()
             self.stream = None
-        # Out of the way first, so that the backups move up only when there is one more of them.
-        with suppress(OSError):  # the old file is written on, and its size tried again with the next line
+        # The full file is moved first, so that the backups move up only if that succeeds.
+        with suppress(OSError):  # keep the old file, and try again with the next line
             Path(self.baseFilename).replace(self._full)
             super().doRollover()
         if self.stream is None:
             self.stream = self._open()
 
-    def rotate(self, source: str, dest: str) -> None:  # noqa: ARG002  what was ``source`` has been moved already
+    def rotate(self, source: str, dest: str) -> None:  # noqa: ARG002  ``source`` has been moved
         """Make the full file the first backup."""
         self._full.replace(dest)
 
@@ -128,13 +125,13 @@ class OneLine(logging.Formatter):
     """``time LEVEL logger id=… message``, with everything that is not printable ASCII escaped."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        """``keys`` never appear, wherever they come from."""
+        """Redact ``keys`` wherever they appear."""
         super().__init__()
         known = "|".join(re.escape(key) for key in sorted(set(keys), key=len, reverse=True) if key)
         self._known = re.compile(rf"(?<!\w)(?:{known})(?!\w)") if known else None
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without an end."""
+        """Return the line without a line end."""
         text = record.getMessage()
         if record.exc_info:
             text = f"{text} trace={self.formatException(record.exc_info)}"
@@ -142,22 +139,21 @@ class OneLine(logging.Formatter):
             text = f"{text} stack={record.stack_info}"
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         head = f"{seconds}.{int(record.msecs):03d}Z {record.levelname} {record.name} id={current_id()} "
-        return escaped(head + self._redacted(text)[:LONGEST_LINE])  # in this order: half a key is still too much
-
-    def _redacted(self, text: str) -> str:
+        # Redacted before it is cut, so that no half of a key remains.
         text = _CREDENTIAL.sub(rf"\g<1>{_REDACTED}", text)
-        return self._known.sub(_REDACTED, text) if self._known else text
+        text = self._known.sub(_REDACTED, text) if self._known else text
+        return escaped(head + text[:LONGEST_LINE])
 
 
 def escaped(text: str) -> str:
-    """Return ``text`` with escapes for whatever could begin a line, steer a terminal or turn its direction around."""
+    """Escape what is not printable ASCII: line ends, terminal sequences, marks that change the direction of text."""
     if text.isascii() and text.isprintable():
         return text
     return text.translate(_ESCAPES).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def quoted(value: object) -> str:
-    """Return ``value`` as it stands behind ``key=``: between quotes if it could be taken for more than one value."""
+    """Return ``value`` as written after ``key=``, in quotes if it has blanks, quotes or ``=``."""
     text = str(value)
     if text and not _AMBIGUOUS.search(text):
         return text

@@ -1,4 +1,4 @@
-"""What is known of the request this thread works on: for its log lines, its line at the end, and the metrics."""
+"""The record of the request that this thread handles: for log lines, the access log and the metrics."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class RequestRecord:
-    """One request, filled in while it is answered. Moments are on the :func:`time.perf_counter_ns` clock.
+    """One request, filled in while it is answered; ``None`` means unknown. Times are of :func:`time.perf_counter_ns`.
 
-    ``model`` is a key of the backend's list, never just what a client wrote; ``None`` means "not known".
+    ``model`` is a key in the backend's list, never the name that the client wrote.
     """
 
     id: str = "-"
@@ -43,18 +43,18 @@ class RequestRecord:
     options: tuple[str, ...] = ()
     """The names of the options that the client sent."""
     dropped: tuple[str, ...] = ()
-    """What of the request LM Studio does not receive, by name."""
+    """The names of what the client sent and LM Studio does not receive."""
     rejected_by: str = ""
-    """The guard that sent it away: host, origin, key, size."""
+    """The check that rejected it: host, origin, key or size."""
     backend_error: str = ""
-    """What kind of failure of the backend ended it."""
+    """The kind of backend failure that ended it."""
     error: str = ""
-    """The text the client was told."""
+    """The error text that the client received."""
     error_safe_text: str = ""
-    """The same without words of LM Studio, a model or the client."""
+    """The same without quotations of LM Studio, a model or the client."""
     is_streamed: bool = False
     is_complete: bool = False
-    """The last block of a streamed answer was made."""
+    """Whether the last block of a streamed answer was made."""
     _ending: str = field(default="", init=False)
 
     def uses(self, model: str) -> None:
@@ -62,24 +62,24 @@ class RequestRecord:
         self.model = model
 
     def first_token(self) -> None:
-        """Note that the answer begins now; only the first time counts."""
+        """Note that the answer begins now; later calls have no effect."""
         if self.first_token_ns is None:
             self.first_token_ns = time.perf_counter_ns()
 
     def counted(self, tokens_in: int | None, tokens_out: int | None) -> None:
-        """Note how many tokens were read and made."""
+        """Note the number of prompt tokens and of generated tokens."""
         self.tokens_in, self.tokens_out = tokens_in, tokens_out
 
     def streams(self) -> None:
-        """Note that the answer leaves while it is made, so that its end has to be told."""
+        """Note that the answer is streamed."""
         self.is_streamed = True
 
     def completed(self) -> None:
-        """Note that a streamed answer has come to its end."""
+        """Note that a streamed answer is complete."""
         self.is_complete = True
 
     def failed(self, exc: Exception) -> None:
-        """Note the failure that ended it, before or after the status was sent."""
+        """Note the error that ended it, before or after the status was sent."""
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"
         self.error_safe_text = exc.safe_text if isinstance(exc, ShimError) else self.error
         self.backend_error = kind_of(exc) if isinstance(exc, BackendError) else ""
@@ -87,14 +87,14 @@ class RequestRecord:
         self._ending = ABORTED if ending == REJECTED and self.is_streamed else ending
 
     def ended(self) -> None:
-        """Note that nothing more will come."""
+        """Note the end."""
         self.ended_ns = time.perf_counter_ns()
 
     @property
     def outcome(self) -> str:
-        """Tell how it ended: ``done``, ``client_disconnected``, ``rejected``, ``error:<kind>`` or ``error``.
+        """How it ended: ``done``, ``client_disconnected``, ``rejected``, ``error:<kind>`` or ``error``.
 
-        ``aborted`` is a streamed answer that was still running when the shim was stopped.
+        ``aborted`` is a streamed answer that was still running when the shim stopped.
         """
         if self._ending:
             return self._ending
@@ -106,17 +106,17 @@ class RequestRecord:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration so far, or until its end."""
         return _seconds(self.started_ns, self.ended_ns)
 
     @property
     def first_token_seconds(self) -> float | None:
-        """How long it took until the answer began."""
+        """The time until the answer began."""
         return None if self.first_token_ns is None else _seconds(self.started_ns, self.first_token_ns)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """How fast the answer was made, from its first token to its end."""
+        """The speed of the answer from its first token to its end."""
         if not self.tokens_out or self.first_token_ns is None:
             return None
         return self.tokens_out / max(1e-6, _seconds(self.first_token_ns, self.ended_ns))
@@ -127,7 +127,7 @@ def _seconds(start_ns: int, end_ns: int | None) -> float:
 
 
 def kind_of(exc: Exception) -> str:
-    """Return the kind of a failure as a word: ``backend_timeout``, ``model_load_error``, ``internal`` for a bug."""
+    """Return the kind of an error as a word: ``backend_timeout``, ``model_load_error``, ``internal`` for a bug."""
     return _CAPITAL.sub("_", type(exc).__name__).lower() if isinstance(exc, ShimError) else "internal"
 
 
@@ -140,7 +140,7 @@ def _ending_of(exc: Exception) -> str:
 
 
 def new_id(wanted: str = "") -> str:
-    """Return the client's own id if it is a sound one, else a new one."""
+    """Return the id that the client wants if it is valid, else a new one."""
     return wanted if _SOUND_ID.fullmatch(wanted) else f"{random.getrandbits(48):012x}"
 
 
@@ -153,11 +153,11 @@ def current() -> RequestRecord:
 
 
 def current_id() -> str:
-    """Return the id of the request this thread works on, ``-`` outside of one."""
+    """Return the id of this thread's request, ``-`` outside of one."""
     record = _CURRENT.get()
     return "-" if record is None else record.id
 
 
 def enter(record: RequestRecord | None) -> None:
-    """Make ``record`` this thread's; None when the request is over."""
+    """Make ``record`` this thread's; None after the request."""
     _CURRENT.set(record)

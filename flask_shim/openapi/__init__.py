@@ -1,4 +1,4 @@
-"""The description of the API, made from what runs: for programs at ``/openapi.json``, for people at ``/docs``."""
+"""The OpenAPI description of the application, for ``/openapi.json`` and the page at ``/docs``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description of an application: its rules and docstrings, the schemas that check its requests."""
+"""Describe an application as OpenAPI, from its routes, their docstrings and the schemas of requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ERRORS: dict[error_responses.Envelope, str] = {
 
 
 class Described(NamedTuple):
-    """One operation to describe: ``path`` as Flask writes it, and what the route says of itself."""
+    """An operation to describe: ``path`` as Flask writes it, ``doc`` is the route's docstring."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class Described(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How the tables call it."""
+        """Its key in the tables."""
         return f"{self.method} {self.path}"
 
 
@@ -73,7 +73,7 @@ def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict
         openapi_version=VERSION,
         plugins=[Plugin()],
         info={"description": _INTRODUCTION, "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": "./"}],  # below whatever path a proxy in front has put us
+        servers=[{"url": "./"}],  # also below a path of a proxy
     )
     models = Models(config.default_regular_model, config.default_vision_model)
     for name, shape in REPLIES.items():
@@ -84,7 +84,8 @@ def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict
     for tag, what in TAGS.items():
         spec.tag({"name": tag, "description": what})
     examples = examples_of(models)
-    for described in _in_order(list(_all(app))):
+    places = {name: place for place, name in enumerate(OPERATIONS)}
+    for described in sorted(_all(app), key=lambda each: (places.get(each.name, len(places)), each.name)):
         operation = _operation(described, examples.get(described.name, {}))
         if is_open(described.path):
             operation["security"] = []
@@ -94,7 +95,7 @@ def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict
 
 
 def _all(app: Flask) -> Iterator[Described]:
-    """Yield every operation of the rules, and those of the table that a catch-all rule answers."""
+    """Yield every operation of the routes, and those of the table that a catch-all route answers."""
     seen = set()
     for rule in app.url_map.iter_rules():
         for method in _methods(rule):
@@ -112,11 +113,6 @@ def _methods(rule: Rule) -> set[str]:
     return methods - {"HEAD"} if "GET" in methods else methods
 
 
-def _in_order(found: list[Described]) -> list[Described]:
-    places = {name: place for place, name in enumerate(OPERATIONS)}
-    return sorted(found, key=lambda described: (places.get(described.name, len(places)), described.name))
-
-
 def _operation(described: Described, examples: dict[str, Example]) -> dict[str, Any]:
     known = OPERATIONS.get(described.name) or _UNKNOWN
     told: dict[str, Any] = {
@@ -125,15 +121,24 @@ def _operation(described: Described, examples: dict[str, Example]) -> dict[str, 
         **_words(described.doc, known.summary),
         "responses": _responses(described.path, known),
     }
-    if parameters := [_parameter(name) for name in _PARAMETER.findall(described.path)]:
-        told["parameters"] = parameters
+    if names := _PARAMETER.findall(described.path):
+        told["parameters"] = [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string"},
+                "description": _PARAMETERS.get(name, ""),
+            }
+            for name in names
+        ]
     if known.body is not None:
         told["requestBody"] = {"required": True, "content": _body(known.body, examples)}
     return told
 
 
 def _words(doc: str, summary: str) -> dict[str, str]:
-    """Return the short and the long form of what an operation does."""
+    """Return the summary of an operation, and its description if there is more to say."""
     first = summary or doc.strip().partition("\n")[0]
     first, doc = first.replace("``", "`"), doc.replace("``", "`")
     brief = re.split("[;:]", first)[0].rstrip(".")
@@ -144,11 +149,6 @@ def _words(doc: str, summary: str) -> dict[str, str]:
 def _identifier(described: Described) -> str:
     words = re.findall(r"\w+", _PARAMETER.sub(r"by \1", described.path))
     return "_".join([described.method.lower(), *words]) + ("_" if described.path.endswith("/") else "")
-
-
-def _parameter(name: str) -> dict[str, Any]:
-    what = _PARAMETERS.get(name, "")
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": what}
 
 
 def _body(body: type[Schema] | Shape, examples: dict[str, Example]) -> dict[str, Any]:

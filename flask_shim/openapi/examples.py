@@ -1,4 +1,4 @@
-"""Requests to try: each works as it stands once its models are ones that are there."""
+"""Examples of requests; each works when its models are replaced by existing ones."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 Example = dict[str, Any]
 Examples = dict[str, Example]
-"""Bodies of one operation, by what they show."""
+"""The bodies for one operation by their titles."""
 
 EMBEDDER = "text-embedding-nomic-embed-text-v1.5"
-"""It comes with LM Studio."""
+"""Part of LM Studio's installation."""
 
 OWN_NAME, COPIED_NAME = "my-assistant", "my-copy"
 
@@ -33,12 +33,12 @@ class Models(NamedTuple):
 
 
 def examples_of(models: Models) -> dict[str, Examples]:
-    """Return the examples of every operation that has a body, by what they show."""
+    """Return the examples for every operation that has a body."""
     return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat)}
 
 
 def _answers(models: Models) -> dict[str, Examples]:
-    """Return those of Ollama's routes that ask a model something."""
+    """Return the examples for Ollama's inference routes."""
     chat, vision, embedding = models
     asked = {"model": chat, "messages": _TURNS}
     return {
@@ -64,7 +64,7 @@ def _answers(models: Models) -> dict[str, Examples]:
 
 
 def _names(chat: str) -> dict[str, Examples]:
-    """Return those of Ollama's routes that deal with names and files."""
+    """Return the examples for Ollama's routes for names and files."""
     named = {"model": chat}
     return {
         "POST /api/show": {"A model": named},
@@ -85,7 +85,7 @@ def _names(chat: str) -> dict[str, Examples]:
 
 
 def _v1(models: Models) -> dict[str, Examples]:
-    """Return those of OpenAI's and Anthropic's routes."""
+    """Return the examples for OpenAI's and Anthropic's routes."""
     chat, _, embedding = models
     asked = {"model": chat, "messages": _TURNS}
     return {
@@ -99,7 +99,7 @@ def _v1(models: Models) -> dict[str, Examples]:
 
 
 def _service(chat: str) -> dict[str, Examples]:
-    """Return those of the shim's own routes."""
+    """Return the examples for the service routes."""
     turns = {"messages": _TURNS, "config": {"temperature": 0.2, "maxTokens": 64}}
     seen = {**_SEEN, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
     return {

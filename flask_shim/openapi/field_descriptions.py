@@ -1,4 +1,4 @@
-"""What the fields of requests mean."""
+"""Descriptions of the fields of requests."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ WORDS = {
     "messages": "The conversation so far. Empty: only load the model.",
     "role": "`system`, `user`, `assistant` or `tool`.",
     "content": "The text of the turn.",
-    "thinking": "What the model thought in this turn.",
+    "thinking": "The model's thinking in this turn.",
     "images": "Pictures, each as base64.",
     "tool_calls": "What the model called in this turn.",
     "tool_name": "Which tool this is the result of.",
     "tool_call_id": "Which call this is the result of.",
     "tools": "Functions the model may call.",
-    "stream": "Send the answer while it is made.",
+    "stream": "Send the answer while it is generated.",
     "format": "`json` for any object, or a JSON schema the answer must fit.",
     "keep_alive": "How long the model stays loaded: seconds, or a duration such as `5m`; 0 unloads it at once, "
     "negative means without a limit.",
-    "options": "Settings of this one answer; those LM Studio has no word for have no effect.",
-    "think": "Whether a model that can think does so, or how hard.",
-    "logprobs": "Tell how probable each token was.",
-    "top_logprobs": "How many other tokens to tell for each, at most 20.",
+    "options": "Options of this one answer; those that LM Studio does not have have no effect.",
+    "think": "Whether a model that can think does so, or with which effort.",
+    "logprobs": "Return the log probability of each token.",
+    "top_logprobs": "How many other tokens to return for each, at most 20.",
     "prompt": "The text to answer, or to continue.",
     "suffix": "The text after the gap that is to be filled.",
     "system": "The system prompt, in place of the model's own.",
@@ -29,20 +29,20 @@ WORDS = {
     "context": "What an earlier answer of this server returned as `context`.",
     "raw": "Send the prompt as it is, without a template.",
     "input": "One text, or a list of texts.",
-    "truncate": "Cut what is too long, in place of refusing it.",
+    "truncate": "Truncate texts that are too long, instead of rejecting them.",
     "dimensions": "How many numbers of the vector to keep.",
     "source": "The name to copy.",
     "destination": "The new name.",
-    "from": "The model, or the name made here, to begin with.",
-    "parameters": "Settings that hold whenever this name is used.",
-    "max_tokens": "Most tokens of the answer.",
-    "temperature": "How adventurous the answer is; 0 is the least.",
+    "from": "The model, or the alias, to derive from.",
+    "parameters": "Options for every request with this name.",
+    "max_tokens": "Limit of the tokens of the answer.",
+    "temperature": "How random the answer is; 0 is the least.",
     "model_key": "The model's key in LM Studio, or one of its names here.",
     "exclusive": "Unload everything else first.",
     "context_length": "Tokens of context to load the model with.",
     "unload_all": "Unload every model.",
 }
-"""By the name of the field, wherever it stands."""
+"""By the name of the field in any schema."""
 
 OWN_WORDS = {
     "Generate.system": "The system prompt of this one answer.",
@@ -57,9 +57,9 @@ OWN_WORDS = {
     "ServiceMessage.role": "`system`, `user` or `assistant`.",
     "ServiceMessage.images": "Pictures, each with its type.",
 }
-"""Where a field means something else than elsewhere."""
+"""Where a field has another meaning than in other schemas."""
 
 
 def description_of(component: str, field: str) -> str:
-    """Return what the field means, empty if its name says it all."""
+    """Return the description of a field, empty if its name is enough."""
     return OWN_WORDS.get(f"{component}.{field}", WORDS.get(field, ""))

@@ -1,4 +1,4 @@
-"""The shim's marshmallow fields as JSON Schema: what they take, said to apispec."""
+"""JSON Schemas of the shim's marshmallow fields, for apispec."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ SHAPES: dict[type[Field[Any]], Shape] = {
         "required": ["data_base64", "mime_type"],
     },
 }
-"""What the fields take that say it in no other way; lists and structs are described by what is in them."""
+"""The schemas of the fields that apispec does not know; lists and objects are described by their elements."""
 
 _PREFIXES = {"openai_embeddings": "OpenAI", "service_schemas": "Service"}
-"""Whose schemas have names that others have, too."""
+"""For modules whose schemas have the names of other schemas."""
 
 _OPTIONS = "options"
 
 
 def component_name(schema: type[Schema] | Schema) -> str:
-    """Return what a schema is called among the components."""
+    """Return the name of a schema's component."""
     kind = schema if isinstance(schema, type) else type(schema)
     return _PREFIXES.get(kind.__module__.rpartition(".")[2], "") + kind.__name__.removesuffix("Schema")
 
 
 class Converter(OpenAPIConverter):
-    """apispec's converter with words for our fields."""
+    """apispec's converter with schemas and descriptions of our fields."""
 
     def field2property(self, field: Field[Any]) -> Shape:
-        """Return the JSON Schema of one field, with what it means."""
+        """Return the JSON Schema of a field with its description."""
         found = self._shape(field)
         shape = super().field2property(field) if found is None else found
         words = ""
@@ -94,5 +94,5 @@ class Plugin(MarshmallowPlugin):
     Converter = Converter
 
     def __init__(self) -> None:
-        """Call the components by our names."""
+        """Use our names of components."""
         super().__init__(schema_name_resolver=component_name)

@@ -1,4 +1,4 @@
-"""What is said of each operation besides what its route says itself."""
+"""The tags, bodies, answers and summaries of operations, where the route itself does not have them."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ TAGS = {
     MODELS: "Which models there are, what they can do, what is loaded.",
     NAMES: "A model under another name, with a system prompt and settings that always hold.",
     OTHERS: "The same models for programs that speak OpenAI's or Anthropic's API.",
-    STUDIO: "Passed on as it is; the model may go by any of its names here.",
+    STUDIO: "Forwarded unchanged, except that every name of a model is accepted.",
     SERVICE: "A small API of its own: chat with the default models, load and unload.",
-    STATE: "Whether all is well, and this description.",
+    STATE: "Health checks, metrics and this description.",
     ACCOUNT: "Routes for an account at ollama.com, which this server does not have.",
 }
-"""The groups, in the order they are shown in."""
+"""The groups in the order of the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation. ``reply`` is the name of a component or a schema, None for no body.
+    """One operation. ``reply`` is a component's name or a schema, None for no body.
 
-    ``stream`` is its media type and the component one piece has. ``summary`` stands in place of the route's docstring.
+    ``stream`` has its media type and the component of one piece. ``summary`` replaces the route's docstring.
     """
 
     tag: str
@@ -144,7 +144,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /healthz": Operation(tag=STATE, reply="Alive"),
     "GET /ping": Operation(tag=STATE, reply="Alive"),
     "GET /ready": Operation(tag=STATE, reply="Ready"),
-    "GET /metrics": Operation(tag=STATE, reply=TEXT, media=PLAIN, summary="Tell numbers to Prometheus."),
+    "GET /metrics": Operation(tag=STATE, reply=TEXT, media=PLAIN, summary="Return metrics for Prometheus."),
     "GET /openapi.json": Operation(tag=STATE, reply=OBJECT),
     "GET /docs": Operation(tag=STATE, status=301),
     "GET /docs/": Operation(tag=STATE, reply=TEXT, media=HTML),
@@ -156,4 +156,4 @@ OPERATIONS: dict[str, Operation] = {
     "POST /api/experimental/web_search": Operation(tag=ACCOUNT, status=403),
     "POST /api/experimental/web_fetch": Operation(tag=ACCOUNT, status=403),
 }
-"""In the order they are shown in. A route that is not here is described all the same, by what it says itself."""
+"""In the order of the page. A route that is missing here is described by its docstring."""

@@ -1,4 +1,4 @@
-"""What the routes answer with, as JSON Schema. Pure: the tests hold real answers against it."""
+"""JSON Schemas of the answers; tests check real answers with them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ TIME: Shape = {"type": "string", "format": "date-time"}
 VECTOR: Shape = {"type": "array", "items": {"type": "number"}}
 NANOSECONDS: Shape = {"type": "integer", "minimum": 0, "description": "Nanoseconds."}
 OBJECT: Shape = {"type": "object"}
-"""As LM Studio answers; not touched by the shim."""
+"""LM Studio's own answer."""
 
 
 def ref(name: str) -> Shape:
-    """Point to a component."""
+    """Return a reference to a component."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def every(item: Shape) -> Shape:
-    """Describe a list."""
+    """Return the schema of a list."""
     return {"type": "array", "items": item}
 
 
 def holding(optional: dict[str, Shape] | None = None, /, **always: Shape) -> Shape:
-    """Describe an object: the members it always has, and those it may have besides."""
+    """Return the schema of an object with its required and its optional members."""
     return {"type": "object", "properties": {**always, **(optional or {})}, "required": list(always)}
 
 
@@ -124,4 +124,4 @@ REPLIES: dict[str, Shape] = {
     "AnthropicError": holding(type={"const": "error"}, error=holding(type=TEXT, message=TEXT), request_id=TEXT),
     "ServiceError": holding(detail=TEXT),
 }
-"""Each answer by its name among the components. Members that are not named here may be there, too."""
+"""The answers by the names of their components; they may have further members."""

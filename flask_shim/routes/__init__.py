@@ -1,4 +1,4 @@
-"""The routes, one blueprint for each kind."""
+"""The routes: one blueprint for each kind."""
 
 from __future__ import annotations
 
@@ -40,14 +40,10 @@ _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health"
 
 
 def init_app(app: Flask) -> None:
-    """Give ``app`` the routes, each with the methods it has at Ollama."""
+    """Register the routes, each with the methods that Ollama's has."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    _tidy(app)
-
-
-def _tidy(app: Flask) -> None:
-    """Take back the HEAD and OPTIONS that Flask adds by itself where Ollama answers 405."""
+    # Flask adds HEAD and OPTIONS to every route; Ollama answers 405 to most of them.
     for rule in app.url_map.iter_rules():
         methods = rule.methods or set()
         methods.discard("OPTIONS")

@@ -1,4 +1,4 @@
-"""Routes for an account at ollama.com: answered as Ollama does when no account is signed in."""
+"""Routes for an account at ollama.com, answered as Ollama does without one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ bp = Blueprint("account", __name__)
 
 @bp.get("/api/status")
 def status() -> Response:
-    """Say that nothing leaves for ollama.com, so that clients offer no models from there."""
+    """Report that ollama.com is disabled, so that clients offer no models from there."""
     return json_response({"cloud": {"disabled": True, "source": "config"}})
 
 
 @bp.post("/api/me")
 def me() -> Response:
-    """Answer that no account is signed in: clients expect 401 here and take any other status as a failure.
+    """Answer that no account is signed in: clients expect 401 here and treat any other status as a failure.
 
-    There is no ``signin_url``, for signing in would change nothing.
+    ``signin_url`` is left out, because signing in would change nothing.
     """
     return json_response({"error": "unauthorized"}, 401)
 
@@ -54,6 +54,6 @@ def _cloud_error(operation: str) -> Exception:
 
 @bp.get("/api/experimental/model-recommendations")
 def recommendations() -> Response:
-    """Recommend the models that are there: given none, clients recommend some that LM Studio cannot pull."""
+    """Recommend the models of LM Studio: without any, clients recommend some that it can't download."""
     entries = services().registry.entries(services().backend.listing())
     return json_response(to_recommendations(entries))

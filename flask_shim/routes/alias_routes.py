@@ -1,6 +1,6 @@
-"""Aliases: created, copied and deleted by the shim, because LM Studio has none.
+"""Create, copy and delete aliases, which LM Studio does not have.
 
-Requests that would change or need LM Studio's own files are refused with the reason.
+Requests that would change or need LM Studio's own files are rejected with the reason.
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ def create() -> Response:
     if not is_alias_name(api_request.model):
         raise BadRequest("invalid model name")
     _check_source(api_request)
-    target = _source(api_request.from_)
+    target = services().registry.find(split_source(api_request.from_)[0])
+    if target is None:
+        raise ShimError(f"model '{api_request.from_}' not found; pull it first", status=500)
     _check_hides_nothing(api_request.model, target)
     alias = created(api_request, _alias_of(target), time.time_ns())
-    _check_template(alias.template)
+    if fault := template_fault(alias.template):
+        raise BadRequest(f"template error: {fault}", log_text="template error")
+    check_template(alias.template)
     steps = list(progress(alias, target.model, services().aliases.aliases().values()))
     services().aliases.put(alias)
     if not api_request.stream:
@@ -86,13 +90,15 @@ def delete() -> Response:
     if not is_valid(name):
         raise BadRequest(f"name {go_quote(api_request.model)} is invalid")
     if source is Source.CLOUD or not services().aliases.delete(name):
-        raise _undeletable(api_request.model, name, source)
+        if source is not Source.CLOUD and services().registry.find(name) is not None:
+            raise NotSupported(NO_DELETING)
+        raise ModelNotFound(f"model '{api_request.model.strip()}' not found")
     return _empty()
 
 
 @bp.post("/api/push")
 def push() -> Response:
-    """Refuse, with the reason."""
+    """Reject the request with the reason."""
     if not load_push(request.get_data(cache=False)).model:
         raise BadRequest("model is required")
     raise NotSupported(NO_PUSHING)
@@ -100,7 +106,7 @@ def push() -> Response:
 
 @bp.route("/api/blobs/<digest>", methods=["HEAD", "POST"])
 def blob(digest: str) -> Response:
-    """Report that no blob exists; an upload is refused without reading it."""
+    """Report that no blob exists; reject an upload without reading it."""
     if not _DIGEST.fullmatch(digest):
         raise BadRequest("invalid digest format")
     if request.method == "HEAD":
@@ -121,7 +127,7 @@ def _check_files(api_request: CreateRequest) -> None:
 
 
 def _check_source(api_request: CreateRequest) -> None:
-    """Refuse a request without a source, and sources and changes that LM Studio does not support."""
+    """Reject a request without a source, and sources and changes that LM Studio does not support."""
     if not api_request.from_ and api_request.files is None:
         raise BadRequest("neither 'from' or 'files' was specified")
     if not api_request.from_ and not api_request.files:
@@ -141,21 +147,8 @@ def _check_source(api_request: CreateRequest) -> None:
             raise NotSupported(text)
 
 
-def _check_template(template: str) -> None:
-    if fault := template_fault(template):
-        raise BadRequest(f"template error: {fault}", log_text="template error")
-    check_template(template)
-
-
-def _source(name: str) -> ResolvedModel:
-    target = services().registry.find(split_source(name)[0])
-    if target is None:
-        raise ShimError(f"model '{name}' not found; pull it first", status=500)
-    return target
-
-
 def _check_hides_nothing(name: str, target: ResolvedModel) -> None:
-    """Refuse a name by which LM Studio has another model: the alias would hide it."""
+    """Reject a name by which LM Studio has another model: the alias would hide it."""
     owner = find_model(name, target.listing.models)
     if owner is not None and owner.model.key != target.model.key:
         raise BadRequest(f"{go_quote(name)} is LM Studio's name for {owner.model.key}: choose another name")
@@ -163,12 +156,6 @@ def _check_hides_nothing(name: str, target: ResolvedModel) -> None:
 
 def _alias_of(target: ResolvedModel) -> Alias:
     return target.alias or plain(target.model, target.identifier)
-
-
-def _undeletable(forward_request: str, name: str, source: Source) -> ShimError:
-    if source is not Source.CLOUD and services().registry.find(name) is not None:
-        return NotSupported(NO_DELETING)
-    return ModelNotFound(f"model '{forward_request.strip()}' not found")
 
 
 def _line(status: str) -> bytes:

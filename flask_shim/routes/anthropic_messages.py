@@ -55,8 +55,8 @@ def messages() -> Response:
 def count_tokens() -> Response:
     """Count the tokens of a conversation with a completion of one token: LM Studio has no route that counts.
 
-    That takes a slot and, unless the prompt is in the backend's cache, the time to process it. If the backend cuts
-    prompts that exceed its context, what is left is counted.
+    That takes a slot and, unless the prompt is in the backend's cache, the time to process it. If the backend truncates
+    the prompt to its context, the rest is counted.
     """
     started_ns = time.perf_counter_ns()
     _, body = read_body(MESSAGES_TYPE)

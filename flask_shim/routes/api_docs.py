@@ -1,4 +1,4 @@
-"""The API described: for programs as OpenAPI, for people as a page of Swagger UI that needs nothing from elsewhere."""
+"""The description of the API: OpenAPI for programs, and a page of Swagger UI that loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 class File(NamedTuple):
-    """One file of the page: in which package it is, where in it, and what it is."""
+    """A file of the page: its package, its path in there, its media type."""
 
     package: str
     path: str
@@ -61,34 +61,34 @@ FILES = {
     "favicon-32x32.png": File("flask_swagger_ui", "dist/favicon-32x32.png", _PNG),
     "LICENSE": File("flask_swagger_ui", "dist/LICENSE", f"{_TEXT}; charset=utf-8"),
 }
-"""What the page is made of, by its address below it; nothing else is given out."""
+"""The files of the page by their name below ``/docs/``."""
 
 
 @bp.get("/openapi.json")
 def description() -> Response:
     """Describe this API as OpenAPI."""
     kept = current_app.extensions
-    if _KEY not in kept:  # two threads may both make it: it is the same
+    if _KEY not in kept:
         kept[_KEY] = orjson.dumps(describe(current_app._get_current_object(), services().config, is_open))  # type: ignore[attr-defined]  # Flask's way to its application
     return _tagged(Response(kept[_KEY], content_type=JSON_UTF8), "no-cache")
 
 
 @bp.get("/docs")
 def docs() -> Response:
-    """Send readers to the page."""
-    # Relative, so that it holds below the path of a proxy, too.
+    """Redirect to the page."""
+    # Relative, so that it also works below a path of a proxy.
     return Response(status=301, headers={"Location": "docs/"})
 
 
 @bp.get("/docs/")
 def page() -> Response:
-    """Show this description to people, who can try every request here."""
+    """Show this description as a page on which every request can be tried."""
     return _file(PAGE, "no-cache")
 
 
 @bp.get("/docs/<name>")
 def part(name: str) -> Response:
-    """Give one of the page's files."""
+    """Return a file of the page."""
     if name not in FILES:
         raise NotFound
     return _file(FILES[name], f"max-age={_DAY_SECONDS}")
@@ -100,7 +100,7 @@ def _file(file: File, caching: str) -> Response:
 
 
 def _tagged(response: Response, caching: str) -> Response:
-    """Let the browser keep the answer, and ask whether it is still the same."""
+    """Let the browser cache the answer and validate it."""
     response.headers["Cache-Control"] = caching
     response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]  # the same one

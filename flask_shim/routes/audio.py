@@ -1,4 +1,4 @@
-"""OpenAI's transcriptions: LM Studio has none over HTTP, which is said once it is clear that nothing else is wrong."""
+"""OpenAI's transcriptions, which LM Studio does not offer over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ bp = Blueprint("audio", __name__)
 
 @bp.post("/v1/audio/transcriptions")
 def transcriptions() -> Response:
-    """Refuse, in Ollama's order: the form, the model, the file, and then the whole idea, whichever model is named."""
+    """Check the form, the model and the file as Ollama does, then reject the request for every model."""
     if request.mimetype != "multipart/form-data":
         raise BadRequest("failed to parse multipart form: request Content-Type isn't multipart/form-data")
     if not request.form.get("model", ""):

@@ -1,4 +1,4 @@
-"""Whether the shim lives, and whether it can work."""
+"""Health checks: whether the process runs, and whether it can start a generation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/")
 def root() -> Response:
-    """Answer as Ollama does; its command line asks this first."""
+    """Answer as Ollama does; its command line checks this first."""
     return Response("Ollama is running", content_type="text/plain; charset=utf-8")
 
 
@@ -21,13 +21,13 @@ def root() -> Response:
 @bp.get("/healthz")
 @bp.get("/ping")
 def health() -> Response:
-    """Say that the process lives; touches nothing."""
+    """Report that the process runs, without a request to LM Studio."""
     return json_response({"status": "ok"})
 
 
 @bp.get("/ready")
 def ready() -> Response:
-    """Say whether a generation could start now: LM Studio answers, and the shim takes work."""
+    """Report whether a generation could start now: LM Studio answers, and the shim is not stopping."""
     if services().slots.is_stopping:
         return json_response({"status": "draining"}, 503)
     details: dict[str, object] = {"lmstudio": services().config.backend_url}

@@ -22,7 +22,7 @@ from flask_shim.translate.ollama.listing import Entry, to_ps, to_tags
 from flask_shim.translate.ollama.showing import to_show
 
 PS_SECONDS = 1.0
-"""How old the list of loaded models may be: VS Code polls it many times a second while it waits."""
+"""How old the list of loaded models may be: VS Code polls it many times a second."""
 
 bp = Blueprint("models", __name__)
 

@@ -22,7 +22,7 @@ bp = Blueprint("models", __name__)
 _LOAD, _UNLOAD = LoadSchema(), UnloadSchema()
 
 _STATUS_ERRORS = (BackendUnavailable, ServerBusy, ClientDisconnected)
-"""Failures that are not about the model; all others are part of an answer with status 200."""
+"""Errors that are not about the model; others are part of an answer with status 200."""
 
 
 @bp.get("/models")
@@ -33,7 +33,7 @@ def models() -> Response:
 
 @bp.post("/models/load")
 def load_model() -> Response:
-    """Load a model until it is unloaded; unload all others before if "exclusive"."""
+    """Load a model without a TTL, after unloading all others if "exclusive"."""
     services().manager.check_may_change()
     api_request = read(_LOAD, request.get_data(cache=False))
     key, is_exclusive, context = (
@@ -50,7 +50,9 @@ def load_model() -> Response:
     except _STATUS_ERRORS:
         raise
     except ShimError as exc:
-        return json_response({"loaded": False, "error": _why_not(exc)})
+        text = "Model not found" if isinstance(exc, ModelNotFound) else exc.text
+        head = "Failed to load model"  # LM Studio's own texts may start like this
+        return json_response({"loaded": False, "error": text if text.startswith(head) else f"{head}: {text}"})
     return json_response({"loaded": True, "model": describe_model(target.model), "error": None})
 
 
@@ -85,7 +87,7 @@ def _loaded() -> list[Model]:
 
 
 def _loaded_as(name: str) -> list[Model]:
-    """Return the model of that name unless it is certain that it is not loaded."""
+    """Return the model of that name, or nothing if LM Studio reports that it is not loaded."""
     listing = services().backend.listing(max_age=0)
     model = find(name).model
     return [model] if model.is_loaded or not listing.reports_state else []
@@ -97,12 +99,6 @@ def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
         services().manager.unload(model, call)
         keys.append(model.key)
     return keys
-
-
-def _why_not(exc: ShimError) -> str:
-    text = "Model not found" if isinstance(exc, ModelNotFound) else exc.text
-    head = "Failed to load model"
-    return text if text.startswith(head) else f"{head}: {text}"  # LM Studio's own texts may start like this
 
 
 def _unloaded(keys: list[str], error: str | None) -> Response:

@@ -1,7 +1,7 @@
-"""Starting and stopping: waitress as the shim wants it, on its addresses, in one process or in several.
+"""Run the application under waitress: listeners, one process or several, graceful shutdown.
 
-``open_listeners`` and ``run`` are what ``flask-shim serve`` consists of; ``waitress_arguments`` gives the same server
-to those who start ``waitress-serve`` themselves (which then stops in waitress' way: at once on SIGTERM).
+``flask-shim serve`` is ``open_listeners`` and ``run``. ``waitress_arguments`` are the same settings for
+``waitress-serve``, which ends at once on SIGTERM.
 """
 
 from flask_shim.serving.listeners import BindError, open_listeners, urls_of

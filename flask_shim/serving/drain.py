@@ -1,4 +1,4 @@
-"""Graceful shutdown: announce it, refuse new work, let running work finish, then end what is left with an error."""
+"""Graceful shutdown: become not ready, reject new work, finish running requests, abort the rest with an error."""
 
 from __future__ import annotations
 
@@ -24,22 +24,19 @@ POLL_SECONDS = 0.02
 def drain(services: Services, server: Server) -> None:
     """Shut down within ``drain_delay`` and ``drain_seconds``, then stop the server."""
     try:
-        _announce(services, server)
-        _drain(services, server)
+        services.slots.is_stopping = True  # /ready answers 503
+        server.start_draining()
+        if services.config.drain_delay:
+            # Work is still accepted, until load balancers have noticed.
+            log.info("not ready seconds=%g", services.config.drain_delay)
+            time.sleep(services.config.drain_delay)
+        _finish_requests(services, server)
     finally:
         server.stop()
 
 
-def _announce(services: Services, server: Server) -> None:
-    """Answer 503 on ``/ready`` and still accept work for ``drain_delay``, until load balancers have noticed."""
-    services.slots.is_stopping = True
-    server.start_draining()
-    if services.config.drain_delay:
-        log.info("not ready seconds=%g", services.config.drain_delay)
-        time.sleep(services.config.drain_delay)
-
-
-def _drain(services: Services, server: Server) -> None:
+def _finish_requests(services: Services, server: Server) -> None:
+    """Reject new work, wait for the running requests, and abort those that remain at the deadline."""
     seconds = services.config.drain_seconds
     deadline = time.monotonic() + seconds
     services.slots.drain()

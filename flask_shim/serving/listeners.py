@@ -1,4 +1,4 @@
-"""The listening sockets: opened before anything else runs, or a plain text that says why not."""
+"""Open the listening sockets before anything else runs, or explain why that is impossible."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024
 PORT_TRIES = 10
 
-REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how we call ourselves there, not a bind
-"""Where a wildcard address is reached from this machine."""
+REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to connect to, not to bind
+"""The address at which this machine reaches a wildcard listener."""
 
 NO_IPV6 = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -30,7 +30,7 @@ class BindError(Exception):
 
 
 class Place(NamedTuple):
-    """One address to listen on, in the form that bind() takes."""
+    """An address to listen on, as ``bind()`` takes it."""
 
     family: socket.AddressFamily
     address: tuple[Any, ...]
@@ -51,10 +51,10 @@ class Place(NamedTuple):
 
 
 def open_listeners(config: Config) -> list[socket.socket]:
-    """Listen on all addresses of ``config``; the sockets belong to the caller.
+    """Listen on all addresses of ``config``; the caller closes the sockets.
 
-    Port 0 becomes one free port for all of them. Where IPv6 does not exist, its loopback and wildcard are left out.
-    Raises CannotListen, with no socket left open, when an address is taken or is none of this machine's.
+    Port 0 becomes one free port for all of them. Without IPv6 its loopback and wildcard are left out. Raises BindError
+    without leaving a socket open when an address is taken or is not one of this machine's.
     """
     places = list(_places(config.hosts, config.port))
     if config.port:
@@ -65,13 +65,13 @@ def open_listeners(config: Config) -> list[socket.socket]:
         try:
             return _open_all(places)
         except BindError as exc:
-            # The port was free on the first address only: another one may be free on all.
+            # The port was free on the first address but not on all.
             log.debug("%s", exc)
     return _open_all(places)
 
 
 def urls_of(listeners: Iterable[socket.socket]) -> list[str]:
-    """Return where they are reached from this machine."""
+    """Return the URLs at which this machine reaches the listeners."""
     names = [listener.getsockname() for listener in listeners]
     return [f"http://{bracketed(REACHED_AS.get(name[0], name[0]))}:{name[1]}" for name in names]
 
@@ -93,8 +93,8 @@ def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
 
 def _check_free(place: Place) -> None:
     if place.host not in REACHED_AS and not is_own_address(place.host):
-        return  # a server that answers there is another machine's; bind() fails and says so
-    # Windows lets two programs share a port, and then each gets a part of the requests.
+        return  # another machine's server may answer there; bind() fails
+    # Windows lets two programs share a port, and each gets a part of the requests.
     who = identify_server(REACHED_AS.get(place.host, place.host), place.port)
     if who is not None:
         raise BindError(_taken(place, who))
@@ -130,7 +130,7 @@ def _open(place: Place, *, is_needed: bool) -> socket.socket | None:
         return _listen(place)
     except OSError as exc:
         if exc.errno in NO_IPV6 and place.host in ("::1", "::") and not is_needed:
-            log.debug("not listening on %s: there is no IPv6 here", place.host)
+            log.debug("not listening on %s: this machine has no IPv6", place.host)
             return None
         raise BindError(_refused(place, exc)) from exc
 
@@ -184,7 +184,7 @@ def _refused(place: Place, exc: OSError) -> str:
         return f"Can't listen on {where}: this machine has no such address. Change SHIM_HOST."
     if exc.errno == errno.EACCES:
         return (
-            f"Can't listen on {where}: the system does not allow it. Ports below 1024 need rights; Windows also keeps\n"
-            "ports for itself (see: netsh interface ipv4 show excludedportrange tcp). Choose another SHIM_PORT."
+            f"Can't listen on {where}: the system does not allow it. Ports below 1024 need rights; Windows also\n"
+            "reserves ports (netsh interface ipv4 show excludedportrange tcp lists them). Choose another SHIM_PORT."
         )
     return f"Can't listen on {where}: {exc.strerror}."

@@ -1,4 +1,4 @@
-"""Whether the address of LM Studio is our own: a shim that asks itself does so until nothing is left to ask with."""
+"""Detect a proxy loop: the backend's URL leads to our own listener, and each request would use up another thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def is_own_listener(url: str, listeners: Iterable[socket.socket]) -> bool:
-    """Return whether a request to ``url`` certainly reaches one of the listeners."""
+    """Return whether a request to ``url`` is certain to reach one of the listeners."""
     parts = urlsplit(url)
     port = parts.port or _PORTS[parts.scheme]
     bound = [listener.getsockname()[0] for listener in listeners if listener.getsockname()[1] == port]
-    # The name is looked up only now: most often the port says enough.
+    # Usually the port decides, and the name need not be resolved.
     address = _address(parts.hostname or "", port) if bound else ""
     return bool(address) and any(_takes(host, address) for host in bound)
 
 
 def _address(host: str, port: int) -> str:
-    """Return the address that is tried first for a host, "" if it cannot be resolved."""
+    """Return the address to which a connection is tried first, "" if the host can't be resolved."""
     first = addresses_of(host, port)[0]
     try:
         return str(socket.getaddrinfo(first, port, type=socket.SOCK_STREAM)[0][4][0])
@@ -32,7 +32,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _takes(bound: str, address: str) -> bool:
-    """Whether what listens at the one gets what is sent to the other; ``0.0.0.0`` is all addresses of this machine."""
+    """Return whether a listener on ``bound`` receives what is sent to ``address``."""
     if bound not in REACHED_AS:
         return bound == address
     return (":" in bound) == (":" in address) and is_own_address(address)

@@ -1,4 +1,4 @@
-"""Which program already answers at an address."""
+"""Identify the program that already listens on an address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import requests
 from flask_shim.config.addresses import bracketed
 
 CONNECT_SECONDS = 0.5
-"""A listening program on this machine accepts at once. Windows needs 2 s to refuse a connection."""
+"""A program on this machine accepts at once; Windows needs 2 s to refuse a connection."""
 
 ANSWER_SECONDS = 1.0
 ANSWER_BYTES = 4096
@@ -24,7 +24,7 @@ OLLAMA_ROOT = b"Ollama is running"
 
 
 class PortReply(NamedTuple):
-    """What came back for one path: the first bytes, and whether a key is asked for as the shim asks."""
+    """The answer for one path: its first bytes, and whether it demands a key in the shim's way."""
 
     status: int = 0
     body: bytes = b""
@@ -43,29 +43,25 @@ def identify_server(host: str, port: int) -> str | None:
 
 
 def how_to_stop(who: str) -> str:
-    """Return what to do about a program that :func:`who_answers` named, as the beginning of a sentence."""
+    """Return how to stop a program that :func:`identify_server` named, as the beginning of a sentence."""
     return "Stop it (quit it from its icon; on Linux: systemctl stop ollama)" if who.startswith(OLLAMA) else "Stop it"
 
 
 def _name(url: str) -> str:
     with requests.Session() as session:
         session.trust_env = False
-        root, version, health = _ask_all(session, url)
+        root = _ask(session, f"{url}/")
+        if not root.status:
+            return "another program"
+        version, health = _ask(session, f"{url}/api/version"), _ask(session, f"{url}/health")
     told = _json(version).get("version")
     is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(told, str)
-    # Other servers have a /health like ours; ours may keep its version for those who have its key.
+    # Other servers have such a /health, too; a shim with a key hides its version.
     if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
         return SHIM
     if is_ollama:
         return f"{OLLAMA} {told}" if isinstance(told, str) else OLLAMA
     return "another program"
-
-
-def _ask_all(session: requests.Session, url: str) -> tuple[PortReply, PortReply, PortReply]:
-    root = _ask(session, f"{url}/")
-    if not root.status:
-        return PortReply(), PortReply(), PortReply()
-    return root, _ask(session, f"{url}/api/version"), _ask(session, f"{url}/health")
 
 
 def _ask(session: requests.Session, url: str) -> PortReply:
@@ -75,11 +71,11 @@ def _ask(session: requests.Session, url: str) -> PortReply:
             asks_key = response.status_code == 401 and response.headers.get("WWW-Authenticate") == "Bearer"
             return PortReply(response.status_code, body, asks_key)
     except (requests.RequestException, OSError):
-        return PortReply()  # no answer, or one that is no HTTP, is some other program's
+        return PortReply()  # no answer, or not HTTP
 
 
 def _json(reply: PortReply) -> dict[str, object]:
-    with suppress(orjson.JSONDecodeError):  # not JSON, so not one of those we know
+    with suppress(orjson.JSONDecodeError):  # not a program that we know
         value = orjson.loads(reply.body)
         return value if isinstance(value, dict) else {}
     return {}

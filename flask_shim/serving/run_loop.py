@@ -1,4 +1,4 @@
-"""Serve until a signal says stop."""
+"""Serve until a stop signal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from flask_shim.serving.supervisor import Supervisor
 
 
 def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
-    """Serve ``app`` until a stop signal has been obeyed; owns the listeners and the app's services from here on.
+    """Serve ``app`` until a stop signal, then drain; owns the listeners and the app's services.
 
-    With more than one worker the app is closed: each of them builds its own from ``config``.
+    With several workers ``app`` is closed, and each worker builds its own from ``config``.
     """
     services = services_of(app)
     if config.workers > 1:

@@ -1,4 +1,4 @@
-"""The server of one process: waitress with the settings of the shim, and as many connections as the system allows."""
+"""The server of one process: waitress with the shim's settings, and as many connections as the system allows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from flask_shim.serving.waitress_settings import adjustments
 log = logging.getLogger(__name__)
 
 THREADS_SECONDS = 1.0
-"""How long to wait for worker threads when all responses are sent; threads that hang end with the process."""
+"""How long to wait for worker threads after the last response; threads that hang end with the process."""
 
 RECEIVE_BYTES = 65_536
-"""Bytes read from one client before the others have their turn."""
+"""Bytes read from one client before the next is served."""
 
 SPARE_DESCRIPTORS = 64
 
@@ -38,11 +38,11 @@ class Server(WaitressServer):
 
 
 def _connection_limit(config: Config) -> int:
-    """Return how many clients may be connected: the configured number, or fewer where too few files may be open.
+    """Return the configured number of client connections, or fewer if the system allows too few open files.
 
-    A connection without a free descriptor is accepted and fails again and again, with a line in the log each time.
+    Without a free descriptor waitress tries to accept the connection again and again, and logs each failure.
     """
-    # The client's connection, one to the backend for each stream, and temporary files for large bodies both ways.
+    # A client's connection; for a stream one to the backend, and temporary files for large bodies in both directions.
     wanted = config.connection_limit + 3 * config.max_streams + SPARE_DESCRIPTORS
     allowed = _raise_descriptor_limit(wanted)
     if allowed >= wanted:
@@ -53,7 +53,7 @@ def _connection_limit(config: Config) -> int:
 
 
 def _raise_descriptor_limit(wanted: int) -> int:
-    """Raise the limit of open files of this process to ``wanted`` if the system allows it; return the limit."""
+    """Raise this process's limit of open files to ``wanted`` as far as the system allows; return the limit."""
     if sys.platform == "win32":
         return wanted
     import resource

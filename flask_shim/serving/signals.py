@@ -1,4 +1,4 @@
-"""The signals that stop a process: the first one kindly, the second one at once."""
+"""Stop signals: the first one shuts down gracefully, the second one at once."""
 
 from __future__ import annotations
 
@@ -19,20 +19,16 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBRE
 """Ctrl-C, a service manager's stop, and Ctrl-Break on Windows."""
 
 IGNORED = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
-"""A terminal that is closed is no reason to end."""
-
-
-def _nothing() -> None:
-    pass
+"""Closing the terminal does not stop the server."""
 
 
 @contextmanager
-def stop_signals(stop: Callable[[], None], force: Callable[[], None] = _nothing) -> Iterator[None]:
+def stop_signals(stop: Callable[[], None], force: Callable[[], None] | None = None) -> Iterator[None]:
     """Within the block, call ``stop`` on the first signal; on the second call ``force`` and end the process.
 
-    Both run on threads of their own. Only the main thread may enter the block.
+    Both run on other threads. Only the main thread may enter the block.
     """
-    # Written to from the signal handlers, which run between two steps of anything: this queue is made for that.
+    # Unlike queue.Queue, SimpleQueue.put is reentrant, so signal handlers may call it.
     caught: SimpleQueue[int] = SimpleQueue()
 
     def catch(number: int, _: FrameType | None) -> None:
@@ -49,7 +45,7 @@ def stop_signals(stop: Callable[[], None], force: Callable[[], None] = _nothing)
         caught.put(0)
 
 
-def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[], None]) -> None:
+def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[], None] | None) -> None:
     number = caught.get()
     if not number:
         return
@@ -58,7 +54,8 @@ def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[]
     number = caught.get()
     if number:
         log.warning("forced signal=%s", signal.Signals(number).name)
-        force()
+        if force is not None:
+            force()
         flush()
         # os._exit skips the interpreter's shutdown, which would wait for busy threads.
         os._exit(0)

@@ -27,46 +27,44 @@ from flask_shim.serving.supervisor import WorkerConfig
 
 
 def main() -> None:
-    """Serve until the parent closes our standard input, or is no more."""
+    """Serve until the parent closes our standard input or ends."""
     for number in {*STOPPING, *IGNORED}:
         signal.signal(number, signal.SIG_IGN)
-    errand: WorkerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - our parent's, on a pipe only it can write to
-    logs.configure(errand.config)
-    app = create_app(errand.config)
+    settings: WorkerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - only our parent can write to this pipe
+    logs.configure(settings.config)
+    app = create_app(settings.config)
     services = services_of(app)
-    _share_metrics(app, errand)
-    listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in errand.listeners]
-    server = Server(app, errand.config, listeners)
-    stop = _once(lambda: drain(services, server))
+    _share_metrics(app, settings)
+    listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in settings.listeners]
+    server = Server(app, settings.config, listeners)
+    is_stopping = threading.Lock()
+
+    def stop() -> None:
+        if is_stopping.acquire(blocking=False):
+            drain(services, server)
+
+    def stop_with_parent() -> None:
+        os.read(0, 1)  # not through sys.stdin: a thread that holds its lock at exit is a fatal error
+        stop()
+
     signal.signal(signal.SIGTERM, lambda *_: _start(stop))
-    _start(lambda: _wait_for_the_end(stop))
+    _start(stop_with_parent)
     preloader = Preloader(services.config, services.registry, services.manager)
-    with preloader.running() if errand.number == 1 else nullcontext():  # one is enough for all of them
+    with preloader.running() if settings.number == 1 else nullcontext():
         server.run()
     services.close()
     logs.finish()
 
 
-def _share_metrics(app: Flask, errand: WorkerConfig) -> None:
+def _share_metrics(app: Flask, settings: WorkerConfig) -> None:
     """Answer the scrapes of the other workers, and ask them for their metrics when this worker is scraped."""
     metrics = metrics_of(app)
     if metrics is None:
         return
-    addresses = list(errand.metrics_addresses)
-    own = addresses.pop(errand.number - 1)
-    metrics.shown = workers = WorkerMetrics(metrics.registry, errand.number, partial(collect_from, addresses))
+    addresses = list(settings.metrics_addresses)
+    own = addresses.pop(settings.number - 1)
+    metrics.shown = workers = WorkerMetrics(metrics.registry, settings.number, partial(collect_from, addresses))
     serve_metrics(own, workers.collect_own)
-
-
-def _wait_for_the_end(stop: Callable[[], None]) -> None:
-    # Not through sys.stdin: a thread that holds its lock at exit is a fatal error.
-    os.read(0, 1)
-    stop()
-
-
-def _once(action: Callable[[], None]) -> Callable[[], None]:
-    turn = threading.Lock()
-    return lambda: action() if turn.acquire(blocking=False) else None
 
 
 def _start(action: Callable[[], object]) -> None:
