@@ -68,6 +68,10 @@ class Recorder:
             raise
         return RecordedBody(body, record, self)
 
+    def count_streams(self) -> int:
+        """Return the number of streamed answers in progress."""
+        return sum(record.is_streamed for record in tuple(self.open))
+
     def finish(self, record: RequestRecord) -> None:
         """Call the observers with a request that has ended."""
         record.ended()

@@ -102,11 +102,7 @@ class Metrics:
         self.cancellations = Counter("shim_client_disconnects", "Answers whose client disconnected.", registry=registry)
         self._models: set[str] = set()
         for name, meaning, read in (
-            (
-                "shim_streams_open",
-                "Streamed answers in progress.",
-                lambda: sum(record.is_streamed for record in tuple(recorder.open)),
-            ),
+            ("shim_streams_open", "Streamed answers in progress.", recorder.count_streams),
             ("shim_generations_in_flight", "Generations that run.", lambda: slots.in_use),
             ("shim_generations_limit", "Generations that may run at once.", lambda: slots.total),
             (
