@@ -1,4 +1,4 @@
-"""The client for LM Studio, as the settings describe it."""
+"""Make the client for LM Studio from the settings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from flask_shim.config import Config
 from flask_shim.lmstudio import ClientOptions, LMStudio
 
 LIST_WAITERS = 2
-"""Eighths of the spare threads that may wait for a slow model list."""
+"""How many eighths of the spare threads may wait for a slow model list."""
 
 
 def client_from_env(environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> LMStudio:
-    """Return a client for the LM Studio that SHIM_LMSTUDIO_BASE or LMSTUDIO_URL names.
+    """Return a client for the LM Studio at SHIM_LMSTUDIO_BASE or LMSTUDIO_URL.
 
-    The settings come from ``environ`` (default: the environment of the process) and the file ``.env``, or ``env_file``;
+    The settings are read from ``environ`` (default: the environment of the process) and from ``.env`` or ``env_file``;
     an empty name means no file. Raises :class:`flask_shim.config.ConfigError` with all mistakes in them.
     """
     return LMStudio(client_options(Config.for_client(environ, env_file=env_file)))
@@ -41,5 +41,5 @@ def client_options(config: Config) -> ClientOptions:
         max_line_bytes=config.max_line_bytes,
         max_answer_bytes=config.max_stream_bytes,
         catalogue_ttl=config.model_cache_ttl,
-        max_waiting=config.spare_threads(LIST_WAITERS) - 1,  # one more thread asks
+        max_waiting=config.spare_threads(LIST_WAITERS) - 1,  # one more thread requests it
     )

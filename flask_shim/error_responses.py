@@ -1,4 +1,4 @@
-"""Send errors in the envelope of the requested path's protocol: Ollama's, OpenAI's, Anthropic's or the service's."""
+"""Send errors in the envelope of the protocol: Ollama's, OpenAI's, Anthropic's or that of the service routes."""
 
 from __future__ import annotations
 
@@ -119,18 +119,13 @@ def _shim_error(exc: ShimError) -> Response:
     return error_response(exc, request.path)
 
 
-def _plain(text: str, status: int) -> Response:
-    # Ollama's web framework sends these without a charset.
-    return Response(text, status, content_type="text/plain")
-
-
 def _http_error(exc: HTTPException) -> Response:
     if isinstance(exc, RequestRedirect):
         return Response("", 307 if request.method != "GET" else 301, {"Location": exc.new_url})
     if isinstance(exc, NotFound):
-        return _plain("404 page not found", 404)
+        return Response("404 page not found", 404, content_type="text/plain")  # no charset, as Ollama
     if isinstance(exc, MethodNotAllowed):
-        response = _plain("405 method not allowed", 405)
+        response = Response("405 method not allowed", 405, content_type="text/plain")
         allowed = [method for method in ("HEAD", "GET", "POST", "DELETE") if method in (exc.valid_methods or ())]
         response.headers["Allow"] = ", ".join(allowed)
         return response

@@ -44,15 +44,15 @@ class ShimError(Exception):
         """The text for logs: quotations of LM Studio or a client, which may contain a prompt, are replaced."""
         if self.log_text:
             return self.log_text
-        told = self.text
+        text = self.text
         for cause in _causes(self):
             if cause.text and cause.log_text:
-                told = told.replace(cause.text, cause.log_text)
-        return told
+                text = text.replace(cause.text, cause.log_text)
+        return text
 
 
 def _causes(exc: BaseException) -> Iterator[ShimError]:
-    """Yield the chain of our own exceptions behind ``exc``, the latest first."""
+    """Yield the ShimErrors in the chain of causes of ``exc``, the latest first."""
     seen = {id(exc)}  # an exception that is raised from itself is its own cause
     cause = exc.__cause__ or exc.__context__
     while cause is not None and id(cause) not in seen:

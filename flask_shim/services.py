@@ -20,10 +20,10 @@ from flask_shim.translate.ollama.payloads import Defaults
 _KEY = "flask_shim"
 
 PULLS = 3
-"""Eighths of the spare threads for pulls, each of which may take hours."""
+"""How many eighths of the spare threads may pull models, which can take hours."""
 
 LISTS = 2
-"""Eighths of the spare threads for LM Studio's own lists, which are forwarded."""
+"""How many eighths of the spare threads may forward LM Studio's own lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Services:
     def close(self) -> None:
         """End the threads of this application and close its connections to LM Studio; requests in flight fail.
 
-        For tests and for hosts that create several applications in one process. It may be called more than once.
+        For tests and processes with several applications. It may be called more than once.
         """
         self.manager.close()
         self.backend.close()

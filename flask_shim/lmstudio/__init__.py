@@ -1,4 +1,4 @@
-"""A client for LM Studio's HTTP API that can be used without the shim, without Flask and without Ollama's words."""
+"""A client for LM Studio's HTTP API, usable without the shim and without Flask."""
 
 from flask_shim.lmstudio.chat import Chat, End, Piece, Reasoning, Text, ToolCall
 from flask_shim.lmstudio.client import LMStudio

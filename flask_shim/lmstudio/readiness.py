@@ -1,4 +1,4 @@
-"""Make a model ready for requests: downloaded, and loaded in the background."""
+"""Make a model ready for requests: download it if necessary, and load it in the background."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ log = logging.getLogger(__name__)
 DEFAULT_MODEL = "openai/gpt-oss-20b"
 
 SETTLE_SECONDS = 5.0
-"""How long LM Studio may take to list what it has downloaded."""
+"""How long LM Studio may take to list a model after its download."""
 
 _LOOK_SECONDS = 0.25
-_PASSING = (BackendTimeout, BackendProtocolError, ServerBusy)
-"""LM Studio is there, but had no list for us: that says nothing against its models."""
+_NO_LIST = (BackendTimeout, BackendProtocolError, ServerBusy)
+"""LM Studio runs, but did not list its models; they may work all the same."""
 
 OnProgress = Callable[[Download], object]
 
 
 class Preload:
-    """A model on its way into memory, on a thread of its own, which ends with the program."""
+    """The load of a model on a daemon thread."""
 
     def __init__(self, studio: LMStudio, key: str, call: BackendCall) -> None:
-        """Begin at once."""
+        """Start the thread."""
         self.key = key
         self.failure: ShimError | None = None
         self._thread = threading.Thread(target=self._run, args=(studio, call), name="shim-preload", daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, at most ``seconds``; tell whether the model is loaded now."""
+        """Wait for the end, at most ``seconds``; return whether the model is loaded."""
         self._thread.join(seconds)
         return not self._thread.is_alive() and self.failure is None
 
@@ -62,10 +62,10 @@ class Preload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """What was done to have a model ready.
+    """What was done to make a model ready.
 
-    ``key`` is what to ask LM Studio for. ``preload`` is None if the model was loaded already or should not be.
-    ``warnings`` say what could not be done or found out, though chats may work all the same.
+    ``key`` is the name to send to LM Studio. ``preload`` is None if the model was loaded already or need not be.
+    ``warnings`` are problems that do not prevent chats.
     """
 
     key: str
@@ -84,40 +84,40 @@ def ensure_ready(
     on_progress: OnProgress = lambda _: None,
     call: BackendCall | None = None,
 ) -> Readiness:
-    """Make a model ready for requests: download it if it is missing, then load it in the background if ``preload``.
+    """Download a model if it is missing, then load it in the background if ``preload``.
 
     ``on_progress`` receives each state of the download. Raises if LM Studio cannot be reached or the model cannot be
-    downloaded; lesser problems are warnings, in the log and in the result.
+    downloaded; lesser problems are warnings in the log and in the result.
     """
     call = call or BackendCall()
     try:
         studio.listing(max_age=0)
-    except _PASSING as exc:
+    except _NO_LIST as exc:
         return Readiness(
-            key=name, warnings=(_warned(f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"),)
+            key=name, warnings=(_warn(f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"),)
         )
     model, was_downloaded = _lookup(studio, name), False
     if model is None:
-        model, was_downloaded = _downloaded(studio, name, quantization, on_progress, call), True
+        model, was_downloaded = _download(studio, name, quantization, on_progress, call), True
     if model is None:
         return Readiness(
             key=name,
             was_downloaded=True,
-            warnings=(_warned(f"downloaded {name!r}, but LM Studio lists no model with that key"),),
+            warnings=(_warn(f"downloaded {name!r}, but LM Studio lists no model with that key"),),
         )
     loading = Preload(studio, model.key, call) if preload and not model.is_loaded else None
     return Readiness(key=model.key, was_downloaded=was_downloaded, is_loaded=model.is_loaded, preload=loading)
 
 
-def _downloaded(
+def _download(
     studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: BackendCall
 ) -> Model | None:
-    """Download the model and return it; None if it can't be told from the others."""
+    """Download the model and return it; None if no listed model is certainly it."""
     before = {model.key for model in studio.models()}
     try:
-        with closing(studio.download(name, quantization, call=call)) as moments:
-            for moment in moments:
-                on_progress(moment)
+        with closing(studio.download(name, quantization, call=call)) as states:
+            for state in states:
+                on_progress(state)
     except NotSupported as exc:
         raise NotSupported(f"LM Studio has no model {name!r}, and {exc.text}") from exc
     except BackendRequestError as exc:
@@ -130,7 +130,7 @@ def _downloaded(
 
 
 def _lookup(studio: LMStudio, name: str, before: set[str] | None = None) -> Model | None:
-    """Return the model of that name, or the one that was not there ``before``."""
+    """Return the model of that name, or the only one that was not listed ``before``."""
     try:
         return studio.find(name, max_age=0)
     except ModelNotFound:
@@ -138,6 +138,6 @@ def _lookup(studio: LMStudio, name: str, before: set[str] | None = None) -> Mode
         return new[0] if len(new) == 1 else None
 
 
-def _warned(text: str) -> str:
+def _warn(text: str) -> str:
     log.warning("%s", text)
     return text

@@ -1,8 +1,8 @@
-"""When a loaded model is unloaded, and who may load or unload it meanwhile.
+"""When a loaded model is unloaded, and which thread may load or unload it.
 
-LM Studio 0.4 loads a model just in time, with a ``ttl`` that counts for that load only, or explicitly, without one.
-Simultaneous first requests load a copy each, and so does a second explicit load. Every request therefore takes its
-model's turn, and keeps it while the model loads.
+LM Studio 0.4 loads a model just in time, with a ``ttl`` for that load only, or explicitly, without one. Simultaneous
+first requests load a copy each, and so does a second explicit load. Every request therefore acquires its model's turn,
+and holds it while the model loads.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from flask_shim.lmstudio import BackendCall, Model
 _WAIT_SECONDS = 0.1
 
 CLOSE_SECONDS = 2.0
-"""How long to wait for the expiry thread, which is a daemon and ends with the process at the latest."""
+"""How long to wait for the expiry thread, which is a daemon."""
 
 Unload = Callable[[str, Callable[[], bool]], None]
-"""Receives a model's key, and a function that tells from any thread whether to stop."""
+"""Receives a model's key, and a function that returns whether to stop."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +62,7 @@ class LoadedModel:
         return max(0.0, expires_at - now)
 
     def has_context(self, model: Model, context: int) -> bool:
-        """Tell whether ``model`` is loaded with ``context`` tokens, or with what LM Studio grants for that."""
+        """Return whether ``model`` is loaded with ``context`` tokens, or with what LM Studio grants for that."""
         loaded = model.loaded_context_length
         if not model.is_loaded or loaded is None or loaded >= context:
             return model.is_loaded  # an unknown length is accepted: a reload costs more
@@ -89,7 +89,7 @@ class LoadedModel:
             self.is_busy = True
 
     def release(self) -> None:
-        """Pass the turn on."""
+        """Release the turn."""
         with self.changed:
             self.is_busy = False
             self.changed.notify_all()
@@ -102,7 +102,7 @@ class LoadedModel:
                 call.check()
 
     def unload_when_idle(self) -> bool:
-        """Have a model in use unloaded after its last request; return whether it is in use."""
+        """Schedule the unload of a model in use for after its last request; return whether it is in use."""
         with self.changed:
             if self.users:
                 self.keep_alive = 0.0
@@ -148,7 +148,11 @@ class KeepAliveTracker:
             loaded.users -= 1
             loaded.last_used_at = time.monotonic()
             loaded.changed.notify_all()
-        self._wake()
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
+                self._thread.start()
+            self._lock.notify()
 
     def close(self) -> None:
         """End the thread; an unload that is running is aborted."""
@@ -158,16 +162,6 @@ class KeepAliveTracker:
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join(CLOSE_SECONDS)
-
-    def _is_closed(self) -> bool:
-        return self._closed
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
-                self._thread.start()
-            self._lock.notify()
 
     def _run(self) -> None:
         while True:
@@ -197,6 +191,6 @@ class KeepAliveTracker:
             loaded.is_busy = True
         try:
             with loaded.unloading():
-                self._unload(loaded.key, self._is_closed)
+                self._unload(loaded.key, lambda: self._closed)
         finally:
             loaded.release()

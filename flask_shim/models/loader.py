@@ -1,4 +1,4 @@
-"""Loads and reloads models, one thread at a time for each of them."""
+"""Load and reload models; callers hold the model's turn."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from flask_shim.translate.ollama.payloads import Defaults, to_ttl
 log = logging.getLogger(__name__)
 
 JIT_TTL_SECONDS = 3600.0
-"""How long LM Studio keeps a model that it loaded just in time, unless the request has a ``ttl``."""
+"""LM Studio's default ``ttl`` for a model that it loads just in time."""
 
 CAN_MANAGE = "LM Studio 0.4 or later, or its lms tool on this machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequirements:
-    """What a request needs of its model.
+    """What a request requires of its model.
 
-    ``context`` is the least number of tokens, 0 for any. ``settings`` are LM Studio's other load settings; a model
-    that is already loaded is reloaded for them. Unless ``must_fit``, a load that fails for its context is a warning.
+    ``context`` is the minimum in tokens, 0 for any. ``settings`` are LM Studio's other load settings; a loaded model is
+    reloaded for them. Unless ``must_fit``, a failed load with another context is only a warning.
     """
 
     target: ResolvedModel
@@ -45,7 +45,7 @@ class ModelRequirements:
 
 
 class ModelLoader:
-    """Loads models for callers that hold their turn."""
+    """Loads models of one backend."""
 
     def __init__(self, backend: LMStudio, tracker: KeepAliveTracker, defaults: Defaults) -> None:
         """Send nothing yet."""
@@ -55,7 +55,7 @@ class ModelLoader:
 
     @contextmanager
     def turn(self, key: str, call: BackendCall) -> Iterator[LoadedModel]:
-        """Hold a model's turn for a block: only this thread loads or unloads it."""
+        """Hold a model's turn for a block, in which no other thread loads or unloads it."""
         timeout = self.backend.options.load_timeout
         call.allow(timeout, f"the model did not load within {timeout} s")
         loaded = self.tracker.of(key)
@@ -70,9 +70,9 @@ class ModelLoader:
     ) -> bool:
         """Load or reload a model if its context or settings require that; return whether it is loaded.
 
-        A model that is not loaded and may have any context is left to the request, or to :meth:`load_on_demand`. A list
-        of that ``max_age`` (None: any that is cached) shows a model that needs nothing; before anything is changed, the
-        present state is read.
+        A model that is not loaded and may have any context is left to the request, or to :meth:`load_on_demand`. If a
+        list of that ``max_age`` (None: any cached one) shows a model that meets the requirements, nothing else is read;
+        before anything is changed, the current state is.
         """
         target, must_fit = requirements.target, requirements.must_fit
         if not (must_fit or target.listing.reports_state):
@@ -97,13 +97,17 @@ class ModelLoader:
             log.warning("model=%s does not load with a context of %d: %s", model.key, context, exc.text)
             loaded.granted = (context, None)
             return self.current(model).is_loaded
-        self._note_granted(self.current(model), loaded, context)
+        # Remember what was granted, so that the same request is no reason to reload.
+        granted = self.current(model).loaded_context_length
+        loaded.granted = (context, granted)
+        if granted is not None and granted < context:
+            log.warning("model=%s has a context of %d: LM Studio did not grant %d", model.key, granted, context)
         return True
 
     def load_on_demand(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall) -> None:
-        """Load a model with any context, in the way that this version of the backend has for it."""
+        """Load a model with any context, in the way that this version of the backend supports."""
         target = requirements.target
-        if self.backend.listing().api_version is ApiVersion.V1:  # the request's list may be of an older version
+        if self.backend.listing().api_version is ApiVersion.V1:  # read again: LM Studio may have been updated since
             with suppress(NoSuchEndpoint):
                 self._load(requirements, loaded, call)
                 return
@@ -136,10 +140,3 @@ class ModelLoader:
         if requirements.keep_alive is None and loaded.keep_alive is None:
             # LM Studio 0.4 never unloads a model that was loaded explicitly.
             loaded.keep_alive = self._defaults.ttl_seconds or JIT_TTL_SECONDS
-
-    def _note_granted(self, model: Model, loaded: LoadedModel, context: int) -> None:
-        """Remember the context that was granted for ``context``, so that the same request is no reason to reload."""
-        granted = model.loaded_context_length
-        loaded.granted = (context, granted)
-        if granted is not None and granted < context:
-            log.warning("model=%s has a context of %d: LM Studio did not grant %d", model.key, granted, context)

@@ -1,4 +1,4 @@
-"""Resolves model names against the backend's list and the aliases, and caches the results while both are unchanged."""
+"""Resolve model names against the backend's list and the aliases; results are cached while both are unchanged."""
 
 from __future__ import annotations
 
@@ -106,25 +106,19 @@ class ModelRegistry:
         if known is not None and known[0] is aliases and known[1].listing is listing:
             return known[1]
         alias = aliases.get(alias_key(name))
-        target = self._aliased(name, alias, listing) if alias else self._located(name, listing)
-        if target is not None and self._cache.maxsize:
+        if alias is None:
+            found = find_model(name, listing.models)
+            entry, identifier = (self._entry(found.model), found.identifier) if found else (None, "")
+        else:
+            model = base_of(alias, listing.models)
+            entry, identifier = to_entry(alias, model) if model else None, alias.base
+        if entry is None:
+            return None
+        target = ResolvedModel(name=name, entry=entry, identifier=identifier, listing=listing, alias=alias)
+        if self._cache.maxsize:
             with self._lock:
                 self._cache[name] = aliases, target
         return target
-
-    def _aliased(self, name: str, alias: Alias, listing: Listing) -> ResolvedModel | None:
-        model = base_of(alias, listing.models)
-        if model is None:
-            return None
-        return ResolvedModel(
-            name=name, entry=to_entry(alias, model), identifier=alias.base, listing=listing, alias=alias
-        )
-
-    def _located(self, name: str, listing: Listing) -> ResolvedModel | None:
-        found = find_model(name, listing.models)
-        if found is None:
-            return None
-        return ResolvedModel(name=name, entry=self._entry(found.model), identifier=found.identifier, listing=listing)
 
     def _entry(self, model: Model) -> Entry:
         with self._lock:

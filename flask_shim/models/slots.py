@@ -7,13 +7,13 @@ import threading
 from flask_shim.lmstudio.errors import ServerBusy
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
-"""Ollama's text, both spaces included: clients look for "busy"."""
+"""Ollama's text, including both spaces; clients look for "busy"."""
 
 DRAINING = "server is shutting down, please try again later"
 
 
 def draining_error() -> ServerBusy:
-    """Return the error for new requests while the server shuts down; it may be back within seconds."""
+    """Return the error for new requests while the server shuts down."""
     return ServerBusy(DRAINING, retry_after=5)
 
 
@@ -26,7 +26,7 @@ class Slots:
         self.in_use = 0
         self.draining = False
         self.is_stopping = False
-        """Whether the shim is about to drain: ``/ready`` says 503 while work is still accepted."""
+        """Whether the shim is about to drain: ``/ready`` returns 503, but requests are still accepted."""
         self.server_noticed = False
         """Whether :mod:`flask_shim.middleware.server_check` has checked the server's threads."""
         self._lock = threading.Lock()

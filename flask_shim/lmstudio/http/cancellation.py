@@ -1,8 +1,8 @@
 """Backend requests that another thread can cancel, and the watchdog thread that cancels them.
 
-A thread that waits for the backend is blocked in a socket call: it sees neither that its client has disconnected nor
-that a deadline has passed. The :class:`Watchdog` checks all calls and aborts the sockets of those to cancel. Closing
-the connection is also what makes LM Studio stop generating.
+A thread that waits for the backend is blocked in a socket call, so it notices neither a disconnected client nor a
+deadline. The :class:`Watchdog` checks all calls and aborts the sockets of those to cancel. LM Studio stops generating
+when the connection is closed.
 """
 
 from __future__ import annotations
@@ -20,47 +20,52 @@ TICK_SECONDS = 0.1
 """How often the watchdog checks its calls; costs about 1 ms of CPU per second at 400 calls."""
 
 
-def _never() -> bool:
-    return False
-
-
 class BackendCall:
     """One backend request, from before it is sent until its response is read to the end.
 
-    ``is_disconnected`` says whether the client has disconnected; it is called from any thread and must not block.
+    ``is_disconnected`` returns whether the client has disconnected; it is called from any thread and must not block.
     """
 
-    __slots__ = ("_deadline", "_gone", "_late", "_lock", "_sock", "_total_deadline", "failure", "headers")
+    __slots__ = (
+        "_deadline",
+        "_is_disconnected",
+        "_lock",
+        "_sock",
+        "_timeout_message",
+        "_total_deadline",
+        "failure",
+        "headers",
+    )
 
     def __init__(
         self,
-        is_disconnected: Callable[[], bool] = _never,
+        is_disconnected: Callable[[], bool] = lambda: False,
         *,
         total_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Start without a deadline for the phase; ``total_timeout`` (seconds) bounds all phases together.
+        """Start without a deadline for the phase; ``total_timeout`` is the limit for all phases together.
 
-        ``headers`` go with every request of this call.
+        ``headers`` are sent with every request of this call.
         """
         self.headers = headers or {}
         self.failure: ShimError | None = None
-        self._gone = is_disconnected
+        self._is_disconnected = is_disconnected
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
         self._deadline: float | None = None
-        self._late = ""
+        self._timeout_message = ""
         self._total_deadline = time.monotonic() + total_timeout if total_timeout else None
 
     def attach(self, sock: socket.socket) -> None:
-        """Set the socket that carries this call; abort it if the call was cancelled before."""
+        """Set the socket of this call; abort it if the call was cancelled before."""
         with self._lock:
             self._sock = sock
             if self.failure is not None:
                 abort_socket(sock)
 
     def detach(self) -> None:
-        """Forget the socket: it is about to be closed, and the system may reuse its descriptor."""
+        """Forget the socket before it is closed, since the system may reuse its descriptor."""
         with self._lock:
             self._sock = None
 
@@ -74,12 +79,12 @@ class BackendCall:
 
     def allow(self, seconds: float | None, timeout_message: str) -> None:
         """Start a phase of at most ``seconds`` (None: unlimited), which fails with ``timeout_message``."""
-        self._late = timeout_message
+        self._timeout_message = timeout_message
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def check(self) -> None:
         """Raise if the call was cancelled or its client has disconnected."""
-        if self.failure is None and self._gone():
+        if self.failure is None and self._is_disconnected():
             self.cancel(ClientDisconnected())
         if self.failure is not None:
             raise self.failure
@@ -88,10 +93,10 @@ class BackendCall:
         """Cancel the call if its client has disconnected or a deadline (by :func:`time.monotonic`) has passed."""
         if self.failure is not None:
             self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
-        elif self._gone():
+        elif self._is_disconnected():
             self.cancel(ClientDisconnected())
         elif self._deadline is not None and now > self._deadline:
-            self.cancel(BackendTimeout(self._late))
+            self.cancel(BackendTimeout(self._timeout_message))
         elif self._total_deadline is not None and now > self._total_deadline:
             self.cancel(BackendTimeout("the answer took longer than the total timeout allows"))
 
@@ -100,7 +105,7 @@ class Watchdog:
     """One daemon thread that ticks all open calls; it starts with the first call and sleeps while no call is open."""
 
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
-        """Check every call each ``tick_seconds``."""
+        """Check every call at intervals of ``tick_seconds``."""
         self._tick_seconds = tick_seconds
         self._calls: set[BackendCall] = set()
         self._changed = threading.Condition()
@@ -142,7 +147,7 @@ class Watchdog:
             call.cancel(failure)
 
     def close(self) -> None:
-        """End the thread at once; calls added later start a new one."""
+        """End the thread; calls added later start a new one."""
         with self._changed:
             self._closing.set()
             self._changed.notify_all()

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """Everything the client needs to know about one LM Studio.
+    """The options of a client.
 
-    ``base_url`` is the root that ``/v1/...`` hangs on, ``rest_url`` the one for ``/api/...``; both without a
-    trailing slash. ``first_byte_timeout`` covers prompt processing and just-in-time loading, which are silent for
-    minutes; ``idle_timeout`` is the longest gap between two events after the first. ``most_waiting`` is how many
-    threads may wait for a slow model list to the end.
+    ``base_url`` precedes ``/v1/...``, ``rest_url`` (default: the same) precedes ``/api/...``; both have no trailing
+    slash. ``first_byte_timeout`` includes prompt processing and just-in-time loading, which may take minutes without a
+    byte; ``idle_timeout`` is the longest gap between two later events. At most ``max_waiting`` threads wait for a slow
+    model list until its timeout.
     """
 
     base_url: str = "http://127.0.0.1:1234"
@@ -36,7 +36,6 @@ class ClientOptions:
     max_waiting: int | None = None
 
     def url(self, path: str) -> str:
-        """Return the address of ``path``, which starts with ``/v1/`` (OpenAI's) or anything else (LM Studio's own)."""
-        if path.startswith("/v1/"):
-            return self.base_url + path
-        return (self.rest_url or self.base_url) + path
+        """Return the address of ``path``, which begins with ``/v1/`` or is one of LM Studio's own routes."""
+        root = self.base_url if path.startswith("/v1/") else self.rest_url or self.base_url
+        return root + path

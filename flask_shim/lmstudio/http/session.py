@@ -14,7 +14,7 @@ LIST_PATHS = ("/v1/models", "/api/v0/models", "/api/v1/models")
 
 
 def connect_only(options: ClientOptions) -> Retry:
-    """Return a Retry that repeats only failed connection attempts: no byte was sent, so nothing ran."""
+    """Return a Retry that repeats only failed connection attempts, since no byte was sent then."""
     return Retry(
         total=options.connect_retries,
         connect=options.connect_retries,
@@ -34,7 +34,7 @@ def connect_only(options: ClientOptions) -> Retry:
 def build_session(options: ClientOptions) -> requests.Session:
     """Return the default Session.
 
-    It ignores proxies and .netrc, which would reroute loopback traffic and replace the token, and keeps no cookies.
+    It ignores proxies and .netrc, which would reroute loopback traffic and replace the token, and stores no cookies.
     """
     session = requests.Session()
     session.trust_env = False
@@ -44,16 +44,8 @@ def build_session(options: ClientOptions) -> requests.Session:
     session.verify = options.verify
     if options.token:
         session.headers["Authorization"] = f"Bearer {options.token}"
-    _mount(session, options)
-    return session
-
-
-def _mount(session: requests.Session, options: ClientOptions) -> None:
-    """Keep connections for the model lists only.
-
-    Node closes idle connections after five seconds (``server.keepAliveTimeout``). A POST on such a connection fails and
-    must not be repeated (RFC 9110, section 9.2.2), so everything but the lists uses a new connection.
-    """
+    # Only the model lists use pooled connections. Node closes idle connections after five seconds
+    # (server.keepAliveTimeout), and a POST that fails because of that must not be repeated (RFC 9110, section 9.2.2).
     retry = connect_only(options)
     work = SingleUseAdapter(max_retries=retry)
     lists = BackendAdapter(pool_maxsize=options.max_keepalive_connections, max_retries=retry)
@@ -62,3 +54,4 @@ def _mount(session: requests.Session, options: ClientOptions) -> None:
     for path in LIST_PATHS:
         session.mount(options.url(path), lists)
         session.mount(options.url(path) + "/", work)
+    return session

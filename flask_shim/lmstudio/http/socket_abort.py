@@ -21,15 +21,15 @@ if sys.platform == "win32":
 else:
 
     def _cancel_pending_io(_: socket.socket) -> None:
-        """Do nothing: on POSIX, shutdown() has already ended the calls."""
+        """Do nothing, since shutdown() ends the calls on POSIX."""
 
 
 def abort_socket(sock: socket.socket) -> None:
     """Shut the connection down and end the ``recv`` or ``send`` that another thread is blocked in.
 
     On Windows, shutdown() does not end a call that already waits (cpython#91913), so a backend that never reads or
-    answers would hold the thread forever. CancelIoEx does, as .NET uses it to unblock a socket (SafeSocketHandle). It
-    reaches only calls that are pending at that moment, so callers repeat this until the thread has returned.
+    answers would hold the thread forever. CancelIoEx does; .NET unblocks sockets with it, too (SafeSocketHandle). It
+    affects only calls that are pending at that moment, so callers repeat this until the thread has returned.
     """
     # The plain socket's shutdown, also under TLS: SSLSocket.shutdown drops the TLS state that the reader is using.
     with suppress(OSError):  # the peer has already closed the connection; nothing waits

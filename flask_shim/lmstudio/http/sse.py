@@ -1,7 +1,7 @@
-r"""Server-sent events out of a byte stream, however the chunks fall. Pure: bytes in, payloads out.
+r"""Split a byte stream into server-sent events, wherever its blocks are cut.
 
-Only what a backend needs is kept of an event: its data, and whether it was named ``error``. Comments, ids and other
-names are dropped, ``\n``, ``\r\n`` and ``\r`` all end a line, a byte-order mark at the start is ignored.
+Of an event, only its data is kept, and whether its name is ``error``. ``\n``, ``\r\n`` and ``\r`` all end a line, and a
+byte-order mark at the start is ignored.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class EventTooLarge(ValueError):
-    """More bytes than allowed arrived without an event ending."""
+    """More bytes than allowed arrived without the end of an event."""
 
 
 class SseSplitter:
-    """Feed it chunks; it returns the data of each complete event, in order."""
+    """Receives blocks, and returns the data of each complete event, in order."""
 
     __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
-        """Refuse an event of more than ``limit`` bytes."""
+        """Raise EventTooLarge for an event of more than ``limit`` bytes."""
         self._limit = limit
         self._fresh = True
         self._ended_in_cr = False
@@ -43,7 +43,7 @@ class SseSplitter:
         return _payloads(text[:end])
 
     def flush(self) -> list[bytes]:
-        """Return the data of an event that the end of the stream cut off; the caller decides whether it is whole."""
+        """Return the data of an event that was not terminated before the end of the stream."""
         return _data(self._take(b""))
 
     def _take(self, chunk: bytes) -> bytes:
@@ -58,7 +58,7 @@ class SseSplitter:
         return chunk
 
     def _unify(self, chunk: bytes) -> bytes:
-        """Return ``chunk`` with one kind of line end; ``CR`` counts at once, and a ``LF`` that follows it does not."""
+        """Return ``chunk`` with LF line ends; a CR ends a line at once, so that a LF after it is skipped."""
         if self._ended_in_cr and chunk:
             self._ended_in_cr = False
             chunk = chunk.removeprefix(b"\n")
@@ -75,22 +75,19 @@ class SseSplitter:
 
 
 class EventCutter:
-    """Feed it chunks; it returns the same bytes, cut where events end. What has no end yet is kept.
-
-    A stream that is passed on as it is may break at any moment: only between two events can that still be said.
-    """
+    """Receives blocks, and returns the same bytes cut at the ends of events, so that an error event can follow."""
 
     __slots__ = ("_held", "_last", "_limit", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
-        """Refuse an event of more than ``limit`` bytes."""
+        """Raise EventTooLarge for an event of more than ``limit`` bytes."""
         self._limit = limit
         self._held: list[bytes] = []
         self._size = 0
         self._last = b""  # an end may fall between two chunks
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return all that is complete with ``chunk``, b"" if it completes nothing."""
+        """Return the events that are complete with ``chunk``, b"" if there are none."""
         cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
         self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
         if not cut:
@@ -104,7 +101,7 @@ class EventCutter:
         return complete
 
     def flush(self) -> bytes:
-        """Return what is kept; it has no end."""
+        """Return the bytes after the last complete event."""
         held, self._held = self._held, []
         return b"".join(held)
 
@@ -116,15 +113,15 @@ class EventCutter:
 
 
 def _end_of_events(data: bytes) -> int:
-    """Return where the last event in ``data`` ends, 0 if none does."""
+    """Return the position after the last complete event, 0 without one."""
     if data.endswith(b"\n\n"):  # as nearly always
         return len(data)
-    ends = _ENDS if b"\r" in data else _ENDS[:1]  # a search in vain costs more than all the rest
+    ends = _ENDS if b"\r" in data else _ENDS[:1]  # searches without a match are slow
     return max((at + len(end) for end in ends if (at := data.rfind(end)) >= 0), default=0)
 
 
 def _payloads(text: bytes) -> list[bytes]:
-    """Return the data of the events in ``text``, whose last blank line is already off."""
+    """Return the data of the events in ``text``, which has no blank line at its end."""
     if text.startswith(_DATA):
         payloads = text[len(_DATA) :].split(b"\n\n" + _DATA)
         if text.count(b"\n") == 2 * (len(payloads) - 1):  # nothing but events of one line, as nearly always
@@ -133,7 +130,7 @@ def _payloads(text: bytes) -> list[bytes]:
 
 
 def _data(event: bytes) -> list[bytes]:
-    """Return the data of one event: nothing, one payload, or several where the backend forgot the blank lines."""
+    """Return the data of one event: nothing, one payload, or several if the backend left out the blank lines."""
     lines: list[bytes] = []
     name = b""
     for line in event.split(b"\n"):
@@ -148,12 +145,10 @@ def _data(event: bytes) -> list[bytes]:
     if len(lines) > 1 and all((line.startswith(b"{") and line.endswith(b"}")) or line == b"[DONE]" for line in lines):
         return lines
     data = b"\n".join(lines)
-    return [_as_error(data)] if name == b"error" and b'"error"' not in data else [data]
-
-
-def _as_error(data: bytes) -> bytes:
+    if name != b"error" or b'"error"' in data:
+        return [data]
     try:
-        told = orjson.loads(data)
+        error = orjson.loads(data)
     except orjson.JSONDecodeError:
-        told = data.decode("utf-8", "replace")
-    return orjson.dumps({"error": told})
+        error = data.decode("utf-8", "replace")
+    return [orjson.dumps({"error": error})]

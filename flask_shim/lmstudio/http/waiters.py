@@ -1,4 +1,4 @@
-"""Turns at what may take long, and threads that do not wait for one that does not come."""
+"""A semaphore for slow operations, with a limit for the threads that wait for it without a timeout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 
 class BoundedWaiters:
-    """``places`` threads have a turn at a time. ``most_patient`` others wait for one as long as it takes (None: all).
+    """A semaphore for ``places`` threads, on which at most ``most_patient`` others wait without a timeout (None: all).
 
-    A server has few threads: if all of them waited for a slow backend, none could answer that it is slow.
+    A server has few threads: if all of them waited for a slow backend, none would be left for other requests.
     """
 
     def __init__(self, places: int = 1, *, most_patient: int | None = 0, patience: float) -> None:
-        """Who is not patient waits until every turn has been held for ``patience`` seconds."""
+        """Other threads wait until each place has been held for ``patience`` seconds."""
         self._places = places
         self._most_patient = most_patient
         self._patience = patience
@@ -25,7 +25,7 @@ class BoundedWaiters:
 
     @contextmanager
     def take(self) -> Iterator[bool]:
-        """Hold a turn for the block; yield whether there was one worth waiting for."""
+        """Hold a place for the block; yield whether one was obtained."""
         taken_at = self._take()
         try:
             yield taken_at is not None

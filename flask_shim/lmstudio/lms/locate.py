@@ -1,4 +1,4 @@
-"""Where the ``lms`` tool is, and whether it speaks to the LM Studio at an address."""
+"""Find the ``lms`` tool, and whether an address belongs to this machine, which the tool controls."""
 
 from __future__ import annotations
 
@@ -14,29 +14,26 @@ PROGRAM = "lms.exe" if sys.platform == "win32" else "lms"
 
 _HOMES = (".lmstudio", ".cache/lm-studio")
 _POINTER = ".lmstudio-home-pointer"
-"""A file in the user's folder that holds the path of LM Studio's folder, where that was moved."""
+"""A file in the home folder with the path of LM Studio's folder, if that was moved."""
 
 _LONGEST_PATH = 4096
 
 
 def find_tool(folders: Sequence[str] | None = None, home: Path | None = None) -> Path | None:
-    """Return the program: from ``folders`` (default: those of PATH), else from where LM Studio puts it."""
-    candidates = (*_on_path(os.get_exec_path() if folders is None else folders), *_installed(home))
-    return next((path for path in candidates if _is_program(path)), None)
-
-
-def _on_path(folders: Sequence[str]) -> Iterator[Path]:
-    # Not shutil.which: on Windows it begins with the current folder, where anybody may have put an lms.exe.
-    return (Path(folder) / PROGRAM for folder in folders if Path(folder).is_absolute())
+    """Return the program from ``folders`` (default: those of PATH), otherwise from where LM Studio installs it."""
+    # Not shutil.which, which on Windows begins with the current folder, where other users may have put an lms.exe.
+    on_path = os.get_exec_path() if folders is None else folders
+    candidates = [Path(folder) / PROGRAM for folder in on_path if Path(folder).is_absolute()]
+    return next((path for path in (*candidates, *_installed(home)) if _is_program(path)), None)
 
 
 def _installed(home: Path | None) -> Iterator[Path]:
     if home is None:
-        with suppress(RuntimeError):  # a service's account may have no home, and then nothing is installed there
+        with suppress(RuntimeError):  # the account of a service may have no home folder
             home = Path.home()
     if home is None:
         return
-    with suppress(OSError, ValueError):  # usually there is no such file
+    with suppress(OSError, ValueError):  # the file usually does not exist
         pointed = (home / _POINTER).read_text(encoding="utf-8")[:_LONGEST_PATH].strip()
         if Path(pointed).is_absolute():
             yield Path(pointed) / "bin" / PROGRAM
@@ -45,13 +42,13 @@ def _installed(home: Path | None) -> Iterator[Path]:
 
 
 def _is_program(path: Path) -> bool:
-    with suppress(OSError, ValueError):  # a folder that may not be looked into holds no tool for us
+    with suppress(OSError, ValueError):  # a folder without access
         return path.is_file() and os.access(path, os.X_OK)
     return False
 
 
 def is_this_machine(url: str) -> bool:
-    """Tell whether the address is one of this machine's: a socket can be bound to no other."""
+    """Return whether the address belongs to this machine, that is, whether a socket can be bound to it."""
     host = urlsplit(url).hostname
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

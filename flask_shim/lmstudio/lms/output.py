@@ -1,4 +1,4 @@
-"""What the ``lms`` tool prints, which is made for people: progress bars, boxes, colours."""
+"""Read the output of the ``lms`` tool, which has progress bars, frames and colors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _THOUSANDS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LONGEST_LINE = 10_000
 
 MAX_TEXT = 500
-"""More of an error than this says nothing to a person."""
+"""Longer error texts are cut to this many characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a download is: percent, and bytes as exactly as they were printed (three digits); None if not told."""
+    """The progress of a download; None if it was not printed. The tool prints three digits of a size."""
 
     percent: float | None = None
     done_bytes: int | None = None
@@ -32,7 +32,7 @@ class Progress:
 
 
 def progress_of(line: str) -> Progress | None:
-    """Read a line of a progress bar; None for any other line."""
+    """Read a line of a progress bar; return None for any other line."""
     percent, sizes = _PERCENT.search(line), _SIZES.search(line)
     if percent is None and sizes is None:
         return None
@@ -43,18 +43,18 @@ def progress_of(line: str) -> Progress | None:
 
 
 def picks_another(line: str) -> bool:
-    """Tell whether the tool says that it found no model of exactly that name and takes the first of its findings."""
+    """Return whether the tool says that it found no model of exactly that name and selects the first match."""
     return "automatically selecting the first one" in line.lower()
 
 
 def error_text(output: str) -> str:
-    """Return what went wrong as one line of at most MAX_TEXT characters, without colours and frames."""
+    """Return the error as one line of at most MAX_TEXT characters, without colors and frames."""
     text = _BLANKS.sub(" ", _FRAMES.sub(" ", without_escapes(output))).strip()
     return text.removeprefix("Error: ")[:MAX_TEXT]
 
 
 def without_escapes(text: str) -> str:
-    """Return the text without the commands to a terminal in it."""
+    """Return the text without the escape sequences of a terminal."""
     return _ESCAPES.sub("", text)
 
 
@@ -63,7 +63,7 @@ def _bytes(number: str, unit: str) -> int:
 
 
 class Lines:
-    """Cuts output into lines as it comes; a carriage return ends one too, for that is how progress bars move."""
+    """Splits output into lines; a carriage return ends a line, too, since progress bars are redrawn with it."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -71,7 +71,7 @@ class Lines:
         self._rest = ""
 
     def feed(self, block: bytes, *, is_last: bool = False) -> Iterator[str]:
-        """Yield the lines that are complete now, without escapes and empty ones; with ``is_last`` all of them."""
+        """Yield the non-empty lines that are complete, without escapes; with ``is_last`` also the last line."""
         parts = _LINE_ENDS.split(self._rest + self._decoder.decode(block, is_last))
         self._rest = "" if is_last else parts.pop()[-_LONGEST_LINE:]
         for part in parts:

@@ -1,7 +1,7 @@
-"""LM Studio's ``lms`` tool: what versions before 0.4 can be told in no other way than by their own program.
+"""LM Studio's ``lms`` tool, which loads, unloads and downloads models for versions before 0.4.
 
-It is started without a shell, with a list of arguments, without a terminal to ask questions on. It guesses what a
-name may have meant; so models are loaded by their exact path, and a download of another model is broken off.
+It is started without a shell and without a terminal. Since it guesses what a name means, models are loaded by their
+exact path, and the download of another model is aborted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from flask_shim.lmstudio.http.error_parsing import error_from_text
 from flask_shim.lmstudio.lms.output import Lines, Progress, error_text, picks_another, progress_of
 
 LOOK_SECONDS = 0.1
-"""How often it is looked whether the client has gone, while the tool works."""
+"""How often the call is checked while the tool runs."""
 
 LIST_SECONDS = 60.0
 LOAD_SECONDS = 600.0
@@ -41,7 +41,7 @@ _MOST_BYTES = 16 << 20
 _TAIL_LINES = 20
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""Without this flag Windows opens a console window on the desktop of the logged-in user."""
+"""Without this flag Windows opens a console window."""
 
 Row = dict[str, Any]
 Output = int | IO[bytes]
@@ -56,11 +56,11 @@ class CliTool:
         self._load_timeout = load_timeout
 
     def ls(self, *, call: BackendCall | None = None) -> list[Row]:
-        """Return the models on disk, as the tool describes them: modelKey, path, sizeBytes and more."""
+        """Return the models on disk with the tool's keys: modelKey, path, sizeBytes and others."""
         return self._rows("ls", call)
 
     def ps(self, *, call: BackendCall | None = None) -> list[Row]:
-        """Return the loaded models, as the tool describes them: identifier, modelKey, contextLength and more."""
+        """Return the loaded models with the tool's keys: identifier, modelKey, contextLength and others."""
         return self._rows("ps", call)
 
     def load(
@@ -77,7 +77,7 @@ class CliTool:
         self._run("load", "--exact", "--yes", *options, _operand(path), timeout=self._load_timeout, call=call)
 
     def unload(self, identifier: str, *, call: BackendCall | None = None) -> tuple[str, ...]:
-        """Unload a loaded copy, or all copies of the model with that key, and return their names, if there are any."""
+        """Unload a loaded copy, or all copies of the model with that key, and return their names."""
         rows = [row for row in self.ps(call=call) if identifier in (row.get("identifier"), row.get("modelKey"))]
         names = tuple(str(row.get("identifier")) for row in rows)
         for name in names:
@@ -85,13 +85,13 @@ class CliTool:
         return names
 
     def get(self, name: str, *, call: BackendCall | None = None) -> Generator[Progress, None, None]:
-        """Download the model (``publisher/name``, a Hugging Face address, perhaps with ``@quantization``).
+        """Download a model (``publisher/name`` or a Hugging Face address, both with an optional ``@quantization``).
 
-        Yield what the tool prints about its progress, many times a second; ends when all is there. A client that
-        goes ends the tool; LM Studio may go on by itself. No model of exactly that name is a BackendRefused.
+        Yields the progress that the tool prints, many times a second, until the download is complete. Cancelling the
+        call ends the tool, though LM Studio may continue. Raises BackendRequestError if no model has exactly that name.
         """
         call = call or BackendCall()
-        told: list[str] = []
+        lines: list[str] = []
         with self._started("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in _lines_of(process, call):
                 if picks_another(line):
@@ -102,8 +102,8 @@ class CliTool:
                 if progress is not None:
                     yield progress
                 else:
-                    told = [*told, line][-_TAIL_LINES:]
-            _check("get", _end_of(process, call), "\n".join(told))
+                    lines = [*lines, line][-_TAIL_LINES:]
+            _check("get", _end_of(process, call), "\n".join(lines))
 
     def _rows(self, command: str, call: BackendCall | None) -> list[Row]:
         output = self._run(command, "--json", timeout=LIST_SECONDS, call=call)
@@ -116,11 +116,11 @@ class CliTool:
         return [row for row in rows if isinstance(row, dict)]
 
     def _run(self, *arguments: str, timeout: float | None, call: BackendCall | None = None) -> str:
-        """Run to the end and return what was printed on standard output."""
+        """Run to the end and return the standard output."""
         call = call or BackendCall()
         ends_at = None if timeout is None else time.monotonic() + timeout
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            # Files and not pipes: they take any amount without anybody reading, also from what the tool starts itself.
+            # Files, since pipes fill up unless they are read, also by processes that the tool starts.
             with self._started(*arguments, stdout=output, stderr=errors) as process:
                 code = _end_of(process, call, ends_at, f"lms {arguments[0]} took longer than {timeout} s")
             printed = _content(output)
@@ -129,7 +129,7 @@ class CliTool:
 
     @contextmanager
     def _started(self, *arguments: str, stdout: Output, stderr: Output) -> Iterator[subprocess.Popen[bytes]]:
-        """Start the tool; it has ended when the block has."""
+        """Start the tool, and end it with the block."""
         try:
             process = subprocess.Popen(  # noqa: S603  a list, no shell, and no operand looks like an option
                 [str(self.program), *arguments],
@@ -148,7 +148,7 @@ class CliTool:
 
 
 def _operand(text: str) -> str:
-    """Return the text if it cannot be taken for an option."""
+    """Return the text; raise InvalidModelName if the tool would read it as an option."""
     if text.startswith("-") or not text.isprintable() or not text:
         raise InvalidModelName(f"the lms tool cannot be given that as a name: {text[:80]!r}")
     return text
@@ -167,7 +167,7 @@ def _end_of(
         call.check()
         if ends_at is not None and time.monotonic() > ends_at:
             raise BackendTimeout(timeout_message)
-        with suppress(subprocess.TimeoutExpired):  # looked at again
+        with suppress(subprocess.TimeoutExpired):  # check the call and wait again
             return process.wait(LOOK_SECONDS)
 
 
@@ -177,7 +177,7 @@ def _content(file: IO[bytes]) -> str:
 
 
 def _lines_of(process: subprocess.Popen[bytes], call: BackendCall) -> Iterator[str]:
-    """Yield the lines as they are printed; pipes cannot be waited on with a timeout on Windows, hence the thread."""
+    """Yield the lines as they are printed, from a thread, since reading a pipe has no timeout on Windows."""
     blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     if not isinstance(process.stdout, io.BufferedReader):
         raise BackendProtocolError("the lms tool has no output")
