@@ -60,7 +60,6 @@ class WindowsServices:
             # A virtual environment's python.exe would start the base one as another process, which the service manager
             # logs as wrong (event 7039). This variable is how multiprocessing starts processes without it.
             {"__PYVENV_LAUNCHER__": sys.executable} if python != sys.executable else {},
-            arguments=("service-host",) if getattr(sys, "frozen", False) else cls.arguments,
             profiles=Path.home().parent,
             installed_in=(Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent),
             is_administrator=_is_administrator(),
