@@ -220,8 +220,8 @@ class ToolCallDeltas:
         """Iterate over the calls in the order in which they began."""
         return iter(self._calls)
 
-    def add(self, delta: CallDelta) -> None:
-        """Add a fragment to its call, which is found by the index, or begin another call."""
+    def add(self, delta: CallDelta) -> PartialToolCall:
+        """Add a fragment to its call, which is found by the index, or begin another call; return the call."""
         call = next((call for call in reversed(self._calls) if delta.index in (None, call.index)), None)
         if call is None or _begins_another(delta, call):
             call = PartialToolCall(delta.index)
@@ -232,6 +232,7 @@ class ToolCallDeltas:
             call.pieces.append(delta.arguments)
         elif isinstance(delta.arguments, Mapping):
             call.arguments = delta.arguments
+        return call
 
 
 def _begins_another(delta: CallDelta, call: PartialToolCall) -> bool:

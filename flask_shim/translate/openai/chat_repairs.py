@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -40,6 +39,8 @@ class ChatRepairer:
         self._calls = ToolCallDeltas()
         self._held: list[tuple[bytes, Event]] = []
         self._sent_calls = 0
+        self._begun: dict[int, str] = {}  # the first character of the arguments by the id of the call object
+        self._pending: list[PartialToolCall] = []  # the calls in the held events
 
     def complete_body(self, body: bytes) -> bytes:
         """Return the body of an answer that is not streamed."""
@@ -103,11 +104,18 @@ class ChatRepairer:
         if delta.tool_calls or (delta.content or "").strip():
             self._thinking.finish()
         for fragment in delta.tool_calls or ():
-            self._calls.add(fragment)
-        return not self._thinking.is_holding and all(map(_begins_well, islice(self._calls, self._sent_calls, None)))
+            call, arguments = self._calls.add(fragment), fragment.arguments or ""
+            if id(call) not in self._begun:
+                self._pending.append(call)
+            if not self._begun.get(id(call)):
+                self._begun[id(call)] = arguments.lstrip()[:1] if isinstance(arguments, str) else "an object"
+        return not self._thinking.is_holding and all(
+            call.name and self._begun[id(call)] == "{" for call in self._pending
+        )
 
     def _release(self) -> bytes:
-        self._sent_calls = len([*self._calls])
+        self._sent_calls += len(self._pending)
+        self._pending.clear()
         raw = b"".join(raw for raw, _ in self._held)
         self._held.clear()
         return raw
@@ -144,11 +152,6 @@ class ChatRepairer:
         except ShimError:
             return None
         return pieces if reader.nameless_calls or any(piece.calls for piece in pieces) else None
-
-
-def _begins_well(call: PartialToolCall) -> bool:
-    first = next((piece for piece in call.pieces if piece.strip()), "")
-    return bool(call.name) and call.arguments is None and first.lstrip().startswith("{")
 
 
 def _tool_call(call: FinishedCall) -> Object:

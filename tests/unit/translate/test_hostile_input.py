@@ -15,6 +15,7 @@ from flask_shim.translate.answer.text_tool_calls import TextCalls
 from flask_shim.translate.answer.thinking import ThinkingSplitter
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 from flask_shim.translate.ollama.prompts import _pieces
+from flask_shim.translate.openai.chat_repairs import ChatRepairer
 
 
 def feed(reader, pieces):
@@ -53,6 +54,12 @@ HOSTILE = {
 }
 
 
+def forward(*events):
+    repairer = ChatRepairer(ReaderOptions(offered={"f": {}}), lambda _: None)
+    for event in events:
+        repairer.complete_events(b'data: {"choices": [{"delta": %b}]}\n\n' % event)
+
+
 MANY_EVENTS = {
     "blanks before an answer": (split_thinking, "", " "),
     "a blank event and many blanks": (split_thinking, " " * 4_000, " "),
@@ -72,6 +79,16 @@ MANY_EVENTS = {
     "blanks after a call": (find_calls, "<function=f></function>", " "),
     "letters of a call in the thinking": (read_thinking, "<tool_call>", "a" * 16),
     "blanks after a call in the thinking": (read_thinking, "<function=f></function>", " "),
+    "letters of a call in forwarded thinking": (
+        forward,
+        b'{"reasoning_content": "<tool_call>"}',
+        b'{"reasoning_content": "aaaaaaaaaaaaaaaa"}',
+    ),
+    "blank arguments of a forwarded call": (
+        forward,
+        b'{"tool_calls": [{"index": 0, "function": {"name": "f"}}]}',
+        b'{"tool_calls": [{"index": 0, "function": {"arguments": " "}}]}',
+    ),
     "calls in the thinking": (read_thinking, "", "<function=f></function>"),
 }
 
