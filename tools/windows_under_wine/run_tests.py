@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 TEST_SECONDS = 120
 """pytest-timeout ends pytest when one test takes longer."""
 
-QUIET_SECONDS = 180
+QUIET_SECONDS = 300
 """A pytest that has neither started nor ended a test for this time is killed."""
 
 RANK = ("started", "passed", "skipped", "failed")
