@@ -163,4 +163,5 @@ fi
 say "installing the project"
 cd "$here/../.."
 # numpy 2 crashes: it needs a function (crealf) that Wine 8 lacks.
-"$box/bin/winpython" -m pip install -q --disable-pip-version-check --no-warn-script-location "numpy<2" -e ".[test]"
+"$box/bin/winpython" -m pip install -q --disable-pip-version-check --no-warn-script-location --no-compile \
+    "numpy<2" -e ".[test]"
