@@ -19,6 +19,7 @@ from flask_shim.config import Config
 from flask_shim.config.addresses import is_address
 from flask_shim.error_responses import error_response
 from flask_shim.errors import BodyTooLarge, Forbidden, ShimError, Unauthorized
+from flask_shim.middleware.content_encoding import decode_input
 from flask_shim.middleware.origins import Origins, answer_headers, is_visible_ascii, preflight_headers
 from flask_shim.observability.request_context import current
 
@@ -105,14 +106,18 @@ class AccessGuards:
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 
     def size(self, environ: Environ) -> ShimError | None:
-        """Check the length of the body; a body without Content-Length is read for that."""
+        """Check the length of the body, which is read for that if it has no Content-Length and no encoding."""
         length = request.content_length
-        is_chunked = "HTTP_TRANSFER_ENCODING" in environ  # waitress never leaves it there, others do
-        if length is None and is_chunked and "HTTP_CONTENT_ENCODING" not in environ:  # the decoder has a limit, too
+        is_encoded = bool(environ.get("HTTP_CONTENT_ENCODING"))
+        if length is None and "HTTP_TRANSFER_ENCODING" in environ and not is_encoded:  # not under waitress
             length = len(request.get_data())
-        if (length or 0) <= self._max_bytes:
-            return None
-        return BodyTooLarge(f"request body is too large: at most {self._max_bytes} bytes (see SHIM_MAX_REQUEST_BYTES)")
+        if (length or 0) > self._max_bytes:
+            return BodyTooLarge(
+                f"request body is too large: at most {self._max_bytes} bytes (see SHIM_MAX_REQUEST_BYTES)"
+            )
+        if is_encoded:
+            decode_input(request.environ, self._max_bytes)
+        return None
 
     def _answer_options(self, environ: Environ) -> Response | None:
         response = Response(status=204)

@@ -8,18 +8,20 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import brotli
-from flask import Flask, request
 from werkzeug.wsgi import get_input_stream
 
-from flask_shim.config import Config
 from flask_shim.errors import BadRequest, BodyTooLarge, UnsupportedEncoding
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 Pieces = Iterator[bytes]
 
@@ -35,22 +37,16 @@ _ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): 23}
 """The window of 8 MiB that RFC 9659 allows."""
 
 
-def init_app(app: Flask, config: Config) -> None:
-    """Replace the input of every request with a content encoding by a stream that decodes it."""
-    limit = config.max_request_bytes
+def decode_input(environ: WSGIEnvironment, limit: int) -> None:
+    """Replace the input of a request that has a content encoding by a stream that decodes it, up to ``limit`` bytes.
 
-    @app.before_request
-    def decode_input() -> None:
-        environ = request.environ
-        header = environ.get("HTTP_CONTENT_ENCODING", "")
-        if not header.strip():
-            return
-        # Nothing is read yet: routes that read no body, and paths that do not exist, ignore the encoding.
-        body = get_input_stream(environ, max_content_length=limit + 1)
-        environ["wsgi.input"] = DecodedStream(decode(iter(partial(body.read, PIECE), b""), header, limit))
-        environ["wsgi.input_terminated"] = True
-        environ.pop("CONTENT_LENGTH", None)
-        del environ["HTTP_CONTENT_ENCODING"]
+    Nothing is read yet: routes that read no body, and paths that do not exist, ignore the encoding.
+    """
+    header = environ.pop("HTTP_CONTENT_ENCODING")
+    body = get_input_stream(environ, max_content_length=limit + 1)
+    environ["wsgi.input"] = DecodedStream(decode(iter(partial(body.read, PIECE), b""), header, limit))
+    environ["wsgi.input_terminated"] = True
+    environ.pop("CONTENT_LENGTH", None)
 
 
 class DecodedStream(io.RawIOBase):
