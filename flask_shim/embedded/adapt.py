@@ -1,4 +1,4 @@
-"""Check a chat, completion or embedding request the way LM Studio does, and keep what it would hand to the engine."""
+"""Check chat, completion and embedding requests as LM Studio does, and keep what it sends to the engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask_shim.embedded.error_bodies import Refusal, plain
+from flask_shim.embedded.error_bodies import LMStudioError, plain
 from flask_shim.embedded.mini_settings import Generation
 
 Body = dict[str, Any]
@@ -17,11 +17,11 @@ SAMPLING = {
 }  # fmt: skip
 CHAT = SAMPLING | {"messages", "tools", "tool_choice", "response_format"}
 CHAT_SINCE_V1 = {"reasoning_effort", "chat_template_kwargs", "max_completion_tokens"}
-"""Older builds accept these and do nothing with them."""
+"""Older builds accept and ignore these."""
 COMPLETION = SAMPLING | {"prompt"}
 EMBEDDING = {"input"}
 NEVER_PASSED_ON = {"model", "ttl", "draft_model", "preset"}
-"""The routes that are passed on as they are lose only what no engine knows."""
+"""Removed from requests that are forwarded: the engine does not know these."""
 
 ROLES = ("user", "assistant", "system", "tool")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
@@ -43,15 +43,19 @@ BAD_PARAMETERS = """[
 
 
 def chat_payload(body: Body, generation: Generation) -> Body:
-    """Return what the engine is asked for a chat, or raise the refusal LM Studio answers with."""
+    """Return the engine's request for a chat, or raise LM Studio's error."""
     if "messages" not in body:
         raise plain("'messages' field is required")
     if not isinstance(body["messages"], list):
         raise plain(INVALID_MESSAGES)
     messages = [_message(message, generation) for message in body["messages"]]
-    _check_images(messages)
+    if not all(isinstance(url, str) and IMAGE_URL.match(url) for url in _image_urls(messages)):
+        raise plain("'url' field must be a base64 encoded image.")
     _check_tools(body)
-    _check_format(body.get("response_format"), generation)
+    types, words = FORMATS[generation]
+    wanted = body.get("response_format")
+    if wanted is not None and (not isinstance(wanted, dict) or wanted.get("type") not in types):
+        raise plain(f"'response_format.type' must be {words}")
     allowed = CHAT | CHAT_SINCE_V1 if generation == "v1" else CHAT
     if "reasoning_effort" in allowed and body.get("reasoning_effort") not in (None, *EFFORTS):
         raise plain(f"Invalid reasoning_effort. Supported values: {', '.join(EFFORTS)}")
@@ -59,20 +63,20 @@ def chat_payload(body: Body, generation: Generation) -> Body:
 
 
 def check_vision(payload: Body, *, has_vision: bool) -> None:
-    """Refuse pictures for a model without eyes."""
+    """Reject images for a model without vision."""
     if not has_vision and any(_image_urls(payload["messages"])):
         raise plain("Model does not support images. Please use a model that does.")
 
 
 def completion_payload(body: Body) -> Body:
-    """Return what the engine is asked for a completion: one prompt, no template."""
+    """Return the engine's request for a completion without a template."""
     if not isinstance(body.get("prompt"), str):
         raise plain("'prompt' field is required and must be a string")
     return _only(body, COMPLETION)
 
 
 def embedding_payload(body: Body) -> Body:
-    """Return what the engine is asked for embeddings; formats and dimensions are ignored, as LM Studio ignores them."""
+    """Return the engine's request for embeddings; LM Studio ignores formats and dimensions."""
     texts = body.get("input")
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -81,7 +85,7 @@ def embedding_payload(body: Body) -> Body:
 
 
 def passed_on(body: Body) -> Body:
-    """Return a Responses or Messages request without what is LM Studio's alone."""
+    """Return a Responses or Messages request without LM Studio's own fields."""
     return {name: value for name, value in body.items() if name not in NEVER_PASSED_ON}
 
 
@@ -116,11 +120,6 @@ def _has_fit_content(role: str, message: Body) -> bool:
     return isinstance(content, str)
 
 
-def _check_images(messages: list[Body]) -> None:
-    if not all(isinstance(url, str) and IMAGE_URL.match(url) for url in _image_urls(messages)):
-        raise plain("'url' field must be a base64 encoded image.")
-
-
 def _image_urls(messages: list[Body]) -> Iterator[Any]:
     for message in messages:
         content = message.get("content")
@@ -138,16 +137,6 @@ def _check_tools(body: Body) -> None:
     tools = body.get("tools")
     for index, tool in enumerate(tools if isinstance(tools, list) else ()):
         function = tool.get("function") if isinstance(tool, dict) else None
-        if isinstance(function, dict) and function.get("parameters") is not None:
-            _check_parameters(index, function["parameters"])
-
-
-def _check_parameters(index: int, parameters: Any) -> None:
-    if not isinstance(parameters, dict) or parameters.get("type") != "object":
-        raise Refusal({"error": BAD_PARAMETERS % index})
-
-
-def _check_format(wanted: Any, generation: Generation) -> None:
-    types, words = FORMATS[generation]
-    if wanted is not None and (not isinstance(wanted, dict) or wanted.get("type") not in types):
-        raise plain(f"'response_format.type' must be {words}")
+        parameters = function.get("parameters") if isinstance(function, dict) else None
+        if parameters is not None and (not isinstance(parameters, dict) or parameters.get("type") != "object"):
+            raise LMStudioError({"error": BAD_PARAMETERS % index})

@@ -1,4 +1,4 @@
-"""Downloads from a folder that plays the model catalogue: real bytes at a limited rate, in the background."""
+"""Downloads from a folder that stands for the model catalogue: real bytes at a limited rate, in the background."""
 
 from __future__ import annotations
 
@@ -43,24 +43,23 @@ class Job:
 
     def status(self) -> dict[str, Any]:
         """Return the state of the job; speed and estimated end only while it runs."""
-        told = self.started() | {"status": self.state, "downloaded_bytes": self.downloaded_bytes}
+        status = self.started() | {"status": self.state, "downloaded_bytes": self.downloaded_bytes}
         now = datetime.now(timezone.utc)
         speed = self.downloaded_bytes / max((now - self.started_at).total_seconds(), 1e-3)
         if self.state == "downloading" and speed:
             left = timedelta(seconds=(self.total_bytes - self.downloaded_bytes) / speed)
-            told |= {"bytes_per_second": speed, "estimated_completion": _stamp(now + left)}
+            status |= {"bytes_per_second": speed, "estimated_completion": _stamp(now + left)}
         if self.completed_at:
-            told["completed_at"] = _stamp(self.completed_at)
+            status["completed_at"] = _stamp(self.completed_at)
         if self.error:
-            told["error_message"] = self.error
-        return told
+            status["error_message"] = self.error
+        return status
 
 
 class Downloads:
-    """Copies models from ``catalogue`` to ``target``; ``rate`` is in bytes per second."""
+    """Copies models from the folder ``catalogue`` to ``target`` at ``rate`` bytes per second."""
 
     def __init__(self, catalogue: Path, target: Path, rate: float) -> None:
-        """Offer what lies in ``catalogue``."""
         self._catalogue, self._folder = Library(catalogue), catalogue
         self._target, self._rate = target, rate
         self._jobs: dict[str, Job] = {}
@@ -68,7 +67,7 @@ class Downloads:
         self._closing, self._lock = threading.Event(), threading.Lock()
 
     def start(self, name: str, quantization: str | None) -> dict[str, Any] | None:
-        """Begin a download and return what LM Studio answers; None if the catalogue has no such model."""
+        """Start a download and return LM Studio's answer; None if the catalogue has no such model."""
         entry = next(self._matches(name, quantization), None)
         if entry is None:
             return None
@@ -85,7 +84,7 @@ class Downloads:
         return job.status() if job else None
 
     def close(self) -> None:
-        """Break off what runs."""
+        """Cancel all downloads."""
         self._closing.set()
         for thread in self._threads:
             thread.join()
@@ -99,7 +98,7 @@ class Downloads:
         return job
 
     def _matches(self, name: str, quantization: str | None) -> Iterator[Entry]:
-        """Yield the models a key, the start of a key or a Hugging Face address stand for."""
+        """Yield the models that a key, the start of a key or a Hugging Face address names."""
         wanted = name.removeprefix(HUGGING_FACE).strip("/").lower()
         for entry in self._catalogue.entries():
             fits = quantization is None or (entry.quantization or "").lower() == quantization.lower()
@@ -118,7 +117,7 @@ class Downloads:
             job.state = "completed"
 
     def _copy(self, job: Job, source: Path, target: Path) -> None:
-        """Copy step by step under another name, so that no list ever shows half a model."""
+        """Copy under another name first, so that no list shows a part of a model."""
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_suffix(".part")
         try:
@@ -127,7 +126,7 @@ class Downloads:
                     new.write(chunk)
                     job.downloaded_bytes += len(chunk)
                     if self._closing.wait(STEP_SECONDS):
-                        raise InterruptedError(0, "The download was broken off.")
+                        raise InterruptedError(0, "The download was canceled.")
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from flask_shim.embedded import engine_process
 from flask_shim.embedded.install_command import install_command
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError, NotSupported
 
-Gone = Callable[[], bool]
-"""Says whether the client has hung up."""
+IsDisconnected = Callable[[], bool]
+"""Returns whether the client has disconnected."""
 
 IMPORT_SECONDS = 60.0
 LOG_LINES = 12
@@ -64,10 +64,7 @@ def _import_remedy() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What an engine is started with. ``context_length`` is in tokens and belongs to each slot.
-
-    ``min_p`` counts where a request says nothing; None leaves it to the engine.
-    """
+    """The parameters of an engine; ``context_length`` is in tokens per slot, ``min_p`` the default for requests."""
 
     model: str
     alias: str
@@ -81,18 +78,18 @@ class EngineSpec:
     offload_kv_cache_to_gpu: bool = True
     endless: bool = False
     min_p: float | None = None
-    # Browsers may reach any loopback port; the engine answers only to who started it.
+    # Web pages can reach any loopback port, so the engine requires a key.
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 
 
 class Engine:
     """A running engine. The caller stops it; it also ends with this process.
 
-    ``address`` is host and port, and port 0 until it listens; ``settled`` says that it listens, or never will.
+    ``settled`` is set once the engine listens at ``address`` or has ended; until then the port is 0.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
-        """Start the process; :func:`start_engine` also waits until it answers."""
+        """Start the process without waiting until it listens."""
         self.spec = spec
         self.address = ("", 0)
         self.settled = threading.Event()
@@ -110,7 +107,7 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The id of the process."""
         return self._process.pid
 
     @property
@@ -118,13 +115,13 @@ class Engine:
         """The exit code of an engine that has ended, else None."""
         return self._process.poll()
 
-    def last_words(self) -> str:
-        """Return the engine's last log lines."""
+    def last_log_lines(self) -> str:
+        """Return the end of the engine's log."""
         return "\n".join(self._log)
 
     def stop(self) -> None:
-        """End the process, by asking and then by force; safe to call twice."""
-        # A process that is already dead leaves its spec, or a part of it, unsent.
+        """End the process, after ``STOP_SECONDS`` by force; safe to call twice."""
+        # Closing flushes the spec, which a dead process no longer reads.
         with suppress(OSError):
             cast("IO[bytes]", self._process.stdin).close()
         try:
@@ -136,7 +133,7 @@ class Engine:
 
     def _send(self, spec: dict[str, object]) -> None:
         stdin = cast("IO[bytes]", self._process.stdin)
-        # If it died before it read its input, its log has the reason, which the waiting thread reads.
+        # If it died before it read its input, its log has the reason.
         with suppress(OSError):
             stdin.write(json.dumps(spec).encode() + b"\n")
             stdin.flush()
@@ -155,11 +152,11 @@ class Engine:
         self.settled.set()
 
 
-def start_engine(spec: EngineSpec, is_disconnected: Gone) -> Engine:
-    """Return an engine that answers.
+def start_engine(spec: EngineSpec, is_disconnected: IsDisconnected) -> Engine:
+    """Start an engine and wait until it listens.
 
-    :class:`ModelFailed` with its last words if it can't, :class:`ClientGone` if ``gone`` says so meanwhile; in both
-    cases nothing is left running.
+    Raise ModelLoadError with the end of its log if it fails, ClientDisconnected if the client disconnects meanwhile; in
+    both cases the process is stopped.
     """
     engine = Engine(spec)
     try:
@@ -167,7 +164,7 @@ def start_engine(spec: EngineSpec, is_disconnected: Gone) -> Engine:
             if is_disconnected():
                 raise ClientDisconnected
         if not engine.address[1]:
-            raise ModelLoadError(f"the engine ended at once: {engine.last_words()}")
+            raise ModelLoadError(f"the engine ended at once: {engine.last_log_lines()}")
     except BaseException:
         engine.stop()
         raise

@@ -1,8 +1,7 @@
-"""Ask an engine over a connection of our own that can be left at any moment.
+"""Send a request to an engine on a connection that can be closed while it waits.
 
-Neither requests nor http.client let go of a socket while they wait for an answer. Here the socket wakes up a few times
-a second to look whether the client is still there. The wait sits in the system's own timeout, so a token costs no
-more, no second thread is needed, and nothing in it differs between Linux and Windows.
+Neither requests nor http.client release a socket while they wait for a response. Here the socket has a short timeout,
+after which the reader checks whether the client is still connected: no second thread is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
-from flask_shim.embedded.engine import Engine, Gone
+from flask_shim.embedded.engine import Engine, IsDisconnected
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected
 
 TICK_SECONDS = 0.1
@@ -23,11 +22,11 @@ SEND_SECONDS = 60.0
 CHUNK_BYTES = 65536
 
 
-class _PatientReader(io.RawIOBase):
-    """The receiving half of a socket, which it owns: waits without a limit until the client disconnects."""
+class _SocketReader(io.RawIOBase):
+    """Reads from a socket, which it owns, until the client disconnects."""
 
-    def __init__(self, sock: socket.socket, is_disconnected: Gone) -> None:
-        self._socket, self._gone = sock, is_disconnected
+    def __init__(self, sock: socket.socket, is_disconnected: IsDisconnected) -> None:
+        self._socket, self._is_disconnected = sock, is_disconnected
 
     def readable(self) -> bool:
         return True
@@ -36,7 +35,7 @@ class _PatientReader(io.RawIOBase):
         while True:
             with suppress(TimeoutError):
                 return self._socket.recv_into(buffer)
-            if self._gone():
+            if self._is_disconnected():
                 raise ClientDisconnected
 
     def close(self) -> None:
@@ -44,10 +43,10 @@ class _PatientReader(io.RawIOBase):
         super().close()
 
 
-class _Plug:
-    """As much of a socket as http.client's response wants to see."""
+class _SocketFile:
+    """The part of a socket that http.client's response uses."""
 
-    def __init__(self, reader: _PatientReader) -> None:
+    def __init__(self, reader: _SocketReader) -> None:
         self._reader = reader
 
     def makefile(self, *_: object) -> io.BufferedReader:
@@ -55,42 +54,41 @@ class _Plug:
 
 
 class EngineReply:
-    """An engine's answer as it arrives. The caller must close it; closing stops the generation."""
+    """An engine's streamed response. The caller closes it; closing stops the generation."""
 
     def __init__(self, response: HTTPResponse) -> None:
-        """Take over ``response``."""
         self._response = response
         self.status = response.status
         self.is_stream = (response.getheader("Content-Type") or "").startswith("text/event-stream")
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body byte for byte, as it comes; :class:`BackendBroke` if it is cut short."""
-        with _broken_is_said():
+        """Yield the body as it arrives; raise BackendProtocolError if it is incomplete."""
+        with _translated_errors():
             while chunk := self._response.read1(CHUNK_BYTES):
                 yield chunk
 
     def read(self) -> bytes:
-        """Return the whole body; :class:`BackendBroke` if it is cut short."""
-        with _broken_is_said():
+        """Return the whole body; raise BackendProtocolError if it is incomplete."""
+        with _translated_errors():
             return self._response.read()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._response.close()
 
 
-def open_reply(engine: Engine, path: str, payload: Mapping[str, Any], is_disconnected: Gone) -> EngineReply:
-    """POST ``payload`` and return the answer once its head is there; the caller closes it.
+def open_reply(engine: Engine, path: str, payload: Mapping[str, Any], is_disconnected: IsDisconnected) -> EngineReply:
+    """POST ``payload`` and return the response once its headers arrived; the caller closes it.
 
-    :class:`ClientGone` when ``gone`` says so first, :class:`BackendBroke` when the engine dies.
+    Raise ClientDisconnected if the client disconnects first, BackendProtocolError if the engine dies.
     """
     try:
         sock = socket.create_connection(engine.address, SEND_SECONDS)
     except OSError as exc:
         raise BackendProtocolError("the engine does not answer") from exc
-    response = HTTPResponse(cast("socket.socket", _Plug(_PatientReader(sock, is_disconnected))), method="POST")
+    response = HTTPResponse(cast("socket.socket", _SocketFile(_SocketReader(sock, is_disconnected))), method="POST")
     try:
-        with _broken_is_said():
+        with _translated_errors():
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.sendall(_request(path, engine.spec.key, json.dumps(payload).encode()))
             sock.settimeout(TICK_SECONDS)
@@ -102,8 +100,8 @@ def open_reply(engine: Engine, path: str, payload: Mapping[str, Any], is_disconn
 
 
 @contextmanager
-def _broken_is_said() -> Iterator[None]:
-    """Translate what a dying engine looks like on the wire."""
+def _translated_errors() -> Iterator[None]:
+    """Raise BackendProtocolError for the errors of a connection whose engine died."""
     try:
         yield
     except (OSError, HTTPException) as exc:

@@ -1,7 +1,7 @@
-"""One llama.cpp server as a process of its own: its spec comes in on stdin, its address goes out on stdout.
+"""One llama.cpp server as a process: it reads its spec from stdin and writes its address to stdout.
 
-Started by its file name and importing nothing of the package, so that a start costs no more than the engine itself.
-It ends when its stdin closes, which the system does for a parent that dies, on Linux and on Windows alike.
+It is started by its file name and imports nothing of the package, so that it starts fast. It ends when its stdin
+closes, which the system does when the parent dies, on Linux and on Windows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from importlib import import_module
 from typing import Any
 
 READY = "engine ready at "
-"""The engine's own log lines share the pipe; the address is a line that starts like this."""
+"""The start of the line with the address; the engine's log lines share the pipe."""
 HTTP_THREADS = 64
-"""Each request, waiting or running, holds one of the engine's HTTP server, so a few more than we ever send at once."""
+"""Each request holds one thread of the engine's HTTP server, also while it waits."""
 
 
 def to_params(spec: dict[str, Any]) -> Any:
@@ -26,7 +26,7 @@ def to_params(spec: dict[str, Any]) -> Any:
     params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, HTTP_THREADS
     params.api_keys, params.model_alias = [spec["key"]], {spec["alias"]}
     params.endpoint_slots, params.endpoint_metrics, params.ui, params.offline = True, True, False, True
-    # LM Studio is silent while it reads a prompt: no comments to keep a stream awake.
+    # LM Studio sends no SSE comments while it reads a prompt.
     params.sse_ping_interval = -1
     params.model.path = spec["model"]
     if spec["projector"]:
@@ -41,21 +41,21 @@ def to_params(spec: dict[str, Any]) -> Any:
     if spec["endless"]:
         params.sampling.ignore_eos = params.ctx_shift = True
     if spec["is_embedding"]:
-        # An encoder sees its whole input in one piece.
+        # An encoder needs its whole input in one batch.
         params.embedding, params.n_batch, params.n_ubatch = True, spec["context_length"], spec["context_length"]
     return params
 
 
 def main() -> None:
-    """Serve until stdin closes. An engine that can't start ends the process with its own words on stderr."""
-    # Ctrl-C reaches every process of a console; the parent decides when we end.
+    """Serve until stdin closes. An engine that cannot start ends the process with its error on stderr."""
+    # Ctrl-C reaches every process of a console, but the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spec = json.loads(sys.stdin.buffer.readline())
     server = import_module("xllamacpp").Server(to_params(spec))
     # One write, with a line break before it: a log line of the engine may be half written.
     os.write(1, f"\n{READY}{server.listening_address}\n".encode())
     sys.stdin.buffer.read()
-    # Nothing to save, and a generation may be running: don't wait for it.
+    # There is nothing to save, and a running generation would delay the exit.
     os._exit(0)
 
 

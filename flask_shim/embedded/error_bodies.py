@@ -1,4 +1,4 @@
-"""LM Studio's error bodies: every shape and text that clients are known to meet."""
+"""LM Studio's error bodies."""
 
 from __future__ import annotations
 
@@ -16,57 +16,60 @@ MODEL_UNLOADED = "Model unloaded."
 TOKEN_SHOWN = 10
 
 
-class Refusal(ShimError):
-    """An answer that is an error: ``status`` and the JSON ``body`` in one of LM Studio's shapes."""
+class LMStudioError(ShimError):
+    """An error response of LM Studio: ``status`` and the JSON ``body``."""
 
     def __init__(self, body: dict[str, Any], status: int = 400) -> None:
-        """Answer with ``body`` as it is."""
         super().__init__(str(body), status=status)
         self.body = body
 
 
-def plain(text: str, status: int = 400) -> Refusal:
-    """Refuse in the plain shape of ``/v1``: ``{"error": text}``."""
-    return Refusal({"error": text}, status)
+def plain(text: str, status: int = 400) -> LMStudioError:
+    """Return an error of ``/v1``: ``{"error": text}``."""
+    return LMStudioError({"error": text}, status)
 
 
-def openai(text: str, code: str | None, param: str | None = "model", status: int = 400) -> Refusal:
-    """Refuse in OpenAI's shape."""
-    return Refusal({"error": {"message": text, "type": "invalid_request_error", "param": param, "code": code}}, status)
+def openai(text: str, code: str | None, param: str | None = "model", status: int = 400) -> LMStudioError:
+    """Return an error in OpenAI's format."""
+    return LMStudioError(
+        {"error": {"message": text, "type": "invalid_request_error", "param": param, "code": code}}, status
+    )
 
 
-def native(text: str, code: str, param: str | None = None, kind: str = "invalid_request", status: int = 400) -> Refusal:
-    """Refuse in the shape of ``/api/v1``."""
-    return Refusal({"error": {"message": text, "type": kind, "code": code, "param": param}}, status)
+def native(
+    text: str, code: str, param: str | None = None, kind: str = "invalid_request", status: int = 400
+) -> LMStudioError:
+    """Return an error of ``/api/v1``."""
+    return LMStudioError({"error": {"message": text, "type": kind, "code": code, "param": param}}, status)
 
 
-def unexpected(method: str, path: str) -> Refusal:
-    """Answer for a path or a method that does not exist: with status 200, as LM Studio does."""
+def unexpected(method: str, path: str) -> LMStudioError:
+    """Return the error for an unknown path or method, which LM Studio sends with status 200."""
     return plain(f"Unexpected endpoint or method. ({method} {path})", 200)
 
 
-def missing_token() -> Refusal:
-    """Refuse a request without a token."""
+def missing_token() -> LMStudioError:
+    """Return the error for a request without a token."""
     return _unauthorized(NONE_GIVEN)
 
 
-def malformed_token(token: str) -> Refusal:
-    """Refuse a token that is not ours, showing no more than its start."""
+def malformed_token(token: str) -> LMStudioError:
+    """Return the error for a wrong token, of which it shows the start."""
     return _unauthorized(f"Malformed LM Studio API token provided: {token[:TOKEN_SHOWN]}{'*' * 14}")
 
 
-def unknown_model(name: str, examples: list[str]) -> Refusal:
-    """Refuse a name that is no model's while none is loaded (``/v1`` and ``/api/v0``)."""
+def unknown_model(name: str, examples: list[str]) -> LMStudioError:
+    """Return the error for an unknown name while no model is loaded (``/v1`` and ``/api/v0``)."""
     return openai(_invalid_identifier(name, examples), "model_not_found")
 
 
-def unknown_native_model(name: str, examples: list[str]) -> Refusal:
-    """Refuse a name that is no model's (``/api/v1``)."""
+def unknown_native_model(name: str, examples: list[str]) -> LMStudioError:
+    """Return the error for an unknown name (``/api/v1``)."""
     return native(_invalid_identifier(name, examples), "model_not_found", "model", "model_not_found", 404)
 
 
-def ambiguous_model(name: str, keys: list[str]) -> Refusal:
-    """Refuse a name that is no model's while several are loaded."""
+def ambiguous_model(name: str, keys: list[str]) -> LMStudioError:
+    """Return the error for an unknown name while several models are loaded."""
     listed = "".join(f"{key}\n" for key in keys)
     text = f'Model "{name}" not found. Please specify a valid model.\n\nYour models:\n\n{listed}'
     return openai(text, "model_not_found", status=404)
@@ -78,7 +81,7 @@ def load_failed(key: str, reason: str) -> str:
 
 
 def crashed(exit_code: int | None) -> str:
-    """Return the text for an engine that died while it was asked."""
+    """Return the text for an engine that died during a request."""
     code = "null" if exit_code is None else exit_code
     return f"The model has crashed without additional information. (Exit code: {code})"
 
@@ -91,6 +94,6 @@ def _invalid_identifier(name: str, examples: list[str]) -> str:
     )
 
 
-def _unauthorized(text: str) -> Refusal:
+def _unauthorized(text: str) -> LMStudioError:
     error = {"type": "invalid_request", "code": "invalid_api_key", "message": text}
-    return Refusal({"error": error}, 401)
+    return LMStudioError({"error": error}, 401)

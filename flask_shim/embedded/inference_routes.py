@@ -1,4 +1,4 @@
-"""The routes that make a model speak: chat, completions, embeddings, and the two that are passed on."""
+"""The routes for inference: chat, completions, embeddings, and two that are forwarded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ routes = Blueprint("inference", __name__)
 STOP_REASONS = {"stop": "eosFound", "length": "maxPredictedTokensReached", "tool_calls": "toolCalls"}
 
 
-# With CORS off a preflight is a request like any other, and fails for want of messages.
+# With CORS off, a preflight is an ordinary request, which fails as it has no messages.
 @routes.route("/v1/chat/completions", methods=["POST", "OPTIONS"])
 @routes.post("/api/v0/chat/completions")
 def chat() -> Response:
-    """Chat with the named model, or whichever LM Studio's rules choose."""
+    """Chat with the model that LM Studio's rules choose for the name."""
     here = mini_services()
     payload = adapt.chat_payload(g.body, here.settings.generation)
     target = here.resolve(g.body.get("model"))
@@ -32,7 +32,7 @@ def chat() -> Response:
 @routes.post("/v1/completions")
 @routes.post("/api/v0/completions")
 def completions() -> Response:
-    """Go on with a text; no template is applied."""
+    """Continue a text without a template."""
     payload = adapt.completion_payload(g.body)
     return _generated(payload, mini_services().resolve(g.body.get("model")), "/v1/completions")
 
@@ -40,7 +40,7 @@ def completions() -> Response:
 @routes.post("/v1/embeddings")
 @routes.post("/api/v0/embeddings")
 def embeddings() -> Response:
-    """Turn texts into vectors; what is too long for the model is cut without a word."""
+    """Embed texts; LM Studio cuts texts that are too long without an error."""
     here, payload = mini_services(), adapt.embedding_payload(g.body)
     target, ttl = here.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
     try:
@@ -49,14 +49,14 @@ def embeddings() -> Response:
         if b"too large to process" not in refused.raw:
             raise
         told, _ = relay.ask(here, target, "/v1/embeddings", {"input": _cut(payload["input"], target, ttl)}, ttl)
-    # LM Studio does not count here.
+    # LM Studio counts no tokens here.
     return json_answer(told | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
 
 
 @routes.post("/v1/responses")
 @routes.post("/v1/messages")
 def passed_on() -> Response:
-    """Hand over to the engine's own Responses and Messages routes."""
+    """Forward to the engine's own routes for Responses and Messages."""
     here = mini_services()
     return relay.relay(
         here, here.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
@@ -64,7 +64,7 @@ def passed_on() -> Response:
 
 
 def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
-    """Stream, or answer whole; ``/api/v0`` adds its measurements to a whole answer only."""
+    """Stream, or send a whole answer, to which ``/api/v0`` adds its measurements."""
     here, ttl = mini_services(), g.body.get("ttl")
     if payload.get("stream") or not request.path.startswith("/api/v0/"):
         return relay.relay(here, target, path, payload, ttl)
@@ -73,7 +73,7 @@ def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
 
 
 def _measured(told: adapt.Body, resident: MiniLoadedModel) -> adapt.Body:
-    """Return what ``/api/v0`` tells about an answer; seconds, not milliseconds."""
+    """Return the measurements of ``/api/v0``, in seconds."""
     timings, finish = told.get("timings", {}), told["choices"][0].get("finish_reason")
     return {
         "stats": {
@@ -93,7 +93,7 @@ def _measured(told: adapt.Body, resident: MiniLoadedModel) -> adapt.Body:
 
 
 def _cut(texts: str | list[str], target: Any, ttl: Any) -> list[list[int]]:
-    """Return the token ids of each text, as many as the model's context holds."""
+    """Return the token ids of each text, cut to the model's context."""
     cut = []
     for text in [texts] if isinstance(texts, str) else texts:
         told, resident = relay.ask(mini_services(), target, "/tokenize", {"content": text, "add_special": True}, ttl)

@@ -1,4 +1,4 @@
-"""JSON the way Node's Express sends it."""
+"""JSON as Node's Express sends it."""
 
 from __future__ import annotations
 

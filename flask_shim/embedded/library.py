@@ -1,4 +1,4 @@
-"""The models on offer: the tiny ones of the package, or a folder of the user's own GGUF files."""
+"""The models on disk: the tiny ones of the package, or a folder of GGUF files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 TINY = Path(__file__).with_name("models")
 PART = re.compile(r"-(\d{5})-of-(\d{5})$")
 PROJECTOR_EXTRAS = re.compile(r"^mmproj-?|-?mmproj\b|-(?:model-)?(?:b?f16|f32|q8_0)$")
-"""What a projector adds around the name of its model, as in mmproj-NAME-f16.gguf or NAME-mmproj.gguf."""
+"""What the name of a projector adds to that of its model, as in mmproj-NAME-f16.gguf or NAME-mmproj.gguf."""
 
 
 class Reasoning(NamedTuple):
-    """The settings a chat template has for thinking, and the one it takes by itself."""
+    """The options of a chat template for thinking, and their default."""
 
     options: tuple[str, ...]
     default: str
@@ -52,19 +52,19 @@ class Entry:
 
     @property
     def has_vision(self) -> bool:
-        """Whether pictures may be sent to it."""
+        """Whether it accepts images."""
         return self.projector is not None
 
     def files(self) -> list[Path]:
-        """Return every file it needs: all parts, and the projector."""
+        """Return all its parts, and the projector."""
         return [*_parts(self.path), *([self.projector] if self.projector else [])]
 
 
 class Library:
-    """What lies in a folder, read again whenever a list is wanted; a header is read once per file."""
+    """The models in some folders, which are scanned for every list; a header is read once per file."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Offer the models in ``folder``, or the tiny ones."""
+        """Use ``folder``, or the tiny models."""
         self._folders = [folder] if folder else []
         self._has_tiny = folder is None
         self._lock = threading.Lock()
@@ -72,11 +72,11 @@ class Library:
         self._entries: dict[str, Entry] = {}
 
     def add_folder(self, folder: Path) -> None:
-        """Offer the models in ``folder`` too."""
+        """Use this folder, too."""
         self._folders.append(folder)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Look at the disk and return what is there, sorted by key."""
+        """Scan the folders and return the models, sorted by key."""
         with self._lock:
             found = list(self._tiny()) if self._has_tiny else []
             for folder in self._folders:
@@ -85,7 +85,7 @@ class Library:
             return tuple(self._entries[key] for key in sorted(self._entries))
 
     def find(self, key: str) -> Entry | None:
-        """Return the model with that key; the disk is looked at only when it is not known yet."""
+        """Return a model; the folders are scanned only for an unknown key."""
         entry = self._entries.get(key)
         if entry is None or not entry.path.exists():
             self.entries()
@@ -93,19 +93,19 @@ class Library:
         return entry
 
     def _tiny(self) -> Iterator[Entry]:
-        """Yield the package's models; the one that sees is the chat model with the projector beside it."""
+        """Yield the tiny models; tiny-vision is the chat model with the projector."""
         for models, projectors in self._scan(TINY):
             for model in models:
                 own = replace(model, publisher="flask-shim")
                 yield own
                 if own.key == "tiny-chat" and projectors:
-                    yield _seeing(replace(own, key="tiny-vision", display_name="tiny-vision"), projectors[0])
+                    yield _with_projector(replace(own, key="tiny-vision", display_name="tiny-vision"), projectors[0])
 
     def _users(self, folder: Path) -> Iterator[Entry]:
         for models, projectors in self._scan(folder):
             for model in models:
                 projector = _projector_of(model, projectors, is_only=len(models) == 1)
-                yield _seeing(model, projector) if projector else model
+                yield _with_projector(model, projector) if projector else model
 
     def _scan(self, folder: Path) -> Iterator[tuple[list[Entry], list[Path]]]:
         """Yield the models and the projectors of each folder inside ``folder``."""
@@ -120,7 +120,7 @@ class Library:
         yield from by_folder.values()
 
     def _header(self, path: Path) -> Header | None:
-        """Read a header once per version of a file; what is no model is said once and left out."""
+        """Read a header once per version of a file; log and leave out a file that is no model."""
         try:
             stat = path.stat()
             version = path, stat.st_size, stat.st_mtime_ns
@@ -147,7 +147,7 @@ def _parts(path: Path) -> Iterable[Path]:
 
 
 def _projector_of(model: Entry, projectors: list[Path], *, is_only: bool) -> Path | None:
-    """Return the projector beside a model: the folder's, or the one with the same name among several models."""
+    """Return the projector of a model: that of its folder, or among several models the one with its name."""
     if model.is_embedding or not projectors:
         return None
     if is_only:
@@ -159,7 +159,7 @@ def _projector_of(model: Entry, projectors: list[Path], *, is_only: bool) -> Pat
     return None
 
 
-def _seeing(model: Entry, projector: Path) -> Entry:
+def _with_projector(model: Entry, projector: Path) -> Entry:
     return replace(model, projector=projector, size_bytes=model.size_bytes + projector.stat().st_size)
 
 
@@ -193,7 +193,7 @@ def _reasoning(template: str) -> Reasoning | None:
 
 
 def _distinct(entries: list[Entry]) -> Iterator[Entry]:
-    """Give a later model of the same key a key of its own."""
+    """Give a later model with the same key another key."""
     taken: set[str] = set()
     for entry in entries:
         key = entry.key

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask_shim.embedded.engine import Engine, EngineSpec, Gone, start_engine
+from flask_shim.embedded.engine import Engine, EngineSpec, IsDisconnected, start_engine
 from flask_shim.embedded.library import TINY, Entry
 from flask_shim.embedded.mini_settings import MiniSettings
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError
@@ -22,15 +22,12 @@ LOCK_SECONDS = 0.1
 SWEEP_SECONDS = 0.2
 
 TINY_MIN_P = 0.2
-"""The tiny models are sure of what they know: less likely words only lead them astray, in a schema to no end."""
+"""Less likely words lead the tiny models astray; within a schema, without an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadConfig:
-    """How a model is loaded; ``context_length`` is in tokens and holds for each slot.
-
-    ``num_experts`` is kept and told again, but the engine has no switch for it.
-    """
+    """The parameters of a load; ``context_length`` is in tokens per slot, ``num_experts`` is only reported back."""
 
     context_length: int
     eval_batch_size: int = 512
@@ -41,7 +38,7 @@ class LoadConfig:
 
 @dataclass(eq=False, kw_only=True)
 class MiniLoadedModel:
-    """One loaded copy of a model. ``ttl_seconds`` is None for what was loaded on purpose: that stays."""
+    """One loaded instance of a model. ``ttl_seconds`` is None for explicit loads, which have no TTL."""
 
     id: str
     entry: Entry
@@ -56,7 +53,7 @@ class MiniLoadedModel:
 
 @dataclass(eq=False)
 class MiniLoadedModels:
-    """All loaded models of one miniature; ends their engines when it is closed."""
+    """All loaded models; ``close`` ends their engines."""
 
     settings: MiniSettings
     _residents: dict[str, MiniLoadedModel] = field(default_factory=dict)
@@ -66,7 +63,7 @@ class MiniLoadedModels:
     _sweeper: threading.Thread | None = None
 
     def all(self) -> tuple[MiniLoadedModel, ...]:
-        """Return what is loaded, the longest loaded first; what has crashed is let go of."""
+        """Return the loaded instances, oldest first; drop those that crashed."""
         with self._lock:
             alive = {id_: resident for id_, resident in self._residents.items() if resident.engine.exit_code is None}
             dead = [resident for id_, resident in self._residents.items() if id_ not in alive]
@@ -75,25 +72,25 @@ class MiniLoadedModels:
         return tuple(alive.values())
 
     def of(self, key: str) -> tuple[MiniLoadedModel, ...]:
-        """Return the loaded copies of the model with that key."""
+        """Return the loaded instances of a model."""
         return tuple(resident for resident in self.all() if resident.entry.key == key)
 
     @property
     def open_generations(self) -> int:
-        """How many requests are with an engine, or wait for one of its slots."""
+        """The number of requests that run on an engine or wait for it."""
         return sum(resident.busy for resident in self.all())
 
-    def load(self, entry: Entry, config: LoadConfig, is_disconnected: Gone) -> MiniLoadedModel:
-        """Load one more copy, which stays until it is unloaded. :class:`ModelFailed` if the engine can't."""
+    def load(self, entry: Entry, config: LoadConfig, is_disconnected: IsDisconnected) -> MiniLoadedModel:
+        """Load one more instance until it is unloaded; raise ModelLoadError if the engine fails."""
         with self._one_load_of(entry.key, is_disconnected):
             return self._load(entry, config, None, is_disconnected, busy=0)
 
     def borrow(
-        self, entry: Entry, instance_id: str | None, ttl_seconds: float | None, is_disconnected: Gone
+        self, entry: Entry, instance_id: str | None, ttl_seconds: float | None, is_disconnected: IsDisconnected
     ) -> MiniLoadedModel:
-        """Return a loaded copy, marked as busy until it is given back; load the model first if none is there.
+        """Return a loaded instance, busy until it is given back; load the model if necessary.
 
-        ``ttl_seconds`` counts only for a model that this very call loads.
+        ``ttl_seconds`` counts only if this call loads the model.
         """
         held = self._hold(entry.key, instance_id)
         if held:
@@ -102,20 +99,20 @@ class MiniLoadedModels:
             return self._hold(entry.key, instance_id) or self._load_just_in_time(entry, ttl_seconds, is_disconnected)
 
     def give_back(self, resident: MiniLoadedModel) -> None:
-        """End one use; idle time starts with the last one's end."""
+        """End one use; the idle time starts with the end of the last one."""
         with self._lock:
             resident.busy -= 1
             resident.idle_since = self.settings.clock()
 
     def unload(self, instance_id: str) -> bool:
-        """Stop a copy, also during an answer; return False for an unknown id."""
+        """Stop an instance, also during an answer; return False for an unknown id."""
         with self._lock:
             resident = self._residents.pop(instance_id, None)
         self._stop([resident] if resident else [])
         return resident is not None
 
     def sweep(self) -> None:
-        """Unload what has been idle for its whole ttl."""
+        """Unload the instances whose TTL has passed."""
         now = self.settings.clock()
         with self._lock:
             idle = [r for r in self._residents.values() if r.ttl_seconds is not None and not r.busy]
@@ -125,7 +122,7 @@ class MiniLoadedModels:
         self._stop(expired)
 
     def close(self) -> None:
-        """End every engine, also those that are still loading, and the timer."""
+        """End every engine, also during a load, and the sweeper."""
         self._closing.set()
         with self._lock:
             residents, self._residents = list(self._residents.values()), {}
@@ -134,7 +131,7 @@ class MiniLoadedModels:
             self._sweeper.join()
 
     def _hold(self, key: str, instance_id: str | None) -> MiniLoadedModel | None:
-        """Mark a loaded copy as busy and return it; a bare key means the first one."""
+        """Mark a loaded instance as busy and return it; a key means the first one."""
         self.all()
         with self._lock:
             copies = [resident for resident in self._residents.values() if resident.entry.key == key]
@@ -143,7 +140,9 @@ class MiniLoadedModels:
                 chosen.busy += 1
             return chosen
 
-    def _load_just_in_time(self, entry: Entry, ttl_seconds: float | None, is_disconnected: Gone) -> MiniLoadedModel:
+    def _load_just_in_time(
+        self, entry: Entry, ttl_seconds: float | None, is_disconnected: IsDisconnected
+    ) -> MiniLoadedModel:
         if self.settings.auto_evict:
             for other in self.all():
                 if other.ttl_seconds is not None:
@@ -153,7 +152,7 @@ class MiniLoadedModels:
         return self._load(entry, config, ttl_seconds or self.settings.ttl_seconds, is_disconnected, busy=1)
 
     def _load(
-        self, entry: Entry, config: LoadConfig, ttl_seconds: float | None, is_disconnected: Gone, *, busy: int
+        self, entry: Entry, config: LoadConfig, ttl_seconds: float | None, is_disconnected: IsDisconnected, *, busy: int
     ) -> MiniLoadedModel:
         started, id_ = time.monotonic(), self._free_id(entry.key)
         engine = start_engine(self._spec(entry, config, id_), lambda: is_disconnected() or self._closing.is_set())
@@ -192,7 +191,7 @@ class MiniLoadedModels:
         )
 
     def _free_id(self, key: str) -> str:
-        """Return the key itself, or ``key:2`` and so on for further copies."""
+        """Return the key itself, or ``key:2`` and so on for further instances."""
         with self._lock:
             number = 1
             while (id_ := key if number == 1 else f"{key}:{number}") in self._residents:
@@ -200,8 +199,8 @@ class MiniLoadedModels:
         return id_
 
     @contextmanager
-    def _one_load_of(self, key: str, is_disconnected: Gone) -> Iterator[None]:
-        """Let one request at a time load a model; the others wait and then find it loaded."""
+    def _one_load_of(self, key: str, is_disconnected: IsDisconnected) -> Iterator[None]:
+        """Let one request at a time load a model; the others wait until it is loaded."""
         with self._lock:
             lock = self._loading[key]
         while not lock.acquire(timeout=LOCK_SECONDS):

@@ -1,4 +1,4 @@
-"""The miniature as a Flask app: what happens before a route, and how errors leave."""
+"""The miniature LM Studio as a Flask application."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIDDEN: dict[Generation, tuple[str, ...]] = {
     "v0": ("/api/v1/", "/v1/responses", "/v1/messages"),
     "openai": ("/api/v1/", "/v1/responses", "/v1/messages", "/api/v0/"),
 }
-"""Where each generation of LM Studio ends: these paths came later."""
+"""The paths that each version does not have yet."""
 OBJECT_ERRORS = ("/v1/responses", "/v1/messages")
 OPEN_PATH = "/lmstudio-greeting"
 
@@ -29,10 +29,10 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     """Return a miniature LM Studio whose answers come from a real engine.
 
     ``app.extensions["miniature"]`` is its :class:`MiniServices`; the caller must call its ``close()``.
-    :class:`flask_shim.lmstudio.errors.NotSupported` if the engine is not installed.
+    Raise NotSupported if the engine is not installed.
     """
     app = Flask(__name__, static_folder=None)
-    # Preflights, doubled slashes: LM Studio sees none of Flask's comforts.
+    # LM Studio neither answers OPTIONS nor merges slashes.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.extensions["miniature"] = studio = MiniServices(settings)
@@ -40,7 +40,7 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     app.register_blueprint(inference_routes.routes)
     app.before_request(lambda: _before(studio))
     app.after_request(_signed)
-    app.register_error_handler(error_bodies.Refusal, lambda refusal: json_answer(refusal.body, refusal.status))
+    app.register_error_handler(error_bodies.LMStudioError, lambda refusal: json_answer(refusal.body, refusal.status))
     app.register_error_handler(relay.EngineRefused, lambda refused: _engine_refused(refused, studio))
     app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
     app.register_error_handler(HTTPException, lambda _: _unexpected())
@@ -48,7 +48,7 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
 
 
 def _before(studio: MiniServices) -> Response | None:
-    """Write the journal, check the token, hide what the generation lacks, read the body."""
+    """Write the journal, check the token, hide the paths of newer versions, read the body."""
     is_json = request.is_json
     body = request.get_json(silent=True) if is_json else None
     studio.journal.append(Asked(request.method, request.path, body))
@@ -58,7 +58,7 @@ def _before(studio: MiniServices) -> Response | None:
         return _unexpected()
     if is_json and body is None and request.content_length:
         raise error_bodies.plain("Invalid JSON in request body")
-    # Without its content type a body is not read at all.
+    # LM Studio ignores a body without its content type.
     g.body = body if isinstance(body, dict) else {}
     return None
 
@@ -80,7 +80,7 @@ def _unexpected() -> Response:
 
 
 def _engine_refused(refused: relay.EngineRefused, studio: MiniServices) -> Response:
-    """Wrap the engine's error: inside the stream if one was asked for, since LM Studio has begun it by then."""
+    """Return the engine's error; within the stream if one was requested, as LM Studio has started it by then."""
     text = refused.text(is_old=studio.settings.generation != "v1")
     if request.path in OBJECT_ERRORS:
         return json_answer(error_bodies.openai(text, None, None).body, 400)

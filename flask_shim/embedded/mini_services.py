@@ -12,7 +12,7 @@ from flask import current_app, request
 
 from flask_shim.embedded import error_bodies
 from flask_shim.embedded.download_jobs import Downloads
-from flask_shim.embedded.engine import Gone, require_engine
+from flask_shim.embedded.engine import IsDisconnected, require_engine
 from flask_shim.embedded.library import Library
 from flask_shim.embedded.loaded_models import MiniLoadedModel, MiniLoadedModels
 from flask_shim.embedded.mini_settings import MiniSettings
@@ -45,7 +45,7 @@ class MiniServices:
         """Return the model that answers to ``name``, or raise LM Studio's refusal."""
         return resolve(name, self.library, self.residents, wants_embedding=wants_embedding, jit=self.settings.jit)
 
-    def borrow(self, target: MiniTarget, ttl: Any, is_disconnected: Gone) -> MiniLoadedModel:
+    def borrow(self, target: MiniTarget, ttl: Any, is_disconnected: IsDisconnected) -> MiniLoadedModel:
         """Return a busy copy of the model, loading it if need be; the caller gives it back."""
         is_ttl = isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0
         try:
@@ -78,6 +78,6 @@ def mini_services() -> MiniServices:
     return found
 
 
-def client_gone() -> Gone:
+def client_gone() -> IsDisconnected:
     """Return a test for whether the client has hung up. Only waitress can tell."""
     return request.environ.get("waitress.client_disconnected") or (lambda: False)

@@ -1,4 +1,4 @@
-"""How the models look in the three generations of LM Studio's API: pure functions."""
+"""The entries of models in the three versions of LM Studio's API."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Payload = dict[str, Any]
 
 
 def openai_item(id_: str) -> Payload:
-    """Return a model in ``/v1/models``: nothing but its name."""
+    """Return a model in ``/v1/models``."""
     return {"id": id_, "object": "model", "owned_by": "organization_owner"}
 
 
 def openai_ids(entries: Sequence[Entry], residents: Sequence[MiniLoadedModel], *, jit: bool) -> list[str]:
-    """Return the names ``/v1/models`` lists: everything on disk and further copies, or with JIT off what is loaded."""
+    """Return the names in ``/v1/models``: all models and further instances; with JIT off, loaded ones."""
     keys = [entry.key for entry in entries] if jit else []
     return keys + [resident.id for resident in residents if resident.id not in keys]
 

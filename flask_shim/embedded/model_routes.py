@@ -26,7 +26,7 @@ LOAD_FIELDS: dict[str, type] = {
     "offload_kv_cache_to_gpu": bool,
     "echo_load_config": bool,
 }
-"""What a load may carry, with the JSON type of each."""
+"""The fields of a load, with their JSON types."""
 UNLOAD_FIELDS: dict[str, type] = {"instance_id": str}
 DOWNLOAD_FIELDS: dict[str, type] = {"model": str, "quantization": str}
 TYPE_WORDS = {str: "string", int: "number", bool: "boolean"}
@@ -54,7 +54,7 @@ def openai_model(id_: str) -> Response:
 
 @routes.get("/api/v0/models")
 def v0_models() -> Response:
-    """List what is on disk, with type and state."""
+    """List the models with type and state."""
     items = [_v0_item(entry) for entry in mini_services().library.entries()]
     return json_answer({"object": "list", "data": items})
 
@@ -70,7 +70,7 @@ def v0_model(id_: str) -> Response:
 
 @routes.get("/api/v1/models")
 def v1_models() -> Response:
-    """List what is on disk, with its loaded copies."""
+    """List the models with their loaded instances."""
     here = mini_services()
     slots = here.settings.slots
     items = [model_lists.v1_item(entry, here.residents.of(entry.key), slots) for entry in here.library.entries()]
@@ -79,7 +79,7 @@ def v1_models() -> Response:
 
 @routes.post("/api/v1/models/load")
 def load() -> Response:
-    """Load one more copy of a model and answer when it is there."""
+    """Load one more instance of a model."""
     here, asked = mini_services(), _checked(g.body, LOAD_FIELDS, required="model")
     entry = here.library.find(asked["model"])
     if entry is None:
@@ -101,7 +101,7 @@ def load() -> Response:
 
 @routes.post("/api/v1/models/unload")
 def unload() -> Response:
-    """Unload one copy, named by its instance id."""
+    """Unload one instance."""
     instance_id = _checked(g.body, UNLOAD_FIELDS, required="instance_id")["instance_id"]
     if not mini_services().residents.unload(instance_id):
         text = f'Cannot find a loaded model instance with id "{instance_id}".'
@@ -111,7 +111,7 @@ def unload() -> Response:
 
 @routes.post("/api/v1/models/download")
 def download() -> Response:
-    """Start to copy a model from the catalogue folder."""
+    """Start a download from the catalogue folder."""
     asked, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), mini_services().downloads
     told = downloads.start(asked["model"], asked.get("quantization")) if downloads else None
     if told is None:
@@ -123,7 +123,7 @@ def download() -> Response:
 
 @routes.get("/api/v1/models/download/status/<job_id>")
 def download_status(job_id: str) -> Response:
-    """Tell how far a download is."""
+    """Return the state of a download."""
     downloads = mini_services().downloads
     told = downloads.status(job_id) if downloads else None
     if told is None:
@@ -155,7 +155,7 @@ def _checked(body: dict[str, Any], fields: dict[str, type], *, required: str) ->
 
 
 def _load_config(entry: Entry, asked: dict[str, Any]) -> LoadConfig:
-    """Return the defaults with what was asked for. :class:`ModelFailed` for a context the model can't have."""
+    """Return the defaults with the requested values; reject a context that the model cannot have."""
     wanted = {name: asked[name] for name in LoadConfig.__dataclass_fields__ if name in asked}
     default = LoadConfig(context_length=min(mini_services().settings.context_length, entry.max_context_length))
     config = replace(default, **wanted)

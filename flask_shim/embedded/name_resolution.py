@@ -1,4 +1,4 @@
-"""Which loaded or loadable model answers to a name: LM Studio's rules, traps included."""
+"""Resolve the name of a model as LM Studio does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask_shim.embedded.loaded_models import MiniLoadedModel, MiniLoadedModels
 
 
 class MiniTarget(NamedTuple):
-    """A model, and the loaded copy that was named, if one was."""
+    """A model, and the loaded instance if one was named."""
 
     entry: Entry
     instance_id: str | None
@@ -19,9 +19,9 @@ class MiniTarget(NamedTuple):
 def resolve(
     name: Any, library: Library, residents: MiniLoadedModels, *, wants_embedding: bool, jit: bool
 ) -> MiniTarget:
-    """Return who answers to ``name`` on ``/v1`` and ``/api/v0``, or raise LM Studio's :class:`refusals.Refusal`.
+    """Return the model that answers to ``name`` on ``/v1`` and ``/api/v0``, or raise LM Studio's error.
 
-    A name that is no model's is answered by the loaded model, without a word, if exactly one LLM is loaded.
+    If exactly one LLM is loaded, LM Studio uses it for any unknown name.
     """
     loaded = [resident for resident in residents.all() if resident.entry.is_embedding == wants_embedding]
     named = _named(name, loaded)
@@ -32,7 +32,7 @@ def resolve(
         return MiniTarget(entry, None)
     if len(loaded) == 1 and not wants_embedding:
         return MiniTarget(loaded[0].entry, loaded[0].id)
-    raise _nobody(name, entry, library, loaded, wants_embedding=wants_embedding, jit=jit)
+    raise _not_found(name, entry, library, loaded, wants_embedding=wants_embedding, jit=jit)
 
 
 def _named(name: Any, loaded: list[MiniLoadedModel]) -> MiniTarget | None:
@@ -42,9 +42,9 @@ def _named(name: Any, loaded: list[MiniLoadedModel]) -> MiniTarget | None:
     return None
 
 
-def _nobody(
+def _not_found(
     name: Any, entry: Entry | None, library: Library, loaded: list[MiniLoadedModel], *, wants_embedding: bool, jit: bool
-) -> error_bodies.Refusal:
+) -> error_bodies.LMStudioError:
     shown = name if isinstance(name, str) else ""
     keys = [known.key for known in library.entries() if known.is_embedding == wants_embedding]
     if loaded and not wants_embedding:

@@ -1,4 +1,4 @@
-"""Hand a request to an engine and its answer to the client, untouched and as it comes."""
+"""Forward a request to an engine, and its response to the client as it arrives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected
 Payload = dict[str, Any]
 
 STREAM_TYPE = "text/event-stream"
-"""Without a charset: LM Studio sends none."""
+"""LM Studio sends no charset."""
 
 OLD_OVERFLOW = (
     "Trying to keep the first {n_prompt_tokens} tokens when context the overflows. However, the model is loaded with "
@@ -31,15 +31,14 @@ OLD_OVERFLOW = (
 
 
 class EngineRefused(Exception):
-    """The engine answered with an error: its ``status``, and the ``raw`` JSON it sent."""
+    """An error response of the engine: its ``status`` and its ``raw`` body."""
 
     def __init__(self, status: int, raw: bytes) -> None:
-        """Keep the answer."""
         super().__init__(status)
         self.status, self.raw = status, raw
 
     def text(self, *, is_old: bool) -> str:
-        """Return what LM Studio makes of it; before 0.4 an overflow had a text of its own."""
+        """Return LM Studio's text; before 0.4 an overflow had another one."""
         raw = self.raw.decode("utf-8", "replace").strip()
         details = json.loads(raw).get("error", {}) if is_old and raw.startswith("{") else {}
         if details.get("type") == "exceed_context_size_error":
@@ -48,16 +47,16 @@ class EngineRefused(Exception):
 
 
 def relay(studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any) -> Response:
-    """Answer with what the engine says, byte for byte; closing the response stops the generation.
+    """Return the engine's response byte for byte; closing it stops the generation.
 
-    Before the first byte: :class:`EngineRefused`, or :class:`refusals.Refusal` for a model that can't be loaded.
+    Raise EngineRefused for an error of the engine, LMStudioError for a model that cannot be loaded.
     """
     with ExitStack() as stack:
         resident, reply = _open(studio, target, path, payload, ttl, stack)
         if not reply.is_stream:
             return Response(_whole(reply, resident), content_type=JSON_TYPE)
         response = Response(_chunks(reply, resident), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
-        # A generator that is never started runs no finally; this is called in any case.
+        # A generator that is never started runs no finally block; this callback always runs.
         response.call_on_close(stack.pop_all().close)
         return response
 
@@ -65,7 +64,7 @@ def relay(studio: MiniServices, target: MiniTarget, path: str, payload: Payload,
 def ask(
     studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any
 ) -> tuple[Payload, MiniLoadedModel]:
-    """Return the engine's whole answer, and who gave it. Raises what :func:`relay` raises."""
+    """Return the engine's whole answer and its instance; raise as :func:`relay` does."""
     with ExitStack() as stack:
         resident, reply = _open(studio, target, path, payload, ttl, stack)
         told: Payload = json.loads(_whole(reply, resident))
@@ -73,18 +72,18 @@ def ask(
 
 
 def error_stream(text: str) -> Response:
-    """Answer with the event that ends a stream LM Studio could not finish."""
+    """Return a stream of one error event."""
     return Response(iter([_error_event(text)]), content_type=STREAM_TYPE)
 
 
 def _open(
     studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any, stack: ExitStack
 ) -> tuple[MiniLoadedModel, EngineReply]:
-    """Ask a loaded copy of the model; ``stack`` hangs up and gives it back."""
+    """Send the request to a loaded instance; ``stack`` closes the connection and gives the instance back."""
     is_disconnected = client_gone()
     resident = studio.borrow(target, ttl, is_disconnected)
     stack.callback(studio.residents.give_back, resident)
-    with _end_is_said(resident):
+    with _reported_end(resident):
         reply = open_reply(resident.engine, path, payload | {"model": resident.id}, is_disconnected)
     stack.callback(reply.close)
     if reply.status != HTTPStatus.OK:
@@ -93,7 +92,7 @@ def _open(
 
 
 def _whole(reply: EngineReply, resident: MiniLoadedModel) -> bytes:
-    with _end_is_said(resident):
+    with _reported_end(resident):
         return reply.read()
 
 
@@ -101,22 +100,22 @@ def _chunks(reply: EngineReply, resident: MiniLoadedModel) -> Iterator[bytes]:
     try:
         yield from reply.chunks()
     except BackendProtocolError:
-        yield _error_event(_how_it_ended(resident))
+        yield _error_event(_end_text(resident))
     except ClientDisconnected:
         # The client has disconnected; the response that owns this generator closes the connection.
         return
 
 
 @contextmanager
-def _end_is_said(resident: MiniLoadedModel) -> Iterator[None]:
-    """Say in LM Studio's words that an engine ended before it had answered."""
+def _reported_end(resident: MiniLoadedModel) -> Iterator[None]:
+    """Raise LM Studio's error for an engine that ended before it answered."""
     try:
         yield
     except BackendProtocolError as exc:
-        raise error_bodies.plain(_how_it_ended(resident)) from exc
+        raise error_bodies.plain(_end_text(resident)) from exc
 
 
-def _how_it_ended(resident: MiniLoadedModel) -> str:
+def _end_text(resident: MiniLoadedModel) -> str:
     return error_bodies.MODEL_UNLOADED if resident.is_unloaded else error_bodies.crashed(resident.engine.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""Run a miniature LM Studio on a port of this machine."""
+"""Serve the miniature LM Studio on a port of this machine."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ STOP_SECONDS = 5.0
 
 
 def _open_listener(port: int) -> socket.socket:
-    """Bind here and not in waitress, which leaves sockets open when the port is taken."""
+    """Bind here, as waitress leaves sockets open if the port is taken."""
     listener = socket.socket()
     try:
         if sys.platform == "win32":
-            # Two programs may share a port there if one of them doesn't say no.
+            # Windows lets two programs share a port otherwise.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,13 +39,13 @@ def _open_listener(port: int) -> socket.socket:
 
 
 class MiniLMStudio:
-    """A miniature LM Studio that answers from the moment it exists until :meth:`stop`; a context manager.
+    """A miniature LM Studio that serves this machine until :meth:`stop`; a context manager.
 
-    ``port`` 0 takes a free one; ``OSError`` if the given one is taken. Only this machine can reach it.
+    Port 0 is any free one. Raise OSError if the port is taken.
     """
 
     def __init__(self, settings: MiniSettings = DEFAULTS, *, port: int = 0) -> None:
-        """Start to serve on a thread of its own."""
+        """Start to serve on a thread."""
         self.app = create_miniature(settings)
         self.studio: MiniServices = self.app.extensions["miniature"]
         try:
@@ -55,13 +55,13 @@ class MiniLMStudio:
             raise
         self.port = int(listener.getsockname()[1])
         self.url = f"http://{HOST}:{self.port}"
-        # Any: create_server promises less than the one-socket server it gives.
+        # Any: the type of create_server is wider than the one-socket server that it returns.
         self._server: Any = create_server(
             self.app,
             sockets=[listener],
             threads=THREADS,
             connection_limit=CONNECTIONS,
-            # Without it a disconnect before the first token is not noticed.
+            # Without look-ahead, waitress does not notice a disconnect before the first token.
             channel_request_lookahead=1,
             asyncore_use_poll=hasattr(select, "poll"),
             ident=None,
@@ -71,16 +71,16 @@ class MiniLMStudio:
 
     @property
     def journal(self) -> list[Asked]:
-        """What was asked so far, the oldest first, as far as ``journal_length`` reaches back."""
+        """The last ``journal_length`` requests, oldest first."""
         return list(self.studio.journal)
 
     @property
     def open_generations(self) -> int:
-        """How many requests an engine is working on, or has waiting."""
+        """The number of requests that run on an engine or wait for it."""
         return self.studio.residents.open_generations
 
     def stop(self) -> None:
-        """End the engines, what is still running on them, and the server; safe to call twice."""
+        """End the engines with their requests, and the server; safe to call twice."""
         self.studio.close()
         if self._thread.is_alive():
             shut_down([self._server], seconds=STOP_SECONDS)

@@ -72,16 +72,17 @@ def test_journal_keeps_what_was_asked(api, miniature):
     assert asked.body["ttl"] == 60
 
 
-def test_missing_engine_is_said_with_the_way_out(monkeypatch):
+def test_a_missing_engine_is_reported_with_the_remedy(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    with pytest.raises(NotSupported, match=r"pip install \"\.\[embedded\]\""):
+    with pytest.raises(NotSupported, match=r"not installed\. Install it: .* xllamacpp$"):
         MiniLMStudio()
 
 
 def test_engine_that_cannot_be_imported_is_reported_at_start(monkeypatch, tmp_path):
     (tmp_path / "xllamacpp.py").write_text("raise ImportError('DLL load failed')", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(NotSupported, match=r"ImportError: DLL load failed\. .*pip install msvc-runtime"):
+    remedy = "install msvc-runtime" if sys.platform == "win32" else "install xllamacpp --force-reinstall"
+    with pytest.raises(NotSupported, match=rf"ImportError: DLL load failed\. .*{remedy}"):
         MiniLMStudio()
 
 
