@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
-from flask_shim.lmstudio.http.event_stream import EventStream
+from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.lmstudio.model import Model
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager

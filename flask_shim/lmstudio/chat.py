@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from flask_shim.lmstudio.completion_events import STREAMED, Choice, Delta, ToolCallDeltas, Usage
-from flask_shim.lmstudio.http.event_stream import EventStream
+from flask_shim.lmstudio.http.response import EventStream
 
 Messages = str | Sequence[Mapping[str, Any]]
 """OpenAI's messages (``{"role": "user", "content": "Hello"}``), or the text of one user message."""

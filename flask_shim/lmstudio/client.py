@@ -20,9 +20,8 @@ from flask_shim.lmstudio.errors import (
     NotSupported,
 )
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
-from flask_shim.lmstudio.http.event_stream import EventStream
 from flask_shim.lmstudio.http.options import ClientOptions
-from flask_shim.lmstudio.http.response import BackendResponse
+from flask_shim.lmstudio.http.response import BackendResponse, EventStream
 from flask_shim.lmstudio.http.session import build_session
 from flask_shim.lmstudio.http.transport import SessionFactory, Transport
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine

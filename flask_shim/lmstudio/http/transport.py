@@ -9,7 +9,6 @@ from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 import urllib3
 from urllib3.util.timeout import Timeout
@@ -24,9 +23,8 @@ from flask_shim.lmstudio.errors import (
 )
 from flask_shim.lmstudio.http._urllib3 import CURRENT, addresses_of
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
-from flask_shim.lmstudio.http.error_parsing import parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
-from flask_shim.lmstudio.http.response import CUT, BackendResponse
+from flask_shim.lmstudio.http.response import CUT, BackendResponse, read_json
 from flask_shim.lmstudio.http.session import build_session
 
 SessionFactory = Callable[[ClientOptions], requests.Session]
@@ -196,18 +194,3 @@ class Transport:
         if isinstance(exc, requests.ConnectionError | OSError):
             return BackendProtocolError(CUT)
         return BackendError(f"the request to LM Studio failed: {type(exc).__name__}")
-
-
-def read_json(response: BackendResponse, options: ClientOptions) -> Any:
-    """Return the decoded body; raise the error if it is one, BackendProtocolError if it is not JSON."""
-    response.check_encoding()
-    body = response.read_all(options.max_answer_bytes)
-    if response.status >= 300:
-        raise parse_error_response(response.status, body, response.headers, token=options.token)
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as exc:
-        raise BackendProtocolError("LM Studio's answer is not JSON") from exc
-    if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to unknown paths
-        raise parse_error_response(response.status, body, response.headers, token=options.token)
-    return value
