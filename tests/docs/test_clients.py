@@ -21,7 +21,7 @@ def _row(name: str, client: Client) -> list[str]:
 
 
 def test_the_page_lists_what_the_doctor_knows():
-    assert rows(PAGE, "Table") == [_row(name, client) for name, client in CLIENTS.items()]
+    assert rows(PAGE, "What each client needs") == [_row(name, client) for name, client in CLIENTS.items()]
 
 
 def test_menu_paths_in_the_readme_are_the_doctors():

@@ -44,7 +44,7 @@ class ToolSchemas:
         self._by_loose_name = {_loose(name): name for name in schemas if counts[_loose(name)] == 1}
 
     def name_of(self, called: str) -> str | None:
-        """Return the client's name of the tool that the model called, None if there is none or more than one."""
+        """Return the client's name of the tool that the model called, None unless there is exactly one."""
         return called if called in self._schemas else self._by_loose_name.get(_loose(called))
 
     def takes(self, name: str, arguments: Mapping[str, Any]) -> bool:
