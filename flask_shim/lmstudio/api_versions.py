@@ -9,6 +9,7 @@ OPENAI    ``/v1/models``      older versions and other OpenAI-compatible servers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
@@ -18,6 +19,9 @@ from flask_shim.lmstudio.model import Instance, Kind, Model, Support
 
 EMBEDDING_PREFIX = "text-embedding-"
 """LM Studio's prefix for the keys of embedding models, the only sign of their kind before 0.3.6."""
+
+_EMBEDDING_NAME = re.compile(r"embed|(?<![a-z0-9])(?:bge|gte|e5|minilm)(?![a-z])", re.I)
+"""Names of embedding models on other OpenAI-compatible servers, whose lists have no kinds."""
 
 
 class ApiVersion(Enum):
@@ -128,7 +132,7 @@ def _kind(key: str, kind: Any) -> Kind:
     # By the name, too: some embedding models are listed as "llm".
     if kind in ("embedding", "embeddings") or key.rpartition("/")[2].startswith(EMBEDDING_PREFIX):
         return Kind.EMBEDDING
-    return Kind.LLM
+    return Kind.EMBEDDING if kind is None and _EMBEDDING_NAME.search(key) else Kind.LLM
 
 
 def _instance(item: Mapping[str, Any]) -> Instance:

@@ -110,10 +110,26 @@ def test_the_oldest_generation_tells_names_only():
         (ApiVersion.V1, {"key": "text-embedding-x", "type": "llm"}),
         (ApiVersion.V0, {"id": "text-embedding-x", "type": "llm"}),
         (ApiVersion.OPENAI, {"id": "pub/text-embedding-x"}),
+        (ApiVersion.OPENAI, {"id": "nomic-embed-text"}),
+        (ApiVersion.OPENAI, {"id": "BAAI/bge-m3"}),
+        (ApiVersion.OPENAI, {"id": "sentence-transformers/all-MiniLM-L6-v2"}),
     ],
 )
 def test_embedding_models_are_known_by_type_or_name(api_version, row):
     assert only(api_version, row).kind is Kind.EMBEDDING
+
+
+@pytest.mark.parametrize(
+    ("api_version", "row"),
+    [
+        (ApiVersion.OPENAI, {"id": "qwen3-8b"}),
+        (ApiVersion.OPENAI, {"id": "minilmstudio"}),
+        (ApiVersion.V0, {"id": "embedded-coder", "type": "llm"}),
+        (ApiVersion.V1, {"key": "bge-m3", "type": "llm"}),
+    ],
+)
+def test_other_models_are_language_models(api_version, row):
+    assert only(api_version, row).kind is Kind.LLM
 
 
 @pytest.mark.parametrize(
