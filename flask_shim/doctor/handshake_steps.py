@@ -71,7 +71,7 @@ TAGGED = Rule("tag", "every name has a tag", answer_rules.has_tags, _IMITATION)
 ENTRIES = Rule("entries", "every entry has all fields", answer_rules.complete_entries, _IMITATION)
 RUNNING = Rule("entries", "every entry has all fields", answer_rules.complete_running, _IMITATION)
 DIGESTS = Rule("digest", "no two models share a digest", answer_rules.unique_digests, _IMITATION)
-DESCRIBED = Rule("show", "every model is has_description", answer_rules.has_description, _IMITATION)
+DESCRIBED = Rule("show", "every model is described", answer_rules.has_description, _IMITATION)
 CONTEXT = Rule(
     "context-told",
     "every model has its context length",
