@@ -1,20 +1,24 @@
 """Connections whose requests can be cancelled, with private API of urllib3; checked with urllib3 2.7 and 2.8.
 
-The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, and ``HTTPConnectionPool._put_conn``;
-``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
+The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._put_conn``,
+``HTTPResponse._fp``, and ``fp`` and ``chunked`` of http.client's response; ``tests/unit/lmstudio/test_urllib3.py``
+fails when one is gone.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.http.chunked import Dechunker
 
 _LOOPBACKS = ("127.0.0.1", "::1")
 
@@ -128,3 +132,24 @@ class SingleUseAdapter(BackendAdapter):
     """An adapter with a new connection for every request."""
 
     pools: ClassVar = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
+
+
+def body_reader(response: requests.Response, size: int) -> Callable[[], bytes]:
+    """Return a function that returns what has arrived, after waiting for at least one byte; b"" at the end."""
+    raw: Any = response.raw
+    inner = getattr(raw, "_fp", None)
+    file = getattr(inner, "fp", None)
+    if file is None or not getattr(inner, "chunked", False):
+        return lambda: bytes(raw.read1(size, decode_content=False))
+    framing = Dechunker()
+
+    def read() -> bytes:
+        while not framing.is_done:
+            block = file.read1(size)
+            if not block:
+                raise ConnectionError("the last chunk is missing")
+            if payload := framing.feed(block):
+                return payload
+        return b""
+
+    return read

@@ -14,6 +14,7 @@ import urllib3
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
+from flask_shim.lmstudio.http._urllib3 import body_reader
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
@@ -28,7 +29,7 @@ END_SECONDS = 0.2
 class BackendResponse:
     """An open response. The caller must close it; closing it early makes the backend stop generating."""
 
-    __slots__ = ("_chunk_size", "_release", "_response", "call", "headers", "status")
+    __slots__ = ("_read", "_release", "_response", "call", "headers", "status")
 
     def __init__(
         self, response: requests.Response, call: BackendCall, chunk_size: int, release: Callable[[], None]
@@ -38,7 +39,7 @@ class BackendResponse:
         self.headers = response.headers
         self.call = call
         self._response = response
-        self._chunk_size = chunk_size
+        self._read = body_reader(response, chunk_size)
         self._release: Callable[[], None] | None = release
 
     @property
@@ -60,7 +61,7 @@ class BackendResponse:
         Raises BackendProtocolError if the body is cut or malformed, and the failure of the call if it is cancelled.
         """
         try:
-            block = self._response.raw.read1(self._chunk_size, decode_content=False)
+            block = self._read()
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
             if self.call.failure is not None:
                 raise self.call.failure from exc
@@ -69,7 +70,7 @@ class BackendResponse:
             raise BackendProtocolError(CUT) from exc
         if not block and self.call.failure is not None:
             raise self.call.failure  # a socket that was shut down reads like a clean end
-        return bytes(block)
+        return block
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the blocks as they arrive."""

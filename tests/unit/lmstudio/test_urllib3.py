@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+
 import pytest
 import urllib3
+from support.answers import reads, streams
+from support.sending import post
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -22,6 +26,14 @@ def test_private_name_exists(owner, name):
 
 def test_connection_resolves_the_private_host_name():
     assert HTTPConnection("127.0.0.1")._dns_host == "127.0.0.1", GONE % "_dns_host"
+
+
+def test_response_gives_access_to_the_buffered_socket(client_of, socket_server):
+    with post(client_of(socket_server(reads(streams("Hel", "lo"))).url)) as answer:
+        inner = answer._response.raw._fp
+        assert isinstance(inner, http.client.HTTPResponse), GONE % "HTTPResponse._fp"
+        assert hasattr(inner.fp, "read1")
+        assert inner.chunked is True
 
 
 def test_module_names_the_versions_it_was_checked_with():
