@@ -16,8 +16,8 @@ from flask_shim.cli.banner import describe
 from flask_shim.cli.setting_options import CommandError, errors_as_text
 from flask_shim.config import Config, ConfigError
 from flask_shim.config.addresses import is_loopback
+from flask_shim.deploy.service.steps import StepFailed, WriteFile, run_program
 from flask_shim.lmstudio import LMStudio
-from flask_shim.service.steps import StepFailed, WriteFile, run_program
 
 FILE = ".env"
 BACKEND = "http://localhost:1234"

@@ -11,9 +11,9 @@ import click
 from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
 from flask_shim.config.sources import decode
-from flask_shim.service.manager import ServiceManager, choose_manager
-from flask_shim.service.state import State
-from flask_shim.service.steps import Step, StepFailed, run_program
+from flask_shim.deploy.service.manager import ServiceManager, choose_manager
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import Step, StepFailed, run_program
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

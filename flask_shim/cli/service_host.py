@@ -16,7 +16,7 @@ import click
 @click.option("--log", type=click.Path(path_type=Path), required=True, help="File for an error before the log is open.")
 def host(*, stop_timeout: int, log: Path) -> None:
     """Serve as the process of the Windows service."""
-    from flask_shim.service.windows_process import WindowsService
+    from flask_shim.deploy.service.windows_process import WindowsService
 
     WindowsService("flask-shim", stop_timeout).run(lambda: _serve(log))
 

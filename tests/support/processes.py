@@ -155,7 +155,7 @@ def start(
     """Start ``python -m flask_shim`` with these arguments and settings; both streams come out of ``stdout``."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env=clean_environment() | dict(env),
+        env=clean_environment() | {"PYTHONIOENCODING": "utf-8"} | dict(env),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

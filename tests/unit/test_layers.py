@@ -22,7 +22,6 @@ LAYERS = (
     {"app"},
     {"serving", "wsgi"},
     {"flask_shim", "deploy", "doctor", "embedded"},
-    {"service"},
     {"cli"},
 )
 """What may import what, low to high: every part imports only from sets above its own line."""

@@ -6,6 +6,7 @@ arrived at once, so that a shim with many streams translates and sends them toge
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 _MAX_LINE = 4096
@@ -37,6 +38,9 @@ class Dechunker:
                 parts.append(part)
                 at += len(part)
                 self._left -= len(part)
+                if block.startswith(b"\r\n", at) and not self._left:
+                    at += 2
+                    self._state = "size"
             end = block.find(b"\n", at)
             if self._left or end < 0:
                 break
@@ -59,6 +63,7 @@ class Dechunker:
             self.is_done = True
 
 
+@lru_cache(maxsize=1024)  # tokens differ little in length
 def _size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     # int() alone accepts "+2", "-1", "0x2" and "1_0".

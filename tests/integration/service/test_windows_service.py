@@ -20,9 +20,9 @@ from support.ports import unused_port
 
 import flask_shim
 from flask_shim.config import Config
-from flask_shim.service.state import State
-from flask_shim.service.steps import StepFailed, run_program
-from flask_shim.service.windows import NAME, WindowsServices
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import StepFailed, run_program
+from flask_shim.deploy.service.windows import NAME, WindowsServices
 
 IS_WINE = sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from flask_shim.cli import cli, service_command
-from flask_shim.service import systemd
-from flask_shim.service.steps import Result
-from flask_shim.service.systemd import Systemd
+from flask_shim.deploy.service import systemd
+from flask_shim.deploy.service.steps import Result
+from flask_shim.deploy.service.systemd import Systemd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of Linux")
 

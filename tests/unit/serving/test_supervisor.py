@@ -81,16 +81,18 @@ def test_crew_answers_drains_and_leaves_nothing(socket_server):
     assert "Traceback" not in shim.log
 
 
-def test_one_scrape_has_the_metrics_of_all_workers():
+def test_one_scrape_has_the_metrics_of_all_workers(until):
+    def workers():
+        return set(re.findall(r'worker="(\d)"', requests.get(f"{shim.url}/metrics", timeout=20).text))
+
     with ShimProcess(SHIM_WORKERS="2") as shim:
-        pids(shim, 2)
+        until(lambda: workers() == {"1", "2"})
         for _ in range(20):
             assert requests.get(f"{shim.url}/ping", timeout=20).status_code == 200  # each on a new connection
         for _ in range(3):
             text = requests.get(f"{shim.url}/metrics", timeout=20).text
             counts = re.findall(r'shim_requests_total\{.*route="/ping".*worker="([12])"\} ([0-9.]+)', text)
             assert sum(float(count) for _, count in counts) == 20
-            assert set(re.findall(r'worker="(\d)"', text)) == {"1", "2"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no way to end one process there that ends it as a crash does")

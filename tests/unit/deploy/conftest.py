@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.service.steps import Result
+from flask_shim.deploy.service.steps import Result
 
 
 class Recorder:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from flask_shim.config import Config
-from flask_shim.service.state import State
-from flask_shim.service.steps import Result, StepFailed
-from flask_shim.service.windows import WindowsServices
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import Result, StepFailed
+from flask_shim.deploy.service.windows import WindowsServices
 
 STOPPED = """
 SERVICE_NAME: flask-shim

@@ -13,8 +13,8 @@ from platformdirs import user_config_path
 
 from flask_shim.config import Config
 from flask_shim.deploy import render, template_named
-from flask_shim.service.state import State
-from flask_shim.service.steps import RemoveFile, Run, Runner, Step, WriteFile
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import RemoveFile, Run, Runner, Step, WriteFile
 
 UNIT = "flask-shim.service"
 SYSTEM_UNITS = Path("/etc/systemd/system")

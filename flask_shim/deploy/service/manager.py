@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from flask_shim.config import Config
-from flask_shim.service.launchd import Launchd
-from flask_shim.service.state import State
-from flask_shim.service.steps import Runner, Step
-from flask_shim.service.systemd import Systemd
-from flask_shim.service.windows import WindowsServices
+from flask_shim.deploy.service.launchd import Launchd
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import Runner, Step
+from flask_shim.deploy.service.systemd import Systemd
+from flask_shim.deploy.service.windows import WindowsServices
 
 
 class ServiceManager(Protocol):

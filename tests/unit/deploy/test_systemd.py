@@ -11,10 +11,10 @@ import pytest
 
 from flask_shim.config import Config
 from flask_shim.deploy import render, template_named
-from flask_shim.service import systemd
-from flask_shim.service.state import State
-from flask_shim.service.steps import Result
-from flask_shim.service.systemd import Systemd
+from flask_shim.deploy.service import systemd
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import Result
+from flask_shim.deploy.service.systemd import Systemd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of Linux")
 

@@ -1,4 +1,4 @@
-r"""A Windows service whose process is this Python itself; see :mod:`flask_shim.service.windows_process`.
+r"""A Windows service whose process is this Python itself; see :mod:`flask_shim.deploy.service.windows_process`.
 
 Its folder is ``%ProgramData%\flask-shim``, with settings that only administrators and the service can read.
 """
@@ -16,8 +16,8 @@ from platformdirs import site_data_path
 
 from flask_shim.config import Config
 from flask_shim.deploy import stop_timeout
-from flask_shim.service.state import State
-from flask_shim.service.steps import MakeFolder, Run, Runner, Step, WaitUntil, WriteFile
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import MakeFolder, Run, Runner, Step, WaitUntil, WriteFile
 
 NAME = "flask-shim"
 ACCOUNT = f"NT SERVICE\\{NAME}"

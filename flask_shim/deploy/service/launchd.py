@@ -10,8 +10,8 @@ from pathlib import Path
 
 from flask_shim.config import Config
 from flask_shim.deploy import render, template_named
-from flask_shim.service.state import State
-from flask_shim.service.steps import RemoveFile, Run, Runner, Step, WriteFile
+from flask_shim.deploy.service.state import State
+from flask_shim.deploy.service.steps import RemoveFile, Run, Runner, Step, WriteFile
 
 LABEL = "com.flask-shim"
 
