@@ -18,8 +18,7 @@ from flask_shim.inference.streaming import stream_response
 from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.observability.request_context import RequestRecord, current
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
-from flask_shim.translate.answer.encoder import NDJSON, Encoder
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer
 from flask_shim.translate.answer.usage import Totals
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.answer.answer_reader import Piece
-from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer, ndjson_line
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import message_with_param
 from flask_shim.translate.ollama.messages import to_messages

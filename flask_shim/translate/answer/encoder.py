@@ -1,19 +1,64 @@
-"""The interface of the answer encoders, one per protocol, and the framing of the two kinds of streams."""
+"""The interface of the answer encoders, one per protocol, with what they share: whole answers, and two framings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import orjson
 
 from flask_shim.errors import ShimError
-from flask_shim.translate.answer.answer_reader import Piece
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.answer_reader import (
+    ANSWER_HEAD,
+    THINKING_HEAD,
+    Piece,
+    ReasoningMode,
+    RetractedText,
+)
+from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 
 NDJSON = "application/x-ndjson"
 SSE = "text/event-stream"
+
+
+class FullAnswer:
+    """The pieces of an answer joined, for one that is not streamed."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self.calls: list[FinishedCall] = []
+        self.logprobs: list[dict[str, Any]] = []
+
+    @property
+    def text(self) -> str:
+        """All text so far."""
+        return "".join(self._texts)
+
+    @property
+    def thinking(self) -> str:
+        """All thinking so far."""
+        return "".join(self._thoughts)
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Add pieces in their order."""
+        for piece in pieces:
+            if isinstance(piece, RetractedText):
+                self._retract_text(piece.mode)
+                continue
+            self._texts.append(piece.text)
+            self._thoughts.append(piece.thinking)
+            self.calls.extend(piece.calls)
+            self.logprobs.extend(piece.logprobs or ())
+
+    def _retract_text(self, mode: ReasoningMode) -> None:
+        """Move the text so far to where thinking belongs."""
+        thought, self._texts = self.text.rstrip(), []
+        if mode == "separate":
+            self._thoughts.append(thought)
+        elif mode == "merge":
+            self._texts.append(f"{THINKING_HEAD}{thought}{ANSWER_HEAD}")
 
 
 class Encoder(Protocol):

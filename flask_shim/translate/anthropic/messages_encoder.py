@@ -9,8 +9,7 @@ import orjson
 
 from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece
-from flask_shim.translate.answer.encoder import SSE, Encoder, named_event
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import SSE, Encoder, FullAnswer, named_event
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import anthropic_message

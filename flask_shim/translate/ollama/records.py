@@ -13,8 +13,7 @@ import orjson
 
 from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece, RetractedText
-from flask_shim.translate.answer.encoder import NDJSON, Encoder, ndjson_line
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer, ndjson_line
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import ollama_message

@@ -14,7 +14,7 @@ import orjson
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import Delta, Event, PartialToolCall, ToolCallDeltas, Usage, decode_event
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import FullAnswer
 from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas

@@ -13,7 +13,7 @@ from support.cuts import PLACES, cut
 from flask_shim.lmstudio.completion_events import Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import FullAnswer
 
 
 def delta(text=None, finish=None, **more):

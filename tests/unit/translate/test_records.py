@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flask_shim.errors import ShimError
 from flask_shim.translate.answer.answer_reader import Piece, RetractedText
-from flask_shim.translate.answer.full_answer import FullAnswer
+from flask_shim.translate.answer.encoder import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder, to_tool_calls
