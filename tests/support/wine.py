@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 
 def _is_wine() -> bool:
@@ -23,4 +25,6 @@ SLOWNESS = 3 if IS_WINE else 1
 
 def not_on_wine(reason: str) -> pytest.MarkDecorator:
     """Skip a test that fails only through a fault of Wine; ``reason`` names the fault."""
+    import pytest  # absent where tools/try_installed.py uses the rest of this folder
+
     return pytest.mark.skipif(IS_WINE, reason=f"Wine: {reason}")
