@@ -23,10 +23,10 @@ CHUNK_BYTES = 65536
 
 
 class _SocketReader(io.RawIOBase):
-    """Reads from a socket, which it owns, until the client disconnects."""
+    """Reads from a socket, which it owns, until the client disconnects or the engine has ended."""
 
-    def __init__(self, sock: socket.socket, is_disconnected: IsDisconnected) -> None:
-        self._socket, self._is_disconnected = sock, is_disconnected
+    def __init__(self, sock: socket.socket, engine: Engine, is_disconnected: IsDisconnected) -> None:
+        self._socket, self._engine, self._is_disconnected = sock, engine, is_disconnected
 
     def readable(self) -> bool:
         return True
@@ -37,6 +37,8 @@ class _SocketReader(io.RawIOBase):
                 return self._socket.recv_into(buffer)
             if self._is_disconnected():
                 raise ClientDisconnected
+            if self._engine.exit_code is not None:  # its end of the connection may stay open in another process
+                raise ConnectionResetError
 
     def close(self) -> None:
         self._socket.close()
@@ -86,7 +88,9 @@ def open_reply(engine: Engine, path: str, payload: Mapping[str, Any], is_disconn
         sock = socket.create_connection(engine.address, SEND_SECONDS)
     except OSError as exc:
         raise BackendProtocolError("the engine does not answer") from exc
-    response = HTTPResponse(cast("socket.socket", _SocketFile(_SocketReader(sock, is_disconnected))), method="POST")
+    response = HTTPResponse(
+        cast("socket.socket", _SocketFile(_SocketReader(sock, engine, is_disconnected))), method="POST"
+    )
     try:
         with _translated_errors():
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
