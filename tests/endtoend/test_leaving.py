@@ -11,8 +11,7 @@ from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.services import services_of
 
 STORY = [{"role": "user", "content": "Tell me a long story."}]
-STOPPED_SECONDS = 4.0
-"""It takes less than one second; a busy machine needs longer to start the threads."""
+STOPPED_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")

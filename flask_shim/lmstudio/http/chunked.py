@@ -6,10 +6,10 @@ arrived at once, so that a shim with many streams translates and sends them toge
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal
 
 _MAX_LINE = 4096
+_SHORT_LINE = 16
 
 
 class FramingError(ValueError):
@@ -33,14 +33,13 @@ class Dechunker:
         parts: list[bytes] = []
         at = 0
         while not self.is_done:
+            if self._state == "size":
+                at = _take_whole_chunks(block, at, parts)
             if self._left:
                 part = block[at : at + self._left]
                 parts.append(part)
                 at += len(part)
                 self._left -= len(part)
-                if block.startswith(b"\r\n", at) and not self._left:
-                    at += 2
-                    self._state = "size"
             end = block.find(b"\n", at)
             if self._left or end < 0:
                 break
@@ -63,10 +62,47 @@ class Dechunker:
             self.is_done = True
 
 
-@lru_cache(maxsize=1024)  # tokens differ little in length
+def _take_whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
+    """Append the payloads of chunks that are whole in ``block``; return where the first other chunk begins.
+
+    Their size lines are assumed to be as long as the first one, so that nothing is searched.
+    """
+    width = block.find(b"\r\n", at, at + _SHORT_LINE) + 2 - at
+    size = _size_between(b"\r\n" + block[at : at + width])
+    while size:
+        begin = at + width
+        stop = begin + size
+        between = block[stop : stop + 2 + width]
+        size = _KNOWN.get(between) or _size_between(between)
+        if not size and between[:2] != b"\r\n":
+            break
+        parts.append(block[begin:stop])
+        at = stop + 2
+    return at
+
+
 def _size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     # int() alone accepts "+2", "-1", "0x2" and "1_0".
     if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
         raise FramingError("a chunk size is not a number")
     return int(digits, 16)
+
+
+_KNOWN: dict[bytes, int] = {}
+"""The results of :func:`_size_between`. There are few sizes, as tokens differ little in length."""
+
+_MOST_KNOWN = 4096
+
+
+def _size_between(text: bytes) -> int:
+    """Return the size between two line ends; 0 for the last chunk, and for anything else."""
+    if not (text.startswith(b"\r\n") and text.endswith(b"\r\n")):
+        return 0
+    try:
+        size = _size(text[2:-2])
+    except FramingError:
+        return 0
+    if len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[text] = size
+    return size
