@@ -66,6 +66,7 @@ TEST = [
     "msgspec>=0.19",  # typed clients
     "pytest>=8.4",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "pytest-cov>=7.0",  # measures subprocesses with patch = subprocess
     "responses>=0.25",
     "hypothesis>=6.100",

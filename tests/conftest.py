@@ -1,7 +1,8 @@
-"""What all tests have in common: waiting with a deadline, socket_server servers, how hard hypothesis searches."""
+"""What all tests have in common: processes, waiting with a deadline, socket servers, how hard hypothesis searches."""
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -15,6 +16,12 @@ DEADLINE_SECONDS = 10.0 * SLOWNESS
 settings.register_profile("same", deadline=None, derandomize=True, max_examples=100)
 settings.register_profile("search", deadline=None, max_examples=5000)
 settings.load_profile("same")
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist is not in every environment
+def pytest_xdist_auto_num_workers():
+    """Return how many processes ``-n auto`` means: more than four only wait for each other's servers."""
+    return min(4, os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)
