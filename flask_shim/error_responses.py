@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from flask_shim.translate.error_messages import (
     ollama_message,
     openai_code,
     openai_message,
+    openai_param,
 )
 
 log = logging.getLogger(__name__)
@@ -35,13 +37,13 @@ def ollama_error(error: ShimError) -> dict[str, Any]:
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 
-def openai_error(error: ShimError) -> dict[str, Any]:
-    """Return OpenAI's envelope with the types that Ollama gives."""
+def openai_error(error: ShimError, prompt: str = "messages") -> dict[str, Any]:
+    """Return OpenAI's envelope with the types that Ollama gives; ``prompt`` is the prompt's name on the route."""
     return {
         "error": {
             "message": openai_message(error),
             "type": _OPENAI_TYPES.get(error.status, "api_error"),
-            "param": error.param,
+            "param": openai_param(error, prompt),
             "code": openai_code(error),
         }
     }
@@ -72,6 +74,8 @@ def service_error(error: ShimError) -> dict[str, Any]:
 
 _ENVELOPES: tuple[tuple[str, Envelope], ...] = (
     ("/v1/messages", anthropic_error),
+    ("/v1/responses", partial(openai_error, prompt="input")),
+    ("/v1/completions", partial(openai_error, prompt="prompt")),
     ("/v1/", openai_error),
     ("/api/v0/", openai_error),
     ("/api/v1/", openai_error),

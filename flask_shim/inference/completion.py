@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.response import EventStream
@@ -36,17 +38,17 @@ class Completion:
         self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream
-        self._payload: Payload = {}
 
     def open(self, path: str, payload: Payload) -> Completion:
-        """Send ``payload``, which needs no model name, and wait for the first events; a failure leaves nothing open."""
-        backend = self._manager.backend
-        self._payload = payload
+        """Send ``payload``, which needs no model name, and wait for output; a failure leaves nothing open.
+
+        Raises ContextOverflow for an answer without output if the prompt does not fit in the context.
+        """
         with ExitStack() as cleanup:
             cleanup.callback(self.close)
             use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected))
             self._ready_ns = time.perf_counter_ns()
-            self._stream = use.send(lambda named: backend.open_completion(path, named, use.call), payload)
+            self._stream = use.send(lambda named: self._open_stream(path, named, use.call), payload)
             self.stack.callback(self._stream.close)
             self._first_ns = time.perf_counter_ns()
             current().first_token()
@@ -55,6 +57,16 @@ class Completion:
             cleanup.pop_all()
         return self
 
+    def _open_stream(self, path: str, payload: Payload, call: BackendCall) -> EventStream:
+        stream = self._manager.backend.open_completion(path, payload, call)
+        if not stream.has_output:
+            try:
+                check_prompt_fits(self._manager, self._requirements.target.model, payload, stream.usage)
+            except ShimError:
+                stream.close()
+                raise
+        return stream
+
     def __iter__(self) -> Iterator[list[Event]]:
         """Yield the events as they arrive, in lists."""
         return iter(self._stream)
@@ -62,10 +74,6 @@ class Completion:
     def close(self) -> None:
         """Release everything; safe to call twice."""
         self.stack.close()
-
-    def check_prompt_fits(self, usage: Usage | None) -> None:
-        """Raise ContextOverflow for an empty answer if the prompt does not fit in the context."""
-        check_prompt_fits(self._manager, self._requirements.target.model, self._payload, usage)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""

@@ -72,18 +72,13 @@ def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
 
 
 def _encode_stream(completion: Completion, reader: AnswerReader, encoder: Encoder) -> Iterator[bytes]:
-    """Yield one block for each read from the backend.
-
-    The start waits for the first delta, so that an answer without any can still become an error with its status.
-    """
+    """Yield one block for each read from the backend."""
     start = encoder.start()
     for pieces in _read_pieces(completion, reader):
-        block = encoder.pieces(pieces, time.time_ns())
-        if reader.deltas:
-            block, start = start + block, b""
-        if block:
+        if block := start + encoder.pieces(pieces, time.time_ns()):
             yield block
-    yield start + encoder.finish(completion.totals(reader), time.time_ns())
+        start = b""
+    yield encoder.finish(completion.totals(reader), time.time_ns())
 
 
 def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[Piece]]:
@@ -91,8 +86,6 @@ def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[
     for events in completion:
         yield reader.feed(events)
     last = reader.finish()
-    if not reader.deltas:
-        completion.check_prompt_fits(reader.usage)
     if reader.nameless_calls:
         log.debug("dropped tool calls without a name: %d", reader.nameless_calls)
     yield last

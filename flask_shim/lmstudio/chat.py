@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import STREAMED, Choice, Delta, ToolCallDeltas, Usage
+from flask_shim.lmstudio.completion_events import STREAMED, Choice, Delta, Usage
 from flask_shim.lmstudio.http.response import EventStream
+from flask_shim.lmstudio.tool_call_deltas import ToolCallDeltas
 
 Messages = str | Sequence[Mapping[str, Any]]
 """OpenAI's messages (``{"role": "user", "content": "Hello"}``), or the text of one user message."""

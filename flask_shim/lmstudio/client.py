@@ -108,7 +108,7 @@ class LMStudio:
             return Chat(stream, stack.pop_all())
 
     def open_completion(self, path: str, payload: Mapping[str, Any], call: BackendCall) -> EventStream:
-        """Request a streamed completion and return it with its first events read; raise any failure before them.
+        """Request a streamed completion and return it once its output begins; raise any failure before that.
 
         ``payload`` must include ``"stream": true``.
         """

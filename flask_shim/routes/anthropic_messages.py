@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens, send_completion
+from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import CHAT_NAMING, open_chat, reader_options, record_dropped_effort
 from flask_shim.routes.passthrough import read_body
@@ -56,7 +57,7 @@ def count_tokens() -> Response:
     """Count the tokens of a conversation with a completion of one token: LM Studio has no route that counts.
 
     That takes a slot and, unless the prompt is in the backend's cache, the time to process it. If the backend truncates
-    the prompt to its context, the rest is counted.
+    the prompt to its context, the rest is counted; if it rejects a long prompt, its count is in the error.
     """
     started_ns = time.perf_counter_ns()
     _, body = read_body(MESSAGES_TYPE)
@@ -65,4 +66,10 @@ def count_tokens() -> Response:
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     payload = to_counting_payload(api_request, target.model, services().defaults)
-    return json_response({"input_tokens": count_prompt_tokens(open_chat(target, payload, started_ns))})
+    try:
+        tokens = count_prompt_tokens(open_chat(target, payload, started_ns))
+    except ContextOverflow as exc:
+        if exc.prompt_tokens is None:
+            raise
+        tokens = exc.prompt_tokens
+    return json_response({"input_tokens": tokens})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,6 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from flask_shim.errors import BadRequest, UnsupportedEncoding
-from flask_shim.inference.completion import check_prompt_fits
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
@@ -124,15 +122,14 @@ def _post() -> ForwardRequest:
     forward_request = build_forward_request(raw, body, policy.adapt(body, target), target)
     if request.path != CHAT:
         return forward_request
-    return dataclasses.replace(forward_request, completer=_chat_repairer(forward_request.payload, target))
+    return dataclasses.replace(forward_request, completer=_chat_repairer(forward_request.payload))
 
 
-def _chat_repairer(payload: Mapping[str, Any], target: ResolvedModel) -> ChatRepairer:
+def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
     tools = payload.get("tools") if isinstance(payload.get("tools"), list) else []
     functions = [tool.get("function") for tool in tools or () if isinstance(tool, Mapping)]
     offered = to_schemas(each for each in functions if isinstance(each, Mapping) and each.get("name"))
-    check_empty = partial(check_prompt_fits, services().manager, target.model, payload)
-    return ChatRepairer(ReaderOptions(offered=offered, new_id=new_call_id), check_empty)
+    return ChatRepairer(ReaderOptions(offered=offered, new_id=new_call_id))
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:

@@ -20,7 +20,7 @@ def ollama_message(error: ShimError) -> str:
     )
     if error.context_length is None:
         return f"{text} (maximum context length exceeded)"
-    return f"{text} (maximum context length: {error.context_length} tokens, prompt: {error.prompt_tokens} tokens)"
+    return f"{text} (maximum context length is {error.context_length} tokens, prompt has {error.prompt_tokens} tokens)"
 
 
 def openai_message(error: ShimError) -> str:
@@ -38,6 +38,11 @@ def openai_message(error: ShimError) -> str:
 def openai_code(error: ShimError) -> str | None:
     """Return OpenAI's code for an overflow, LM Studio's code for another error."""
     return "context_length_exceeded" if isinstance(error, ContextOverflow) else error.code
+
+
+def openai_param(error: ShimError, prompt: str) -> str | None:
+    """Return the parameter at fault: for an overflow ``prompt``, the name that the route has for the prompt."""
+    return prompt if isinstance(error, ContextOverflow) else error.param
 
 
 def anthropic_message(error: ShimError) -> str:

@@ -134,6 +134,7 @@ def test_the_translation_is_pure():
         "flask_shim.lmstudio.errors",
         "flask_shim.lmstudio.model",
         "flask_shim.lmstudio.completion_events",
+        "flask_shim.lmstudio.tool_call_deltas",
     }
     assert {name for name in modules if name.startswith("flask_shim.lmstudio")} <= values
 

@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio.completion_events import DONE, Event, decode_event
+from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
 from flask_shim.lmstudio.http._urllib3 import body_reader
 from flask_shim.lmstudio.http.cancellation import BackendCall
@@ -122,22 +122,32 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
 class EventStream:
     """Iterates over lists of events: those that one read brought, so that they can be sent on in one write.
 
-    ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns` clock.
+    ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns` clock. ``has_output`` is False
+    for an answer that ended without text, thinking and tool calls; ``usage`` are its counts.
     """
 
     def __init__(self, response: BackendResponse, options: ClientOptions) -> None:
-        """Take over ``response`` and wait for its first events; close it and raise any failure before them."""
+        """Take over ``response`` and wait for its first output; close it and raise any failure before that."""
         self.head_ns = time.perf_counter_ns()
         self._response = response
         self._options = options
         self._is_complete = False
         self._has_end_mark = False
         self._events = self._read()
+        self._first: list[Event] = []
+        self.has_output = False
         try:
-            self._first = next(self._events, [])
+            while not self.has_output and (events := next(self._events, None)) is not None:
+                self._first += events
+                self.has_output = any(event.has_output for event in events)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def usage(self) -> Usage | None:
+        """The counts that came before the first output."""
+        return next((event.usage for event in self._first if event.usage), None)
 
     def close(self) -> None:
         """Close the connection; if the answer is not complete, LM Studio stops generating."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import PartialToolCall, ToolCallDeltas, encodable
+from flask_shim.lmstudio.completion_events import encodable
 from flask_shim.lmstudio.errors import BackendProtocolError
+from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.call_forms import parse_tagged_arguments, skip_space
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 

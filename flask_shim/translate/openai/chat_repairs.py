@@ -6,13 +6,14 @@ Repaired are calls at the end of the thinking, calls without a name, and argumen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio.completion_events import Delta, Event, PartialToolCall, ToolCallDeltas, Usage, decode_event
+from flask_shim.lmstudio.completion_events import Delta, Event, decode_event
+from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
 from flask_shim.translate.answer.encoder import FullAnswer
 from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
@@ -23,18 +24,14 @@ Object = dict[str, Any]
 
 _EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\Z)", re.S)
 _DATA = re.compile(rb"^data: ?(.+)$", re.M)
-_DONE = b"data: [DONE]"
 
 
 class ChatRepairer:
     """Repairs one answer, an object or a stream. Events are held back from where a fault may begin."""
 
-    def __init__(self, options: ReaderOptions, check_empty: Callable[[Usage | None], None]) -> None:
-        """``check_empty`` is called at the end of an answer without any output; it may raise."""
+    def __init__(self, options: ReaderOptions) -> None:
+        """Take the offered tools from ``options``."""
         self._options = options
-        self._check_empty = check_empty
-        self._usage: Usage | None = None
-        self._has_output = False
         self._thinking = TrailingCalls(TextCalls(ToolSchemas(options.offered), options.new_id))
         self._calls = ToolCallDeltas()
         self._held: list[tuple[bytes, Event]] = []
@@ -51,10 +48,7 @@ class ChatRepairer:
         choice = event.choices[0] if event.choices else None
         if choice is None or choice.message is None:
             return body
-        is_sound = self._is_sound(choice.message)
-        if not self._has_output:
-            self._check_empty(event.usage)
-        pieces = None if is_sound else self._read([event])
+        pieces = None if self._is_sound(choice.message) else self._read([event])
         if pieces is None:
             return body
         answer = FullAnswer()
@@ -69,7 +63,7 @@ class ChatRepairer:
 
     def complete_events(self, block: bytes) -> bytes:
         """Return whole events of a stream as far as they are settled."""
-        if self._has_output and not self._options.offered:
+        if not self._options.offered:
             return block
         return b"".join(map(self._event, _EVENT.findall(block)))
 
@@ -79,16 +73,11 @@ class ChatRepairer:
             event = decode_event(data[1]) if data else Event()
         except ShimError:
             event = Event()
-        self._usage = event.usage or self._usage
         if not event.choices and not event.usage:  # the end mark, an error, a comment
-            if raw.startswith(_DONE) and not self._has_output:
-                self._check_empty(self._usage)
             return self._release() + raw
         choice = event.choices[0] if event.choices else None
         is_sound = self._is_sound((choice and choice.delta) or Delta())
         self._held.append((raw, event))
-        if not self._has_output:
-            return b""
         if choice is not None and choice.finish_reason and not is_sound:
             return self._repair()
         return self._release() if is_sound else b""
@@ -96,7 +85,6 @@ class ChatRepairer:
     def _is_sound(self, delta: Delta) -> bool:
         """Return whether nothing so far can be a fault."""
         thinking = delta.reasoning_content or delta.reasoning
-        self._has_output = self._has_output or bool(delta.content or thinking or delta.tool_calls)
         if not self._options.offered:
             return True
         if thinking:

@@ -10,7 +10,7 @@ from flask_shim.translate.answer.answer_reader import Piece
 from flask_shim.translate.answer.encoder import SSE, Encoder, FullAnswer, named_event
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
-from flask_shim.translate.error_messages import openai_code, openai_message
+from flask_shim.translate.error_messages import openai_code, openai_message, openai_param
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.response_object import (
     call_item,
@@ -76,7 +76,9 @@ class ResponsesEncoder(Encoder):
         body = {"code": code, "message": openai_message(error)}
         response = self._response("failed") | {"error": body}
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
-        return self._event("response.failed", response=response, error={**body, "type": kind, "param": error.param})
+        return self._event(
+            "response.failed", response=response, error={**body, "type": kind, "param": openai_param(error, "input")}
+        )
 
     def _piece(self, piece: Piece) -> Iterator[bytes]:
         kind = "calls" if piece.calls else "thinking" if piece.thinking else "text" if piece.text else ""

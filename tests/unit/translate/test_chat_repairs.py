@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from support.answers import event, sse
 from support.cuts import singly
 
-from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
 
@@ -35,8 +34,8 @@ def finish(reason="stop"):
     return sse({"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 
 
-def repairer(offered=TOOLS, check_empty=lambda _: None):
-    return ChatRepairer(ReaderOptions(offered=offered, new_id=lambda: "call_new"), check_empty)
+def repairer(offered=TOOLS):
+    return ChatRepairer(ReaderOptions(offered=offered, new_id=lambda: "call_new"))
 
 
 def repaired(*events, **options):
@@ -184,16 +183,3 @@ def test_a_faulty_body_is_repaired(body, thinking, calls, reason):
     found = [call["function"] for call in choice["message"]["tool_calls"]]
     assert [(each["name"], json.loads(each["arguments"])) for each in found] == calls
     assert (choice["message"].get("reasoning_content"), choice["finish_reason"], value["y"]) == (thinking, reason, 1.0)
-
-
-def test_an_empty_answer_is_checked_before_anything_leaves():
-    def reject(usage):
-        raise ContextOverflow("too long", usage.prompt_tokens, 8)
-
-    answer = repairer(offered={}, check_empty=reject)
-    assert answer.complete_events(event("") + finish() + USAGE) == b""
-    with pytest.raises(ContextOverflow):
-        answer.complete_events(DONE)
-    body = json.loads(message(content="")) | {"usage": {"prompt_tokens": 9}}
-    with pytest.raises(ContextOverflow):
-        repairer(offered={}, check_empty=reject).complete_body(json.dumps(body).encode())

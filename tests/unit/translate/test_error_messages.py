@@ -33,7 +33,7 @@ def test_openai_clients_read_their_own_sentence():
 
 
 def test_ollama_clients_read_ollamas_sentence_and_the_numbers():
-    assert ollama_message(KNOWN) == f"{OLLAMA} (maximum context length: 8192 tokens, prompt: 8810 tokens)"
+    assert ollama_message(KNOWN) == f"{OLLAMA} (maximum context length is 8192 tokens, prompt has 8810 tokens)"
 
 
 @pytest.mark.parametrize("error", [KNOWN, UNKNOWN])

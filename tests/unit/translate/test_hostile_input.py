@@ -55,7 +55,7 @@ HOSTILE = {
 
 
 def forward(*events):
-    repairer = ChatRepairer(ReaderOptions(offered={"f": {}}), lambda _: None)
+    repairer = ChatRepairer(ReaderOptions(offered={"f": {}}))
     for event in events:
         repairer.complete_events(b'data: {"choices": [{"delta": %b}]}\n\n' % event)
 

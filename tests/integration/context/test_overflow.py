@@ -1,0 +1,70 @@
+"""A prompt that does not fit is refused with the numbers, in the words of the route, however LM Studio reports it."""
+
+from __future__ import annotations
+
+import pytest
+from support.answers import replies, sse, streams
+from support.fake_lmstudio import CHAT, COMPLETIONS
+from support.protocols import PROTOCOLS
+
+ENGINE_ERROR = {
+    "code": 400,
+    "message": "request (8810 tokens) exceeds the available context size (8192 tokens), try increasing it",
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 8810,
+    "n_ctx": 8192,
+}
+OVERFLOW = sse({"error": ENGINE_ERROR})
+ROLE_ONLY = sse({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]})
+WORDS = {
+    "/api/chat": "maximum context length is 8192 tokens, prompt has 8810",
+    "/api/generate": "maximum context length is 8192 tokens, prompt has 8810",
+    "/v1/messages": "prompt is too long: 8810 tokens > 8192 maximum",
+}
+OPENAI_WORDS = "This model's maximum context length is 8192 tokens. However, your messages resulted in 8810 tokens."
+PARAMS = {"/v1/chat/completions": "messages", "/v1/responses": "input"}
+EARLY = {
+    "status": replies({"error": ENGINE_ERROR}, "400 Bad Request"),
+    "event after an empty one": streams(ROLE_ONLY, OVERFLOW, ends=False),
+}
+
+
+def assert_is_overflow(outcome, path):
+    assert WORDS.get(path, OPENAI_WORDS) in outcome.error
+    if path in PARAMS:
+        assert outcome.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("answer", EARLY.values(), ids=EARLY.keys())
+def test_overflow_before_the_answer_is_a_400_with_numbers(answer, protocol, stream, studio, client):
+    studio.answers[CHAT] = answer
+    outcome = protocol.ask(client, stream=stream)
+    assert (outcome.status, outcome.param) == (400, PARAMS.get(protocol.path))
+    assert_is_overflow(outcome, protocol.path)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_overflow_inside_a_stream_is_one_error_in_the_same_words(protocol, studio, client):
+    studio.answers[CHAT] = streams("Hel", OVERFLOW, ends=False)
+    outcome = protocol.ask(client, stream=True)
+    assert (outcome.status, outcome.is_complete) == (200, False)
+    assert_is_overflow(outcome, protocol.path)
+
+
+def test_tokens_of_a_prompt_that_does_not_fit_are_counted(studio, client):
+    studio.answers[CHAT] = EARLY["status"]
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
+    assert client.post("/v1/messages/count_tokens", json=body).json == {"input_tokens": 8810}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_empty_text_completion_beyond_the_context_is_a_400(stream, studio, client):
+    usage = {"prompt_tokens": 5000, "completion_tokens": 0}
+    choice = {"index": 0, "text": "", "finish_reason": "stop"}
+    end = sse({"choices": [choice], "usage": usage}) + b"data: [DONE]\n\n"
+    studio.answers[COMPLETIONS] = streams(end, ends=False) if stream else replies({"choices": [choice], "usage": usage})
+    answer = client.post(COMPLETIONS, json={"model": "tiny", "prompt": "hi", "stream": stream})
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "context_length_exceeded", "prompt")
