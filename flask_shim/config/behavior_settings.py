@@ -26,7 +26,7 @@ class BehaviorSettings:
 
     ollama_version: str = setting(
         "SHIM_OLLAMA_VERSION",
-        "0.32.15",
+        "0.40.12",
         version,
         "Version of Ollama to report; clients choose features by it.",
         fallbacks=("OLLAMA_VERSION",),

@@ -65,7 +65,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 def version(text: str) -> str:
     """Parse a version of two to four numbers."""
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}", text):
-        raise ValueError("Not a plain version such as 0.32.15.")
+        raise ValueError("Not a plain version such as 0.40.12.")
     return text
 
 

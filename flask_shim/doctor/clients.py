@@ -110,7 +110,7 @@ CLIENTS: dict[str, Client] = {
     ),
     "ollama": Client(
         title="the ollama command line",
-        headers={"User-Agent": "ollama/0.32.15", "Accept": JSON},
+        headers={"User-Agent": "ollama/0.40.12", "Accept": JSON},
         steps=(_head(_ROOT), _get(_VERSION), _get(_TAGS, ENTRIES, DIGESTS), _get(_PS, RUNNING), show(name="")),
         chat=chat_requests.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
         setup="OLLAMA_HOST={url}",

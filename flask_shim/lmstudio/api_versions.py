@@ -101,6 +101,7 @@ def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
         vision=Support.of(can.get("vision")),
         tools=Support.of(can.get("trained_for_tool_use")),
         reasoning=Support.YES if reasoning else Support.UNKNOWN,
+        reasoning_options=_strings(reasoning.get("allowed_options")),
         reasoning_default=_str(reasoning.get("default")),
         variants=_strings(row.get("variants")),
         selected_variant=_str(row.get("selected_variant")),
@@ -132,6 +133,8 @@ def _kind(key: str, kind: Any) -> Kind:
     # By the name, too: some embedding models are listed as "llm".
     if kind in ("embedding", "embeddings") or key.rpartition("/")[2].startswith(EMBEDDING_PREFIX):
         return Kind.EMBEDDING
+    if kind == "decision":
+        return Kind.DECISION
     return Kind.EMBEDDING if kind is None and _EMBEDDING_NAME.search(key) else Kind.LLM
 
 

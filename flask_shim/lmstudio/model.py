@@ -11,6 +11,8 @@ class Kind(Enum):
 
     LLM = "llm"
     EMBEDDING = "embedding"
+    DECISION = "decision"
+    """Answers fixed questions with probabilities and writes no text."""
 
 
 class Support(Enum):
@@ -54,6 +56,7 @@ class Model:
     vision: Support = Support.UNKNOWN
     tools: Support = Support.UNKNOWN
     reasoning: Support = Support.UNKNOWN
+    reasoning_options: tuple[str, ...] = ()
     reasoning_default: str | None = None
     variants: tuple[str, ...] = ()
     selected_variant: str | None = None

@@ -36,7 +36,7 @@ SHAPES: dict[type[Field[Any]], Shape] = {
     go_fields.GoAny: {},
     ollama_fields.Image: _BASE64,
     ollama_fields.KeepAlive: {"anyOf": [{"type": "number"}, {"type": "string"}]},
-    ollama_fields.ThinkValue: {"anyOf": [{"type": "boolean"}, {"enum": ["low", "medium", "high", "max"]}]},
+    ollama_fields.ThinkValue: {"anyOf": [{"type": "boolean"}, {"type": "string"}]},
     ollama_fields.FormatValue: {"anyOf": [{"const": "json"}, _ANY_OBJECT]},
     messages.Arguments: _ANY_OBJECT,
     tools.Properties: {"type": "object", "additionalProperties": _ANY_OBJECT},

@@ -125,6 +125,7 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/audio/transcriptions": Operation(
         tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
     ),
+    "POST /v1/audio/speech": Operation(tag=OTHERS, body=OBJECT, status=501, summary="Speak a text (refused)."),
     "GET /v1/<path:rest>": Operation(tag=OTHERS, reply=OBJECT),
     "POST /v1/<path:rest>": Operation(tag=OTHERS, body=OBJECT, reply=OBJECT),
     "GET /api/v1/<path:rest>": Operation(tag=STUDIO, reply=OBJECT),

@@ -49,6 +49,8 @@ _DETAILS = holding(
     parameter_size=TEXT,
     quantization_level=TEXT,
 )
+_THINK: Shape = {"type": ["boolean", "string"]}
+_THINKING = holding(values=every(_THINK), default=_THINK)
 _LISTED = {"name": TEXT, "model": TEXT, "size": COUNT, "digest": {"type": "string", "minLength": 64}}
 _SERVICE_MODEL = {"key": TEXT, "display_name": TEXT}
 
@@ -61,7 +63,7 @@ REPLIES: dict[str, Shape] = {
         models=every(holding(**_LISTED, details=_DETAILS, expires_at=TIME, size_vram=COUNT, context_length=COUNT))
     ),
     "Shown": holding(
-        {"license": TEXT, "parameters": TEXT, "system": TEXT, "messages": every(OBJECT)},
+        {"license": TEXT, "parameters": TEXT, "system": TEXT, "messages": every(OBJECT), "thinking": _THINKING},
         modelfile=TEXT,
         template=TEXT,
         details=_DETAILS,
@@ -105,7 +107,7 @@ REPLIES: dict[str, Shape] = {
         models=every(
             holding(
                 **_SERVICE_MODEL,
-                type={"enum": ["llm", "embedding"]},
+                type={"enum": ["llm", "embedding", "decision"]},
                 context_length={"type": ["integer", "null"]},
                 instances=every(TEXT),
             )

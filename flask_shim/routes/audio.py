@@ -1,4 +1,4 @@
-"""OpenAI's transcriptions, which LM Studio does not offer over HTTP."""
+"""OpenAI's transcriptions and speech, which LM Studio does not offer over HTTP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.errors import NotSupported
+from flask_shim.schemas.json_body import read_json
 
 bp = Blueprint("audio", __name__)
 
@@ -23,3 +24,12 @@ def transcriptions() -> Response:
     if not sound.stream.read(1):
         raise BadRequest("audio file is empty")
     raise NotSupported("LM Studio does not transcribe audio over HTTP, so this server cannot either")
+
+
+@bp.post("/v1/audio/speech")
+def speech() -> Response:
+    """Check the body and the model's name, then reject the request for every model."""
+    _, body = read_json(request.get_data(cache=False), "openai.SpeechRequest", empty_text="EOF")
+    if not body.get("model"):
+        raise BadRequest("model is required")
+    raise NotSupported("LM Studio does not turn text into speech over HTTP, so this server cannot either")

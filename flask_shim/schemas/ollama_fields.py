@@ -10,13 +10,9 @@ from typing import Any
 from flask_shim.config.parsers import LONGEST_SECONDS, go_seconds
 from flask_shim.schemas.go_fields import GoField
 from flask_shim.schemas.unmarshal_errors import Fault, failure, mismatch, refusal
-from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.requests import Format, InvalidFormat, Think
 
 _NANOSECONDS = 10**9
-
-_THINK_LEVELS = ("high", "medium", "low", "max")
-_THINK_WORDS = f"{', '.join(map(go_quote, _THINK_LEVELS))}, true, or false"
 
 _GO_TYPES = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
 
@@ -55,17 +51,12 @@ class KeepAlive(GoField[float]):
 
 
 class ThinkValue(GoField[Think]):
-    """True, false or a level."""
+    """True, false or the name of a level; the model decides which names it has (ollama#18473)."""
 
     def _read(self, value: Any) -> Think:
-        if isinstance(value, bool):
-            return value
-        if not isinstance(value, str):
-            raise refusal(f"think must be a boolean or string ({_THINK_WORDS})")
-        if value not in _THINK_LEVELS:
-            text = f"invalid think value: {go_quote(value)} (must be {_THINK_WORDS})"
-            raise refusal(text, log_text="invalid think value")
-        return value  # type: ignore[return-value]  # one of the levels
+        if not isinstance(value, bool | str):
+            raise refusal("think must be a boolean or string")
+        return value
 
 
 class FormatValue(GoField[Format]):

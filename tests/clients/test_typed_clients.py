@@ -12,7 +12,7 @@ from support.raw_http import exchange
 
 COLD = {"temperature": 0}
 CLI = {
-    "User-Agent": "ollama/0.32.15 (amd64 linux) Go/go1.26",
+    "User-Agent": "ollama/0.40.12 (amd64 linux) Go/go1.26",
     "Accept": "application/x-ndjson",
     "Content-Type": "application/json",
 }

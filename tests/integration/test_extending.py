@@ -50,7 +50,7 @@ def test_a_wsgi_middleware_can_be_put_around_it(app):
         return inner({**environ, "PATH_INFO": environ["PATH_INFO"].removeprefix("/models-of-mine")}, start_response)
 
     shim.wsgi_app = outer
-    assert shim.test_client().get("/models-of-mine/api/version").json == {"version": "0.32.15"}
+    assert shim.test_client().get("/models-of-mine/api/version").json == {"version": "0.40.12"}
 
 
 def test_the_way_to_the_backend_can_be_made_otherwise(app, socket_server):

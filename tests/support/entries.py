@@ -18,7 +18,7 @@ DETAIL_KEYS = ["parent_model", "format", "family", "families", "parameter_size",
 PS_KEYS = ["name", "model", "size", "digest", "details", "expires_at", "size_vram", "context_length"]
 SHOW_KEYS = [
     *("license", "modelfile", "parameters", "template", "system", "details", "messages", "model_info"),
-    *("capabilities", "modified_at", "requires"),
+    *("capabilities", "thinking", "modified_at", "requires"),
 ]
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 

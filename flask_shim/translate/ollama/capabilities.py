@@ -35,9 +35,11 @@ def has_thinking(model: Model) -> bool:
 
 
 def capabilities(model: Model) -> list[str]:
-    """Return Ollama's list for the model, which always contains "completion" or "embedding"."""
+    """Return Ollama's list for the model, which always contains "completion", "embedding" or "decision"."""
     if model.kind is Kind.EMBEDDING:
         return ["embedding"]
+    if model.kind is Kind.DECISION:
+        return ["decision", *(["vision"] if model.vision is Support.YES else [])]
     optional = (
         ("vision", has_vision(model)),
         ("tools", has_tools(model)),
@@ -47,6 +49,36 @@ def capabilities(model: Model) -> list[str]:
     return ["completion", *(name for name, is_there in optional if is_there)]
 
 
+def think_values(model: Model) -> tuple[list[bool | str], bool | str] | None:
+    """Return the values that ``think`` can have for the model, and the default; None if the backend reports neither."""
+    values = [_to_think(option) for option in model.reasoning_options]
+    default = _to_think(model.reasoning_default or "")
+    return (values, default) if default in values else None
+
+
+def _to_think(option: str) -> bool | str:
+    """Return Ollama's value for one of LM Studio's ``allowed_options``."""
+    return {"off": False, "on": True}.get(option, option)
+
+
+def supported_think(think: Think, model: Model) -> Think:
+    """Return the value that the model has for ``think``; None is its default.
+
+    As in Ollama 0.40: an unknown name means the default of a model with named levels, and true for another one; false
+    has no effect on a model that cannot be kept from thinking.
+    """
+    reported = think_values(model)
+    if think is None or reported is None:
+        return think
+    values, default = reported
+    levels = [value for value in values if isinstance(value, str)]
+    if think is True and levels:
+        return None if default else levels[len(levels) // 2]
+    if think in values:
+        return think
+    return True if think and not levels else None
+
+
 def check_thinking(name: str, think: Think, model: Model) -> None:
     """Reject thinking for a model that certainly cannot think."""
     if think and model.reasoning is Support.NO and not has_thinking(model):
@@ -54,16 +86,16 @@ def check_thinking(name: str, think: Think, model: Model) -> None:
 
 
 def check_chat(name: str, tools: Sequence[object], model: Model) -> None:
-    """Reject chats with an embedding model, and tools for a model that certainly cannot call them."""
-    if model.kind is Kind.EMBEDDING:
+    """Reject chats with a model that writes no text, and tools for a model that certainly cannot call them."""
+    if model.kind is not Kind.LLM:
         raise BadRequest(f'"{name}" does not support chat')
     if tools and model.tools is Support.NO:
         raise BadRequest(f"{qualified(name)} does not support tools")
 
 
 def check_generate(name: str, suffix: str, model: Model) -> None:
-    """Reject an embedding model, and a suffix for a model that is not trained to insert."""
-    if model.kind is Kind.EMBEDDING:
+    """Reject a model that writes no text, and a suffix for a model that is not trained to insert."""
+    if model.kind is not Kind.LLM:
         raise BadRequest(f'"{name}" does not support generate')
     if suffix and insert_tokens(model.key) is None:
         raise BadRequest(f"{qualified(name)} does not support insert")

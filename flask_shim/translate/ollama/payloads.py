@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model, Support
+from flask_shim.translate.ollama.capabilities import supported_think
 from flask_shim.translate.ollama.context import turns_before
 from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.requests import (
@@ -27,6 +28,9 @@ LONGEST_TTL_SECONDS = 2_147_483
 
 MOST_TOKENS = 2**31 - 1
 """llama.cpp keeps ``max_tokens`` in a signed 32-bit integer."""
+
+_EFFORTS = ("low", "medium", "high")
+"""The efforts that LM Studio accepts for models whose levels it does not report."""
 
 SAME = (
     "temperature",
@@ -89,7 +93,7 @@ def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payl
     payload: Payload = {**STREAMED, **to_sampling(request.options, defaults)}
     if (response_format := to_response_format(request.format)) is not None:
         payload["response_format"] = response_format
-    if (effort := to_reasoning_effort(request.think, model)) is not None:
+    if (effort := to_reasoning_effort(supported_think(request.think, model), model)) is not None:
         payload["reasoning_effort"] = effort
     if request.logprobs:
         payload["logprobs"] = True
@@ -129,7 +133,7 @@ def to_schema_format(schema: Any, name: str = "answer") -> Payload:
 def to_reasoning_effort(think: Think, model: Model) -> str | None:
     """Return LM Studio's value, None where its default is right.
 
-    It rejects any value for models that cannot think.
+    It rejects any value for models that cannot think, and names that it does not know.
     """
     if think is None or model.reasoning is Support.NO:
         return None
@@ -137,7 +141,9 @@ def to_reasoning_effort(think: Think, model: Model) -> str | None:
         return "none"
     if think is True:
         return "medium" if model.reasoning_default == "off" else None
-    return "high" if think == "max" else think
+    if think in (*_EFFORTS, *model.reasoning_options):
+        return think
+    return "high" if think == "max" else None
 
 
 def to_ttl(keep_alive: float | None, defaults: Defaults) -> int | None:

@@ -28,8 +28,8 @@ class InvalidFormat:
 Format = Literal["json"] | Mapping[str, Any] | InvalidFormat | None
 """Free text (None), any JSON object ("json"), or a JSON schema."""
 
-Think = bool | Literal["low", "medium", "high", "max"] | None
-"""Whether and how much the model thinks; None for its default."""
+Think = bool | str | None
+"""Whether the model thinks, or the name of one of its levels; None for its default."""
 
 
 @dataclass(frozen=True, slots=True)

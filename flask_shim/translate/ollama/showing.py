@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.ollama.capabilities import capabilities
+from flask_shim.translate.ollama.capabilities import capabilities, think_values
 from flask_shim.translate.ollama.dates import to_local
 from flask_shim.translate.ollama.listing import Entry, architecture, context_length, details
 from flask_shim.translate.ollama.name_heuristics import parameter_count, parameter_size
@@ -37,11 +37,18 @@ def to_show(entry: Entry, *, system: str = "", options: Mapping[str, Any] | None
         "messages": [{"role": message.role, "content": message.content} for message in entry.messages],
         "model_info": model_info(entry),
         "capabilities": capabilities(entry.model),
+        "thinking": _thinking(entry.model),
         "modified_at": to_local(entry.modified_ns),
         "requires": entry.config.get("requires"),
     }
-    optional = ("license", "parameters", "system", "messages", "requires")
+    optional = ("license", "parameters", "system", "messages", "thinking", "requires")
     return {key: value for key, value in body.items() if value or key not in optional}
+
+
+def _thinking(model: Model) -> dict[str, Any] | None:
+    """Return the values of ``think`` that the model accepts, which clients offer to their users."""
+    reported = think_values(model)
+    return None if reported is None else {"values": reported[0], "default": reported[1]}
 
 
 def model_info(entry: Entry) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.row import Row, get
 from support.shapes import ANYTHING, TEXT
 
-VERSION = {"version": "0.32.15"}
+VERSION = {"version": "0.40.12"}
 
 _HOSTS = (
     "localhost",

@@ -66,12 +66,18 @@ SHOWN = {
     optional("projector_info"): mapping(ANYTHING),
     optional("tensors"): every({"name": TEXT, "type": TEXT, "shape": every(POSITIVE)}),
     "capabilities": CAPABILITIES,
+    optional("thinking"): {"values": every(one_of(True, False, "low", "medium", "high"), 1), "default": ANYTHING},
     "modified_at": LOCAL,
 }
 
 ON_GPU = Shape("as much on the GPU as there is", lambda model: model["size_vram"] == model["size"] > 0)
 
 HELLO_PLAIN = ("POST", "/api/chat", {"model": "plain", "keep_alive": 300})
+
+
+def without(*keys: str) -> Shape:
+    """Describe an object that has none of these keys."""
+    return Shape(f"an object without {', '.join(keys)}", lambda value: not value.keys() & set(keys))
 
 
 def show(name: str, body: dict[str, Any], holding: dict[str, Any], **more: Any) -> Row:
@@ -85,7 +91,7 @@ def _can(name: str, *capabilities: str) -> Row:
 
 ROWS = (
     get("7.1", "the greeting", "/", type="text/plain; charset=utf-8", text="Ollama is running"),
-    get("7.1", "the version", "/api/version", json={"version": "0.32.15"}, sent={"Content-Length": "21"}),
+    get("7.1", "the version", "/api/version", json={"version": "0.40.12"}, sent={"Content-Length": "21"}),
     get("7.1", "there is no cloud", "/api/status", json={"cloud": {"disabled": True, "source": "config"}}),
     get("7.2", "the list", "/api/tags", json={"models": every(TAG, 6)}),
     get(
@@ -137,6 +143,32 @@ ROWS = (
     _can("tiny-think", "completion", "tools", "thinking"),
     _can("tiny-vision", "completion", "vision", "tools"),
     _can("tiny-embed", "embedding"),
+    show("how tiny-think thinks", {"model": "tiny-think"}, {"thinking": {"values": [False, True], "default": True}}),
+    post(
+        "7.3",
+        "how plain thinks is not told",
+        "/api/show",
+        {"model": "plain"},
+        json=without("thinking"),
+        differs="`thinking` is there only for models whose levels LM Studio reports, not as `[false]` for all others.",
+    ),
+    post(
+        "7.3",
+        "who renders the prompt is not told",
+        "/api/show",
+        {"model": "tiny-chat"},
+        json=without("renderer", "parser", "template_source"),
+        differs=(
+            "`renderer`, `parser` and `template_source` are missing: LM Studio does not report how it renders a prompt."
+        ),
+    ),
+    get(
+        "7.2",
+        "a model has no runner",
+        "/api/tags",
+        json={"models": every(without("runner"), 6)},
+        differs="Entries name no `runner`, and each model is listed once: LM Studio chooses the engine.",
+    ),
     show(
         "model_info has what clients look for",
         {"model": "tiny-chat"},

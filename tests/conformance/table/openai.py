@@ -438,4 +438,19 @@ ROWS = (
         **openai_error(501, TEXT),
         differs="Audio is not transcribed (501): LM Studio has no route for it.",
     ),
+    *(
+        post("8.7", f"speech from {words} is refused", "/v1/audio/speech", body, **openai_error(400, text))
+        for words, body, text in (
+            ("nothing", b"", "EOF"),
+            ("no model", {"input": "Hello", "voice": "af_heart"}, "model is required"),
+        )
+    ),
+    post(
+        "8.7",
+        "nothing is spoken",
+        "/v1/audio/speech",
+        {"model": "plain", "input": "Hello", "voice": "af_heart"},
+        **openai_error(501, TEXT),
+        differs="Text is not spoken (501): LM Studio has no route for it.",
+    ),
 )

@@ -44,7 +44,7 @@ ROWS = (
     _chat(
         "types are looked at first",
         400,
-        'think must be a boolean or string ("high", "medium", "low", "max", true, or false)',
+        "think must be a boolean or string",
         _UNKNOWN,
         _TOO_MANY,
         {"think": 1},

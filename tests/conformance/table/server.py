@@ -94,7 +94,7 @@ ROWS = (
     head("1.2", "HEAD of the greeting", "/", type="text/plain; charset=utf-8", sent={"Content-Length": "17"}),
     head("1.2", "HEAD of the version", "/api/version", sent={"Content-Length": "21"}),
     head("1.2", "HEAD of the list", "/api/tags"),
-    get("1.2", "a query says nothing", "/api/version?a=1&b", json={"version": "0.32.15"}),
+    get("1.2", "a query says nothing", "/api/version?a=1&b", json={"version": "0.40.12"}),
     post(
         "1.2",
         "a query says nothing to a POST either",
@@ -106,7 +106,7 @@ ROWS = (
         "1.2",
         "slashes at the beginning are one slash",
         "//api/version",
-        json={"version": "0.32.15"},
+        json={"version": "0.40.12"},
         differs=(
             "Paths with repeated slashes, dots, or `/v1` before `/api` are answered as the path that was "
             "meant. Ollama redirects the first two and rejects the third. Base URLs with a suffix produce "
@@ -137,7 +137,7 @@ ROWS = (
             "1.2",
             f"{path} is known as what it should be",
             path,
-            json={"version": "0.32.15"},
+            json={"version": "0.40.12"},
             differs=(
                 "Paths with repeated slashes, dots, or `/v1` before `/api` are answered as the path that was "
                 "meant. Ollama redirects the first two and rejects the third. Base URLs with a suffix produce "
@@ -186,7 +186,7 @@ ROWS = (
             f"the header {name}: {value} says nothing",
             "/api/version",
             headers={name: value},
-            json={"version": "0.32.15"},
+            json={"version": "0.40.12"},
         )
         for name, value in (
             ("Accept", "text/html"),

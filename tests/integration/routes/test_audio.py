@@ -1,4 +1,4 @@
-"""Transcriptions, which LM Studio does not have."""
+"""Transcriptions and speech, which LM Studio does not have."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def test_what_is_wrong_is_told_in_ollamas_order_and_then_that_it_is_not_possible
     answer = client.post(PATH, data=data, content_type="multipart/form-data")
     assert answer.status_code == status
     assert text in answer.json["error"]["message"]
+
+
+def test_speech_is_refused_with_the_reason(client):
+    answer = client.post("/v1/audio/speech", json={"model": "tiny", "input": "Hello", "voice": "af_heart"})
+    assert answer.status_code == 501
+    assert "does not turn text into speech" in answer.json["error"]["message"]

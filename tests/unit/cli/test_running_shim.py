@@ -10,7 +10,7 @@ from flask_shim.config import Config
 
 SHIM = {
     "/": replies("Ollama is running"),
-    "/api/version": replies({"version": "0.32.15"}),
+    "/api/version": replies({"version": "0.40.12"}),
     "/health": replies({"status": "ok"}),
 }
 READY = {"status": "ok", "lmstudio": "http://127.0.0.1:41234"}

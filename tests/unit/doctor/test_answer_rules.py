@@ -37,7 +37,7 @@ def models(*rows):
     ("rule", "body"),
     [
         (answer_rules.version_from("0.6.4"), {"version": "0.6.4"}),
-        (answer_rules.version_from("0.6.4"), {"version": "0.32.15"}),
+        (answer_rules.version_from("0.6.4"), {"version": "0.40.12"}),
         (answer_rules.version_from("0.6.4"), {"version": "0.0.0"}),
         (answer_rules.version_from("0.6.4"), {"version": "0.18.0-lmstudio"}),
         (answer_rules.version_from("0.13.4", passes_text=True), {"version": "shim"}),

@@ -21,7 +21,7 @@ ROWS = [{"name": name, "model": name, "digest": name * 2, **ENTRY} for name in N
 SHOWN = {"capabilities": [], "model_info": {"general.architecture": "llama", "llama.context_length": 1}}
 GOOD = {
     "/": {},
-    "/api/version": {"version": "0.32.15"},
+    "/api/version": {"version": "0.40.12"},
     "/api/tags": {"models": ROWS},
     "/api/ps": {"models": []},
     "/api/show": SHOWN,

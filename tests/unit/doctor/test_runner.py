@@ -216,7 +216,7 @@ def test_client_that_needs_tools_is_told_when_no_model_has_them(socket_server, e
     assert examine(socket_server(studio(PACED, plain)).url, "--no-chat", "--client", "codex").failed == ["tools"]
 
 
-VERSION, READY = replies({"version": "0.32.15"}), replies({"status": "ok", "models": 1})
+VERSION, READY = replies({"version": "0.40.12"}), replies({"status": "ok", "models": 1})
 TAGS = replies({"models": [{"name": "a:latest", "capabilities": ["completion"]}]})
 PS = replies({"models": [{"name": "a:latest", "context_length": 65_536}]})
 COUNTS = {"total_duration": 1, "prompt_eval_count": 1, "eval_count": 40, "eval_duration": 2_000_000_000}

@@ -67,6 +67,7 @@ def test_the_newest_generation_tells_everything():
         vision=Support.YES,
         tools=Support.YES,
         reasoning=Support.YES,
+        reasoning_options=("off", "on"),
         reasoning_default="on",
         variants=("google/gemma-4-26b-a4b@q4_k_m",),
         selected_variant="google/gemma-4-26b-a4b@q4_k_m",

@@ -136,7 +136,13 @@ def test_whatever_takes_a_body_of_its_own_has_an_example(document):
         for content in operation.get("requestBody", {}).get("content", {}).values()
         if "examples" not in content
     }
-    assert bare == {"POST /v1/{rest}", "POST /api/v0/{rest}", "POST /api/v1/{rest}", "POST /v1/audio/transcriptions"}
+    assert bare == {
+        "POST /v1/{rest}",
+        "POST /api/v0/{rest}",
+        "POST /api/v1/{rest}",
+        "POST /v1/audio/transcriptions",
+        "POST /v1/audio/speech",
+    }
 
 
 def test_key_is_described_where_one_is_asked_for():

@@ -71,22 +71,14 @@ def test_keep_alive_in_another_form_is_refused_in_the_words_of_go(keep_alive, te
     assert complaint(keep_alive=keep_alive) == text
 
 
-@pytest.mark.parametrize("think", [None, True, False, "low", "medium", "high", "max"])
-def test_think_is_a_claim_or_a_level(think):
+@pytest.mark.parametrize("think", [None, True, False, "low", "max", "bogus", ""])
+def test_think_is_a_claim_or_a_name(think):
     assert repr(ask(think=think).think) == repr(think)
 
 
-@pytest.mark.parametrize(
-    ("think", "text"),
-    [
-        ("bogus", 'invalid think value: "bogus" (must be "high", "medium", "low", "max", true, or false)'),
-        ("", 'invalid think value: "" (must be "high", "medium", "low", "max", true, or false)'),
-        (1, 'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'),
-        ({}, 'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'),
-    ],
-)
-def test_think_in_another_form_is_refused(think, text):
-    assert complaint(think=think) == text
+@pytest.mark.parametrize("think", [1, {}, [True]])
+def test_think_in_another_form_is_refused(think):
+    assert complaint(think=think) == "think must be a boolean or string"
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_refusal_of_the_system_is_told_in_words(listening, monkeypatch, number, 
 @not_on_wine("bind() accepts addresses of other machines")
 def test_address_of_another_machine_is_not_called_taken(listening, monkeypatch):
     """Whatever answers at that port of the other machine."""
-    monkeypatch.setattr(listeners, "identify_server", lambda host, port: "Ollama 0.32.15")
+    monkeypatch.setattr(listeners, "identify_server", lambda host, port: "Ollama 0.40.12")
     with pytest.raises(BindError) as refused:
         listening(SHIM_HOST="192.0.2.1", SHIM_PORT="11434", SHIM_ALLOW_OPEN="1")
     assert str(refused.value) == (

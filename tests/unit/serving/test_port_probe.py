@@ -17,7 +17,7 @@ NO_KEY = replies({"error": "unauthorized"}, "401 Unauthorized", www_authenticate
 
 OLLAMA = by_path({"/": ROOT, "/api/version": replies({"version": "0.12.6"})})
 OLLAMA_WITHOUT_VERSION = by_path({"/": ROOT})
-SHIM = by_path({"/": ROOT, "/api/version": replies({"version": "0.32.15"}), "/health": OK})
+SHIM = by_path({"/": ROOT, "/api/version": replies({"version": "0.40.12"}), "/health": OK})
 SHIM_WITH_KEY = by_path({"/": NO_KEY, "/api/version": NO_KEY, "/health": OK})
 LLAMA_CPP = by_path({"/": replies("<html>", content_type="text/html"), "/health": OK})
 REDIRECTING = by_path({"/": replies("", "302 Found", location="http://192.0.2.1/")})

@@ -10,6 +10,7 @@ from flask_shim.translate.ollama.capabilities import capabilities, check_chat, c
 
 PLAIN = Model(key="plain", vision=Support.NO, tools=Support.NO, reasoning=Support.NO)
 EMBEDDER = Model(key="text-embedding-x", kind=Kind.EMBEDDING)
+DECIDER = Model(key="nimble", kind=Kind.DECISION)
 UNTOLD = Model(key="untold")
 
 
@@ -23,6 +24,8 @@ def able(**support):
         (PLAIN, ["completion"]),
         (UNTOLD, ["completion"]),
         (EMBEDDER, ["embedding"]),
+        (DECIDER, ["decision"]),
+        (Model(key="clef", kind=Kind.DECISION, vision=Support.YES, tools=Support.YES), ["decision", "vision"]),
         (Model(key="text-embedding-qwen3-vl", kind=Kind.EMBEDDING, tools=Support.YES), ["embedding"]),
         (able(vision=Support.YES), ["completion", "vision"]),
         (able(tools=Support.YES), ["completion", "tools"]),
@@ -60,10 +63,11 @@ def test_thinking_is_let_through_elsewhere(think, model):
     check_thinking("m", think, model)
 
 
-def test_chats_with_embedding_models_are_refused():
-    assert refusal(check_chat, "embedder", (), EMBEDDER) == '"embedder" does not support chat'
-    assert refusal(check_chat, "embedder", ({},), EMBEDDER) == '"embedder" does not support chat'
-    assert refusal(check_generate, "embedder", "x", EMBEDDER) == '"embedder" does not support generate'
+@pytest.mark.parametrize("model", [EMBEDDER, DECIDER])
+def test_chats_with_models_that_write_no_text_are_refused(model):
+    assert refusal(check_chat, "m", (), model) == '"m" does not support chat'
+    assert refusal(check_chat, "m", ({},), model) == '"m" does not support chat'
+    assert refusal(check_generate, "m", "x", model) == '"m" does not support generate'
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,36 @@ def test_every_wish_for_structure_is_a_schema(format_, schema):
         ("high", Support.UNKNOWN, None, "high"),
         ("max", Support.YES, "on", "high"),
         ("low", Support.NO, None, None),
+        ("bogus", Support.YES, "on", None),
     ],
 )
 def test_the_wish_to_think_is_said_in_lm_studios_words(think, reasoning, default, effort):
     model = Model(key="m", reasoning=reasoning, reasoning_default=default)
     assert to_reasoning_effort(think, model) == effort
+    assert chat(model=model, think=think).get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize(
+    ("options", "default", "think", "effort"),
+    [
+        ("off on", "on", "low", None),
+        ("off on", "off", "low", "medium"),
+        ("off on", "off", True, "medium"),
+        ("off on", "on", False, "none"),
+        ("low medium high", "medium", "high", "high"),
+        ("low medium high", "medium", "max", None),
+        ("low medium high", "medium", "bogus", None),
+        ("low medium high", "medium", True, None),
+        ("low medium high", "medium", False, None),
+        ("low medium max", "low", "max", "max"),
+        ("off low high max", "off", True, "high"),
+        ("off low high max", "off", "bogus", None),
+        ("off low high max", "low", False, "none"),
+        ("off low high max", "low", None, None),
+    ],
+)
+def test_an_unknown_level_means_the_models_default(options, default, think, effort):
+    model = Model(key="m", reasoning=Support.YES, reasoning_options=tuple(options.split()), reasoning_default=default)
     assert chat(model=model, think=think).get("reasoning_effort") == effort
 
 

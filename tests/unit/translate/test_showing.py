@@ -9,6 +9,7 @@ from support.entries import DETAIL_KEYS, GEMMA, SHOW_KEYS, entries, entry, told
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Model, Support
+from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.requests import Message
 from flask_shim.translate.ollama.showing import to_show
 
@@ -40,6 +41,21 @@ def test_show_tells_the_context_under_the_architectures_name():
 def test_two_models_never_look_alike_in_a_picker():
     names = [to_show(one)["model_info"]["general.basename"] for one in entries(ApiVersion.V1)]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("options", "default", "thinking"),
+    [
+        (("off", "on"), "on", {"values": [False, True], "default": True}),
+        (("low", "medium", "high"), "medium", {"values": ["low", "medium", "high"], "default": "medium"}),
+        (("off", "low", "max"), "off", {"values": [False, "low", "max"], "default": False}),
+        (("low", "high"), None, None),
+        ((), None, None),
+    ],
+)
+def test_clients_learn_the_levels_of_thinking(options, default, thinking):
+    model = Model(key="m", reasoning=Support.YES, reasoning_options=options, reasoning_default=default)
+    assert to_show(Entry(name="m", model=model, modified_ns=0)).get("thinking") == thinking
 
 
 def test_the_loaded_context_is_a_parameter():
@@ -172,7 +188,7 @@ def test_a_name_of_the_users_shows_what_it_is_made_of():
             messages=(Message("user", "a\nb"),),
         )
     )
-    assert list(shown) == [key for key in SHOW_KEYS if key not in ("parameters", "requires")]
+    assert list(shown) == [key for key in SHOW_KEYS if key not in ("parameters", "thinking", "requires")]
     assert shown["messages"] == [{"role": "user", "content": "a\nb"}]
     assert shown["license"] == "MIT\na\nb"
     assert shown["modelfile"].endswith(

@@ -151,8 +151,8 @@ def test_thinking_that_is_not_wanted_is_neither_asked_for_nor_shown(client, back
 
 def test_an_effort_the_backend_refuses_is_left_out(client, backend):
     backend.answers({"error": "Invalid reasoning_effort"}, status=400)
-    assert client.chat(model="qwen/qwen3-8b", think="low").status_code == 400
-    assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["low", None]
+    assert client.chat(model="qwen/qwen3-8b", think=False).status_code == 400
+    assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["none", None]
 
 
 def test_calls_come_in_a_line_of_their_own(client, backend, lines):
