@@ -117,6 +117,7 @@ setup(
     packages=find_packages(include=["flask_shim", "flask_shim.*"]),
     package_data={
         "flask_shim": ["py.typed"],
+        "flask_shim.dashboard": ["templates/*", "static/*"],
         "flask_shim.deploy": ["templates/*"],
         "flask_shim.embedded": ["models/*.gguf"],
         "flask_shim.openapi": ["page/*"],

@@ -20,6 +20,7 @@ from flask_shim.config.addresses import is_address
 from flask_shim.error_responses import error_response
 from flask_shim.errors import BodyTooLarge, Forbidden, ShimError, Unauthorized
 from flask_shim.middleware.content_encoding import decode_input
+from flask_shim.middleware.operator_access import is_page
 from flask_shim.middleware.origins import Origins, answer_headers, is_visible_ascii, preflight_headers
 from flask_shim.observability.request_context import current
 
@@ -46,8 +47,8 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def is_open(path: str) -> bool:
-    """Return whether a path needs no key; the page at ``/docs`` asks for the key that it needs itself."""
-    return path in OPEN_PATHS or f"{path}/".startswith("/docs/")
+    """Return whether a path needs no key; the pages at ``/docs`` and ``/shim`` ask for the key that they need."""
+    return path in OPEN_PATHS or f"{path}/".startswith("/docs/") or is_page(path)
 
 
 class AccessGuards:

@@ -18,13 +18,14 @@ JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "text/html",
 )
 
-CHAT, MODELS, NAMES, OTHERS, STUDIO, SERVICE, STATE, ACCOUNT = (
+CHAT, MODELS, NAMES, OTHERS, STUDIO, SERVICE, OPERATOR, STATE, ACCOUNT = (
     "Chat and embed",
     "Models",
     "Names of your own",
     "OpenAI and Anthropic",
     "LM Studio's own API",
     "Service",
+    "Operator",
     "State",
     "ollama.com",
 )
@@ -36,6 +37,7 @@ TAGS = {
     OTHERS: "The same models for programs that speak OpenAI's or Anthropic's API.",
     STUDIO: "Forwarded unchanged, except that every name of a model is accepted.",
     SERVICE: "A small API of its own: chat with the default models, load and unload.",
+    OPERATOR: "See what this server does, stop requests, load and unload models; also as a page at `/shim/`.",
     STATE: "Health checks, metrics and this description.",
     ACCOUNT: "Routes for an account at ollama.com, which this server does not have.",
 }
@@ -139,6 +141,9 @@ OPERATIONS: dict[str, Operation] = {
     **_service_chat("regular"),
     **_service_chat("vision"),
     "GET /help": Operation(tag=SERVICE, reply="ServiceRoutes"),
+    "GET /shim": Operation(tag=OPERATOR, status=301),
+    "GET /shim/": Operation(tag=OPERATOR, reply=TEXT, media=HTML),
+    "GET /shim/static/<name>": Operation(tag=OPERATOR, reply=TEXT, media="*/*"),
     "GET /": Operation(tag=STATE, reply=_SAID, media=PLAIN),
     "GET /api/version": Operation(tag=STATE, reply="Version"),
     "GET /health": Operation(tag=STATE, reply="Alive"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from flask_shim import dashboard
 from flask_shim.routes import (
     account,
     alias_routes,
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     account.bp,
     service.bp,
     api_docs.bp,
+    dashboard.bp,
     passthrough.bp,
 )
 

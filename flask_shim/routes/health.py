@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
@@ -10,10 +10,25 @@ from flask_shim.services import services
 
 bp = Blueprint("health", __name__)
 
+_FOR_BROWSERS = """\
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>flask-shim</title>
+<p>Ollama is running</p>
+<p><a href="shim/">See and steer this server</a></p>
+</html>
+"""
+
 
 @bp.get("/")
 def root() -> Response:
-    """Answer as Ollama does; its command line checks this first."""
+    """Answer as Ollama does; its command line checks this first. Browsers get a link to the page."""
+    accepted = request.accept_mimetypes
+    if accepted["text/html"] > accepted["text/plain"]:
+        return Response(_FOR_BROWSERS, content_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
     return Response("Ollama is running", content_type="text/plain; charset=utf-8")
 
 

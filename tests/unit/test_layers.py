@@ -18,6 +18,7 @@ LAYERS = (
     {"backend", "models"},
     {"services", "inference", "openapi"},
     {"middleware"},
+    {"dashboard"},
     {"routes"},
     {"app"},
     {"serving", "wsgi"},

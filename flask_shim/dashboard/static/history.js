@@ -1,0 +1,58 @@
+// Counts by day, client and model, if SHIM_HISTORY_DAYS keeps them.
+
+import { byId, fillTable, setText } from "./dom.js";
+import { count, duration, rate } from "./format.js";
+import { draw } from "./plots.js";
+import { refresh } from "./polling.js";
+
+export const paths = () => ["history"];
+
+byId("history-by").addEventListener("change", refresh);
+
+const SUMS = ["requests", "errors", "prompt_tokens", "output_tokens"];
+
+const COLUMNS = [
+  (row) => row.name || "unknown",
+  ...SUMS.map((name) => (row) => count(row[name])),
+  (row) => rate(row.tokens_per_second),
+  (row) => duration(row.time_to_first_token_seconds),
+];
+
+export function render({ days_kept: kept, rows }) {
+  const by = byId("history-by").value;
+  setText(byId("history").tHead.rows[0].cells[0], by[0].toUpperCase() + by.slice(1));
+  const empty = kept
+    ? "Nothing counted yet. The first request appears within a minute."
+    : "History is off. Set SHIM_HISTORY_DAYS, for example to 30, and restart: counts and times are kept, never prompts.";
+  const groups = grouped(rows, by);
+  fillTable("history", by === "day" ? groups.toReversed() : groups, (row) => row.name, COLUMNS, empty);
+  byId("history-plots").hidden = rows.length === 0;
+  const days = grouped(rows, "day");
+  const times = days.map((day) => Date.parse(`${day.name}T00:00`) / 1000);
+  draw("plot-days", times, days.map((day) => day.requests), count, { bars: true });
+  draw("plot-tokens", times, days.map((day) => day.output_tokens), count, { bars: true });
+  return false;
+}
+
+// Adds up the rows of each day, client or model; means are weighted by the number of requests.
+function grouped(rows, by) {
+  const groups = new Map();
+  for (const row of rows) {
+    const group = groups.get(row[by]) ?? { name: row[by], rates: [], firsts: [] };
+    groups.set(row[by], group);
+    for (const name of SUMS) group[name] = (group[name] ?? 0) + (row[name] ?? 0);
+    group.rates.push([row.tokens_per_second, row.requests]);
+    group.firsts.push([row.time_to_first_token_seconds, row.requests]);
+  }
+  for (const group of groups.values()) {
+    group.tokens_per_second = mean(group.rates);
+    group.time_to_first_token_seconds = mean(group.firsts);
+  }
+  return [...groups.values()].sort((one, other) => (by === "day" ? one.name.localeCompare(other.name) : other.requests - one.requests));
+}
+
+function mean(pairs) {
+  const known = pairs.filter(([value]) => value !== null && value !== undefined);
+  const weight = known.reduce((sum, [, each]) => sum + each, 0);
+  return weight ? known.reduce((sum, [value, each]) => sum + value * each, 0) / weight : null;
+}

@@ -1,0 +1,108 @@
+// The first view: what runs, on what, and why it may be stuck.
+
+import { send } from "./api.js";
+import { announce, attempt, button, byId, fillTable, setText } from "./dom.js";
+import { UNKNOWN, count, duration, left, moment, percent, plural, rate, size } from "./format.js";
+import { draw } from "./plots.js";
+import { refresh } from "./polling.js";
+
+export const paths = () => ["status", "requests"];
+
+export function render(status, { running }) {
+  showHeadline(status, running);
+  showFacts(status);
+  setText("running-count", running.length ? String(running.length) : "");
+  fillTable("running", running, (request) => request.id, RUNNING, idleText(status));
+  fillTable("loaded", status.loaded ?? [], (model) => model.name, LOADED, unloadedText(status));
+  showPlots(status.last_hour ?? []);
+  return running.length > 0;
+}
+
+const RUNNING = [
+  (request) => [clientName(request), request.client_address],
+  (request) => request.model || UNKNOWN,
+  (request) => [phase(request), request.route],
+  (request) => [count(request.prompt_tokens), request.cached_tokens ? `${count(request.cached_tokens)} cached` : ""],
+  (request) => count(request.output_tokens),
+  (request) => rate(request.tokens_per_second),
+  (request) => duration(request.time_to_first_token_seconds),
+  (request) => duration(request.age_seconds),
+  (request) => button("Stop", `Stop the request of ${clientName(request)}`, () => stop(request), "stop"),
+];
+
+const LOADED = [
+  (model) => model.name,
+  (model) => size(model.size_bytes),
+  (model) => count(model.context_length),
+  (model) => left(model.expires_at),
+  (model) => button("Unload", `Unload ${model.name}`, () => unload(model.name)),
+];
+
+export const clientName = (request) => request.client || request.user_agent || "unknown client";
+
+function phase(request) {
+  const share = request.progress_estimate;
+  return typeof share === "number" ? `${request.phase}, about ${percent(share)}` : request.phase;
+}
+
+function showHeadline(status, running) {
+  const { backend, slots } = status;
+  let [kind, text] = ["good", "Ready. No request is in flight."];
+  if (!backend.reachable) {
+    [kind, text] = ["bad", backend.error || `LM Studio is not reachable at ${backend.url}. Start it with: lms server start`];
+  } else if (slots.total && slots.in_use >= slots.total) {
+    [kind, text] = ["warn", `All ${slots.total} slots are in use. Stop a request, or raise SHIM_MAX_STREAMS.`];
+  } else if (running.length) {
+    const phases = Map.groupBy ? [...Map.groupBy(running, (one) => one.phase)] : [];
+    const parts = phases.map(([name, of]) => `${of.length} ${name}`).join(", ");
+    text = `${plural(running.length, "request")} in flight${parts && `: ${parts}`}.`;
+  }
+  byId("headline").firstElementChild.className = `dot ${kind}`;
+  setText("headline-text", text);
+  document.title = running.length ? `(${running.length}) flask-shim` : "flask-shim";
+}
+
+function showFacts({ version, listening, workers, uptime_seconds: uptime, backend, slots, last_error: error }) {
+  setText("fact-listening", [].concat(listening).join(", "));
+  const crew = workers > 1 ? `, ${workers} workers` : "";
+  setText("fact-shim", `Version ${version}, up ${duration(Math.floor(uptime / 60) * 60)}${crew}`);
+  setText("fact-backend", backend.url);
+  setText("fact-api", backend.reachable ? `API ${backend.api_version ?? UNKNOWN}` : "Not reachable");
+  byId("fact-api").classList.toggle("bad", !backend.reachable);
+  setText("fact-slots", `${count(slots.total - slots.in_use)} of ${count(slots.total)}`);
+  byId("slots").value = slots.total ? slots.in_use / slots.total : 0;
+  setText("fact-error", error ? error.message : "None since the start");
+  const remedy = error ? `${moment(error.at)}${error.remedy ? ` – ${error.remedy}` : ""}` : "";
+  setText("fact-remedy", remedy);
+}
+
+function showPlots(minutes) {
+  const times = minutes.map((each) => Date.parse(each.minute) / 1000 || each.minute);
+  draw("plot-speed", times, minutes.map((each) => each.tokens_per_second), rate);
+  draw("plot-first", times, minutes.map((each) => each.time_to_first_token_seconds), duration);
+  draw("plot-streams", times, minutes.map((each) => each.streams), count);
+}
+
+function idleText({ backend, listening }) {
+  if (!backend.reachable) return "Requests fail until LM Studio answers.";
+  return `Nothing is running. Point a client at ${[].concat(listening)[0]} and send it a question.`;
+}
+
+function unloadedText({ backend }) {
+  if (!backend.reachable) return "Unknown while LM Studio does not answer.";
+  return "No model is loaded. The first request loads one, or load it under Models.";
+}
+
+const stop = (request) =>
+  attempt(async () => {
+    await send("DELETE", `requests/${encodeURIComponent(request.id)}`);
+    announce(`Stopped the request of ${clientName(request)}.`);
+    refresh();
+  });
+
+export const unload = (model) =>
+  attempt(async () => {
+    await send("POST", "models/unload", { model });
+    announce(`Unloaded ${model}.`);
+    refresh();
+  });

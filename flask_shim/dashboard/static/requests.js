@@ -1,0 +1,27 @@
+// The last hundred requests.
+
+import { fillTable } from "./dom.js";
+import { UNKNOWN, count, duration, moment, rate } from "./format.js";
+import { clientName } from "./overview.js";
+
+export const paths = () => ["requests"];
+
+const ENDED = [
+  (request) => moment(request.ended_at),
+  (request) => [clientName(request), request.client_address],
+  (request) => [`${request.method} ${request.route}`, request.id],
+  (request) => request.model || UNKNOWN,
+  (request) => [`${request.outcome}`, request.error ?? "", request.outcome === "done" ? "" : "bad"],
+  (request) => count(request.prompt_tokens),
+  (request) => count(request.cached_tokens),
+  (request) => count(request.output_tokens),
+  (request) => rate(request.prefill_tokens_per_second),
+  (request) => rate(request.decode_tokens_per_second),
+  (request) => duration(request.time_to_first_token_seconds),
+  (request) => duration(request.age_seconds),
+];
+
+export function render({ running, ended }) {
+  fillTable("ended", ended, (request) => request.id, ENDED, "No request has ended yet.");
+  return running.length > 0;
+}

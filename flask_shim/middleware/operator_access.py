@@ -1,0 +1,93 @@
+"""Keep pages of other sites away from the operator's routes, which show requests and change models.
+
+The allowed origins of the API don't count here: a web chat that may use the models must not read what others send.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from flask import Flask, Response, request
+
+from flask_shim.config import Config
+from flask_shim.error_responses import error_response
+from flask_shim.errors import Forbidden, ShimError
+from flask_shim.observability.request_context import current
+
+PREFIX = "/shim/"
+
+CSRF_COOKIE = "shim_token"
+CSRF_HEADER = "X-Shim-Token"
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,60}")
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+
+Environ = Mapping[str, Any]
+
+
+def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
+    """Check the requests for the operator's routes of ``app``."""
+    app.before_request(_check)
+
+
+def _check() -> Response | None:
+    if not request.path.startswith(PREFIX):
+        return None
+    error = check_site(request.environ) or check_token(request.environ, request.cookies.get(CSRF_COOKIE, ""))
+    if error is None:
+        return None
+    current().rejected_by = "origin"
+    return error_response(error, request.path)
+
+
+def check_site(environ: Environ) -> ShimError | None:
+    """Return the error for a request that another site's page sent; a link to the page itself is allowed."""
+    if is_page(environ.get("PATH_INFO") or "") and environ.get("REQUEST_METHOD") in _READS:
+        return None
+    site = environ.get("HTTP_SEC_FETCH_SITE", "").lower()
+    is_foreign = site not in ("", "same-origin", "none")
+    if not site and (origin := environ.get("HTTP_ORIGIN")):  # browsers send no Sec-Fetch-Site over plain HTTP
+        host = environ.get("HTTP_HOST", "").lower()
+        is_foreign = origin.lower() not in (f"http://{host}", f"https://{host}")
+    return Forbidden("origin not allowed: another site's page sent this") if is_foreign else None
+
+
+def check_token(environ: Environ, cookie: str) -> ShimError | None:
+    """Return the error for a browser's request that changes something without the token of the page.
+
+    Programs that send neither Origin nor Sec-Fetch-Site need none: no site can make them send requests.
+    """
+    is_browser = "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ
+    if environ.get("REQUEST_METHOD") in _READS or not is_browser:
+        return None
+    sent = environ.get(f"HTTP_{CSRF_HEADER.upper().replace('-', '_')}", "")
+    if _TOKEN.fullmatch(cookie) and hmac.compare_digest(sent.encode("latin-1", "replace"), cookie.encode()):
+        return None
+    return Forbidden("the page is out of date: reload it, then try again")
+
+
+def is_page(path: str) -> bool:
+    """Return whether a path is the page or one of its files, which show nothing of this server and need no key."""
+    return path in ("/shim", PREFIX) or path.startswith(f"{PREFIX}static/")
+
+
+def page_token(cookie: str) -> str:
+    """Return the token for the page: the one of the browser's cookie, so that open tabs keep working, or a new one."""
+    return cookie if _TOKEN.fullmatch(cookie) else secrets.token_urlsafe(24)
+
+
+def is_from_this_machine(environ: Environ) -> bool:
+    """Return whether a request comes from this machine itself, and not through a proxy on it."""
+    if any(name in environ for name in _FORWARDED):
+        return False
+    try:
+        address = ip_address(environ.get("REMOTE_ADDR") or "")
+    except ValueError:  # a Unix socket: of a proxy
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
