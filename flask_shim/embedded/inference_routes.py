@@ -22,9 +22,9 @@ STOP_REASONS = {"stop": "eosFound", "length": "maxPredictedTokensReached", "tool
 @routes.post("/api/v0/chat/completions")
 def chat() -> Response:
     """Chat with the model that LM Studio's rules choose for the name."""
-    here = mini_services()
-    payload = adapt.chat_payload(g.body, here.settings.generation)
-    target = here.resolve(g.body.get("model"))
+    services = mini_services()
+    payload = adapt.chat_payload(g.body, services.settings.generation)
+    target = services.resolve(g.body.get("model"))
     adapt.check_vision(payload, has_vision=target.entry.has_vision)
     return _generated(payload, target, "/v1/chat/completions")
 
@@ -41,40 +41,40 @@ def completions() -> Response:
 @routes.post("/api/v0/embeddings")
 def embeddings() -> Response:
     """Embed texts; LM Studio cuts texts that are too long without an error."""
-    here, payload = mini_services(), adapt.embedding_payload(g.body)
-    target, ttl = here.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
+    services, payload = mini_services(), adapt.embedding_payload(g.body)
+    target, ttl = services.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
     try:
-        told, _ = relay.ask(here, target, "/v1/embeddings", payload, ttl)
-    except relay.EngineRefused as refused:
-        if b"too large to process" not in refused.raw:
+        answer, _ = relay.ask(services, target, "/v1/embeddings", payload, ttl)
+    except relay.EngineError as error:
+        if b"too large to process" not in error.raw:
             raise
-        told, _ = relay.ask(here, target, "/v1/embeddings", {"input": _cut(payload["input"], target, ttl)}, ttl)
+        answer, _ = relay.ask(services, target, "/v1/embeddings", {"input": _cut(payload["input"], target, ttl)}, ttl)
     # LM Studio counts no tokens here.
-    return json_answer(told | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
+    return json_answer(answer | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
 
 
 @routes.post("/v1/responses")
 @routes.post("/v1/messages")
 def passed_on() -> Response:
     """Forward to the engine's own routes for Responses and Messages."""
-    here = mini_services()
+    services = mini_services()
     return relay.relay(
-        here, here.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
+        services, services.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
     )
 
 
 def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
     """Stream, or send a whole answer, to which ``/api/v0`` adds its measurements."""
-    here, ttl = mini_services(), g.body.get("ttl")
+    services, ttl = mini_services(), g.body.get("ttl")
     if payload.get("stream") or not request.path.startswith("/api/v0/"):
-        return relay.relay(here, target, path, payload, ttl)
-    told, resident = relay.ask(here, target, path, payload, ttl)
-    return json_answer(told | _measured(told, resident))
+        return relay.relay(services, target, path, payload, ttl)
+    answer, instance = relay.ask(services, target, path, payload, ttl)
+    return json_answer(answer | _measured(answer, instance))
 
 
-def _measured(told: adapt.Body, resident: MiniLoadedModel) -> adapt.Body:
+def _measured(answer: adapt.Body, instance: MiniLoadedModel) -> adapt.Body:
     """Return the measurements of ``/api/v0``, in seconds."""
-    timings, finish = told.get("timings", {}), told["choices"][0].get("finish_reason")
+    timings, finish = answer.get("timings", {}), answer["choices"][0].get("finish_reason")
     return {
         "stats": {
             "tokens_per_second": timings.get("predicted_per_second"),
@@ -83,10 +83,10 @@ def _measured(told: adapt.Body, resident: MiniLoadedModel) -> adapt.Body:
             "stop_reason": STOP_REASONS.get(finish, finish),
         },
         "model_info": {
-            "arch": resident.entry.architecture,
-            "quant": resident.entry.quantization,
+            "arch": instance.entry.architecture,
+            "quant": instance.entry.quantization,
             "format": "gguf",
-            "context_length": resident.config.context_length,
+            "context_length": instance.config.context_length,
         },
         "runtime": {"name": "xllamacpp", "version": version("xllamacpp"), "supported_formats": ["gguf"]},
     }
@@ -96,6 +96,6 @@ def _cut(texts: str | list[str], target: Any, ttl: Any) -> list[list[int]]:
     """Return the token ids of each text, cut to the model's context."""
     cut = []
     for text in [texts] if isinstance(texts, str) else texts:
-        told, resident = relay.ask(mini_services(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
-        cut.append(told["tokens"][: resident.config.context_length])
+        answer, instance = relay.ask(mini_services(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
+        cut.append(answer["tokens"][: instance.config.context_length])
     return cut

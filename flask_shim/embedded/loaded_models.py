@@ -56,7 +56,7 @@ class MiniLoadedModels:
     """All loaded models; ``close`` ends their engines."""
 
     settings: MiniSettings
-    _residents: dict[str, MiniLoadedModel] = field(default_factory=dict)
+    _instances: dict[str, MiniLoadedModel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _loading: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _closing: threading.Event = field(default_factory=threading.Event)
@@ -65,20 +65,20 @@ class MiniLoadedModels:
     def all(self) -> tuple[MiniLoadedModel, ...]:
         """Return the loaded instances, oldest first; drop those that crashed."""
         with self._lock:
-            alive = {id_: resident for id_, resident in self._residents.items() if resident.engine.exit_code is None}
-            dead = [resident for id_, resident in self._residents.items() if id_ not in alive]
-            self._residents = alive
+            alive = {id_: instance for id_, instance in self._instances.items() if instance.engine.exit_code is None}
+            dead = [instance for id_, instance in self._instances.items() if id_ not in alive]
+            self._instances = alive
         self._stop(dead)
         return tuple(alive.values())
 
     def of(self, key: str) -> tuple[MiniLoadedModel, ...]:
         """Return the loaded instances of a model."""
-        return tuple(resident for resident in self.all() if resident.entry.key == key)
+        return tuple(instance for instance in self.all() if instance.entry.key == key)
 
     @property
     def open_generations(self) -> int:
         """The number of requests that run on an engine or wait for it."""
-        return sum(resident.busy for resident in self.all())
+        return sum(instance.busy for instance in self.all())
 
     def load(self, entry: Entry, config: LoadConfig, is_disconnected: IsDisconnected) -> MiniLoadedModel:
         """Load one more instance until it is unloaded; raise ModelLoadError if the engine fails."""
@@ -98,35 +98,35 @@ class MiniLoadedModels:
         with self._one_load_of(entry.key, is_disconnected):
             return self._hold(entry.key, instance_id) or self._load_just_in_time(entry, ttl_seconds, is_disconnected)
 
-    def give_back(self, resident: MiniLoadedModel) -> None:
+    def give_back(self, instance: MiniLoadedModel) -> None:
         """End one use; the idle time starts with the end of the last one."""
         with self._lock:
-            resident.busy -= 1
-            resident.idle_since = self.settings.clock()
+            instance.busy -= 1
+            instance.idle_since = self.settings.clock()
 
     def unload(self, instance_id: str) -> bool:
         """Stop an instance, also during an answer; return False for an unknown id."""
         with self._lock:
-            resident = self._residents.pop(instance_id, None)
-        self._stop([resident] if resident else [])
-        return resident is not None
+            instance = self._instances.pop(instance_id, None)
+        self._stop([instance] if instance else [])
+        return instance is not None
 
     def sweep(self) -> None:
         """Unload the instances whose TTL has passed."""
         now = self.settings.clock()
         with self._lock:
-            idle = [r for r in self._residents.values() if r.ttl_seconds is not None and not r.busy]
+            idle = [r for r in self._instances.values() if r.ttl_seconds is not None and not r.busy]
             expired = [r for r in idle if now - r.idle_since >= (r.ttl_seconds or 0.0)]
-            for resident in expired:
-                del self._residents[resident.id]
+            for instance in expired:
+                del self._instances[instance.id]
         self._stop(expired)
 
     def close(self) -> None:
         """End every engine, also during a load, and the sweeper."""
         self._closing.set()
         with self._lock:
-            residents, self._residents = list(self._residents.values()), {}
-        self._stop(residents)
+            instances, self._instances = list(self._instances.values()), {}
+        self._stop(instances)
         if self._sweeper:
             self._sweeper.join()
 
@@ -134,7 +134,7 @@ class MiniLoadedModels:
         """Mark a loaded instance as busy and return it; a key means the first one."""
         self.all()
         with self._lock:
-            copies = [resident for resident in self._residents.values() if resident.entry.key == key]
+            copies = [instance for instance in self._instances.values() if instance.entry.key == key]
             chosen = next((copy for copy in copies if copy.id == (instance_id or key)), copies[0] if copies else None)
             if chosen:
                 chosen.busy += 1
@@ -156,7 +156,7 @@ class MiniLoadedModels:
     ) -> MiniLoadedModel:
         started, id_ = time.monotonic(), self._free_id(entry.key)
         engine = start_engine(self._spec(entry, config, id_), lambda: is_disconnected() or self._closing.is_set())
-        resident = MiniLoadedModel(
+        instance = MiniLoadedModel(
             id=id_,
             entry=entry,
             config=config,
@@ -167,12 +167,12 @@ class MiniLoadedModels:
             busy=busy,
         )
         with self._lock:
-            self._residents[id_] = resident
+            self._instances[id_] = instance
         if self._closing.is_set():
             self.unload(id_)
             raise ModelLoadError("Operation canceled.")
-        log.info("model loaded instance=%s context=%d ms=%d", id_, config.context_length, resident.load_seconds * 1000)
-        return resident
+        log.info("model loaded instance=%s context=%d ms=%d", id_, config.context_length, instance.load_seconds * 1000)
+        return instance
 
     def _spec(self, entry: Entry, config: LoadConfig, id_: str) -> EngineSpec:
         return EngineSpec(
@@ -194,7 +194,7 @@ class MiniLoadedModels:
         """Return the key itself, or ``key:2`` and so on for further instances."""
         with self._lock:
             number = 1
-            while (id_ := key if number == 1 else f"{key}:{number}") in self._residents:
+            while (id_ := key if number == 1 else f"{key}:{number}") in self._instances:
                 number += 1
         return id_
 
@@ -211,11 +211,11 @@ class MiniLoadedModels:
         finally:
             lock.release()
 
-    def _stop(self, residents: list[MiniLoadedModel]) -> None:
-        for resident in residents:
-            resident.is_unloaded = resident.engine.exit_code is None
-            resident.engine.stop()
-            log.info("model unloaded instance=%s", resident.id)
+    def _stop(self, instances: list[MiniLoadedModel]) -> None:
+        for instance in instances:
+            instance.is_unloaded = instance.engine.exit_code is None
+            instance.engine.stop()
+            log.info("model unloaded instance=%s", instance.id)
 
     def _start_sweeper(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from flask_shim.embedded import error_bodies, inference_routes, model_routes, relay
 from flask_shim.embedded.json_response import json_answer
-from flask_shim.embedded.mini_services import Asked, MiniServices
+from flask_shim.embedded.mini_services import JournalEntry, MiniServices
 from flask_shim.embedded.mini_settings import DEFAULTS, Generation, MiniSettings
 from flask_shim.lmstudio.errors import ClientDisconnected
 
@@ -35,26 +35,26 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     # LM Studio neither answers OPTIONS nor merges slashes.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.extensions["miniature"] = studio = MiniServices(settings)
+    app.extensions["miniature"] = services = MiniServices(settings)
     app.register_blueprint(model_routes.routes)
     app.register_blueprint(inference_routes.routes)
-    app.before_request(lambda: _before(studio))
+    app.before_request(lambda: _before(services))
     app.after_request(_signed)
-    app.register_error_handler(error_bodies.LMStudioError, lambda refusal: json_answer(refusal.body, refusal.status))
-    app.register_error_handler(relay.EngineRefused, lambda refused: _engine_refused(refused, studio))
+    app.register_error_handler(error_bodies.LMStudioError, lambda error: json_answer(error.body, error.status))
+    app.register_error_handler(relay.EngineError, lambda error: _engine_error(error, services))
     app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
     app.register_error_handler(HTTPException, lambda _: _unexpected())
     return app
 
 
-def _before(studio: MiniServices) -> Response | None:
+def _before(services: MiniServices) -> Response | None:
     """Write the journal, check the token, hide the paths of newer versions, read the body."""
     is_json = request.is_json
     body = request.get_json(silent=True) if is_json else None
-    studio.journal.append(Asked(request.method, request.path, body))
-    if studio.settings.token and request.path != OPEN_PATH:
-        _check_token(studio.settings.token)
-    if request.path.startswith(HIDDEN[studio.settings.generation]):
+    services.journal.append(JournalEntry(request.method, request.path, body))
+    if services.settings.token and request.path != OPEN_PATH:
+        _check_token(services.settings.token)
+    if request.path.startswith(HIDDEN[services.settings.generation]):
         return _unexpected()
     if is_json and body is None and request.content_length:
         raise error_bodies.plain("Invalid JSON in request body")
@@ -75,13 +75,13 @@ def _check_token(token: str) -> None:
 
 def _unexpected() -> Response:
     query = request.query_string.decode("ascii", "replace")
-    refusal = error_bodies.unexpected(request.method, f"{request.path}?{query}" if query else request.path)
-    return json_answer(refusal.body, refusal.status)
+    error = error_bodies.unexpected(request.method, f"{request.path}?{query}" if query else request.path)
+    return json_answer(error.body, error.status)
 
 
-def _engine_refused(refused: relay.EngineRefused, studio: MiniServices) -> Response:
+def _engine_error(error: relay.EngineError, services: MiniServices) -> Response:
     """Return the engine's error; within the stream if one was requested, as LM Studio has started it by then."""
-    text = refused.text(is_old=studio.settings.generation != "v1")
+    text = error.text(is_old=services.settings.generation != "v1")
     if request.path in OBJECT_ERRORS:
         return json_answer(error_bodies.openai(text, None, None).body, 400)
     return relay.error_stream(text) if g.body.get("stream") else json_answer({"error": text}, 400)

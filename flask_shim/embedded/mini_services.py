@@ -1,4 +1,4 @@
-"""One miniature's parts, and what every route needs of them."""
+"""The parts of one miniature LM Studio, and what every route needs of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flask_shim.embedded.name_resolution import MiniTarget, resolve
 from flask_shim.lmstudio.errors import ModelLoadError
 
 
-class Asked(NamedTuple):
+class JournalEntry(NamedTuple):
     """One request in the journal; ``body`` is the parsed JSON, None when there was none."""
 
     method: str
@@ -29,27 +29,27 @@ class Asked(NamedTuple):
 
 
 class MiniServices:
-    """The library, the loaded models, the downloads and the journal of one miniature; closed by who made it."""
+    """The library, the loaded models, the downloads and the journal of one miniature; its owner closes them."""
 
     def __init__(self, settings: MiniSettings) -> None:
-        """Load nothing yet; :class:`flask_shim.lmstudio.errors.NotSupported` if the engine is not installed."""
+        """Load no model yet; raise NotSupported if the engine is not installed."""
         require_engine()
         self.settings = settings
         self.library = Library(settings.models)
-        self.residents = MiniLoadedModels(settings)
-        self.journal: deque[Asked] = deque(maxlen=settings.journal_length)
+        self.loaded_models = MiniLoadedModels(settings)
+        self.journal: deque[JournalEntry] = deque(maxlen=settings.journal_length)
         self._owned = ExitStack()
         self.downloads = self._open_downloads()
 
     def resolve(self, name: Any, *, wants_embedding: bool = False) -> MiniTarget:
-        """Return the model that answers to ``name``, or raise LM Studio's refusal."""
-        return resolve(name, self.library, self.residents, wants_embedding=wants_embedding, jit=self.settings.jit)
+        """Return the model that answers to ``name``, or raise LM Studio's error."""
+        return resolve(name, self.library, self.loaded_models, wants_embedding=wants_embedding, jit=self.settings.jit)
 
     def borrow(self, target: MiniTarget, ttl: Any, is_disconnected: IsDisconnected) -> MiniLoadedModel:
-        """Return a busy copy of the model, loading it if need be; the caller gives it back."""
+        """Return a busy instance of the model, loaded first if necessary; the caller gives it back."""
         is_ttl = isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0
         try:
-            return self.residents.borrow(
+            return self.loaded_models.borrow(
                 target.entry, target.instance_id, float(ttl) if is_ttl else None, is_disconnected
             )
         except ModelLoadError as exc:
@@ -57,7 +57,7 @@ class MiniServices:
 
     def close(self) -> None:
         """End all engines and downloads, and remove what they left."""
-        self.residents.close()
+        self.loaded_models.close()
         self._owned.close()
 
     def _open_downloads(self) -> Downloads | None:
@@ -73,11 +73,11 @@ class MiniServices:
 
 
 def mini_services() -> MiniServices:
-    """Return the studio of the app that answers."""
+    """Return the services of the current application."""
     found: MiniServices = current_app.extensions["miniature"]
     return found
 
 
 def client_gone() -> IsDisconnected:
-    """Return a test for whether the client has hung up. Only waitress can tell."""
+    """Return a test for whether the client has disconnected; only waitress knows."""
     return request.environ.get("waitress.client_disconnected") or (lambda: False)

@@ -1,4 +1,4 @@
-"""What a miniature LM Studio can be told: one frozen value, no globals, no environment."""
+"""The settings of a miniature LM Studio: one frozen value, no globals, no environment."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ def openai_item(id_: str) -> Payload:
     return {"id": id_, "object": "model", "owned_by": "organization_owner"}
 
 
-def openai_ids(entries: Sequence[Entry], residents: Sequence[MiniLoadedModel], *, jit: bool) -> list[str]:
+def openai_ids(entries: Sequence[Entry], instances: Sequence[MiniLoadedModel], *, jit: bool) -> list[str]:
     """Return the names in ``/v1/models``: all models and further instances; with JIT off, loaded ones."""
     keys = [entry.key for entry in entries] if jit else []
-    return keys + [resident.id for resident in residents if resident.id not in keys]
+    return keys + [instance.id for instance in instances if instance.id not in keys]
 
 
 def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
@@ -76,15 +76,15 @@ def load_config(entry: Entry, config: LoadConfig) -> Payload:
 
 def instance_config(entry: Entry, config: LoadConfig, slots: int) -> Payload:
     """Return the config of a loaded copy, with the number of predictions it runs at once."""
-    told = load_config(entry, config)
-    return told if entry.is_embedding else told | {"parallel": slots}
+    answer = load_config(entry, config)
+    return answer if entry.is_embedding else answer | {"parallel": slots}
 
 
 def _capabilities(entry: Entry) -> Payload:
-    told: Payload = {"vision": entry.has_vision, "trained_for_tool_use": entry.has_tools}
+    answer: Payload = {"vision": entry.has_vision, "trained_for_tool_use": entry.has_tools}
     if entry.reasoning:
-        told["reasoning"] = {
+        answer["reasoning"] = {
             "allowed_options": list(entry.reasoning.options),
             "default": entry.reasoning.default,
         }
-    return told
+    return answer

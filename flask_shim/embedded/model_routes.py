@@ -71,39 +71,41 @@ def v0_model(id_: str) -> Response:
 @routes.get("/api/v1/models")
 def v1_models() -> Response:
     """List the models with their loaded instances."""
-    here = mini_services()
-    slots = here.settings.slots
-    items = [model_lists.v1_item(entry, here.residents.of(entry.key), slots) for entry in here.library.entries()]
+    services = mini_services()
+    slots = services.settings.slots
+    items = [
+        model_lists.v1_item(entry, services.loaded_models.of(entry.key), slots) for entry in services.library.entries()
+    ]
     return json_answer({"models": items})
 
 
 @routes.post("/api/v1/models/load")
 def load() -> Response:
     """Load one more instance of a model."""
-    here, asked = mini_services(), _checked(g.body, LOAD_FIELDS, required="model")
-    entry = here.library.find(asked["model"])
+    services, body = mini_services(), _checked(g.body, LOAD_FIELDS, required="model")
+    entry = services.library.find(body["model"])
     if entry is None:
-        raise error_bodies.unknown_native_model(asked["model"], _openai_ids())
+        raise error_bodies.unknown_native_model(body["model"], _openai_ids())
     try:
-        resident = here.residents.load(entry, _load_config(entry, asked), client_gone())
+        instance = services.loaded_models.load(entry, _load_config(entry, body), client_gone())
     except ModelLoadError as exc:
         text = error_bodies.load_failed(entry.key, exc.text)
         raise error_bodies.native(text, "model_load_failed", kind="model_load_failed", status=500) from exc
-    told = {
+    answer = {
         "type": "embedding" if entry.is_embedding else "llm",
-        "instance_id": resident.id,
-        "load_time_seconds": round(resident.load_seconds, 3),
+        "instance_id": instance.id,
+        "load_time_seconds": round(instance.load_seconds, 3),
         "status": "loaded",
     }
-    echo = {"load_config": model_lists.load_config(entry, resident.config)} if asked.get("echo_load_config") else {}
-    return json_answer(told | echo)
+    echo = {"load_config": model_lists.load_config(entry, instance.config)} if body.get("echo_load_config") else {}
+    return json_answer(answer | echo)
 
 
 @routes.post("/api/v1/models/unload")
 def unload() -> Response:
     """Unload one instance."""
     instance_id = _checked(g.body, UNLOAD_FIELDS, required="instance_id")["instance_id"]
-    if not mini_services().residents.unload(instance_id):
+    if not mini_services().loaded_models.unload(instance_id):
         text = f'Cannot find a loaded model instance with id "{instance_id}".'
         raise error_bodies.native(text, "model_not_found", "instance_id", "model_not_found", 404)
     return json_answer({"instance_id": instance_id})
@@ -112,32 +114,32 @@ def unload() -> Response:
 @routes.post("/api/v1/models/download")
 def download() -> Response:
     """Start a download from the catalogue folder."""
-    asked, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), mini_services().downloads
-    told = downloads.start(asked["model"], asked.get("quantization")) if downloads else None
-    if told is None:
+    body, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), mini_services().downloads
+    answer = downloads.start(body["model"], body.get("quantization")) if downloads else None
+    if answer is None:
         reason = "was not found" if downloads else "can't be downloaded: this server has no model catalogue"
-        text = f'Model "{asked["model"]}" {reason}.'
+        text = f'Model "{body["model"]}" {reason}.'
         raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
-    return json_answer(told)
+    return json_answer(answer)
 
 
 @routes.get("/api/v1/models/download/status/<job_id>")
 def download_status(job_id: str) -> Response:
     """Return the state of a download."""
     downloads = mini_services().downloads
-    told = downloads.status(job_id) if downloads else None
-    if told is None:
+    answer = downloads.status(job_id) if downloads else None
+    if answer is None:
         raise error_bodies.native(f'Job "{job_id}" not found.', "job_not_found", "job_id", "job_not_found", 404)
-    return json_answer(told)
+    return json_answer(answer)
 
 
 def _openai_ids() -> list[str]:
-    here = mini_services()
-    return model_lists.openai_ids(here.library.entries(), here.residents.all(), jit=here.settings.jit)
+    services = mini_services()
+    return model_lists.openai_ids(services.library.entries(), services.loaded_models.all(), jit=services.settings.jit)
 
 
 def _v0_item(entry: Entry) -> model_lists.Payload:
-    return model_lists.v0_item(entry, mini_services().residents.of(entry.key))
+    return model_lists.v0_item(entry, mini_services().loaded_models.of(entry.key))
 
 
 def _checked(body: dict[str, Any], fields: dict[str, type], *, required: str) -> dict[str, Any]:
@@ -154,9 +156,9 @@ def _checked(body: dict[str, Any], fields: dict[str, type], *, required: str) ->
     return body
 
 
-def _load_config(entry: Entry, asked: dict[str, Any]) -> LoadConfig:
+def _load_config(entry: Entry, body: dict[str, Any]) -> LoadConfig:
     """Return the defaults with the requested values; reject a context that the model cannot have."""
-    wanted = {name: asked[name] for name in LoadConfig.__dataclass_fields__ if name in asked}
+    wanted = {name: body[name] for name in LoadConfig.__dataclass_fields__ if name in body}
     default = LoadConfig(context_length=min(mini_services().settings.context_length, entry.max_context_length))
     config = replace(default, **wanted)
     if not 0 < config.context_length <= entry.max_context_length:

@@ -17,13 +17,13 @@ class MiniTarget(NamedTuple):
 
 
 def resolve(
-    name: Any, library: Library, residents: MiniLoadedModels, *, wants_embedding: bool, jit: bool
+    name: Any, library: Library, instances: MiniLoadedModels, *, wants_embedding: bool, jit: bool
 ) -> MiniTarget:
     """Return the model that answers to ``name`` on ``/v1`` and ``/api/v0``, or raise LM Studio's error.
 
     If exactly one LLM is loaded, LM Studio uses it for any unknown name.
     """
-    loaded = [resident for resident in residents.all() if resident.entry.is_embedding == wants_embedding]
+    loaded = [instance for instance in instances.all() if instance.entry.is_embedding == wants_embedding]
     named = _named(name, loaded)
     if named:
         return named
@@ -36,9 +36,9 @@ def resolve(
 
 
 def _named(name: Any, loaded: list[MiniLoadedModel]) -> MiniTarget | None:
-    for resident in loaded:
-        if name in (resident.id, resident.entry.key):
-            return MiniTarget(resident.entry, resident.id if name == resident.id else None)
+    for instance in loaded:
+        if name in (instance.id, instance.entry.key):
+            return MiniTarget(instance.entry, instance.id if name == instance.id else None)
     return None
 
 

@@ -30,7 +30,7 @@ OLD_OVERFLOW = (
 )
 
 
-class EngineRefused(Exception):
+class EngineError(Exception):
     """An error response of the engine: its ``status`` and its ``raw`` body."""
 
     def __init__(self, status: int, raw: bytes) -> None:
@@ -46,29 +46,29 @@ class EngineRefused(Exception):
         return f"Engine protocol predict request returned {self.status}: {raw}"
 
 
-def relay(studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any) -> Response:
+def relay(services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any) -> Response:
     """Return the engine's response byte for byte; closing it stops the generation.
 
-    Raise EngineRefused for an error of the engine, LMStudioError for a model that cannot be loaded.
+    Raise EngineError for an error of the engine, LMStudioError for a model that cannot be loaded.
     """
     with ExitStack() as stack:
-        resident, reply = _open(studio, target, path, payload, ttl, stack)
+        instance, reply = _open(services, target, path, payload, ttl, stack)
         if not reply.is_stream:
-            return Response(_whole(reply, resident), content_type=JSON_TYPE)
-        response = Response(_chunks(reply, resident), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
+            return Response(_whole(reply, instance), content_type=JSON_TYPE)
+        response = Response(_chunks(reply, instance), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
         # A generator that is never started runs no finally block; this callback always runs.
         response.call_on_close(stack.pop_all().close)
         return response
 
 
 def ask(
-    studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any
+    services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any
 ) -> tuple[Payload, MiniLoadedModel]:
     """Return the engine's whole answer and its instance; raise as :func:`relay` does."""
     with ExitStack() as stack:
-        resident, reply = _open(studio, target, path, payload, ttl, stack)
-        told: Payload = json.loads(_whole(reply, resident))
-        return told, resident
+        instance, reply = _open(services, target, path, payload, ttl, stack)
+        answer: Payload = json.loads(_whole(reply, instance))
+        return answer, instance
 
 
 def error_stream(text: str) -> Response:
@@ -77,46 +77,46 @@ def error_stream(text: str) -> Response:
 
 
 def _open(
-    studio: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any, stack: ExitStack
+    services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any, stack: ExitStack
 ) -> tuple[MiniLoadedModel, EngineReply]:
     """Send the request to a loaded instance; ``stack`` closes the connection and gives the instance back."""
     is_disconnected = client_gone()
-    resident = studio.borrow(target, ttl, is_disconnected)
-    stack.callback(studio.residents.give_back, resident)
-    with _reported_end(resident):
-        reply = open_reply(resident.engine, path, payload | {"model": resident.id}, is_disconnected)
+    instance = services.borrow(target, ttl, is_disconnected)
+    stack.callback(services.loaded_models.give_back, instance)
+    with _reported_end(instance):
+        reply = open_reply(instance.engine, path, payload | {"model": instance.id}, is_disconnected)
     stack.callback(reply.close)
     if reply.status != HTTPStatus.OK:
-        raise EngineRefused(reply.status, _whole(reply, resident))
-    return resident, reply
+        raise EngineError(reply.status, _whole(reply, instance))
+    return instance, reply
 
 
-def _whole(reply: EngineReply, resident: MiniLoadedModel) -> bytes:
-    with _reported_end(resident):
+def _whole(reply: EngineReply, instance: MiniLoadedModel) -> bytes:
+    with _reported_end(instance):
         return reply.read()
 
 
-def _chunks(reply: EngineReply, resident: MiniLoadedModel) -> Iterator[bytes]:
+def _chunks(reply: EngineReply, instance: MiniLoadedModel) -> Iterator[bytes]:
     try:
         yield from reply.chunks()
     except BackendProtocolError:
-        yield _error_event(_end_text(resident))
+        yield _error_event(_end_text(instance))
     except ClientDisconnected:
         # The client has disconnected; the response that owns this generator closes the connection.
         return
 
 
 @contextmanager
-def _reported_end(resident: MiniLoadedModel) -> Iterator[None]:
+def _reported_end(instance: MiniLoadedModel) -> Iterator[None]:
     """Raise LM Studio's error for an engine that ended before it answered."""
     try:
         yield
     except BackendProtocolError as exc:
-        raise error_bodies.plain(_end_text(resident)) from exc
+        raise error_bodies.plain(_end_text(instance)) from exc
 
 
-def _end_text(resident: MiniLoadedModel) -> str:
-    return error_bodies.MODEL_UNLOADED if resident.is_unloaded else error_bodies.crashed(resident.engine.exit_code)
+def _end_text(instance: MiniLoadedModel) -> str:
+    return error_bodies.MODEL_UNLOADED if instance.is_unloaded else error_bodies.crashed(instance.engine.exit_code)
 
 
 def _error_event(text: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 from waitress.server import create_server
 
 from flask_shim.embedded.mini_app import create_miniature
-from flask_shim.embedded.mini_services import Asked, MiniServices
+from flask_shim.embedded.mini_services import JournalEntry, MiniServices
 from flask_shim.embedded.mini_settings import DEFAULTS, MiniSettings
 from flask_shim.serving._waitress import shut_down
 
@@ -47,11 +47,11 @@ class MiniLMStudio:
     def __init__(self, settings: MiniSettings = DEFAULTS, *, port: int = 0) -> None:
         """Start to serve on a thread."""
         self.app = create_miniature(settings)
-        self.studio: MiniServices = self.app.extensions["miniature"]
+        self.services: MiniServices = self.app.extensions["miniature"]
         try:
             listener = _open_listener(port)
         except OSError:
-            self.studio.close()
+            self.services.close()
             raise
         self.port = int(listener.getsockname()[1])
         self.url = f"http://{HOST}:{self.port}"
@@ -70,18 +70,18 @@ class MiniLMStudio:
         self._thread.start()
 
     @property
-    def journal(self) -> list[Asked]:
+    def journal(self) -> list[JournalEntry]:
         """The last ``journal_length`` requests, oldest first."""
-        return list(self.studio.journal)
+        return list(self.services.journal)
 
     @property
     def open_generations(self) -> int:
         """The number of requests that run on an engine or wait for it."""
-        return self.studio.residents.open_generations
+        return self.services.loaded_models.open_generations
 
     def stop(self) -> None:
         """End the engines with their requests, and the server; safe to call twice."""
-        self.studio.close()
+        self.services.close()
         if self._thread.is_alive():
             shut_down([self._server], seconds=STOP_SECONDS)
             self._thread.join()

@@ -40,11 +40,11 @@ OnProgress = Callable[[Download], object]
 class Preload:
     """The load of a model on a daemon thread."""
 
-    def __init__(self, studio: LMStudio, key: str, call: BackendCall) -> None:
+    def __init__(self, lmstudio: LMStudio, key: str, call: BackendCall) -> None:
         """Start the thread."""
         self.key = key
         self.failure: ShimError | None = None
-        self._thread = threading.Thread(target=self._run, args=(studio, call), name="shim-preload", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(lmstudio, call), name="shim-preload", daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -52,9 +52,9 @@ class Preload:
         self._thread.join(seconds)
         return not self._thread.is_alive() and self.failure is None
 
-    def _run(self, studio: LMStudio, call: BackendCall) -> None:
+    def _run(self, lmstudio: LMStudio, call: BackendCall) -> None:
         try:
-            studio.preload(self.key, call=call)
+            lmstudio.preload(self.key, call=call)
         except ShimError as exc:
             self.failure = exc
             log.warning("model=%s is not preloaded: %s", self.key, exc.text)
@@ -76,7 +76,7 @@ class Readiness:
 
 
 def ensure_ready(
-    studio: LMStudio,
+    lmstudio: LMStudio,
     name: str = DEFAULT_MODEL,
     *,
     quantization: str | None = None,
@@ -91,31 +91,31 @@ def ensure_ready(
     """
     call = call or BackendCall()
     try:
-        studio.listing(max_age=0)
+        lmstudio.listing(max_age=0)
     except _NO_LIST as exc:
         return Readiness(
             key=name, warnings=(_warn(f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"),)
         )
-    model, was_downloaded = _lookup(studio, name), False
+    model, was_downloaded = _lookup(lmstudio, name), False
     if model is None:
-        model, was_downloaded = _download(studio, name, quantization, on_progress, call), True
+        model, was_downloaded = _download(lmstudio, name, quantization, on_progress, call), True
     if model is None:
         return Readiness(
             key=name,
             was_downloaded=True,
             warnings=(_warn(f"downloaded {name!r}, but LM Studio lists no model with that key"),),
         )
-    loading = Preload(studio, model.key, call) if preload and not model.is_loaded else None
+    loading = Preload(lmstudio, model.key, call) if preload and not model.is_loaded else None
     return Readiness(key=model.key, was_downloaded=was_downloaded, is_loaded=model.is_loaded, preload=loading)
 
 
 def _download(
-    studio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: BackendCall
+    lmstudio: LMStudio, name: str, quantization: str | None, on_progress: OnProgress, call: BackendCall
 ) -> Model | None:
     """Download the model and return it; None if no listed model is certainly it."""
-    before = {model.key for model in studio.models()}
+    before = {model.key for model in lmstudio.models()}
     try:
-        with closing(studio.download(name, quantization, call=call)) as states:
+        with closing(lmstudio.download(name, quantization, call=call)) as states:
             for state in states:
                 on_progress(state)
     except NotSupported as exc:
@@ -124,17 +124,17 @@ def _download(
         text = f"LM Studio has no model {name!r}, and does not download it: {exc.text}"
         raise BackendRequestError(text, status=exc.status) from exc
     ends_at = time.monotonic() + SETTLE_SECONDS
-    while (model := _lookup(studio, name, before)) is None and time.monotonic() < ends_at:
+    while (model := _lookup(lmstudio, name, before)) is None and time.monotonic() < ends_at:
         pause(call, _LOOK_SECONDS)
     return model
 
 
-def _lookup(studio: LMStudio, name: str, before: set[str] | None = None) -> Model | None:
+def _lookup(lmstudio: LMStudio, name: str, before: set[str] | None = None) -> Model | None:
     """Return the model of that name, or the only one that was not listed ``before``."""
     try:
-        return studio.find(name, max_age=0)
+        return lmstudio.find(name, max_age=0)
     except ModelNotFound:
-        new = [model for model in studio.models() if model.key not in before] if before is not None else []
+        new = [model for model in lmstudio.models() if model.key not in before] if before is not None else []
         return new[0] if len(new) == 1 else None
 
 

@@ -89,13 +89,13 @@ class Demo(Shim):
         """Start both; ``folder`` takes all files."""
         catalogue = write_plain_models(folder / "catalogue", "acme/fresh", "acme/second")
         self.miniature = MiniLMStudio(MiniSettings(downloads=catalogue))
-        self.miniature.studio.library.add_folder(write_plain_models(folder / "models", "plain", "acme/visitor"))
+        self.miniature.services.library.add_folder(write_plain_models(folder / "models", "plain", "acme/visitor"))
         super().__init__(self.miniature.url, folder / "data", **settings)
 
     def unload_all(self) -> None:
         """Make the miniature forget what is loaded, and the shim notice."""
-        for resident in self.miniature.studio.residents.all():
-            self.miniature.studio.residents.unload(resident.id)
+        for instance in self.miniature.services.loaded_models.all():
+            self.miniature.services.loaded_models.unload(instance.id)
         services_of(self.app).backend.catalogue.expire()
 
     def __exit__(self, *_: object) -> None:

@@ -27,8 +27,8 @@ class Shown(Shim):
     def forget(self) -> None:
         """Be as just started: nothing loaded, no names but the models' own."""
         services = services_of(self.app)
-        for resident in self.miniature.studio.residents.all():
-            self.miniature.studio.residents.unload(resident.id)
+        for instance in self.miniature.services.loaded_models.all():
+            self.miniature.services.loaded_models.unload(instance.id)
         for alias in services.aliases.aliases().values():
             services.aliases.delete(alias.name)
         services.backend.catalogue.expire()

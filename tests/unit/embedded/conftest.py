@@ -58,9 +58,9 @@ def shared_miniature():
 
 @pytest.fixture
 def miniature(shared_miniature):
-    for resident in shared_miniature.studio.residents.all():
-        shared_miniature.studio.residents.unload(resident.id)
-    shared_miniature.studio.journal.clear()
+    for instance in shared_miniature.services.loaded_models.all():
+        shared_miniature.services.loaded_models.unload(instance.id)
+    shared_miniature.services.journal.clear()
     return shared_miniature
 
 

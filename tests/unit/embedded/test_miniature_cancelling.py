@@ -22,9 +22,9 @@ def call(miniature, **more):
 
 def is_generating(miniature):
     """Ask the engine itself. Not often: each answer makes it look later for clients that have gone."""
-    (resident,) = miniature.studio.residents.all()
-    host, port = resident.engine.address
-    headers = {"Authorization": f"Bearer {resident.engine.spec.key}"}
+    (instance,) = miniature.services.loaded_models.all()
+    host, port = instance.engine.address
+    headers = {"Authorization": f"Bearer {instance.engine.spec.key}"}
     with requests.Session() as session:
         session.trust_env = False
         slots = session.get(f"http://{host}:{port}/slots", headers=headers).json()
@@ -36,9 +36,9 @@ def endless_miniature():
     from flask_shim.embedded import MiniLMStudio, MiniSettings
 
     with MiniLMStudio(MiniSettings(endless=True, slots=1)) as miniature:
-        miniature.studio.borrow(miniature.studio.resolve("tiny-chat"), None, lambda: False)
-        (resident,) = miniature.studio.residents.all()
-        miniature.studio.residents.give_back(resident)
+        miniature.services.borrow(miniature.services.resolve("tiny-chat"), None, lambda: False)
+        (instance,) = miniature.services.loaded_models.all()
+        miniature.services.loaded_models.give_back(instance)
         yield miniature
 
 

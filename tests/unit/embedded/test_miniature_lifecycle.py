@@ -74,10 +74,10 @@ def test_load_of_a_broken_file_says_what_the_engine_said(start, tmp_path, tiny_m
 
 def test_unload_ends_the_engine(api, miniature):
     api.load("tiny-chat")
-    (resident,) = miniature.studio.residents.all()
+    (instance,) = miniature.services.loaded_models.all()
     assert api.unload("tiny-chat").json() == {"instance_id": "tiny-chat"}
     assert api.loaded() == []
-    assert resident.engine.exit_code == 0
+    assert instance.engine.exit_code == 0
 
 
 def test_unload_of_an_unknown_instance_is_refused(api):
@@ -93,9 +93,9 @@ def test_first_use_loads_the_model(api):
 
 def test_first_use_loads_with_the_default_context(api, miniature):
     api.chat("Hello")
-    (resident,) = miniature.studio.residents.all()
-    assert resident.config.context_length == 4096
-    assert resident.ttl_seconds == 3600
+    (instance,) = miniature.services.loaded_models.all()
+    assert instance.config.context_length == 4096
+    assert instance.ttl_seconds == 3600
 
 
 def test_idle_model_is_unloaded_after_its_ttl(start, until):
@@ -105,7 +105,7 @@ def test_idle_model_is_unloaded_after_its_ttl(start, until):
     now[0] = 59.0
     api.chat("Hello", ttl=1)
     now[0] = 118.0
-    api.miniature.studio.residents.sweep()
+    api.miniature.services.loaded_models.sweep()
     assert api.loaded() == ["tiny-chat"]
     now[0] = 119.0
     until(lambda: api.loaded() == [])
@@ -117,7 +117,7 @@ def test_loaded_on_purpose_stays_for_ever(start):
     api.load("tiny-chat")
     api.chat("Hello", ttl=1)
     now[0] = 1e9
-    api.miniature.studio.residents.sweep()
+    api.miniature.services.loaded_models.sweep()
     assert api.loaded() == ["tiny-chat"]
 
 
@@ -128,7 +128,7 @@ def test_busy_model_is_not_idle(start):
         chunks = response.iter_content(None)
         next(chunks)
         now[0] = 1000.0
-        api.miniature.studio.residents.sweep()
+        api.miniature.services.loaded_models.sweep()
         assert api.loaded() == ["tiny-chat"]
         assert next(chunks)
 
@@ -178,15 +178,15 @@ def test_nothing_is_loaded_on_use_with_jit_off(start):
 
 def test_crashed_engine_is_replaced_at_the_next_request(api, miniature):
     api.load("tiny-chat")
-    (resident,) = miniature.studio.residents.all()
-    resident.engine.stop()
+    (instance,) = miniature.services.loaded_models.all()
+    instance.engine.stop()
     assert api.chat("Hello").json()["model"] == "tiny-chat"
-    assert miniature.studio.residents.all() != (resident,)
+    assert miniature.services.loaded_models.all() != (instance,)
 
 
 def test_only_the_tiny_models_are_kept_to_likely_words(start, tmp_path, tiny_models):
     (tmp_path / "mine.gguf").write_bytes((tiny_models / "tiny-chat.gguf").read_bytes())
     for api, name, min_p in ((start(), "tiny-chat", TINY_MIN_P), (start(models=tmp_path), "mine", None)):
         api.load(name)
-        (resident,) = api.miniature.studio.residents.all()
-        assert resident.engine.spec.min_p == min_p
+        (instance,) = api.miniature.services.loaded_models.all()
+        assert instance.engine.spec.min_p == min_p

@@ -16,8 +16,8 @@ def test_three_starts_and_stops_leave_nothing(connect):
     for _ in range(3):
         with MiniLMStudio() as miniature:
             connect(miniature).chat("Hello")
-            (resident,) = miniature.studio.residents.all()
-        assert resident.engine.exit_code == 0
+            (instance,) = miniature.services.loaded_models.all()
+        assert instance.engine.exit_code == 0
         assert threading.active_count() <= before
 
 
@@ -26,9 +26,9 @@ def test_stop_ends_a_running_answer_and_may_be_repeated(connect):
     with connect(miniature).chat("Tell me a long story.", stream=True) as response:
         chunks = response.iter_content(None)
         next(chunks)
-        (resident,) = miniature.studio.residents.all()
+        (instance,) = miniature.services.loaded_models.all()
         miniature.stop()
-        assert resident.engine.exit_code is not None
+        assert instance.engine.exit_code is not None
     miniature.stop()
 
 
@@ -43,9 +43,9 @@ def test_engine_ends_when_its_parent_is_killed(until):
         "import sys, time\n"
         "from flask_shim.embedded import MiniLMStudio\n"
         "miniature = MiniLMStudio()\n"
-        "studio = miniature.studio\n"
-        "resident = studio.borrow(studio.resolve('tiny-chat'), None, lambda: False)\n"
-        "print(resident.engine.address[1], flush=True)\n"
+        "services = miniature.services\n"
+        "instance = services.borrow(services.resolve('tiny-chat'), None, lambda: False)\n"
+        "print(instance.engine.address[1], flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:

@@ -54,7 +54,7 @@ def lm_studio(tmp_path_factory):
 def test_example_of_the_guide_does_what_it_says(monkeypatch, capsys, tmp_path, lm_studio, code, output):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LMSTUDIO_URL", lm_studio.url)
-    for resident in lm_studio.studio.residents.all():
-        lm_studio.studio.residents.unload(resident.id)
+    for instance in lm_studio.services.loaded_models.all():
+        lm_studio.services.loaded_models.unload(instance.id)
     exec(compile(code, str(GUIDE), "exec"), {})
     assert not output or capsys.readouterr().out == output
