@@ -41,9 +41,9 @@ _PARAMETERS = {
     "key": "A public key.",
 }
 
-_ERRORS: dict[error_responses.Envelope, str] = {
+_OPENAI_ERROR = "OpenAIError"
+_OTHER_ERRORS: dict[error_responses.Envelope, str] = {
     error_responses.ollama_error: "OllamaError",
-    error_responses.openai_error: "OpenAIError",
     error_responses.anthropic_error: "AnthropicError",
     error_responses.service_error: "ServiceError",
 }
@@ -166,7 +166,8 @@ def _responses(path: str, known: Operation) -> dict[str, Any]:
     if known.stream is not None:
         media, piece = known.stream
         content[media] = {"schema": _shape(piece)}
-    error = {"description": "Why not.", "content": {JSON: {"schema": ref(_ERRORS[error_responses.envelope_of(path)])}}}
+    name = _OTHER_ERRORS.get(error_responses.envelope_of(path), _OPENAI_ERROR)
+    error = {"description": "Why not.", "content": {JSON: {"schema": ref(name)}}}
     if known.status >= HTTPStatus.BAD_REQUEST:
         return {str(known.status): error | {"description": HTTPStatus(known.status).phrase}}
     good: dict[str, Any] = {"description": HTTPStatus(known.status).phrase}
