@@ -38,6 +38,7 @@ _LONGEST_EVENT = 8
 
 _TOKENS_IN = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*([0-9]{1,15})')
 _TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tokens)"\s*:\s*([0-9]{1,15})')
+_CACHED_TOKENS = re.compile(rb'"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*([0-9]{1,15})')
 """The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
 
 
@@ -121,7 +122,7 @@ def _checked(events: bytes, token: str | None) -> Iterator[bytes]:
 
 def record_tokens(tail: bytes) -> None:
     """Note the last counts in the end of an answer, if it has any."""
-    found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT)]
+    found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT, _CACHED_TOKENS)]
     current().counted(*(int(numbers[-1]) if numbers else None for numbers in found))
 
 

@@ -95,4 +95,4 @@ def _record_counts(record: RequestRecord, reader: AnswerReader) -> None:
     if (usage := reader.usage) is None:  # the stream was cut, or the backend reports no usage
         record.counted(None, reader.deltas)
     else:
-        record.counted(usage.prompt_tokens, usage.completion_tokens)
+        record.counted(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)

@@ -60,21 +60,17 @@ class Choice:
 
 
 @dataclass(slots=True)
-class TokenDetails:
-    """How many tokens of a count came from the prompt cache, or are thinking; None if the backend omits it."""
-
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-@dataclass(slots=True)
 class Usage:
-    """Token counts of the whole answer."""
+    """Token counts of the whole answer.
+
+    ``cached_tokens`` are the prompt tokens that the prompt cache had, ``reasoning_tokens`` the thinking in the answer;
+    None where the backend does not say. LM Studio 0.4 reports no cached tokens, llama.cpp's server does.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    prompt_tokens_details: TokenDetails | None = None
-    completion_tokens_details: TokenDetails | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +100,7 @@ def decode_event(payload: bytes) -> Event:
     choices, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
     return Event(
         tuple([_choice(row) for row in choices if isinstance(row, dict)]) if isinstance(choices, list) else (),
-        _usage(usage) if isinstance(usage, dict) else None,
+        _usage(usage, timings) if isinstance(usage, dict) else None,
         value.get("error") or (value if "error" in (value.get("type"), value.get("object")) else None),
         timings if isinstance(timings, dict) else None,
     )
@@ -161,20 +157,22 @@ def _call(value: dict[str, Any]) -> CallDelta:
     )
 
 
-def _usage(value: dict[str, Any]) -> Usage:
+def _usage(value: dict[str, Any], timings: Any) -> Usage:
+    prompt_tokens = _count(value, "prompt_tokens") or 0
+    cached = _count(value.get("prompt_tokens_details"), "cached_tokens")
+    if cached is None:
+        cached = _count(timings, "cache_n")  # llama.cpp's server before it had the details
     return Usage(
-        max(0, _int(value.get("prompt_tokens")) or 0),
-        max(0, _int(value.get("completion_tokens")) or 0),
-        _token_details(value.get("prompt_tokens_details")),
-        _token_details(value.get("completion_tokens_details")),
+        prompt_tokens,
+        _count(value, "completion_tokens") or 0,
+        cached_tokens=None if cached is None else min(cached, prompt_tokens),
+        reasoning_tokens=_count(value.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
 
-def _token_details(value: Any) -> TokenDetails | None:
-    if not isinstance(value, dict):
-        return None
-    cached, thinking = _int(value.get("cached_tokens")), _int(value.get("reasoning_tokens"))
-    return TokenDetails(cached and max(0, cached), thinking and max(0, thinking))
+def _count(counts: Any, name: str) -> int | None:
+    number = _int(counts.get(name)) if isinstance(counts, dict) else None
+    return None if number is None else max(0, number)
 
 
 def _text(value: Any) -> str | None:

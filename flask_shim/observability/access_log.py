@@ -138,6 +138,7 @@ def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
     yield "model", record.model[:MAX_SHOWN] or None
     yield "first_token_ms", _milliseconds(record.first_token_seconds)
     yield "tokens_in", record.tokens_in
+    yield "cached_tokens", record.cached_tokens
     yield "tokens_out", record.tokens_out
     yield "tokens_per_s", None if record.tokens_per_second is None else round(record.tokens_per_second, 1)
     yield "outcome", record.outcome

@@ -40,6 +40,8 @@ class RequestRecord:
     ended_ns: int | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    cached_tokens: int | None = None
+    """How many of ``tokens_in`` the backend had in its prompt cache; 0 if it says that it reused nothing."""
     options: tuple[str, ...] = ()
     """The names of the options that the client sent."""
     dropped: tuple[str, ...] = ()
@@ -66,9 +68,9 @@ class RequestRecord:
         if self.first_token_ns is None:
             self.first_token_ns = time.perf_counter_ns()
 
-    def counted(self, tokens_in: int | None, tokens_out: int | None) -> None:
-        """Note the number of prompt tokens and of generated tokens."""
-        self.tokens_in, self.tokens_out = tokens_in, tokens_out
+    def counted(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
+        """Note the number of prompt tokens, of generated tokens, and of the prompt tokens from the cache."""
+        self.tokens_in, self.tokens_out, self.cached_tokens = tokens_in, tokens_out, cached_tokens
 
     def streams(self) -> None:
         """Note that the answer is streamed."""

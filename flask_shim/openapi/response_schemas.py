@@ -35,6 +35,7 @@ _METRICS = {
     "total_duration": NANOSECONDS,
     "load_duration": NANOSECONDS,
     "prompt_eval_count": COUNT,
+    "prompt_eval_cached_count": COUNT,
     "prompt_eval_duration": NANOSECONDS,
     "eval_count": COUNT,
     "eval_duration": NANOSECONDS,

@@ -110,7 +110,7 @@ def _parsed(line: str) -> tuple[str, Any]:
 _VARYING = {
     *("lmstudio", "created", "created_at", "completed_at", "modified_at", "expires_at", "load_time_seconds"),
     *("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"),
-    *("cached_tokens", "cache_read_input_tokens", "system_fingerprint", "request_id", "id"),
+    *("cached_tokens", "cache_read_input_tokens", "prompt_eval_cached_count", "system_fingerprint", "request_id", "id"),
 }
 """What is another one each time, or depends on the machine; of it only the type is compared, of ``id`` the start."""
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import TokenDetails, Usage
+from flask_shim.lmstudio.completion_events import Usage
 
-_UNKNOWN = TokenDetails()
 _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """How an answer ended. Counts are tokens, durations nanoseconds; details are None if the backend omits them."""
+    """How an answer ended. Counts are tokens, durations nanoseconds.
+
+    ``prompt_tokens`` include the ``cached_tokens``; these and ``reasoning_tokens`` are None if the backend omits them.
+    """
 
     finish_reason: str | None = None
     prompt_tokens: int = 0
@@ -49,9 +51,9 @@ def to_totals(
     return Totals(
         finish_reason=finish_reason,
         prompt_tokens=usage.prompt_tokens,
-        cached_tokens=(usage.prompt_tokens_details or _UNKNOWN).cached_tokens,
+        cached_tokens=usage.cached_tokens,
         completion_tokens=usage.completion_tokens,
-        reasoning_tokens=(usage.completion_tokens_details or _UNKNOWN).reasoning_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
         total_ns=max(1, end - start),
         load_ns=max(1, ready - start),
         prompt_ns=_to_nanoseconds(clock.get("prompt_ms")) or max(1, first - ready),

@@ -186,13 +186,17 @@ def _done_reason(totals: Totals) -> str:
 
 
 def _metrics(totals: Totals) -> dict[str, int]:
-    """Return counts and durations in Ollama's order, without zeros, as Go's ``omitempty`` leaves them out."""
+    """Return counts and durations in Ollama's order, without zeros, as Go's ``omitempty`` leaves them out.
+
+    The cached count is a pointer in Ollama: 0 says that nothing was reused, and unknown is left out (ollama#16916).
+    """
     metrics = {
-        "total_duration": totals.total_ns,
-        "load_duration": totals.load_ns,
-        "prompt_eval_count": totals.prompt_tokens,
-        "prompt_eval_duration": totals.prompt_ns,
-        "eval_count": totals.completion_tokens,
-        "eval_duration": totals.completion_ns,
+        "total_duration": totals.total_ns or None,
+        "load_duration": totals.load_ns or None,
+        "prompt_eval_count": totals.prompt_tokens or None,
+        "prompt_eval_cached_count": totals.cached_tokens,
+        "prompt_eval_duration": totals.prompt_ns or None,
+        "eval_count": totals.completion_tokens or None,
+        "eval_duration": totals.completion_ns or None,
     }
-    return {name: value for name, value in metrics.items() if value}
+    return {name: value for name, value in metrics.items() if value is not None}

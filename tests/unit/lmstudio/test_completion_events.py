@@ -105,6 +105,26 @@ def test_usage_of_odd_types_is_counted_as_far_as_it_makes_sense(usage, read):
     assert decode_event(json.dumps({"choices": [], "usage": usage}).encode()).usage == read
 
 
+@pytest.mark.parametrize(
+    ("details", "timings", "cached"),
+    [
+        (None, None, None),
+        ({}, {}, None),
+        ({"cached_tokens": 0}, None, 0),
+        ({"cached_tokens": 6}, {"cache_n": 5}, 6),
+        ({"cached_tokens": None}, {"cache_n": 5}, 5),
+        (None, {"cache_n": 0}, 0),
+        (None, {"cache_n": "5"}, None),
+        ({"cached_tokens": 8}, None, 7),
+        ({"cached_tokens": -1}, None, 0),
+    ],
+)
+def test_cached_tokens_are_unknown_unless_the_backend_reports_them(details, timings, cached):
+    usage = {"prompt_tokens": 7, "prompt_tokens_details": details}
+    event = decode_event(json.dumps({"usage": usage, "timings": timings}).encode())
+    assert event.usage == Usage(7, cached_tokens=cached)
+
+
 @pytest.mark.parametrize(("sent", "read"), [("365174485", "365174485"), (365174485, "365174485"), ([], None)])
 def test_ids_of_calls_become_text(sent, read):
     assert choice_of(delta(tool_calls=[{"id": sent, "function": {"name": "f"}}])).delta.tool_calls[0].id == read

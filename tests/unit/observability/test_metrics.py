@@ -90,6 +90,13 @@ def test_requests_that_a_guard_refuses_are_counted_with_their_route():
     assert 'shim_requests_total{method="GET",route="/api/tags",status="401"} 1.0' in text
 
 
+def test_cached_tokens_are_counted_where_they_are_known(shim):
+    shim.metrics.count(generated(tokens_in=9))
+    assert shim.value("shim_cached_prompt_tokens_total", model="tiny") is None
+    shim.metrics.count(generated(tokens_in=9, cached_tokens=8))
+    assert shim.value("shim_cached_prompt_tokens_total", model="tiny") == 8
+
+
 def test_a_generation_is_counted_by_its_model(shim):
     shim.metrics.count(generated(tokens_in=7, tokens_out=21))
     shim.metrics.count(generated(tokens_in=1, tokens_out=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,13 @@ def test_a_line_has_ollamas_keys_in_ollamas_order(records, start, piece, rest):
 def test_the_last_line_of_a_chat():
     line = ChatEncoder("m").finish(TOTALS, NOW).decode()
     assert line == f'{CHAT_START}"content":""}},"done":true,"done_reason":"stop"{METRICS}}}\n'
+
+
+@pytest.mark.parametrize("cached", [0, 9])
+def test_cached_tokens_stand_behind_the_tokens_of_the_prompt(cached):
+    metrics = list(ChatEncoder("m").full(FullAnswer(), replace(TOTALS, cached_tokens=cached), NOW).items())
+    at = metrics.index(("prompt_eval_count", 11))
+    assert metrics[at + 1] == ("prompt_eval_cached_count", cached)
 
 
 @pytest.mark.parametrize(("context", "text"), [((), ""), ((100, 101), '"context":[100,101],')])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.lmstudio.completion_events import TokenDetails, Usage
+from flask_shim.lmstudio.completion_events import Usage
 from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
 
 
@@ -57,7 +57,7 @@ def test_without_usage_only_what_came_is_counted():
 
 
 def test_details_are_those_of_the_backend():
-    usage = Usage(7, 5, TokenDetails(cached_tokens=6), TokenDetails(reasoning_tokens=0))
+    usage = Usage(7, 5, cached_tokens=6, reasoning_tokens=0)
     totals = to_totals(finish_reason="stop", usage=usage, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
     assert (totals.cached_tokens, totals.reasoning_tokens) == (6, 0)
 
