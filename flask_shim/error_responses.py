@@ -49,6 +49,9 @@ def openai_error(error: ShimError, prompt: str = "messages") -> dict[str, Any]:
     }
 
 
+responses_error = partial(openai_error, prompt="input")
+completions_error = partial(openai_error, prompt="prompt")
+
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -74,8 +77,8 @@ def service_error(error: ShimError) -> dict[str, Any]:
 
 _ENVELOPES: tuple[tuple[str, Envelope], ...] = (
     ("/v1/messages", anthropic_error),
-    ("/v1/responses", partial(openai_error, prompt="input")),
-    ("/v1/completions", partial(openai_error, prompt="prompt")),
+    ("/v1/responses", responses_error),
+    ("/v1/completions", completions_error),
     ("/v1/", openai_error),
     ("/api/v0/", openai_error),
     ("/api/v1/", openai_error),

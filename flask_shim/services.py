@@ -58,7 +58,9 @@ class Services:
             backend=backend,
             aliases=aliases,
             registry=ModelRegistry(backend, config.model_selector_cache_size, aliases.aliases),
-            manager=ModelManager(backend, slots, defaults, read_only=config.read_only),
+            manager=ModelManager(
+                backend, slots, defaults, read_only=config.read_only, auto_context=config.auto_context
+            ),
             slots=slots,
             pulls=Slots(config.spare_threads(PULLS)),
             list_waiters=BoundedWaiters(config.spare_threads(LISTS), patience=PATIENCE_SECONDS),

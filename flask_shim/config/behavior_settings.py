@@ -79,6 +79,13 @@ class BehaviorSettings:
         "Context length to load models with if the request has no `num_ctx`; 0 = as LM Studio is set.",
         fallbacks=("OLLAMA_CONTEXT_LENGTH",),
     )
+    auto_context: bool = setting(
+        "SHIM_AUTO_CONTEXT",
+        "0",
+        flag,
+        "1 = reload a model with more context, up to its maximum, for a prompt that does not fit. "
+        "Needs LM Studio 0.4, or its `lms` tool on this machine.",
+    )
     generate_via: Literal["chat", "completions"] = setting(
         "SHIM_GENERATE_VIA",
         "chat",

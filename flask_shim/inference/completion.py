@@ -46,8 +46,7 @@ class Completion:
         """
         with ExitStack() as cleanup:
             cleanup.callback(self.close)
-            use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected))
-            self._ready_ns = time.perf_counter_ns()
+            use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected, payload))
             self._stream = use.send(lambda named: self._open_stream(path, named, use.call), payload)
             self.stack.callback(self._stream.close)
             self._first_ns = time.perf_counter_ns()
@@ -58,6 +57,7 @@ class Completion:
         return self
 
     def _open_stream(self, path: str, payload: Payload, call: BackendCall) -> EventStream:
+        self._ready_ns = time.perf_counter_ns()
         stream = self._manager.backend.open_completion(path, payload, call)
         if not stream.has_output:
             try:

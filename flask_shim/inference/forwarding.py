@@ -80,7 +80,8 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
             call = stack.enter_context(manager.admit(is_disconnected))
             answer = send(request.payload)
         else:
-            use = stack.enter_context(manager.use(request.requirements, is_disconnected))
+            prompt = dict(request.payload) if request.path in ENDED_BY_DONE else None
+            use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt))
             call = use.call
             answer = use.send(send, request.payload)
         return _respond(backend, answer, request.path, stack, request.completer)

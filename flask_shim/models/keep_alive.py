@@ -61,13 +61,16 @@ class LoadedModel:
             return min((length for length in (self.keep_alive, self.ttl) if length is not None), default=math.inf)
         return max(0.0, expires_at - now)
 
-    def has_context(self, model: Model, context: int) -> bool:
-        """Return whether ``model`` is loaded with ``context`` tokens, or with what LM Studio grants for that."""
+    def has_context(self, model: Model, context: int, wanted: int = 0) -> bool:
+        """Return whether ``model`` is loaded with ``context`` tokens, or with as much as LM Studio grants.
+
+        ``wanted`` is the context that a load would ask for, by default the same.
+        """
         loaded = model.loaded_context_length
         if not model.is_loaded or loaded is None or loaded >= context:
             return model.is_loaded  # an unknown length is accepted: a reload costs more
         asked, granted = self.granted
-        return context <= asked and granted in (None, loaded)
+        return 0 < asked <= (wanted or context) if granted is None else granted == loaded < asked
 
     def note_load(self, ttl: float | None) -> None:
         """Record that this process loaded the model; LM Studio unloads it after ``ttl`` idle seconds, or never."""

@@ -19,12 +19,15 @@ from flask_shim.lmstudio.errors import (
 )
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.translate.answer.usage import context_for
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl
 
 log = logging.getLogger(__name__)
 
 JIT_TTL_SECONDS = 3600.0
 """LM Studio's default ``ttl`` for a model that it loads just in time."""
+
+_REFUSALS = (ModelLoadError, BackendRequestError, NotSupported)
 
 CAN_MANAGE = "LM Studio 0.4 or later, or its lms tool on this machine"
 
@@ -34,7 +37,8 @@ class ModelRequirements:
     """What a request requires of its model.
 
     ``context`` is the minimum in tokens, 0 for any. ``settings`` are LM Studio's other load settings; a loaded model is
-    reloaded for them. Unless ``must_fit``, a failed load with another context is only a warning.
+    reloaded for them. Unless ``must_fit``, a failed load with another context is only a warning. With ``tokens``, which
+    prompt and answer need, a model with less context is reloaded with more.
     """
 
     target: ResolvedModel
@@ -42,6 +46,22 @@ class ModelRequirements:
     context: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     must_fit: bool = False
+    tokens: int = 0
+
+    def is_met_by(self, loaded: LoadedModel, model: Model) -> bool:
+        """Return whether ``model``, as it is listed, can be used as it is loaded, or loaded in any way."""
+        least = max(self.context, self.tokens if model.is_loaded else 0)  # LM Studio's default context may be enough
+        least = _at_most(model.max_context_length, least)
+        return not self.settings and (not least or loaded.has_context(model, least, self.context_of(model)))
+
+    def context_of(self, model: Model) -> int:
+        """Return the context to load ``model`` with, at most its maximum; 0 for LM Studio's default."""
+        adapted = context_for(self.tokens) if self.tokens else 0
+        return _at_most(model.max_context_length, max(self.context, adapted))
+
+
+def _at_most(maximum: int | None, context: int) -> int:
+    return max(0, min(context, maximum or context))
 
 
 class ModelLoader:
@@ -77,24 +97,31 @@ class ModelLoader:
         target, must_fit = requirements.target, requirements.must_fit
         if not (must_fit or target.listing.reports_state):
             return False
-        model, context, is_fit = target.model, 0, False
+        model, is_fit = target.model, False
         for age in dict.fromkeys((max_age, 0.0)):
             model = self.current(model, age)
-            context = max(0, min(requirements.context, model.max_context_length or requirements.context))
-            is_fit = not requirements.settings and (not context or loaded.has_context(model, context))
+            is_fit = requirements.is_met_by(loaded, model)
             if is_fit and model.is_loaded:
                 return True
         if is_fit or not (must_fit or self.backend.can_manage()):
             return model.is_loaded
+        return self._reload(requirements, loaded, call, model)
+
+    def _reload(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, model: Model) -> bool:
+        """Load a model with the required context; return whether it is loaded. If that fails, restore its context."""
+        context = requirements.context_of(model)
         try:
             if model.is_loaded:
                 loaded.wait_until_idle(call)
                 self.backend.unload(model, call=call)
             self._load(requirements, loaded, call, context=context)
-        except (ModelLoadError, BackendRequestError, NotSupported) as exc:
-            if must_fit:
+        except _REFUSALS as exc:
+            if requirements.must_fit:
                 raise
             log.warning("model=%s does not load with a context of %d: %s", model.key, context, exc.text)
+            if previous := model.loaded_context_length:
+                with suppress(*_REFUSALS):
+                    self._load(requirements, loaded, call, context=previous)
             loaded.granted = (context, None)
             return self.current(model).is_loaded
         # Remember what was granted, so that the same request is no reason to reload.

@@ -12,6 +12,11 @@ from flask_shim.lmstudio.completion_events import Usage
 
 _CHARACTERS_PER_TOKEN = 4
 
+_ANSWER_TOKENS = 2048
+"""The room for an answer. A larger ``max_tokens`` is what an agent allows at most, not what its answers need."""
+
+_LEAST_CONTEXT = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
@@ -67,6 +72,29 @@ def estimate_prompt_tokens(payload: Mapping[str, Any]) -> int:
     prompt = payload.get("messages") or payload.get("prompt")
     characters = _count_characters(prompt) + (len(orjson.dumps(tools)) if tools else 0)
     return max(1, characters // _CHARACTERS_PER_TOKEN)
+
+
+def needed_tokens(payload: Mapping[str, Any], prompt_tokens: int = 0) -> int:
+    """Return about how many tokens a prompt, which has at least ``prompt_tokens``, and its answer need."""
+    limit = payload.get("max_tokens")
+    room = min(limit, _ANSWER_TOKENS) if isinstance(limit, int) and limit > 0 else _ANSWER_TOKENS
+    return max(prompt_tokens, estimate_prompt_tokens(payload)) + room
+
+
+def context_for(tokens: int) -> int:
+    """Return a context for that many tokens: 4096, 6144, 8192, 12288 and so on, since each reload takes long."""
+    context = _LEAST_CONTEXT
+    while context < tokens:
+        context = context * 3 // 2 if context & (context - 1) == 0 else context // 3 * 4
+    return context
+
+
+def is_cut(prompt_tokens: int, estimate: int, context: int) -> bool:
+    """Return whether LM Studio seems to have left out a part of a prompt, which it does without a message.
+
+    It answers with status 200 then. An estimate can be wrong by a fourth.
+    """
+    return 0 < prompt_tokens <= context < estimate and 4 * prompt_tokens < 3 * estimate
 
 
 def _count_characters(value: Any) -> int:

@@ -149,13 +149,16 @@ def test_a_model_expires_after_its_keep_alive(state, expires_at, seconds_left):
         ((0, None), 4096, 4097, False),
         ((8192, 4096), 4096, 8192, True),
         ((8192, 4096), 4096, 6000, True),
-        ((8192, 4096), 4096, 8193, False),
+        ((8192, 4096), 4096, 8193, True),
+        ((8192, 8192), 8192, 8193, False),
         ((8192, 4096), 2048, 8192, False),
         ((8192, None), 2048, 8192, True),
+        ((8192, None), 2048, 9000, True),
+        ((8192, None), 2048, 8191, False),
         ((0, None), None, 8192, True),
     ],
 )
-def test_what_was_granted_counts_as_what_was_asked_for(granted, length, context, is_enough):
+def test_no_more_is_asked_for_than_lm_studio_grants(granted, length, context, is_enough):
     model = Model(key="m", instances=(Instance("m", length),), is_loaded=True)
     assert LoadedModel("m", granted=granted).has_context(model, context) is is_enough
 

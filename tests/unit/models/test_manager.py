@@ -122,7 +122,8 @@ def test_load_that_failed_is_not_repeated_while_the_model_is_loaded(parts, studi
     studio.answers[LOAD] = CRASHED
     for _ in range(3):
         chat(services, context=8192)
-    assert sent(studio) == [UNLOAD, LOAD, CHAT, CHAT, CHAT]
+    assert sent(studio) == [UNLOAD, LOAD, LOAD, CHAT, CHAT, CHAT]
+    assert [body.get("context_length") for body in studio.posted(LOAD)] == [8192, 4096]
 
 
 def test_context_is_asked_for_again_after_a_load_by_hand(parts, studio):

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_shim.lmstudio.completion_events import Usage
-from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
+from flask_shim.translate.answer.usage import (
+    Totals,
+    context_for,
+    estimate_prompt_tokens,
+    is_cut,
+    needed_tokens,
+    to_totals,
+)
 
 
 def test_durations_pass_between_the_timestamps():
@@ -74,3 +81,32 @@ def test_details_are_those_of_the_backend():
 )
 def test_prompt_tokens_are_estimated_from_the_texts(payload, tokens):
     assert estimate_prompt_tokens(payload) == tokens
+
+
+@pytest.mark.parametrize(
+    ("tokens", "context"), [(1, 4096), (4096, 4096), (4097, 6144), (6145, 8192), (9000, 12288), (100_000, 131_072)]
+)
+def test_contexts_grow_in_steps(tokens, context):
+    assert context_for(tokens) == context
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "reported", "tokens"), [(None, 0, 2148), (50, 0, 150), (-1, 0, 2148), (32000, 5000, 7048)]
+)
+def test_prompt_and_answer_need_room(max_tokens, reported, tokens):
+    payload = {"messages": [{"content": "x" * 400}], "max_tokens": max_tokens}
+    assert needed_tokens(payload, reported) == tokens
+
+
+@pytest.mark.parametrize(
+    ("prompt_tokens", "estimate", "context", "cut"),
+    [
+        (3000, 10_000, 4096, True),
+        (3000, 3900, 4096, False),  # it fits
+        (4000, 5000, 4096, False),  # within the error of the estimate
+        (5000, 10_000, 4096, False),  # was read whole
+        (0, 10_000, 4096, False),  # not counted
+    ],
+)
+def test_a_count_far_below_the_estimate_is_a_cut_prompt(prompt_tokens, estimate, context, cut):
+    assert is_cut(prompt_tokens, estimate, context) is cut

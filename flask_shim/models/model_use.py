@@ -1,0 +1,123 @@
+"""One request's use of its model: what must be loaded for it, and when it is sent a second time."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio.errors import ContextOverflow, ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort
+from flask_shim.models.loader import ModelLoader, ModelRequirements
+from flask_shim.translate.answer.usage import needed_tokens
+from flask_shim.translate.ollama.payloads import Payload
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class ModelUse:
+    """One request's place among the users of its model, from :meth:`open` to :meth:`close`.
+
+    ``call`` is the backend call of the request. ``is_cold`` says whether the request itself makes LM Studio load the
+    model. Its turn is then held until the answer begins, since simultaneous first requests would load a copy each.
+    """
+
+    def __init__(
+        self, loader: ModelLoader, requirements: ModelRequirements, call: BackendCall, *, read_only: bool
+    ) -> None:
+        """Hold nothing yet. With ``read_only``, the model is neither loaded explicitly nor unloaded."""
+        self.call = call
+        self.is_cold = False
+        self._loader = loader
+        self._requirements = requirements
+        self._read_only = read_only
+        self._turn = ExitStack()
+        self._place = ExitStack()
+
+    def open(self) -> None:
+        """Load or reload the model if its context requires that, and count as one of its users."""
+        target, loader = self._requirements.target, self._loader
+        if not target.listing.reports_state:
+            return
+        loaded = self._turn.enter_context(loader.turn(target.model.key, self.call))
+        self.is_cold = not loader.prepare(self._requirements, loaded, self.call, max_age=None)
+        if self.is_cold and self._requirements.tokens and loader.backend.can_manage():
+            loader.load_on_demand(self._requirements, loaded, self.call)
+            self.is_cold = not loader.prepare(self._requirements, loaded, self.call)
+        loader.tracker.enter(loaded, self._requirements.keep_alive)
+        self._place.callback(loader.tracker.leave, loaded)
+        if self.is_cold:
+            loaded.is_ours = False  # if this process loaded it before, LM Studio or its user has unloaded it since
+        else:
+            self._turn.close()
+
+    def send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
+        """Return ``send(payload)`` with the model's name in the payload.
+
+        ``send`` is called a second time if the model was evicted, nothing is loaded, the reasoning effort was rejected,
+        or the model was reloaded for a prompt that does not fit. It must not have sent anything to the client when it
+        raises.
+        """
+        target = self._requirements.target
+        named = {**payload, "model": target.identifier}
+        try:
+            answer = send(named)
+        except (ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort, ContextOverflow) as exc:
+            answer = send(self._recover(exc, named))
+        if self.is_cold:
+            loaded = self._loader.tracker.of(target.model.key)
+            if self._read_only or loaded.is_ours:
+                self._loader.backend.catalogue.expire()
+            else:
+                self._loader.note_jit_load(self._requirements, loaded)
+            self._turn.close()
+        return answer
+
+    def close(self) -> None:
+        """Release the turn and the place; safe to call twice."""
+        self._turn.close()
+        self._place.close()
+
+    def _recover(self, failure: ShimError, payload: Payload) -> Payload:
+        """Remove the cause of a failure and return the payload for the second attempt, or raise the failure."""
+        if isinstance(failure, UnsupportedReasoningEffort):
+            if "reasoning_effort" not in payload:
+                raise failure
+            log.debug("left out reasoning_effort: %s", failure.text)
+            return {key: value for key, value in payload.items() if key != "reasoning_effort"}
+        if isinstance(failure, ContextOverflow):
+            self._enlarge(failure, payload)
+            return payload
+        jit_is_off = isinstance(failure, NoModelLoaded)
+        if jit_is_off and self._read_only:
+            raise failure
+        self._reopen()
+        target = self._requirements.target
+        if jit_is_off and (self.is_cold or not target.listing.reports_state):
+            self._loader.load_on_demand(self._requirements, self._loader.tracker.of(target.model.key), self.call)
+        return payload
+
+    def _enlarge(self, overflow: ContextOverflow, payload: Payload) -> None:
+        """Reload the model with the context that the prompt needs; raise the overflow if it gets no larger one."""
+        model = self._loader.current(self._requirements.target.model)
+        before, maximum = model.loaded_context_length or 0, model.max_context_length
+        prompt_tokens = max(overflow.prompt_tokens or 0, before + 1)
+        if not self._requirements.tokens or (maximum is not None and prompt_tokens > maximum):
+            raise overflow
+        tokens = needed_tokens(payload, prompt_tokens)
+        self._requirements = dataclasses.replace(self._requirements, tokens=tokens)
+        self._reopen()
+        context = self._loader.current(model).loaded_context_length or 0
+        if context < prompt_tokens:
+            raise overflow
+        log.info("model=%s reloaded with a context of %d for a prompt of %d tokens", model.key, context, prompt_tokens)
+
+    def _reopen(self) -> None:
+        self.close()  # a reload waits until the model has no users
+        self._loader.backend.catalogue.expire()
+        self.open()
