@@ -140,4 +140,11 @@ class AccessSettings:
     )
     read_only: bool = setting("SHIM_READ_ONLY", "0", flag, "1 = no loading, unloading, pulling, copying or deleting.")
     allow_mcp: bool = setting("SHIM_ALLOW_MCP", "0", flag, "1 = pass MCP and integration fields on to LM Studio.")
+    inspect: int = setting(
+        "SHIM_INSPECT",
+        "0",
+        whole(0, 200),
+        "How many of the last requests the inspector at `/shim/` keeps in memory, with prompts and answers; "
+        "0 = none until it is started there.",
+    )
     metrics: bool = setting("SHIM_METRICS", "1", flag, "0 = no `/metrics`.")

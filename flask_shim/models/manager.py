@@ -65,7 +65,8 @@ class ModelManager:
     def new_call(self, is_disconnected: Callable[[], bool]) -> BackendCall:
         """Return a backend call for the current request, without a slot."""
         timeout = self.backend.options.total_timeout
-        return BackendCall(is_disconnected, total_timeout=timeout, headers={"X-Request-ID": current_id()})
+        headers = {"X-Request-ID": current_id()}
+        return BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=current().exchange)
 
     @contextmanager
     def admit(self, is_disconnected: Callable[[], bool]) -> Iterator[BackendCall]:

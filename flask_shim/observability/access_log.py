@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
+from flask_shim.observability.inspector import Inspector
 from flask_shim.observability.logs import quoted
 from flask_shim.observability.request_context import ABORTED, RequestRecord, current, enter, new_id
 
@@ -49,6 +50,7 @@ class Recorder:
         """Wrap ``app``."""
         self.observers: list[Observer] = []
         self.open: set[RequestRecord] = set()
+        self.inspector = Inspector()
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -56,6 +58,8 @@ class Recorder:
         record = record_of(environ)
         enter(record)
         self.open.add(record)
+        if self.inspector.limit and not record.path.startswith("/shim/"):
+            record.exchange = self.inspector.start(record, environ)
 
         def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             record.status = int(status[:3])
@@ -67,6 +71,11 @@ class Recorder:
             self.finish(record)
             raise
         return RecordedBody(body, record, self)
+
+    def inspect_with(self, inspector: Inspector) -> None:
+        """Give ``inspector`` the requests from now on."""
+        self.inspector = inspector
+        self.observers.append(inspector.finish)
 
     def count_streams(self) -> int:
         """Return the number of streamed answers in progress."""
@@ -96,7 +105,8 @@ class RecordedBody:
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the iterator of the wrapped body."""
-        return iter(self._body)
+        exchange = self._record.exchange if self._record is not None else None
+        return iter(self._body) if exchange is None else exchange.noted(self._body)
 
     def close(self) -> None:
         """Close the body, then the record; safe to call twice."""

@@ -7,9 +7,13 @@ import re
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendError, ClientDisconnected
+
+if TYPE_CHECKING:
+    from flask_shim.observability.inspector import Exchange
 
 DONE = "done"
 CLIENT_DISCONNECTED = "client_disconnected"
@@ -46,6 +50,10 @@ class RequestRecord:
     """The names of the options that the client sent."""
     dropped: tuple[str, ...] = ()
     """The names of what the client sent and LM Studio does not receive."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a field was changed or left out, where that depends on settings or on the model."""
+    exchange: Exchange | None = None
+    """Both sides of it, while the inspector is switched on."""
     rejected_by: str = ""
     """The check that rejected it: host, origin, key or size."""
     backend_error: str = ""
@@ -71,6 +79,11 @@ class RequestRecord:
     def counted(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
         """Note the number of prompt tokens, of generated tokens, and of the prompt tokens from the cache."""
         self.tokens_in, self.tokens_out, self.cached_tokens = tokens_in, tokens_out, cached_tokens
+
+    def drop(self, name: str, reason: str) -> None:
+        """Note that LM Studio does not receive something that the client sent, and why."""
+        self.dropped += (name,)
+        self.reasons[name] = reason
 
     def streams(self) -> None:
         """Note that the answer is streamed."""

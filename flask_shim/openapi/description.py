@@ -39,6 +39,7 @@ _PARAMETERS = {
     "name": "A name; slashes may be part of it.",
     "rest": "The rest of the path, with its slashes.",
     "key": "A public key.",
+    "exchange": "The id of a request, as in the `X-Request-ID` of its answer.",
 }
 
 _OPENAI_ERROR = "OpenAIError"

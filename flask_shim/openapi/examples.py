@@ -99,7 +99,7 @@ def _v1(models: Models) -> dict[str, Examples]:
 
 
 def _service(chat: str) -> dict[str, Examples]:
-    """Return the examples for the service routes."""
+    """Return the examples for the service routes and the operator's."""
     turns = {"messages": _TURNS, "config": {"temperature": 0.2, "maxTokens": 64}}
     seen = {**_SEEN, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
     return {
@@ -111,4 +111,5 @@ def _service(chat: str) -> dict[str, Examples]:
         "POST /chat/regular/stream": {"A question": turns},
         "POST /chat/vision": {"A picture": {"messages": [seen]}},
         "POST /chat/vision/stream": {"A picture": {"messages": [seen]}},
+        "POST /shim/exchanges": {"For a quarter of an hour": {"limit": 20, "minutes": 15}},
     }

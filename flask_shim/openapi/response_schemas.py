@@ -55,6 +55,19 @@ _THINKING = holding(values=every(_THINK), default=_THINK)
 _LISTED = {"name": TEXT, "model": TEXT, "size": COUNT, "digest": {"type": "string", "minLength": 64}}
 _SERVICE_MODEL = {"key": TEXT, "display_name": TEXT}
 
+_CHANGE = holding(field=TEXT, change=TEXT, reason=TEXT)
+_EXCHANGE = {
+    "id": TEXT,
+    "at": TIME,
+    "client": {},
+    "method": TEXT,
+    "path": TEXT,
+    "model": {"type": ["string", "null"]},
+    "status": {"type": ["integer", "null"]},
+    "outcome": {"type": ["string", "null"]},
+    "seconds": {"type": "number"},
+}
+
 REPLIES: dict[str, Shape] = {
     "Version": holding(version=TEXT),
     "Tags": holding(
@@ -122,6 +135,18 @@ REPLIES: dict[str, Shape] = {
         type={"enum": ["fragment", "done", "error"]},
     ),
     "ServiceRoutes": holding(service=TEXT, endpoints=every(holding(method=TEXT, path=TEXT, description=TEXT))),
+    "Exchanges": holding(
+        recording=holding(limit=COUNT, until={"type": ["string", "null"]}),
+        exchanges=every(holding(**_EXCHANGE, changes=COUNT)),
+    ),
+    "Exchange": holding(
+        **_EXCHANGE,
+        error={"type": ["string", "null"]},
+        answer=OBJECT,
+        backend=every(OBJECT),
+        changes=every(_CHANGE),
+        prompt_prefix={"type": ["object", "null"]},
+    ),
     "OllamaError": holding(error=TEXT),
     "OpenAIError": holding(error=holding({"param": {}, "code": {}}, message=TEXT, type=TEXT)),
     "AnthropicError": holding(type={"const": "error"}, error=holding(type=TEXT, message=TEXT), request_id=TEXT),

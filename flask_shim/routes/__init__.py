@@ -12,6 +12,7 @@ from flask_shim.routes import (
     api_docs,
     audio,
     embeddings,
+    exchanges,
     health,
     models,
     ollama,
@@ -35,6 +36,7 @@ BLUEPRINTS = (
     service.bp,
     api_docs.bp,
     dashboard.bp,
+    exchanges.bp,
     passthrough.bp,
 )
 

@@ -105,7 +105,7 @@ def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
 def record_dropped_effort(think: Think, model: Model) -> None:
     """Record that a wish for thinking is left out: agents send it to every model, also to those that cannot think."""
     if think and model.reasoning is Support.NO:
-        current().dropped += ("reasoning_effort",)
+        current().drop("reasoning_effort", "the model cannot think")
 
 
 def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) -> ModelRequirements:

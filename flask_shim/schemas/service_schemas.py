@@ -91,6 +91,13 @@ class UnloadSchema(ServiceSchema):
     unload_all = fields.Boolean(load_default=False)
 
 
+class RecordingSchema(ServiceSchema):
+    """How many requests the inspector keeps, and for how long."""
+
+    limit = fields.Integer(load_default=20, strict=True, validate=validate.Range(1, 200))
+    minutes = fields.Integer(load_default=15, strict=True, validate=validate.Range(1, 1440))
+
+
 def read(schema: Schema, raw: bytes) -> dict[str, Any]:
     """Return the checked body; BadRequest names the wrong fields."""
     try:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
@@ -18,6 +19,16 @@ from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 TICK_SECONDS = 0.1
 """How often the watchdog checks its calls; costs about 1 ms of CPU per second at 400 calls."""
+
+
+class Trace(Protocol):
+    """Receives what is sent for a call and what comes back."""
+
+    def sent(self, method: str, path: str, body: bytes | None) -> None:
+        """Note a request."""
+
+    def answered(self, status: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
+        """Note the head of its answer; return what to read its body with instead of ``read``."""
 
 
 class BackendCall:
@@ -35,6 +46,7 @@ class BackendCall:
         "_total_deadline",
         "failure",
         "headers",
+        "trace",
     )
 
     def __init__(
@@ -43,12 +55,14 @@ class BackendCall:
         *,
         total_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Start without a deadline for the phase; ``total_timeout`` is the limit for all phases together.
 
         ``headers`` are sent with every request of this call.
         """
         self.headers = headers or {}
+        self.trace = trace
         self.failure: ShimError | None = None
         self._is_disconnected = is_disconnected
         self._lock = threading.Lock()

@@ -39,7 +39,8 @@ class BackendResponse:
         self.headers = response.headers
         self.call = call
         self._response = response
-        self._read = body_reader(response, chunk_size)
+        read = body_reader(response, chunk_size)
+        self._read = read if call.trace is None else call.trace.answered(self.status, read)
         self._release: Callable[[], None] | None = release
 
     @property

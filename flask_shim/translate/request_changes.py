@@ -1,0 +1,159 @@
+"""Explain what LM Studio receives instead of what a client sent: each field that is left out, changed or added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+_LONGEST_EXCERPT = 300
+
+
+class Change(NamedTuple):
+    """One difference. ``field`` is the client's name, or LM Studio's if the field was added."""
+
+    field: str
+    change: str
+    reason: str
+
+
+class PrefixBreak(NamedTuple):
+    """The first message by which two prompts differ, with excerpts from where it does."""
+
+    differs_at: int
+    role: str
+    before: str
+    now: str
+
+
+_CHAT_FORM = "written in the form of chat completions: pictures as URLs, tool calls with ids, arguments as text"
+_MESSAGE = "a message of the chat, so that LM Studio applies the model's template"
+_EFFORT = "LM Studio's name; left out where its default is right or the model cannot think"
+_SCHEMA = "LM Studio accepts a JSON schema only"
+_LIMIT = "LM Studio's name for the limit"
+_NOT_STORED = "this server stores no responses: what the client sends is the whole conversation"
+_AT_LOAD = "set when the model is loaded, not by a request"
+_UNKNOWN = "LM Studio has no such field"
+
+_FIELDS: dict[str, tuple[str, str]] = {
+    "model": ("model", "resolved to the key in LM Studio's list"),
+    "messages": ("messages", _CHAT_FORM),
+    "input": ("messages", _CHAT_FORM),
+    "prompt": ("messages", _MESSAGE),
+    "system": ("messages", _MESSAGE),
+    "instructions": ("messages", _MESSAGE),
+    "context": ("messages", "the turns before, as messages"),
+    "images": ("messages", "part of the last message"),
+    "suffix": ("prompt", "written into the prompt, because LM Studio ignores it"),
+    "stream": ("stream", "LM Studio always sends a stream; a whole answer is added up from it"),
+    "format": ("response_format", _SCHEMA),
+    "text": ("response_format", _SCHEMA),
+    "response_format": ("response_format", _SCHEMA),
+    "think": ("reasoning_effort", _EFFORT),
+    "reasoning": ("reasoning_effort", _EFFORT),
+    "thinking": ("reasoning_effort", _EFFORT),
+    "output_config": ("reasoning_effort", _EFFORT),
+    "reasoning_effort": ("reasoning_effort", _EFFORT),
+    "keep_alive": ("ttl", "idle seconds for LM Studio; this server unloads the model itself, too"),
+    "tools": ("tools", "as functions, without nulls and what LM Studio rejects"),
+    "tool_choice": ("tool_choice", "LM Studio accepts only none, auto and required"),
+    "num_predict": ("max_tokens", _LIMIT),
+    "max_output_tokens": ("max_tokens", _LIMIT),
+    "max_completion_tokens": ("max_tokens", _LIMIT),
+    "stop_sequences": ("stop", "LM Studio's name"),
+    "stop": ("stop", "as a list"),
+    "num_ctx": ("", _AT_LOAD),
+    "num_gpu": ("", _AT_LOAD),
+    "num_batch": ("", _AT_LOAD),
+    "previous_response_id": ("", _NOT_STORED),
+    "conversation": ("", _NOT_STORED),
+    "store": ("", _NOT_STORED),
+    "stream_options": ("stream_options", "LM Studio is always asked for the token counts"),
+}
+"""LM Studio's name for a client's field, and why it differs; other fields keep their names."""
+
+_ADDED = {
+    "stream": _FIELDS["stream"][1],
+    "stream_options": _FIELDS["stream_options"][1],
+    "temperature": "SHIM_DEFAULT_TEMPERATURE or the settings of the model's alias",
+    "stop": "SHIM_DEFAULT_STOP or the settings of the model's alias",
+    "ttl": "SHIM_DEFAULT_TTL_SECONDS",
+    "model": "the default model",
+}
+_PROMPTS = ("messages", "prompt")
+_ADDED_ELSE = "a default of this server or of the model's alias"
+
+
+def request_changes(
+    sent: Mapping[str, Any],
+    received: Mapping[str, Any],
+    dropped: Iterable[str] = (),
+    reasons: Mapping[str, str] | None = None,
+) -> list[Change]:
+    """Return what differs between a client's request and the one that LM Studio receives.
+
+    ``dropped`` are names that were left out on purpose, also inside of fields. ``reasons`` for fields replace those
+    that are known here.
+    """
+    reasons = reasons or {}
+    found, used = [], set()
+    for field, name, value in _flat(sent):
+        target, reason = _FIELDS.get(name, (name, _UNKNOWN))
+        if target == "messages" and target not in received:
+            target = "prompt"
+        used.add(target)
+        change = _difference(name, value, target, received)
+        if change:
+            found.append(Change(field, change, reasons.get(name) or reason))
+    for name, value in received.items():
+        if name not in used:
+            found.append(Change(name, f"added: {_excerpt(value)}", reasons.get(name) or _ADDED.get(name, _ADDED_ELSE)))
+    known = {change.field.removeprefix("options.") for change in found}
+    left_out = dict.fromkeys(name for name in dropped if name not in known)
+    return found + [Change(name, "left out", reasons.get(name) or _UNKNOWN) for name in left_out]
+
+
+def prefix_break(before: Sequence[Any], now: Sequence[Any]) -> PrefixBreak | None:
+    """Return where the messages of a prompt stop being those of the prompt before; None if they only continue it."""
+    for index, old in enumerate(before):
+        new = now[index] if index < len(now) else None
+        if old != new:
+            one, other = _text(old), _text(new) if new is not None else "(no message)"
+            start = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+            start = max(0, start - 40)
+            role = new.get("role", "") if isinstance(new, Mapping) else ""
+            end = start + _LONGEST_EXCERPT
+            return PrefixBreak(index, str(role), one[start:end], other[start:end])
+    return None
+
+
+def _flat(sent: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the fields with their names; those in Ollama's ``options`` as if they stood beside it."""
+    for name, value in sent.items():
+        if name == "options" and isinstance(value, Mapping):
+            yield from ((f"options.{option}", option, each) for option, each in value.items())
+        else:
+            yield name, name, value
+
+
+def _difference(name: str, value: Any, target: str, received: Mapping[str, Any]) -> str:
+    """Return what happened to a field in words, "" if LM Studio receives it as it is."""
+    if target not in received:
+        return "" if value is None else "left out"
+    if target != name:
+        return f"sent as {target}" if target in _PROMPTS else f"sent as {target}: {_excerpt(received[target])}"
+    if received[target] == value:
+        return ""
+    if isinstance(value, list) and isinstance(received[target], list):
+        return f"changed: {len(value)} items, now {len(received[target])}"
+    return f"changed: {_excerpt(received[target])}"
+
+
+def _excerpt(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}…"
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
