@@ -57,7 +57,8 @@ class BehaviorSettings:
         "SHIM_DEFAULT_SYSTEM_PROMPT",
         "",
         str,
-        "System prompt for `/api/chat` and `/api/generate` if the request has none. Does not apply to `/v1`.",
+        "System prompt for `/api/chat` and `/api/generate` if the request does not begin with one. "
+        "Does not apply to `/v1`.",
         unset="none",
         value="",
         is_free_text=True,
@@ -85,6 +86,13 @@ class BehaviorSettings:
         flag,
         "1 = reload a model with more context, up to its maximum, for a prompt that does not fit. "
         "Needs LM Studio 0.4, or its `lms` tool on this machine.",
+    )
+    keep_billing_line: bool = setting(
+        "SHIM_KEEP_BILLING_LINE",
+        "0",
+        flag,
+        "1 = leave the line `x-anthropic-billing-header` in Claude Code's system prompt. Its hash changes with every "
+        "request, so that LM Studio reads the whole prompt again.",
     )
     generate_via: Literal["chat", "completions"] = setting(
         "SHIM_GENERATE_VIA",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import time
+from typing import Any
 
 from flask import Blueprint, Response
 
@@ -11,7 +13,13 @@ from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens, send_completion
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import CHAT_NAMING, open_chat, reader_options, record_dropped_effort
+from flask_shim.routes.model_requests import (
+    CHAT_NAMING,
+    drop_billing_line,
+    open_chat,
+    reader_options,
+    record_dropped_effort,
+)
 from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
 from flask_shim.services import services
@@ -19,6 +27,7 @@ from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.answer.usage import estimate_prompt_tokens
 from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
 from flask_shim.translate.anthropic.messages_request import (
+    MessagesRequest,
     check_messages,
     check_request,
     to_counting_payload,
@@ -33,8 +42,7 @@ bp = Blueprint("anthropic_messages", __name__)
 def messages() -> Response:
     """Answer in the form of Anthropic's Messages."""
     started_ns = time.perf_counter_ns()
-    _, body = read_body(MESSAGES_TYPE)
-    api_request = load_messages(body)
+    body, api_request = _read_request()
     check_request(api_request)
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
@@ -60,8 +68,7 @@ def count_tokens() -> Response:
     the prompt to its context, the rest is counted; if it rejects a long prompt, its count is in the error.
     """
     started_ns = time.perf_counter_ns()
-    _, body = read_body(MESSAGES_TYPE)
-    api_request = load_messages(body)
+    _, api_request = _read_request()
     check_messages(api_request)
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
@@ -73,3 +80,10 @@ def count_tokens() -> Response:
             raise
         tokens = exc.prompt_tokens
     return json_response({"input_tokens": tokens})
+
+
+def _read_request() -> tuple[dict[str, Any], MessagesRequest]:
+    """Return the body and the request in it."""
+    _, body = read_body(MESSAGES_TYPE)
+    api_request = load_messages(body)
+    return body, dataclasses.replace(api_request, system=drop_billing_line(api_request.system))

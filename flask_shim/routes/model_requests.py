@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from flask import Response, request
 
@@ -24,6 +26,7 @@ from flask_shim.observability.request_context import current
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.tool_schemas import Schemas
+from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
 from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
@@ -32,6 +35,8 @@ from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
+
+log = logging.getLogger(__name__)
 
 LEAST_CONTEXT = 4
 """Ollama raises a smaller ``num_ctx`` to this when it loads a model (0.33)."""
@@ -106,6 +111,23 @@ def record_dropped_effort(think: Think, model: Model) -> None:
     """Record that a wish for thinking is left out: agents send it to every model, also to those that cannot think."""
     if think and model.reasoning is Support.NO:
         current().drop("reasoning_effort", "the model cannot think")
+
+
+def drop_billing_line(system: Any) -> Any:
+    """Return a system prompt without Claude Code's billing line, None if nothing else is in it; record the removal."""
+    if services().config.keep_billing_line:
+        return system
+    rest = without_billing_line(system)
+    if rest != system:
+        current().dropped += (BILLING_LINE,)
+        _log_first_removal()
+    return rest
+
+
+@cache
+def _log_first_removal() -> None:
+    """Log once; the access log of the other requests has it at debug level."""
+    log.info("removed a line that breaks the prompt cache from system prompts: %s", BILLING_LINE)
 
 
 def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) -> ModelRequirements:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 
@@ -13,6 +14,7 @@ from flask_shim.lmstudio.client import CHAT, COMPLETIONS
 from flask_shim.routes.model_requests import (
     CHAT_NAMING,
     GENERATE_NAMING,
+    drop_billing_line,
     load_response,
     open_completion,
     reader_options,
@@ -23,13 +25,14 @@ from flask_shim.routes.model_requests import (
 from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.answer.tool_schemas import to_schemas
+from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama.alias_defaults import chat_with_alias_defaults, generate_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import check_chat, check_generate, check_thinking
 from flask_shim.translate.ollama.context import from_context, to_context, turns_before
 from flask_shim.translate.ollama.payloads import chat_payload, completion_payload, generate_payload
 from flask_shim.translate.ollama.prompts import chat_prompt, check_raw, completion_prompt
 from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder
-from flask_shim.translate.ollama.requests import GenerateRequest, InferenceRequest, InvalidFormat, Message
+from flask_shim.translate.ollama.requests import ChatRequest, GenerateRequest, InferenceRequest, InvalidFormat, Message
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ bp = Blueprint("ollama", __name__)
 def chat() -> Response:
     """Chat with a model, or load or unload it."""
     started_ns = time.perf_counter_ns()
-    api_request = load_chat(request.get_data(cache=False))
+    api_request = _without_billing_line(load_chat(request.get_data(cache=False)))
     target = CHAT_NAMING.resolve(api_request.model)
     api_request = chat_with_alias_defaults(api_request, target.entry)
     encoder = ChatEncoder(api_request.model)
@@ -97,6 +100,17 @@ def generate() -> Response:
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, is_raw=api_request.raw)
     return send_completion(completion, encoder, options, stream=api_request.stream)
+
+
+def _without_billing_line(api_request: ChatRequest) -> ChatRequest:
+    """Return a chat without the billing line that proxies of Claude Code hand on in the first system turn."""
+    if not api_request.messages or (first := api_request.messages[0]).role not in SYSTEM_ROLES:
+        return api_request
+    content = drop_billing_line(first.content)
+    if content == first.content:
+        return api_request
+    head = (dataclasses.replace(first, content=content),) if content else ()
+    return dataclasses.replace(api_request, messages=(*head, *api_request.messages[1:]))
 
 
 def _check_format(api_request: InferenceRequest) -> None:

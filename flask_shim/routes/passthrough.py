@@ -19,11 +19,18 @@ from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import CHAT_NAMING, GENERATE_NAMING, Naming, default_requirements
+from flask_shim.routes.model_requests import (
+    CHAT_NAMING,
+    GENERATE_NAMING,
+    Naming,
+    default_requirements,
+    drop_billing_line,
+)
 from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.tool_schemas import to_schemas
+from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
 from flask_shim.translate.ollama.payloads import Payload
@@ -50,7 +57,21 @@ def _adapt(body: Body, target: ResolvedModel) -> Payload:
 def _adapt_chat(body: Body, target: ResolvedModel) -> Payload:
     """Reject embedding models, and repair the chat. LM Studio offers tools to every model."""
     capabilities.check_chat(target.name, (), target.model)
-    return adapt_chat(body, target.model)
+    return adapt_chat(_without_billing_line(body), target.model)
+
+
+def _without_billing_line(body: Body) -> Body:
+    """Return a chat without the billing line that proxies of Claude Code hand on in the first system turn."""
+    turns = body.get("messages")
+    if not isinstance(turns, list) or not turns:
+        return body
+    first = turns[0]
+    if not isinstance(first, dict) or first.get("role") not in SYSTEM_ROLES:
+        return body
+    content = drop_billing_line(first.get("content"))
+    if content == first.get("content"):
+        return body
+    return {**body, "messages": [*([{**first, "content": content}] if content else []), *turns[1:]]}
 
 
 def _adapt_completion(body: Body, target: ResolvedModel) -> Payload:

@@ -31,8 +31,12 @@ _OLD_THINKING = re.compile(r"^\s*<think>.*?</think>\s*", re.S)
 _ALTERNATING = re.compile(r"gemma-?[123]\b|mistral|mixtral|ministral|magistral|devstral", re.I)
 """Families whose templates reject user turns that follow each other, also behind tool results (mistral-vibe#255)."""
 
-_SYSTEM_FIRST = re.compile(rf"qwen-?3\.[5-9]|{_ALTERNATING.pattern}", re.I)
-"""Families whose templates reject a system turn that is not the first (opencode#16560)."""
+_SYSTEM_FIRST = re.compile(rf"qwen-?3\.[5-9]|gpt-oss|minimax|nemotron|deepseek|apriel|{_ALTERNATING.pattern}", re.I)
+"""Families whose templates do not write a late system turn at its place.
+
+Qwen's and the alternating ones reject it (opencode#16560), those of gpt-oss, MiniMax M2 and Nemotron Nano drop it,
+DeepSeek's move it to the front, and Apriel's repeats all tools with it.
+"""
 
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.I)
 _TRUE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -43,8 +47,8 @@ def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
     """Return the turns with roles, contents, images, thinking and call ids as LM Studio accepts them.
 
     System turns at the start are joined, because many templates accept one. Later ones stay at their place: LM Studio
-    hands them to the model's template. What the template of ``model_key`` is known to reject becomes part of the turn
-    before it; moved to the front, it would invalidate the prompt cache from its first token.
+    hands them to the model's template. Where that is known not to write them there, they become part of the turn before
+    them; moved to the front, they would invalidate the prompt cache from its first token.
     """
     images = ImageConverter()
     repaired = _join_first_system_turns([_repair_turn(turn, images) for turn in turns])

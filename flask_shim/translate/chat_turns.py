@@ -11,6 +11,9 @@ Part = dict[str, Any]
 """One element of a content list."""
 
 
+SYSTEM_ROLES = ("system", "developer")
+
+
 def text_part(text: str) -> Part:
     """Return a content part with a text."""
     return {"type": "text", "text": text}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,23 +12,14 @@ from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part,
 
 Block = Mapping[str, Any]
 
-_BILLING_LINE = re.compile(r"x-anthropic-billing-header:[^\n]*\n?")
-"""Claude Code begins a system block with it. Its hash changes with every request, which would invalidate the prompt
-cache (llama.cpp#20623)."""
-
 
 def to_turns(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
     """Return the conversation in its order; raise Ollama's 400 for incomplete blocks."""
     turns = TurnBuilder()
-    turns.system(_texts(map(_without_billing_line, _blocks(system))))
+    turns.system(_texts(_blocks(system)))
     for message in messages:
         _add(turns, message)
     return turns.turns
-
-
-def _without_billing_line(block: Block) -> Block:
-    line = _BILLING_LINE.match(_text(block.get("text")))
-    return {**block, "text": block["text"][line.end() :]} if line else block
 
 
 def _add(turns: TurnBuilder, turn: Block) -> None:

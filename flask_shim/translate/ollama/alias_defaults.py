@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeVar
 
+from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_sampling
@@ -51,11 +52,8 @@ def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> Gene
 
 
 def _before(entry: Entry, *, begins_with: str) -> tuple[Message, ...]:
-    system = (Message("system", entry.system),) if entry.system and begins_with not in _SYSTEM_ROLES else ()
+    system = (Message("system", entry.system),) if entry.system and begins_with not in SYSTEM_ROLES else ()
     return (*system, *entry.messages)
-
-
-_SYSTEM_ROLES = ("system", "developer")
 
 
 def context_of(entry: Entry) -> int:

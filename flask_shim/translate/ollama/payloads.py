@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model, Support
+from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama.capabilities import supported_think
 from flask_shim.translate.ollama.context import turns_before
 from flask_shim.translate.ollama.messages import to_messages
@@ -77,8 +78,11 @@ def generate_payload(
 
 
 def _with_system(turns: tuple[Message, ...], defaults: Defaults) -> tuple[Message, ...]:
-    """Return the turns with the default system prompt before them, unless they have one."""
-    if not defaults.system_prompt or any(turn.role == "system" for turn in turns):
+    """Return the turns with the default system prompt before them, unless they begin with one, as Ollama does.
+
+    A later system turn, such as a reminder, must not change the beginning: prompt caches compare from the start.
+    """
+    if not defaults.system_prompt or (turns and turns[0].role in SYSTEM_ROLES):
         return turns
     return (Message("system", defaults.system_prompt), *turns)
 

@@ -241,22 +241,3 @@ def test_counting_asks_for_one_token_of_the_same_conversation():
     counting = to_counting_payload(ask(max_tokens=0, tools=(WEATHER,), output_config=wish), Model(key="k"), Defaults())
     assert (counting["max_tokens"], len(counting["tools"])) == (1, 1)
     assert "response_format" not in counting
-
-
-BILLING = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch=fa690;"
-
-
-@pytest.mark.parametrize(
-    ("system", "sent"),
-    [
-        (BILLING, None),
-        ([{"type": "text", "text": BILLING}], None),
-        (f"{BILLING}\nYou are Claude Code.", "You are Claude Code."),
-        ([{"type": "text", "text": BILLING}, {"type": "text", "text": "Be brief."}], "Be brief."),
-        ([{"type": "text", "text": "Be brief."}, {"type": "text", "text": f"{BILLING}\nWell."}], "Be brief.\n\nWell."),
-        (f"Never send {BILLING}", f"Never send {BILLING}"),
-    ],
-)
-def test_the_line_with_a_hash_of_the_request_is_dropped(system, sent):
-    expected = [{"role": "system", "content": sent}] if sent else []
-    assert messages(*HI, system=system) == [*expected, *HI]

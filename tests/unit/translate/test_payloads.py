@@ -69,10 +69,15 @@ def test_defaults_fill_what_was_not_said():
 
 def test_defaults_give_way_to_what_was_said():
     defaults = Defaults(temperature=0.8, stop=("x",), system_prompt="Be kind.", ttl_seconds=60)
-    messages = (*HELLO, Message("system", "Be brief."))
+    messages = (Message("system", "Be brief."), *HELLO)
     payload = chat(defaults, messages=messages, options={"temperature": 0, "stop": ["y"]}, keep_alive=5)
     assert (payload["temperature"], payload["stop"], payload["ttl"]) == (0, ["y"], 5)
-    assert turns(payload) == [("user", "Hello"), ("system", "Be brief.")]
+    assert turns(payload) == [("system", "Be brief."), ("user", "Hello")]
+
+
+def test_a_late_system_turn_does_not_replace_the_default_system_prompt():
+    late = Message("system", "Be brief.")
+    assert turns(chat(Defaults(system_prompt="Be kind."), messages=(*HELLO, late)))[0] == ("system", "Be kind.")
 
 
 HISTORY = (Message("user", "Hi"), Message("assistant", "Hello!"))

@@ -14,6 +14,7 @@ from flask_shim.lmstudio.model import Model
 from flask_shim.schemas import load_chat
 from flask_shim.schemas.responses_and_messages import load_messages, load_responses
 from flask_shim.translate.anthropic import messages_request
+from flask_shim.translate.billing_line import without_billing_line
 from flask_shim.translate.ollama.payloads import Defaults, chat_payload
 from flask_shim.translate.openai import responses_request
 from flask_shim.translate.openai.chat_completions import adapt
@@ -88,7 +89,7 @@ def chat_client(turn):
 def messages_payload(messages, request, model):
     billing = f"x-anthropic-billing-header: cc_version=2.1.37; cch={request:05x};"
     system = [{"type": "text", "text": billing}, {"type": "text", "text": "You are Claude Code."}]
-    body = {"model": "m", "max_tokens": 9, "system": system, "messages": messages}
+    body = {"model": "m", "max_tokens": 9, "system": without_billing_line(system), "messages": messages}
     return messages_request.to_payload(load_messages(body), model, Defaults())
 
 
@@ -113,7 +114,13 @@ CLIENTS = {
     "Ollama's protocol": (ollama_client, ollama_payload, ("user", "tool", "system")),
     "opencode": (chat_client, completions_payload, ("user", "tool", "system", "developer")),
 }
-MODELS = ["openai/gpt-oss-20b", "qwen/qwen3.6-35b-a3b", "mistralai/devstral-small-2-24b", "google/gemma-3-12b"]
+MODELS = [
+    "zai-org/glm-4.6",
+    "openai/gpt-oss-20b",
+    "qwen/qwen3.6-35b-a3b",
+    "mistralai/devstral-small-2-24b",
+    "google/gemma-3-12b",
+]
 
 
 def sent_by(client, key):
@@ -154,7 +161,7 @@ def test_roles_alternate_where_a_template_wants_it(client):
     """Devstral's rule: of users and of assistants without calls, one follows the other (images of tools excepted)."""
     turns = [
         turn
-        for turn in sent_by(client, MODELS[2])[-1][1:]
+        for turn in sent_by(client, "mistralai/devstral-small-2-24b")[-1][1:]
         if turn["role"] in ("user", "assistant") and not turn.get("tool_calls") and "image_url" not in str(turn)
     ]
     roles = [turn["role"] for turn in turns]
