@@ -8,6 +8,7 @@ from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
 from flask_shim.observability import metrics
+from flask_shim.observability.access_log import recorder_of
 from flask_shim.services import Services
 
 
@@ -25,6 +26,8 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services.init_app(app)
     middleware.init_app(app, config)
     metrics.init_app(app, config, services.slots, services.backend)
+    if services.history is not None:
+        recorder_of(app).observers.append(services.history.note)
     error_responses.init_app(app)
     routes.init_app(app)
     return app

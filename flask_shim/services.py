@@ -15,6 +15,8 @@ from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.models.slots import Slots
+from flask_shim.observability.history import FILE_NAME as HISTORY_FILE
+from flask_shim.observability.history import History
 from flask_shim.translate.ollama.payloads import Defaults
 
 _KEY = "flask_shim"
@@ -39,6 +41,8 @@ class Services:
     pulls: Slots
     list_waiters: BoundedWaiters
     defaults: Defaults
+    history: History | None
+    """None if SHIM_HISTORY_DAYS is not set."""
 
     @classmethod
     def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
@@ -65,6 +69,7 @@ class Services:
             pulls=Slots(config.spare_threads(PULLS)),
             list_waiters=BoundedWaiters(config.spare_threads(LISTS), patience=PATIENCE_SECONDS),
             defaults=defaults,
+            history=History(config.data_dir / HISTORY_FILE, config.history_days) if config.history_days else None,
         )
 
     def init_app(self, app: Flask) -> None:
@@ -77,6 +82,8 @@ class Services:
         For tests and processes with several applications. It may be called more than once.
         """
         self.manager.close()
+        if self.history is not None:
+            self.history.close()
         self.backend.close()
 
 

@@ -1,9 +1,10 @@
-"""Check at start that the data folder is writable, not when a client creates the first alias."""
+"""The files in the data folder are private; at start, check that it is writable, before a client needs that."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from flask_shim.config import Config, ConfigError
@@ -23,6 +24,14 @@ def why_unwritable(folder: Path) -> str | None:
     except OSError as exc:
         return exc.strerror or str(exc)
     return None
+
+
+def create_private(path: Path) -> None:
+    """Create a missing file and its missing folders for this user only."""
+    for folder in [*reversed(path.parents)]:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def check(config: Config) -> None:

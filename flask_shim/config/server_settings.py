@@ -83,10 +83,16 @@ class ServerSettings:
         "SHIM_DATA_DIR",
         "",
         path,
-        "Folder for the shim's data: names made with copy and create.",
+        "Folder for the shim's data: names made with copy and create, and the history.",
         fallbacks=("SHIM_SERVICE_DATA_DIR",),
         unset="the user's data folder",
         factory=_data_dir,
+    )
+    history_days: int = setting(
+        "SHIM_HISTORY_DAYS",
+        "0",
+        whole(0, 3660),
+        "Days to keep counts and times of requests by day, client and model, never prompts; 0 = none.",
     )
     env_file: ClassVar = Setting(
         "SHIM_ENV_FILE",

@@ -47,8 +47,8 @@ def file_response(package: str, path: str, headers: dict[str, str], caching: str
     return revalidated(Response(found.read_bytes(), content_type=MEDIA_TYPES[suffix], headers=headers), caching)
 
 
-def revalidated(response: Response, caching: str) -> Response:
-    """Let the browser cache a response and validate it."""
+def revalidated(response: Response, caching: str, *, weak: bool = False) -> Response:
+    """Let the browser cache a response and validate it, so that it gets 304 while the body is the same."""
     response.headers["Cache-Control"] = caching
-    response.add_etag()
+    response.add_etag(weak=weak)
     return response.make_conditional(request)  # type: ignore[return-value]  # the same one

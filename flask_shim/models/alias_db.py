@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 from marshmallow import ValidationError
 
+from flask_shim.config.data_folder import create_private
 from flask_shim.schemas.messages import messages
 from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
 
@@ -81,7 +82,7 @@ def read(path: Path) -> dict[str, Alias]:
 
 def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a new file if it does not exist; raise like :func:`read`."""
-    _create_private(path)
+    create_private(path)  # system prompts are private
     is_empty = path.stat().st_size == 0
     with _opened(path, BUSY_SECONDS) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -93,14 +94,6 @@ def change(path: Path, work: Change[T]) -> T:
         result = work(db)
         db.execute("COMMIT")
     return result
-
-
-def _create_private(path: Path) -> None:
-    """Create a missing file and its missing folders for this user only: system prompts are private."""
-    for folder in [*reversed(path.parents)]:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    with suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
 
 
 def replace(db: sqlite3.Connection, alias: Alias) -> None:

@@ -22,6 +22,9 @@ Observer = Callable[[RequestRecord], None]
 
 MAX_SHOWN = 200
 
+OPERATOR_PREFIX = "/shim/"
+"""Pages and terminals that show the server poll these paths; logging that would fill the log that they show."""
+
 _KEY = "flask_shim.recorder"
 
 
@@ -134,7 +137,8 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
 def log_request(record: RequestRecord) -> None:
     """Log a request that has ended; unknown values and the query string are left out."""
     is_failure = bool(record.rejected_by) or record.status >= 500 or record.outcome.startswith(("error", ABORTED))
-    level = logging.WARNING if is_failure else logging.INFO
+    is_poll = record.method == "GET" and record.path.startswith(OPERATOR_PREFIX)
+    level = logging.WARNING if is_failure else logging.DEBUG if is_poll else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "%s", " ".join(f"{key}={quoted(value)}" for key, value in _facts(record) if value is not None))
 

@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
@@ -28,6 +29,10 @@ QUIET = ("urllib3", "werkzeug", "waitress.queue")
 LONGEST_LINE = 32_768
 """Longer than a traceback; waitress quotes what clients send, which may be longer."""
 
+RECENT_LINES = 500
+RECENT_LENGTH = 2000
+"""How many lines are kept in memory for the operator, and how much of each."""
+
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {9: "\\t", 10: "\\n", 13: "\\r"}
 _CREDENTIAL = re.compile(r"""(\bbearer\s+|\bx-api-key['"]?\s*[:=,]\s*['"]?)[^\s'"]+""", re.IGNORECASE)
 _AMBIGUOUS = re.compile(r"""[\s"'=]""")
@@ -45,9 +50,10 @@ def configure(config: Config) -> bool:
     # A Windows service and pythonw have no standard error.
     console = [] if sys.stderr is None else [logging.StreamHandler(sys.stderr)]
     for target in (*console, *_file(config)):
-        handler = QueuedHandler(target)
+        root.addHandler(QueuedHandler(target))
+    root.addHandler(RecentLines())
+    for handler in root.handlers:
         handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
-        root.addHandler(handler)
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -58,6 +64,12 @@ def configure(config: Config) -> bool:
     for note in config.notes:
         log.info("%s", note)
     return True
+
+
+def recent_lines() -> list[dict[str, str]]:
+    """Return the level and the text of the last lines, none unless :func:`configure` has set up the log."""
+    ours = (handler for handler in logging.getLogger().handlers if isinstance(handler, RecentLines))
+    return [line for handler in ours for line in tuple(handler.lines)]
 
 
 def flush() -> bool:
@@ -92,6 +104,19 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         return
     name = args.thread.name if args.thread else "-"
     log.critical("thread died name=%s", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+
+class RecentLines(logging.Handler):
+    """Keeps the last lines in memory."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.lines: deque[dict[str, str]] = deque(maxlen=RECENT_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line of a record."""
+        self.lines.append({"level": record.levelname, "text": self.format(record)[:RECENT_LENGTH]})
 
 
 class RotatingFile(RotatingFileHandler):

@@ -34,7 +34,7 @@ class Models(NamedTuple):
 
 def examples_of(models: Models) -> dict[str, Examples]:
     """Return the examples for every operation that has a body."""
-    return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat)}
+    return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat), **_operator(models.chat)}
 
 
 def _answers(models: Models) -> dict[str, Examples]:
@@ -112,4 +112,14 @@ def _service(chat: str) -> dict[str, Examples]:
         "POST /chat/vision": {"A picture": {"messages": [seen]}},
         "POST /chat/vision/stream": {"A picture": {"messages": [seen]}},
         "POST /shim/exchanges": {"For a quarter of an hour": {"limit": 20, "minutes": 15}},
+    }
+
+
+def _operator(chat: str) -> dict[str, Examples]:
+    """Return the examples for the operator's routes."""
+    named = {"model": chat}
+    return {
+        "POST /shim/models/load": {"For ten idle minutes": {**named, "ttl_seconds": 600}},
+        "POST /shim/models/unload": {"A model": named},
+        "POST /shim/models/pull": {"A model": {**named, "stream": False}},
     }

@@ -7,7 +7,7 @@ from functools import partial
 
 from marshmallow import Schema
 
-from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding
+from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
 from flask_shim.schemas import ollama_schemas, openai_embeddings, responses_and_messages, service_schemas
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
@@ -149,6 +149,22 @@ OPERATIONS: dict[str, Operation] = {
     "GET /shim/exchanges/<exchange>": Operation(tag=OPERATOR, reply="Exchange"),
     "POST /shim/exchanges/<exchange>/replay": Operation(tag=OPERATOR, reply=OBJECT),
     "GET /shim/static/<name>": Operation(tag=OPERATOR, reply=TEXT, media="*/*"),
+    "GET /shim/models": Operation(tag=OPERATOR, reply=holding(models=every(ref("OperatorModel")))),
+    "POST /shim/models/load": Operation(
+        tag=OPERATOR, body=service_schemas.OperatorLoadSchema, reply=holding(model=ref("OperatorModel"))
+    ),
+    "POST /shim/models/unload": Operation(
+        tag=OPERATOR, body=service_schemas.OperatorUnloadSchema, reply=holding(model=ref("OperatorModel"))
+    ),
+    "POST /shim/models/pull": Operation(
+        tag=OPERATOR,
+        body=ollama_schemas.PullSchema,
+        reply="Progress",
+        stream=_PROGRESS,
+        summary="Download a model, unless LM Studio has it.",
+    ),
+    "GET /shim/log": Operation(tag=OPERATOR, reply=holding(lines=every(holding(level=TEXT, text=TEXT)))),
+    "GET /shim/history": Operation(tag=OPERATOR, reply="History"),
     "GET /": Operation(tag=STATE, reply=_SAID, media=PLAIN),
     "GET /api/version": Operation(tag=STATE, reply="Version"),
     "GET /health": Operation(tag=STATE, reply="Alive"),

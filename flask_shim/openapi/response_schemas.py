@@ -9,6 +9,8 @@ Shape = dict[str, Any]
 TEXT: Shape = {"type": "string"}
 BOOL: Shape = {"type": "boolean"}
 COUNT: Shape = {"type": "integer", "minimum": 0}
+MAYBE_COUNT: Shape = {"type": ["integer", "null"], "minimum": 0}
+MAYBE_NUMBER: Shape = {"type": ["number", "null"], "minimum": 0}
 TIME: Shape = {"type": "string", "format": "date-time"}
 VECTOR: Shape = {"type": "array", "items": {"type": "number"}}
 NANOSECONDS: Shape = {"type": "integer", "minimum": 0, "description": "Nanoseconds."}
@@ -116,6 +118,33 @@ REPLIES: dict[str, Shape] = {
     "Ready": holding(
         {"lmstudio": TEXT, "generation": {"enum": ["v1", "v0", "openai"]}, "models": COUNT, "error": TEXT},
         status={"enum": ["ok", "draining", "unavailable"]},
+    ),
+    "OperatorModel": holding(
+        name=TEXT,
+        key=TEXT,
+        kind={"enum": ["llm", "embedding", "decision"]},
+        size_bytes=MAYBE_COUNT,
+        max_context_length=MAYBE_COUNT,
+        context_length=MAYBE_COUNT,
+        is_loaded=BOOL,
+        expires_at={"type": ["string", "null"], "format": "date-time"},
+    ),
+    "History": holding(
+        days_kept=COUNT,
+        rows=every(
+            holding(
+                day={"type": "string", "format": "date"},
+                client=TEXT,
+                model=TEXT,
+                requests=COUNT,
+                errors=COUNT,
+                prompt_tokens=COUNT,
+                cached_tokens=COUNT,
+                output_tokens=COUNT,
+                tokens_per_second=MAYBE_NUMBER,
+                time_to_first_token_seconds=MAYBE_NUMBER,
+            )
+        ),
     ),
     "ServiceModels": holding(
         models=every(

@@ -29,6 +29,7 @@ CANNOT_DOWNLOAD = (
 
 
 @bp.post("/api/pull")
+@bp.post("/shim/models/pull")
 def pull_model() -> Response:
     """Download a model, unless LM Studio has it."""
     api_request = load_pull(request.get_data(cache=False))

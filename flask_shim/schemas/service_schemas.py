@@ -1,4 +1,4 @@
-"""The bodies of the service routes: chats with settings in ranges, loads and unloads."""
+"""The bodies of the service routes, and of the operator's: chats with settings in ranges, loads and unloads."""
 
 from __future__ import annotations
 
@@ -96,6 +96,20 @@ class RecordingSchema(ServiceSchema):
 
     limit = fields.Integer(load_default=20, strict=True, validate=validate.Range(1, 200))
     minutes = fields.Integer(load_default=15, strict=True, validate=validate.Range(1, 1440))
+
+
+class OperatorLoadSchema(ServiceSchema):
+    """The model to load, its least context in tokens, and how long it is kept when idle."""
+
+    model = fields.String(required=True, validate=validate.Length(min=1))
+    context_length = fields.Integer(strict=True, validate=validate.Range(1))
+    ttl_seconds = fields.Float(validate=validate.Range(0, min_inclusive=False))
+
+
+class OperatorUnloadSchema(ServiceSchema):
+    """The model to unload."""
+
+    model = fields.String(required=True, validate=validate.Length(min=1))
 
 
 def read(schema: Schema, raw: bytes) -> dict[str, Any]:

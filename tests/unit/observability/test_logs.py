@@ -65,7 +65,7 @@ def test_a_process_without_standard_error_writes_to_its_file_alone(tmp_path, mon
         service.setattr(sys, "stderr", None)
         logs.configure(Config(log_file=tmp_path / "shim.log"))
         logger.info("x")
-        (handler,) = root.handlers
+        handler, _ = root.handlers
         assert type(handler.target) is RotatingFile
     assert len(lines(tmp_path / "shim.log")) == 1
 
@@ -204,3 +204,15 @@ def test_a_backup_another_program_holds_open_costs_no_line(tmp_path, monkeypatch
 def test_who_only_uses_the_package_gets_nothing_written(script):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_last_lines_are_kept_in_memory_without_keys(monkeypatch):
+    monkeypatch.setattr(logs, "RECENT_LINES", 2)
+    assert logs.recent_lines() == []
+    with fresh_process():
+        logs.configure(Config(api_keys=("secret",)))
+        for text in ("one", "two", "key=secret"):
+            logger.warning(text)
+        levels, texts = zip(*(line.values() for line in logs.recent_lines()), strict=True)
+    assert levels == ("WARNING", "WARNING")
+    assert [text.partition(" id=- ")[2] for text in texts] == ["two", "key=***"]
