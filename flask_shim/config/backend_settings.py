@@ -87,13 +87,16 @@ class BackendSettings:
         value=0,
     )
     max_keepalive_connections: int = setting(
-        "SHIM_MAX_KEEPALIVE_CONNECTIONS", "20", whole(0, 10_000), "Idle connections to LM Studio that are kept open."
+        "SHIM_MAX_KEEPALIVE_CONNECTIONS",
+        "20",
+        whole(0, 10_000),
+        "Idle connections to LM Studio that are kept open; with 0, each request has a new one.",
     )
     request_retries: int = setting(
         "SHIM_REQUEST_RETRIES",
         "1",
         whole(0, 10),
-        "New attempts when the connection to LM Studio fails; a request that was sent is never repeated.",
+        "New attempts when the connection to LM Studio fails; a request that LM Studio has read is not repeated.",
     )
     request_retry_backoff: float = setting(
         "SHIM_REQUEST_RETRY_BACKOFF",

@@ -131,6 +131,8 @@ class KeepAliveTracker:
         self._by_key: dict[str, LoadedModel] = {}
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._wakes_at = math.inf
+        """When the thread looks again by itself."""
         self._closed = False
 
     def of(self, key: str) -> LoadedModel:
@@ -151,11 +153,13 @@ class KeepAliveTracker:
             loaded.users -= 1
             loaded.last_used_at = time.monotonic()
             loaded.changed.notify_all()
+            expires_at = loaded.expires_at
         with self._lock:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
                 self._thread.start()
-            self._lock.notify()
+            elif expires_at is not None and expires_at < self._wakes_at:
+                self._lock.notify()
 
     def close(self) -> None:
         """End the thread; an unload that is running is aborted."""
@@ -171,8 +175,10 @@ class KeepAliveTracker:
             with self._lock:
                 if self._closed:
                     return
-                due, wait = self._due(time.monotonic())
+                now = time.monotonic()
+                due, wait = self._due(now)
                 if not due:
+                    self._wakes_at = math.inf if wait is None else now + wait
                     self._lock.wait(wait)
                     continue
             for loaded in due:

@@ -138,8 +138,8 @@ class FakeLMStudio:
         return [peer for peer in tuple(self.peers) if _path(peer.asked[-1]) == path]
 
     def open_at(self, path: str) -> list[Peer]:
-        """Return those of them that are open."""
-        return [peer for peer in self.at(path) if not peer.ended and peer.closed_at is None]
+        """Return those of them that are open and not answered completely."""
+        return [peer for peer in self.at(path) if not (peer.ended or peer.is_idle) and peer.closed_at is None]
 
     def __enter__(self) -> FakeLMStudio:
         return self

@@ -57,11 +57,16 @@ class Peer:
         """When the other side was seen to have closed, None while it has not."""
         self.asked: list[ReceivedRequest] = []
         self.ended = False
+        self.is_idle = True
+        """Whether it waits for a request."""
         self._server = server
         self._pending = b""
 
     def read(self) -> ReceivedRequest:
         """Wait for one request and return it, with its whole body."""
+        with self._server.changed:
+            self.is_idle = True
+            self._server.changed.notify_all()
         while b"\r\n\r\n" not in self._pending:
             self._receive()
         head, _, self._pending = self._pending.partition(b"\r\n\r\n")
@@ -70,6 +75,7 @@ class Peer:
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         asked = ReceivedRequest(method, path, headers, head + b"\r\n\r\n", self._read_body(headers))
         with self._server.changed:
+            self.is_idle = False
             self.asked.append(asked)
             self._server.asked.append(asked)
             self._server.changed.notify_all()

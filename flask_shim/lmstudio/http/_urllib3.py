@@ -1,21 +1,21 @@
 """Connections whose requests can be cancelled, with private API of urllib3; checked with urllib3 2.7 and 2.8.
 
-The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._put_conn``,
-``HTTPResponse._fp``, and ``fp`` and ``chunked`` of http.client's response; ``tests/unit/lmstudio/test_urllib3.py``
-fails when one is gone.
+The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._get_conn`` and
+``._put_conn``, ``HTTPResponse._fp``, ``fp`` and ``chunked`` of http.client's response, and ``_sock`` of the socket's
+raw file; ``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
 from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker
@@ -37,10 +37,16 @@ def addresses_of(host: str, port: int) -> tuple[str, ...]:
     return tuple(sorted(_LOOPBACKS, key=lambda address: address != _last_reached.get(port, _LOOPBACKS[0])))
 
 
+MAX_IDLE_SECONDS = 3.0
+"""How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
+
+
 class _Current(threading.local):
-    """The call that this thread is sending, since an adapter cannot pass it to its connection."""
+    """What this thread is sending, since an adapter cannot pass it to its connection."""
 
     call: BackendCall | None = None
+    is_reused = False
+    """Whether the request was sent on a connection that has had one before."""
 
 
 CURRENT = _Current()
@@ -52,13 +58,17 @@ class _CancellableConnection:
     sock: Any
     port: int
     _dns_host: str
+    idle_since: float | None = None
+    """When its last request ended, on the :func:`time.monotonic` clock; None before the end of the first."""
 
     def connect(self) -> None:
+        self.idle_since = None
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
         self.sock.settimeout(None)  # urllib3 keeps the connect timeout on the socket
         self._attach()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        CURRENT.is_reused = self.sock is not None and self.idle_since is not None
         self._attach()  # a pooled connection does not connect again
         super().request(*args, **kwargs)  # type: ignore[misc]
 
@@ -93,11 +103,30 @@ class _TlsConnection(_CancellableConnection, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _ShortIdle:
+    """A pool that closes connections that were idle for too long; urllib3 closes those that the backend has closed."""
+
+    pool: Any
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        conn = super()._get_conn(timeout)  # type: ignore[misc]  # mixed into urllib3's pools
+        if conn.idle_since is not None and time.monotonic() - conn.idle_since > MAX_IDLE_SECONDS:
+            conn.close()  # it connects again for the request
+        return conn
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None and self.pool is not None and self.pool.full():
+            conn.close()  # urllib3 would log a warning
+        elif conn is not None:
+            conn.idle_since = time.monotonic()
+            super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _Pool(_ShortIdle, HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _TlsPool(HTTPSConnectionPool):
+class _TlsPool(_ShortIdle, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
@@ -134,22 +163,69 @@ class SingleUseAdapter(BackendAdapter):
     pools: ClassVar = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
 
 
-def body_reader(response: requests.Response, size: int) -> Callable[[], bytes]:
-    """Return a function that returns what has arrived, after waiting for at least one byte; b"" at the end."""
-    raw: Any = response.raw
-    inner = getattr(raw, "_fp", None)
-    file = getattr(inner, "fp", None)
-    if file is None or not getattr(inner, "chunked", False):
-        return lambda: bytes(raw.read1(size, decode_content=False))
-    framing = Dechunker()
+def was_closing(failure: BaseException | None) -> bool:
+    """Return whether the request of this thread failed because the backend closed its pooled connection.
 
-    def read() -> bytes:
+    ``failure`` is what the adapter raised. Other requests that fail like this may have been answered in part.
+    """
+    reason = getattr(failure.args[0], "reason", None) if failure is not None and failure.args else None
+    return CURRENT.is_reused and isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
+
+
+class Body:
+    """The body of a response as it arrives, without waiting for more than there is."""
+
+    def __init__(self, response: requests.Response, size: int) -> None:
+        """Read up to ``size`` bytes at a time."""
+        self._response = response
+        self._size = size
+
+    def read(self) -> bytes:
+        """Return what has arrived, after waiting for at least one byte; b"" at the end."""
+        return bytes(self._response.raw.read1(self._size, decode_content=False))
+
+    def close(self) -> None:
+        """Close the connection; if the whole body was read, urllib3 has returned it to its pool."""
+        self._response.close()
+
+
+class ChunkedBody(Body):
+    """A chunked body, of which a read takes all chunks that have arrived; urllib3 takes one."""
+
+    def __init__(self, response: requests.Response, size: int) -> None:
+        """Read up to ``size`` bytes at a time."""
+        super().__init__(response, size)
+        self._framing = Dechunker()
+        self._file: Any = _inner(response).fp
+        self._receive = self._file.read1
+
+    def read(self) -> bytes:
+        """Return what has arrived, after waiting for at least one byte; b"" at the end."""
+        framing = self._framing
         while not framing.is_done:
-            block = file.read1(size)
+            block = self._receive(self._size)
             if not block:
                 raise ConnectionError("the last chunk is missing")
+            # The file has no more in its buffer: from now on without it, which saves three calls per token.
+            self._receive = self._file.raw._sock.recv
             if payload := framing.feed(block):
                 return payload
         return b""
 
-    return read
+    def close(self) -> None:
+        """Return the connection to its pool if the whole body was read, otherwise close it."""
+        if self._framing.is_done and not self._framing.rest:
+            _inner(self._response).close()
+            self._response.raw.release_conn()
+        self._response.close()
+
+
+def open_body(response: requests.Response, size: int) -> Body:
+    """Return the body of a response that was requested with ``stream=True``."""
+    inner = _inner(response)
+    is_chunked = getattr(inner, "chunked", False) and getattr(inner, "fp", None) is not None
+    return (ChunkedBody if is_chunked else Body)(response, size)
+
+
+def _inner(response: requests.Response) -> Any:
+    return getattr(response.raw, "_fp", None)

@@ -19,17 +19,18 @@ class FramingError(ValueError):
 class Dechunker:
     """Feed it blocks as they arrive; it returns the payload in them. ``is_done`` is true after the last chunk."""
 
-    __slots__ = ("_left", "_rest", "_state", "is_done")
+    __slots__ = ("_left", "_state", "is_done", "rest")
 
     def __init__(self) -> None:
         self.is_done = False
-        self._rest = b""
+        self.rest = b""
+        """The bytes that were not used yet; after the last chunk, those that do not belong to the body."""
         self._left = 0  # bytes of the current chunk that are still to come
         self._state: Literal["size", "end of chunk", "trailer"] = "size"
 
     def feed(self, block: bytes) -> bytes:
         """Return the payload in ``block``; raise FramingError if it is not chunked framing."""
-        block = self._rest + block
+        block = self.rest + block
         parts: list[bytes] = []
         at = 0
         while not self.is_done:
@@ -45,8 +46,8 @@ class Dechunker:
                 break
             self._read_line(block[at:end].rstrip(b"\r"))
             at = end + 1
-        self._rest = block[at:]
-        if len(self._rest) > _MAX_LINE and not self.is_done:
+        self.rest = block[at:]
+        if len(self.rest) > _MAX_LINE and not self.is_done:
             raise FramingError("a chunk-size line has no end")
         return b"".join(parts)
 

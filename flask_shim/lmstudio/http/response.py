@@ -14,7 +14,7 @@ import urllib3
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
-from flask_shim.lmstudio.http._urllib3 import body_reader
+from flask_shim.lmstudio.http._urllib3 import open_body
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
@@ -29,7 +29,7 @@ END_SECONDS = 0.2
 class BackendResponse:
     """An open response. The caller must close it; closing it early makes the backend stop generating."""
 
-    __slots__ = ("_read", "_release", "_response", "call", "headers", "status")
+    __slots__ = ("_body", "_read", "_release", "call", "headers", "status")
 
     def __init__(
         self, response: requests.Response, call: BackendCall, chunk_size: int, release: Callable[[], None]
@@ -38,8 +38,8 @@ class BackendResponse:
         self.status = response.status_code
         self.headers = response.headers
         self.call = call
-        self._response = response
-        read = body_reader(response, chunk_size)
+        self._body = open_body(response, chunk_size)
+        read = self._body.read
         self._read = read if call.trace is None else call.trace.answered(self.status, read)
         self._release: Callable[[], None] | None = release
 
@@ -89,9 +89,12 @@ class BackendResponse:
         return b"".join(blocks)
 
     def close(self) -> None:
-        """Close the connection; safe to call twice and from any thread that does not read."""
+        """Release the connection; safe to call twice and from any thread that does not read.
+
+        It is kept for the next request if the whole body was read, otherwise closed.
+        """
         self.call.detach()
-        self._response.close()
+        self._body.close()
         release, self._release = self._release, None
         if release is not None:
             release()

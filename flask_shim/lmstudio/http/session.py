@@ -12,6 +12,9 @@ from flask_shim.lmstudio.http.options import ClientOptions
 
 LIST_PATHS = ("/v1/models", "/api/v0/models", "/api/v1/models")
 
+GENERATION_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+"""Requests that change nothing: repeating one costs computing time, and nothing else."""
+
 
 def connect_only(options: ClientOptions) -> Retry:
     """Return a Retry that repeats only failed connection attempts, since no byte was sent then."""
@@ -44,14 +47,15 @@ def build_session(options: ClientOptions) -> requests.Session:
     session.verify = options.verify
     if options.token:
         session.headers["Authorization"] = f"Bearer {options.token}"
-    # Only the model lists use pooled connections. Node closes idle connections after five seconds
-    # (server.keepAliveTimeout), and a POST that fails because of that must not be repeated (RFC 9110, section 9.2.2).
+    # The backend may close a pooled connection just when a request is sent on it. Requests that change something,
+    # such as a load, could not be repeated then (RFC 9110, section 9.2.2), so each has a connection of its own.
     retry = connect_only(options)
-    work = SingleUseAdapter(max_retries=retry)
-    lists = BackendAdapter(pool_maxsize=options.max_keepalive_connections, max_retries=retry)
-    session.mount("http://", work)
-    session.mount("https://", work)
-    for path in LIST_PATHS:
-        session.mount(options.url(path), lists)
-        session.mount(options.url(path) + "/", work)
+    single_use = SingleUseAdapter(max_retries=retry)
+    idle = options.max_keepalive_connections
+    pooled = BackendAdapter(pool_maxsize=idle, max_retries=retry) if idle else single_use
+    session.mount("http://", single_use)
+    session.mount("https://", single_use)
+    for path in (*LIST_PATHS, *GENERATION_PATHS):
+        session.mount(options.url(path), pooled)
+        session.mount(options.url(path) + "/", single_use)
     return session

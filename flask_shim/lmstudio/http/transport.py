@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -21,11 +22,11 @@ from flask_shim.lmstudio.errors import (
     BackendUnavailable,
     ServerBusy,
 )
-from flask_shim.lmstudio.http._urllib3 import CURRENT, addresses_of
+from flask_shim.lmstudio.http._urllib3 import CURRENT, addresses_of, was_closing
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse, read_json
-from flask_shim.lmstudio.http.session import build_session
+from flask_shim.lmstudio.http.session import GENERATION_PATHS, build_session
 
 SessionFactory = Callable[[ClientOptions], requests.Session]
 """A function that makes the Session, for proxies, client certificates or other adapters."""
@@ -55,6 +56,10 @@ class ConnectionLimiter:
             self._changed.notify()
 
 
+RACE_SECONDS = 1.0
+"""How soon a request fails whose pooled connection the backend was closing when it was sent."""
+
+
 class Transport:
     """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.lmstudio.errors`."""
 
@@ -81,8 +86,8 @@ class Transport:
     ) -> BackendResponse:
         """Send a request and return the response once its head has arrived, whatever its status.
 
-        The caller must close it. ``call`` should be watched; its deadline includes the wait for the head. A GET is sent
-        again if its connection broke, since the server may have closed a pooled connection meanwhile.
+        The caller must close it. ``call`` should be watched; its deadline includes the wait for the head. A GET or a
+        generation is sent again if its connection broke, since the backend may have closed a pooled one meanwhile.
         """
         request = self._prepare(method, path, body, {**call.headers, **(headers or {})})
         adapter = self._session.get_adapter(str(request.url))
@@ -93,19 +98,22 @@ class Transport:
             raise ServerBusy(f"all {self.options.max_connections} connections to LM Studio are in use", retry_after=1)
         with ExitStack() as cleanup:
             cleanup.callback(self.limiter.release)
+            sent_at = time.monotonic()
             try:
                 response = self._send(adapter, request, call)
-            except BackendProtocolError:
-                if method != "GET" or call.failure is not None:
+            except BackendProtocolError as exc:
+                is_race = was_closing(exc.__cause__) and time.monotonic() - sent_at < RACE_SECONDS
+                if call.failure is not None or not (method == "GET" or is_race):
                     raise
-                response = self._send(adapter, request, call)
+                # The adapter of the root has no pool, in which the next connection may have been closed, too.
+                response = self._send(self._session.get_adapter(self.options.base_url), request, call)
             cleanup.pop_all()
         return BackendResponse(response, call, self.options.chunk_size, self.limiter.release)
 
     def _send(
         self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall
     ) -> requests.Response:
-        CURRENT.call = call
+        CURRENT.call, CURRENT.is_reused = call, False
         try:
             return adapter.send(
                 request,
@@ -174,7 +182,7 @@ class Transport:
             request.body = body
             request.headers["Content-Length"] = str(len(body))
             request.headers.setdefault("Content-Type", "application/json")
-        if method != "GET":
+        if method != "GET" and path not in GENERATION_PATHS:
             request.headers["Connection"] = "close"
         return request
 

@@ -10,7 +10,9 @@ from support.answers import by_path, reads, replies
 from support.ports import unused_port
 from support.sending import CHAT, LIST, body_of, exchanged, post
 
+from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable
+from flask_shim.lmstudio.http import _urllib3, transport
 
 
 def test_a_refused_connection_names_lm_studio_and_where_it_was_looked_for(client_of):
@@ -135,18 +137,78 @@ def test_a_refused_generation_is_not_sent_again(client_of, socket_server, status
     assert len(server.asked) == 1
 
 
-def test_generations_travel_on_connections_of_their_own(client_of, socket_server):
-    server = socket_server(reads(replies({}, connection="close")))
+def keeps(*answers):
+    """Answer several requests on one connection."""
+
+    def script(peer):
+        for answer in answers:
+            peer.read()
+            answer(peer)
+
+    return script
+
+
+def test_generations_reuse_a_connection(client_of, socket_server):
+    server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
-    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
-    assert [asked.headers["connection"] for asked in server.asked] == ["close", "close"]
+    assert [body_of(client) for _ in range(3)] == [b"{}"] * 3
+    assert server.connections == 1
 
 
-def test_a_generations_connection_is_closed_also_if_the_backend_would_keep_it(client_of, socket_server):
+@pytest.mark.parametrize("options", [{"max_keepalive_connections": 0}, {}])
+def test_requests_that_change_something_do_not_reuse_one(client_of, socket_server, options):
+    path = CHAT if options else "/api/v1/models/load"
+    server = socket_server(by_path({path: replies({})}))
+    client = client_of(server.url, **options)
+    for _ in range(2):
+        client.open("POST", path, BackendCall(), b"{}").close()
+    server.until(lambda: len(server.gone) == 2)
+
+
+def test_a_connection_that_was_idle_too_long_is_not_reused(client_of, socket_server, monkeypatch):
+    monkeypatch.setattr(_urllib3, "MAX_IDLE_SECONDS", -1)
     server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
     assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
-    server.until(lambda: len(server.gone) == 2)
+    assert server.connections == 2
+
+
+def test_a_connection_whose_answer_was_not_read_is_not_reused(client_of, socket_server):
+    server = socket_server(by_path({CHAT: replies({})}))
+    client = client_of(server.url)
+    post(client).close()
+    assert body_of(client) == b"{}"
+    assert server.connections == 2
+
+
+def test_bytes_after_the_body_end_the_connection(client_of, socket_server):
+    def too_much(peer):
+        peer.head(transfer_encoding="chunked")
+        peer.send(b"2\r\n{}\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+
+    server = socket_server(by_path({CHAT: too_much}))
+    client = client_of(server.url)
+    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("closing", [reset, lambda _: None])
+def test_a_generation_is_repeated_if_its_connection_was_closing(client_of, socket_server, closing):
+    server = socket_server(keeps(replies({}), closing))
+    client = client_of(server.url)
+    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert (server.connections, len(server.asked)) == (2, 3)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.0])
+def test_other_failures_on_a_kept_connection_are_not_repeated(client_of, socket_server, monkeypatch, seconds):
+    monkeypatch.setattr(transport, "RACE_SECONDS", seconds)
+    server = socket_server(keeps(replies({}), garbage if seconds else reset))
+    client = client_of(server.url)
+    body_of(client)
+    with pytest.raises(BackendProtocolError):
+        post(client)
+    assert (server.connections, len(server.asked)) == (1, 2)
 
 
 def test_the_body_and_its_headers_arrive(client_of, socket_server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 
 import pytest
 import urllib3
@@ -18,7 +19,8 @@ GONE = f"urllib3 {urllib3.__version__} has no %s: adapt flask_shim/lmstudio/http
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(HTTPConnection, "_new_conn"), (HTTPConnectionPool, "_put_conn"), (HTTPConnectionPool, "ConnectionCls")],
+    [(HTTPConnection, "_new_conn"), (HTTPConnectionPool, "ConnectionCls")]
+    + [(HTTPConnectionPool, name) for name in ("_get_conn", "_put_conn")],
 )
 def test_private_name_exists(owner, name):
     assert hasattr(owner, name), GONE % name
@@ -30,9 +32,10 @@ def test_connection_resolves_the_private_host_name():
 
 def test_response_gives_access_to_the_buffered_socket(client_of, socket_server):
     with post(client_of(socket_server(reads(streams("Hel", "lo"))).url)) as answer:
-        inner = answer._response.raw._fp
+        inner = answer._body._response.raw._fp
         assert isinstance(inner, http.client.HTTPResponse), GONE % "HTTPResponse._fp"
         assert hasattr(inner.fp, "read1")
+        assert isinstance(inner.fp.raw._sock, socket.socket)
         assert inner.chunked is True
 
 
