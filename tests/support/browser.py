@@ -19,6 +19,8 @@ import websocket
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DEADLINE_SECONDS = 30.0
 
+_KEY_CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40}
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -47,6 +49,8 @@ class Page:
         self._calls = 0
         self.complaints: list[str] = []
         """What the console said is wrong, and what the policy of the page's security refused."""
+        self.requested: list[str] = []
+        """The addresses of all requests."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -63,6 +67,8 @@ class Page:
 
     def _note(self, message: dict[str, Any]) -> None:
         entry = message.get("params", {}).get("entry", {})
+        if message["method"] == "Network.requestWillBeSent":
+            self.requested.append(message["params"]["request"]["url"])
         if message["method"] == "Log.entryAdded" and entry["level"] == "error":
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
         if message["method"] == "Runtime.exceptionThrown":
@@ -90,6 +96,23 @@ class Page:
         """Click what a selector finds, as soon as it is there."""
         self.until(f"document.querySelector({json.dumps(selector)}) !== null")
         self.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def press(self, key: str, *, text: str = "") -> None:
+        """Press and release a key, by its name in DOM events; ``text`` is what it writes."""
+        code = _KEY_CODES.get(key, 0)
+        for kind in ("keyDown", "keyUp"):
+            written = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **written)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page the size of another screen."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+
+    def prefer(self, theme: str) -> None:
+        """Set the theme of the system: light or dark."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
 
     def picture(self, path: Path) -> None:
         """Write what is to be seen as PNG."""

@@ -53,9 +53,9 @@ function showHeadline(status, running) {
   } else if (slots.total && slots.in_use >= slots.total) {
     [kind, text] = ["warn", `All ${slots.total} slots are in use. Stop a request, or raise SHIM_MAX_STREAMS.`];
   } else if (running.length) {
-    const phases = Map.groupBy ? [...Map.groupBy(running, (one) => one.phase)] : [];
-    const parts = phases.map(([name, of]) => `${of.length} ${name}`).join(", ");
-    text = `${plural(running.length, "request")} in flight${parts && `: ${parts}`}.`;
+    const phases = [...new Set(running.map((request) => request.phase))];
+    const parts = phases.map((name) => `${running.filter((request) => request.phase === name).length} ${name}`);
+    text = `${plural(running.length, "request")} in flight: ${parts.join(", ")}.`;
   }
   byId("headline").firstElementChild.className = `dot ${kind}`;
   setText("headline-text", text);
@@ -76,11 +76,16 @@ function showFacts({ version, listening, workers, uptime_seconds: uptime, backen
   setText("fact-remedy", remedy);
 }
 
+// The server sends the minutes in which answers ended; the others are gaps in the plots.
 function showPlots(minutes) {
-  const times = minutes.map((each) => Date.parse(each.minute) / 1000 || each.minute);
-  draw("plot-speed", times, minutes.map((each) => each.tokens_per_second), rate);
-  draw("plot-first", times, minutes.map((each) => each.time_to_first_token_seconds), duration);
-  draw("plot-streams", times, minutes.map((each) => each.streams), count);
+  const found = new Map(minutes.map((each) => [Date.parse(each.minute) / 60000, each]));
+  const now = Math.floor(Date.now() / 60000);
+  const hour = Array.from({ length: 60 }, (_, place) => now - 59 + place);
+  const times = hour.map((minute) => minute * 60);
+  const values = (name, otherwise) => hour.map((minute) => found.get(minute)?.[name] ?? otherwise);
+  draw("plot-speed", times, values("tokens_per_second", null), rate);
+  draw("plot-first", times, values("time_to_first_token_seconds", null), duration);
+  draw("plot-streams", times, values("streams", 0), count, { whole: true });
 }
 
 function idleText({ backend, listening }) {

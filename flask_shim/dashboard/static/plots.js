@@ -3,6 +3,8 @@
 import { byId, setText } from "./dom.js";
 
 const HEIGHT = 140;
+const HALF_DAY = 43200;
+const STEPS = [1, 2, 5].flatMap((step) => [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((power) => step * power)).sort((one, other) => one - other);
 const plots = new Map(); // id → { plot, draw }
 
 const color = (name) => {
@@ -15,7 +17,7 @@ const color = (name) => {
 };
 
 // Draws values over times (seconds since 1970); `shown` makes a text of a value.
-export function draw(id, times, values, shown, { bars = false } = {}) {
+export function draw(id, times, values, shown, { bars = false, whole = bars } = {}) {
   const place = byId(id);
   const data = [times, values];
   const last = values.filter((value) => value !== null).at(-1) ?? null;
@@ -28,7 +30,8 @@ export function draw(id, times, values, shown, { bars = false } = {}) {
     before.data = data;
     return;
   }
-  plots.set(id, { plot: create(place, data, shown, bars), data, shown, bars });
+  const style = { shown, bars, whole };
+  plots.set(id, { plot: create(place, data, style), data, style });
   new ResizeObserver(() => {
     const width = place.clientWidth;
     if (width && width !== plots.get(id).plot.width) plots.get(id).plot.setSize({ width, height: HEIGHT });
@@ -39,11 +42,11 @@ export function draw(id, times, values, shown, { bars = false } = {}) {
 export function redraw() {
   for (const [id, kept] of plots) {
     kept.plot.destroy();
-    kept.plot = create(byId(id), kept.data, kept.shown, kept.bars);
+    kept.plot = create(byId(id), kept.data, kept.style);
   }
 }
 
-function create(place, data, shown, bars) {
+function create(place, data, { shown, bars, whole }) {
   const quiet = color("--quiet");
   const accent = color("--accent");
   const grid = { stroke: color("--line"), width: 1 };
@@ -53,10 +56,13 @@ function create(place, data, shown, bars) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    scales: {
+      x: { range: (_, first, last) => (bars ? [first - HALF_DAY, last + HALF_DAY] : [first, last]) },
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+    },
     axes: [
-      { ...axis, space: 60, values: bars ? [[86400, "{YYYY}-{MM}-{DD}"]] : [[60, "{HH}:{mm}"]] },
-      { ...axis, size: 52, values: (_, ticks) => ticks.map(shown) },
+      { ...axis, space: 60, size: 28, values: bars ? [[86400, "{YYYY}-{MM}-{DD}"]] : [[60, "{HH}:{mm}"]] },
+      { ...axis, size: 52, values: (_, ticks) => ticks.map(shown), ...(whole ? { incrs: STEPS } : {}) },
     ],
     series: [
       {},

@@ -7,13 +7,11 @@ import { clientName } from "./overview.js";
 export const paths = () => ["requests"];
 
 const ENDED = [
-  (request) => moment(request.ended_at),
+  (request) => [moment(request.ended_at), request.id],
   (request) => [clientName(request), request.client_address],
-  (request) => [`${request.method} ${request.route}`, request.id],
-  (request) => request.model || UNKNOWN,
-  (request) => [`${request.outcome}`, request.error ?? "", request.outcome === "done" ? "" : "bad"],
-  (request) => count(request.prompt_tokens),
-  (request) => count(request.cached_tokens),
+  (request) => [request.model || UNKNOWN, request.route],
+  (request) => [request.outcome, request.error ?? "", request.outcome === "done" ? "" : "bad"],
+  (request) => [count(request.prompt_tokens), request.cached_tokens ? `${count(request.cached_tokens)} cached` : ""],
   (request) => count(request.output_tokens),
   (request) => rate(request.prefill_tokens_per_second),
   (request) => rate(request.decode_tokens_per_second),
