@@ -7,7 +7,7 @@ from flask import Flask
 from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
 from flask_shim.lmstudio import LMStudio
-from flask_shim.observability import metrics
+from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.services import Services
 
@@ -25,6 +25,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services = Services.build(config, backend)
     services.init_app(app)
     middleware.init_app(app, config)
+    activity.init_app(app, services.slots, config.backend_url)
     metrics.init_app(app, config, services.slots, services.backend)
     if services.history is not None:
         recorder_of(app).observers.append(services.history.note)

@@ -6,6 +6,7 @@
     ├── Unauthorized            401  a key is required
     ├── BodyTooLarge            413
     ├── UnsupportedEncoding     415
+    ├── RequestCanceled         499  the operator stopped it
     └── LMStudioError                see :mod:`flask_shim.lmstudio.errors`
 
 :mod:`flask_shim.error_responses` turns them into HTTP responses.
@@ -85,6 +86,16 @@ class UnsupportedEncoding(ShimError):
 
     status = 415
     supported = "zstd, gzip, deflate, br"
+
+
+class RequestCanceled(ShimError):
+    """The operator of the server stopped the request. Clients do not repeat a request with this status."""
+
+    status = 499
+
+    def __init__(self) -> None:
+        """Use the one text for it."""
+        super().__init__("the request was stopped by the operator of this server")
 
 
 class BodyTooLarge(ShimError):

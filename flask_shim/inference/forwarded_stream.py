@@ -85,6 +85,9 @@ def relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path:
     size = 0
     tail = b""
     block = first
+    events_so_far = 0
+    if ends_by_done:
+        current().count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
     while block:
         answer.call.allow(options.idle_timeout, timeout_message)
         size += len(block)
@@ -92,6 +95,7 @@ def relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path:
             raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
         if events := _complete(cutter, block):
             is_ended = is_ended or last_event.search(events) is not None
+            events_so_far += events.count(b"data: ")
             yield from _checked(events, options.token)
         tail = (block if len(block) >= TAIL_BYTES else tail + block)[-TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):

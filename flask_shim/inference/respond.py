@@ -82,7 +82,9 @@ def _encode_stream(completion: Completion, reader: AnswerReader, encoder: Encode
 
 
 def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[Piece]]:
-    completion.stack.callback(_record_counts, current(), reader)
+    record = current()
+    record.count_tokens = lambda: reader.deltas
+    completion.stack.callback(_record_counts, record, reader)
     for events in completion:
         yield reader.feed(events)
     last = reader.finish()

@@ -19,6 +19,7 @@ from flask_shim.lmstudio.errors import (
 )
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import context_for
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl
 
@@ -162,6 +163,7 @@ class ModelLoader:
         self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, context: int = 0
     ) -> None:
         key = requirements.target.model.key
+        current().loads()
         self.backend.load(key, context_length=context or None, call=call, **requirements.settings)
         loaded.note_load(None)
         if requirements.keep_alive is None and loaded.keep_alive is None:

@@ -66,7 +66,9 @@ class ModelManager:
         """Return a backend call for the current request, without a slot."""
         timeout = self.backend.options.total_timeout
         headers = {"X-Request-ID": current_id()}
-        return BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=current().exchange)
+        call = BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=current().exchange)
+        current().abort = call.cancel
+        return call
 
     @contextmanager
     def admit(self, is_disconnected: Callable[[], bool]) -> Iterator[BackendCall]:

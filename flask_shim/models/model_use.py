@@ -12,6 +12,7 @@ from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import ContextOverflow, ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort
 from flask_shim.models.loader import ModelLoader, ModelRequirements
+from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import needed_tokens
 from flask_shim.translate.ollama.payloads import Payload
 
@@ -65,6 +66,10 @@ class ModelUse:
         """
         target = self._requirements.target
         named = {**payload, "model": target.identifier}
+        if self.is_cold:
+            current().loads()
+        else:
+            current().sends_prompt()
         try:
             answer = send(named)
         except (ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort, ContextOverflow) as exc:

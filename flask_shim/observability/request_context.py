@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from flask_shim.errors import ShimError
+from flask_shim.errors import RequestCanceled, ShimError
 from flask_shim.lmstudio.errors import BackendError, ClientDisconnected
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ DONE = "done"
 CLIENT_DISCONNECTED = "client_disconnected"
 REJECTED = "rejected"
 ABORTED = "aborted"
+CANCELED = "canceled"
+
+Phase = Literal["answering", "queued", "loading", "reading the prompt", "generating", "sending"]
+"""What happens to a request now; ``answering`` is one that generates nothing."""
 
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -62,6 +67,13 @@ class RequestRecord:
     """The error text that the client received."""
     error_safe_text: str = ""
     """The same without quotations of LM Studio, a model or the client."""
+    phase: Phase = "answering"
+    sent_ns: int | None = None
+    """When the prompt was sent to a model that was loaded."""
+    count_tokens: Callable[[], int] | None = field(default=None, repr=False)
+    """Returns how many tokens have been generated so far; ``tokens_out`` has the number at the end."""
+    abort: Callable[[ShimError], None] | None = field(default=None, repr=False)
+    """Aborts the request to the backend; the thread that waits for it raises the error."""
     is_streamed: bool = False
     is_complete: bool = False
     """Whether the last block of a streamed answer was made."""
@@ -70,15 +82,28 @@ class RequestRecord:
     def uses(self, model: str) -> None:
         """Note the backend's key of the model that answers."""
         self.model = model
+        self.phase = "queued"
+
+    def loads(self) -> None:
+        """Note that the backend loads the model for this request."""
+        self.phase = "loading"
+
+    def sends_prompt(self) -> None:
+        """Note that the prompt is sent to a model that is loaded."""
+        self.phase = "reading the prompt"
+        self.sent_ns = time.perf_counter_ns()
 
     def first_token(self) -> None:
         """Note that the answer begins now; later calls have no effect."""
         if self.first_token_ns is None:
             self.first_token_ns = time.perf_counter_ns()
+            if self.model:
+                self.phase = "generating"
 
     def counted(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
         """Note the number of prompt tokens, of generated tokens, and of the prompt tokens from the cache."""
         self.tokens_in, self.tokens_out, self.cached_tokens = tokens_in, tokens_out, cached_tokens
+        self.phase = "sending"
 
     def drop(self, name: str, reason: str) -> None:
         """Note that LM Studio does not receive something that the client sent, and why."""
@@ -101,13 +126,21 @@ class RequestRecord:
         ending = _ending_of(exc)
         self._ending = ABORTED if ending == REJECTED and self.is_streamed else ending
 
+    def cancel(self) -> bool:
+        """Stop the request as if its client had disconnected; return whether there was something to stop."""
+        if self.abort is None:
+            return False
+        self.abort(RequestCanceled())
+        return True
+
     def ended(self) -> None:
-        """Note the end."""
+        """Note the end, and release what belongs to the request."""
         self.ended_ns = time.perf_counter_ns()
+        self.abort = self.count_tokens = None
 
     @property
     def outcome(self) -> str:
-        """How it ended: ``done``, ``client_disconnected``, ``rejected``, ``error:<kind>`` or ``error``.
+        """How it ended: ``done``, ``client_disconnected``, ``canceled``, ``rejected``, ``error:<kind>`` or ``error``.
 
         ``aborted`` is a streamed answer that was still running when the shim stopped.
         """
@@ -132,9 +165,23 @@ class RequestRecord:
     @property
     def tokens_per_second(self) -> float | None:
         """The speed of the answer from its first token to its end."""
-        if not self.tokens_out or self.first_token_ns is None:
+        tokens = self.generated_tokens
+        if not tokens or self.first_token_ns is None:
             return None
-        return self.tokens_out / max(1e-6, _seconds(self.first_token_ns, self.ended_ns))
+        return tokens / max(1e-6, _seconds(self.first_token_ns, self.ended_ns))
+
+    @property
+    def generated_tokens(self) -> int | None:
+        """The number of tokens generated so far, or in all."""
+        return self.tokens_out if self.count_tokens is None or self.tokens_out is not None else self.count_tokens()
+
+    @property
+    def prefill_tokens_per_second(self) -> float | None:
+        """The speed at which the uncached part of the prompt was read, None if the model had to be loaded first."""
+        if not self.tokens_in or self.sent_ns is None or self.first_token_ns is None:
+            return None
+        evaluated = self.tokens_in - (self.cached_tokens or 0)
+        return evaluated / max(1e-6, _seconds(self.sent_ns, self.first_token_ns))
 
 
 def _seconds(start_ns: int, end_ns: int | None) -> float:
@@ -149,6 +196,8 @@ def kind_of(exc: Exception) -> str:
 def _ending_of(exc: Exception) -> str:
     if isinstance(exc, ClientDisconnected):
         return CLIENT_DISCONNECTED
+    if isinstance(exc, RequestCanceled):
+        return CANCELED
     if isinstance(exc, BackendError) or not isinstance(exc, ShimError) or type(exc) is ShimError:
         return f"error:{kind_of(exc)}"
     return REJECTED

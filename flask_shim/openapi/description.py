@@ -40,6 +40,7 @@ _PARAMETERS = {
     "rest": "The rest of the path, with its slashes.",
     "key": "A public key.",
     "exchange": "The id of a request, as in the `X-Request-ID` of its answer.",
+    "id": "The id of a request, as in the header `X-Request-ID` of its answer.",
 }
 
 _OPENAI_ERROR = "OpenAIError"

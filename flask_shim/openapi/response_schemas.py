@@ -69,6 +69,35 @@ _EXCHANGE = {
     "outcome": {"type": ["string", "null"]},
     "seconds": {"type": "number"},
 }
+_TEXT_OR_NULL: Shape = {"type": ["string", "null"]}
+_COUNT_OR_NULL: Shape = {"type": ["integer", "null"]}
+_NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
+_REQUEST = {
+    "id": TEXT,
+    "client": _TEXT_OR_NULL,
+    "client_address": _TEXT_OR_NULL,
+    "user_agent": _TEXT_OR_NULL,
+    "method": TEXT,
+    "route": TEXT,
+    "model": _TEXT_OR_NULL,
+    "backend": TEXT,
+    "phase": {"enum": ["answering", "queued", "loading", "reading the prompt", "generating", "sending"]},
+    "prompt_tokens": _COUNT_OR_NULL,
+    "cached_tokens": _COUNT_OR_NULL,
+    "output_tokens": _COUNT_OR_NULL,
+    "tokens_per_second": _NUMBER_OR_NULL,
+    "age_seconds": {"type": "number"},
+    "time_to_first_token_seconds": _NUMBER_OR_NULL,
+    "progress_estimate": _NUMBER_OR_NULL,
+}
+_ENDED = {
+    "ended_at": TIME,
+    "status": COUNT,
+    "outcome": TEXT,
+    "error": _TEXT_OR_NULL,
+    "prefill_tokens_per_second": _NUMBER_OR_NULL,
+    "decode_tokens_per_second": _NUMBER_OR_NULL,
+}
 
 REPLIES: dict[str, Shape] = {
     "Version": holding(version=TEXT),
@@ -176,6 +205,28 @@ REPLIES: dict[str, Shape] = {
         changes=every(_CHANGE),
         prompt_prefix={"type": ["object", "null"]},
     ),
+    "Status": holding(
+        version=TEXT,
+        listening=every(TEXT),
+        workers=COUNT,
+        started_at=TIME,
+        backend=holding(url=TEXT, reachable=BOOL, api_version=_TEXT_OR_NULL, error=_TEXT_OR_NULL),
+        slots=holding(total=COUNT, in_use=COUNT),
+        loaded=every(
+            holding(name=TEXT, size_bytes=_COUNT_OR_NULL, context_length=_COUNT_OR_NULL, expires_at=_TEXT_OR_NULL)
+        ),
+        last_error={"type": ["object", "null"]},
+        last_hour=every(
+            holding(
+                minute=TIME,
+                streams=COUNT,
+                tokens_per_second=_NUMBER_OR_NULL,
+                time_to_first_token_seconds=_NUMBER_OR_NULL,
+            )
+        ),
+    ),
+    "Requests": holding(running=every(holding(**_REQUEST)), ended=every(holding(**_REQUEST, **_ENDED))),
+    "Canceled": holding(id=TEXT, canceled=BOOL),
     "OllamaError": holding(error=TEXT),
     "OpenAIError": holding(error=holding({"param": {}, "code": {}}, message=TEXT, type=TEXT)),
     "AnthropicError": holding(type={"const": "error"}, error=holding(type=TEXT, message=TEXT), request_id=TEXT),

@@ -25,9 +25,9 @@ from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
 from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS
-from flask_shim.serving.metrics_exchange import exchange_addresses
 from flask_shim.serving.server import THREADS_SECONDS
 from flask_shim.serving.signals import stop_signals
+from flask_shim.serving.worker_exchange import exchange_addresses
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class WorkerConfig(NamedTuple):
     config: Config
     listeners: tuple[tuple[int, socket.AddressFamily], ...]
     """Descriptor (on Windows: handle) and family of each; the process inherits them under the same numbers."""
-    metrics_addresses: tuple[str, ...]
-    """Where each worker answers with its metrics, in the order of their numbers."""
+    exchange_addresses: tuple[str, ...]
+    """Where each worker answers the others, in the order of their numbers."""
 
 
 @dataclass(slots=True)
@@ -99,12 +99,12 @@ class Supervisor:
         self._events: SimpleQueue[int] = SimpleQueue()
         self._workers: dict[int, Worker] = {}
         self._due: dict[int, float] = {}
-        self._metrics_addresses: tuple[str, ...] = ()
+        self._addresses: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Serve until a stop signal, then drain."""
-        addresses = exchange_addresses(self._config.workers)
-        with stop_signals(lambda: self._events.put(STOP), self._kill), addresses as self._metrics_addresses:
+        exchange = exchange_addresses(self._config.workers)
+        with stop_signals(lambda: self._events.put(STOP), self._kill), exchange as self._addresses:
             for number in range(1, self._config.workers + 1):
                 self._start(number)
             while (number := self._next_event()) != STOP:
@@ -138,7 +138,7 @@ class Supervisor:
         numbers = tuple((listener.fileno(), listener.family) for listener in self._listeners)
         try:
             part = share_of(self._config, number)
-            pickle.dump(WorkerConfig(number, part, numbers, self._metrics_addresses), _stdin(process))
+            pickle.dump(WorkerConfig(number, part, numbers, self._addresses), _stdin(process))
             _stdin(process).flush()
         except OSError as exc:
             log.warning("worker=%d did not read its settings: %s", number, exc)  # the thread below notices its end

@@ -11,19 +11,24 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from itertools import chain
+from typing import Any
 
 from flask import Flask
 
 from flask_shim.app import create_app
 from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
+from flask_shim.observability.activity import activity_of
 from flask_shim.observability.metrics import WorkerMetrics, metrics_of
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
-from flask_shim.serving.metrics_exchange import collect_from, serve_metrics
 from flask_shim.serving.server import Server
 from flask_shim.serving.signals import IGNORED, STOPPING
 from flask_shim.serving.supervisor import WorkerConfig
+from flask_shim.serving.worker_exchange import ask, serve_answers
+
+_METRICS = "metrics"
 
 
 def main() -> None:
@@ -34,7 +39,7 @@ def main() -> None:
     logs.configure(settings.config)
     app = create_app(settings.config)
     services = services_of(app)
-    _share_metrics(app, settings)
+    _connect_workers(app, settings)
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in settings.listeners]
     server = Server(app, settings.config, listeners)
     is_stopping = threading.Lock()
@@ -56,15 +61,25 @@ def main() -> None:
     logs.finish()
 
 
-def _share_metrics(app: Flask, settings: WorkerConfig) -> None:
-    """Answer the scrapes of the other workers, and ask them for their metrics when this worker is scraped."""
-    metrics = metrics_of(app)
-    if metrics is None:
-        return
-    addresses = list(settings.metrics_addresses)
+def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
+    """Show the metrics and the activity of all workers: answer the others, and ask them."""
+    addresses = list(settings.exchange_addresses)
     own = addresses.pop(settings.number - 1)
-    metrics.shown = workers = WorkerMetrics(metrics.registry, settings.number, partial(collect_from, addresses))
-    serve_metrics(own, workers.collect_own)
+    activity, metrics = activity_of(app), metrics_of(app)
+    activity.ask_others = partial(ask, addresses)
+    workers = None
+    if metrics is not None:
+        workers = WorkerMetrics(
+            metrics.registry, settings.number, lambda: chain.from_iterable(ask(addresses, _METRICS))
+        )
+        metrics.shown = workers
+
+    def answer(question: str, argument: str) -> Any:
+        if question == _METRICS:
+            return list(workers.collect_own()) if workers else []
+        return activity.answer(question, argument)
+
+    serve_answers(own, answer)
 
 
 def _start(action: Callable[[], object]) -> None:

@@ -62,10 +62,10 @@ function showHeadline(status, running) {
   document.title = running.length ? `(${running.length}) flask-shim` : "flask-shim";
 }
 
-function showFacts({ version, listening, workers, uptime_seconds: uptime, backend, slots, last_error: error }) {
+function showFacts({ version, listening, workers, started_at: since, backend, slots, last_error: error }) {
   setText("fact-listening", [].concat(listening).join(", "));
   const crew = workers > 1 ? `, ${workers} workers` : "";
-  setText("fact-shim", `Version ${version}, up ${duration(Math.floor(uptime / 60) * 60)}${crew}`);
+  setText("fact-shim", `Version ${version}, since ${moment(since)}${crew}`);
   setText("fact-backend", backend.url);
   setText("fact-api", backend.reachable ? `API ${backend.api_version ?? UNKNOWN}` : "Not reachable");
   byId("fact-api").classList.toggle("bad", !backend.reachable);

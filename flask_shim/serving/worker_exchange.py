@@ -1,4 +1,4 @@
-"""Metrics of all workers in one scrape: each worker answers the others on a local socket or a named pipe."""
+"""Questions between the workers of one server: each answers the others on a local socket or a named pipe."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from prometheus_client import Metric
+from typing import Any
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
-"""How long a scrape waits for one other worker."""
+"""How long one other worker is waited for."""
 
 
 @contextmanager
@@ -31,29 +30,34 @@ def exchange_addresses(workers: int) -> Iterator[tuple[str, ...]]:
         yield tuple(str(Path(folder, str(number))) for number in range(workers))
 
 
-def serve_metrics(address: str, collect: Callable[[], Iterable[Metric]]) -> Listener:
-    """Answer every connection to ``address`` with this worker's metrics, on a thread that ends with the process."""
+def serve_answers(address: str, answer: Callable[[str, str], Any]) -> Listener:
+    """Answer each question that comes to ``address``, on a thread that ends with the process.
+
+    ``answer`` gets the question and its argument; what it returns is pickled.
+    """
     if sys.platform != "win32":
         Path(address).unlink(missing_ok=True)  # of a worker that died
     listener = Listener(address)
 
-    def answer() -> None:
+    def serve() -> None:
         while True:
             try:
                 connection = listener.accept()
             except OSError as exc:
-                log.warning("this worker is missing in /metrics from now on: %s", exc)
+                log.warning("this worker is missing in /metrics and /shim/ from now on: %s", exc)
                 return
-            with suppress(OSError), connection:  # the worker that asked has gone
-                connection.send(list(collect()))
+            with suppress(OSError, EOFError), connection:  # the worker that asked has gone
+                if connection.poll(ANSWER_SECONDS):
+                    connection.send(answer(*connection.recv()))
 
-    threading.Thread(target=answer, name="shim-metrics", daemon=True).start()
+    threading.Thread(target=serve, name="shim-exchange", daemon=True).start()
     return listener
 
 
-def collect_from(addresses: Iterable[str]) -> Iterator[Metric]:
-    """Yield the metrics of the workers at ``addresses``; one that does not answer is left out."""
+def ask(addresses: Iterable[str], question: str, argument: str = "") -> Iterator[Any]:
+    """Yield the answers of the workers at ``addresses``; one that does not answer is left out."""
     for address in addresses:
         with suppress(OSError, EOFError), Client(address) as connection:  # it is being replaced, or is stopping
+            connection.send((question, argument))
             if connection.poll(ANSWER_SECONDS):
-                yield from connection.recv()
+                yield connection.recv()

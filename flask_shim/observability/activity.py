@@ -1,0 +1,226 @@
+"""What the server does now and did lately: requests in flight and ended, the last hour by minutes, the last error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from flask import Flask
+
+from flask_shim.observability.access_log import recorder_of
+from flask_shim.observability.client_names import client_name
+from flask_shim.observability.request_context import DONE, RequestRecord
+
+Row = dict[str, Any]
+
+KEPT_REQUESTS = 100
+KEPT_MINUTES = 60
+MAX_TEXT = 500
+
+_KEY = "flask_shim.activity"
+_OWN_PATHS = ("/shim", "/docs", "/openapi.json", "/metrics", "/health", "/ping", "/ready")
+"""Requests of the operator and of health checks, which are not shown."""
+
+
+class Slots(Protocol):
+    """The part of :class:`flask_shim.models.slots.Slots` that is shown."""
+
+    in_use: int
+    total: int
+
+
+@dataclass(slots=True)
+class Minute:
+    """Sums over the answers that ended in one minute, which began at ``time`` (seconds since 1970)."""
+
+    time: int
+    streams: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    first_tokens: int = 0
+    first_token_seconds: float = 0.0
+
+    def add(self, other: Minute) -> None:
+        """Add the sums of another process or of one answer."""
+        self.streams += other.streams
+        self.tokens += other.tokens
+        self.seconds += other.seconds
+        self.first_tokens += other.first_tokens
+        self.first_token_seconds += other.first_token_seconds
+
+    def to_json(self) -> Row:
+        """Return the minute with means over its answers; None where there is nothing to take the mean of."""
+        return {
+            "minute": _iso(self.time),
+            "streams": self.streams,
+            "tokens_per_second": self.tokens / self.seconds if self.seconds else None,
+            "time_to_first_token_seconds": self.first_token_seconds / self.first_tokens if self.first_tokens else None,
+        }
+
+
+class Snapshot(NamedTuple):
+    """The activity of one process at one moment; it is sent between workers."""
+
+    running: list[Row]
+    ended: list[Row]
+    minutes: list[Minute]
+    last_error: Row | None
+    slots_total: int
+    slots_in_use: int
+    started_at: float
+
+
+class Activity:
+    """The activity of one process, and through ``ask_others`` that of the other workers."""
+
+    def __init__(self, open_requests: Iterable[RequestRecord], slots: Slots, backend_url: str) -> None:
+        """Start without a past; ``open_requests`` always has the requests in flight."""
+        self.ask_others: Callable[[str, str], Iterable[Any]] = lambda *_: ()
+        """Returns what the other workers answer to a question: that of :meth:`answer`."""
+        self._started_at = time.time()
+        self._open = open_requests
+        self._slots = slots
+        self._backend_url = backend_url
+        self._lock = threading.Lock()
+        self._ended: deque[Row] = deque(maxlen=KEPT_REQUESTS)
+        self._minutes: deque[Minute] = deque(maxlen=KEPT_MINUTES)
+        self._last_error: Row | None = None
+
+    def note(self, record: RequestRecord) -> None:
+        """Keep a request that has ended, unless it used no model and went well, as lists do many times a minute."""
+        if record.path.startswith(_OWN_PATHS) or (record.outcome == DONE and not record.model):
+            return
+        now = time.time()
+        row = self._row(record) | {
+            "ended_at": _iso(now),
+            "status": record.status,
+            "outcome": record.outcome,
+            "error": record.error[:MAX_TEXT] or None,
+            "prefill_tokens_per_second": record.prefill_tokens_per_second,
+            "decode_tokens_per_second": record.tokens_per_second,
+        }
+        with self._lock:
+            self._ended.appendleft(row)
+            if record.outcome.startswith("error"):
+                self._last_error = _to_error(row)
+            if record.model:
+                start = int(now) // 60 * 60
+                if not self._minutes or self._minutes[-1].time != start:
+                    self._minutes.append(Minute(start))
+                self._minutes[-1].add(_to_minute(record, start))
+
+    def answer(self, question: str, argument: str) -> Any:
+        """Answer another worker: ``snapshot`` with its activity, ``cancel`` with whether it had that request."""
+        return self.snapshot() if question == "snapshot" else self._cancel(argument)
+
+    def snapshot(self) -> Snapshot:
+        """Return the activity of this process."""
+        records = [record for record in tuple(self._open) if not record.path.startswith(_OWN_PATHS)]
+        running = [self._row(record) for record in records]
+        with self._lock:
+            ended, minutes = list(self._ended), list(self._minutes)
+        slots = self._slots
+        return Snapshot(running, ended, minutes, self._last_error, slots.total, slots.in_use, self._started_at)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the activity of every process; a worker that does not answer is left out."""
+        return [self.snapshot(), *self.ask_others("snapshot", "")]
+
+    def cancel(self, request_id: str) -> bool:
+        """Stop a request in flight; return False if no request has that id, or nothing of it can be stopped."""
+        return self._cancel(request_id) or any(self.ask_others("cancel", request_id))
+
+    def _cancel(self, request_id: str) -> bool:
+        matching = [record for record in tuple(self._open) if record.id == request_id]  # clients may repeat an id
+        return sum(record.cancel() for record in matching) > 0
+
+    def _row(self, record: RequestRecord) -> Row:
+        return {
+            "id": record.id,
+            "client": client_name(record.user_agent),
+            "client_address": record.client or None,
+            "user_agent": record.user_agent[:MAX_TEXT] or None,
+            "method": record.method,
+            "route": record.path[:MAX_TEXT],
+            "model": record.model or None,
+            "backend": self._backend_url,
+            "phase": record.phase,
+            "prompt_tokens": record.tokens_in,
+            "cached_tokens": record.cached_tokens,
+            "output_tokens": record.generated_tokens,
+            "tokens_per_second": record.tokens_per_second,
+            "age_seconds": round(record.seconds, 3),
+            "time_to_first_token_seconds": record.first_token_seconds,
+            "progress_estimate": None,
+        }
+
+
+def init_app(app: Flask, slots: Slots, backend_url: str) -> None:
+    """Follow the requests of ``app``."""
+    recorder = recorder_of(app)
+    activity = app.extensions[_KEY] = Activity(recorder.open, slots, backend_url)
+    recorder.observers.append(activity.note)
+
+
+def activity_of(app: Flask) -> Activity:
+    """Return the activity of an application."""
+    activity: Activity = app.extensions[_KEY]
+    return activity
+
+
+def to_requests(snapshots: Sequence[Snapshot]) -> dict[str, list[Row]]:
+    """Return the requests in flight, the oldest first, and the ended ones, the latest first."""
+    running = [row for each in snapshots for row in each.running]
+    ended = [row for each in snapshots for row in each.ended]
+    return {
+        "running": sorted(running, key=lambda row: row["age_seconds"], reverse=True),
+        "ended": sorted(ended, key=lambda row: row["ended_at"], reverse=True)[:KEPT_REQUESTS],
+    }
+
+
+def to_status(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
+    """Return slots, start, last error and the minutes of the last hour in which answers ended, the oldest first."""
+    since = time.time() - 60 * KEPT_MINUTES
+    minutes: dict[int, Minute] = {}
+    for each in snapshots:
+        for minute in each.minutes:
+            if minute.time > since:
+                minutes.setdefault(minute.time, Minute(minute.time)).add(minute)
+    errors = [each.last_error for each in snapshots if each.last_error]
+    return {
+        "started_at": _iso(min(each.started_at for each in snapshots)),
+        "slots": {
+            "total": sum(each.slots_total for each in snapshots),
+            "in_use": sum(each.slots_in_use for each in snapshots),
+        },
+        "last_error": max(errors, key=lambda error: error["at"], default=None),
+        "last_hour": [minutes[at].to_json() for at in sorted(minutes)],
+    }
+
+
+def _to_minute(record: RequestRecord, start: int) -> Minute:
+    first = record.first_token_seconds
+    if first is None:
+        return Minute(start, streams=1)
+    tokens = record.tokens_out or 0
+    return Minute(start, 1, tokens, record.seconds - first if tokens else 0.0, 1, first)
+
+
+def _to_error(row: Row) -> Row:
+    """Return the error of a request; what the shim says after the first sentence is what to do."""
+    message, _, remedy = (row["error"] or "").partition(". ")
+    return {
+        "at": row["ended_at"],
+        "request_id": row["id"],
+        "status": row["status"],
+        "message": message,
+        "remedy": remedy or None,
+    }
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

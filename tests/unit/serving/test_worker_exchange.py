@@ -1,0 +1,76 @@
+"""Workers ask each other questions."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from flask_shim.serving import worker_exchange
+from flask_shim.serving.worker_exchange import ask, exchange_addresses, serve_answers
+
+
+@pytest.fixture
+def addresses():
+    with exchange_addresses(3) as found:
+        yield found
+
+
+@pytest.fixture
+def serve(addresses):
+    with contextlib.ExitStack() as listeners:
+        yield lambda address, answer: listeners.enter_context(serve_answers(address, answer))
+
+
+def answers(addresses):
+    return list(ask(addresses, "which", "argument"))
+
+
+def says(what):
+    return lambda question, argument: (what, question, argument)
+
+
+def said(*whats):
+    return [(what, "which", "argument") for what in whats]
+
+
+def test_all_others_answer_each_time(addresses, serve):
+    for number, address in enumerate(addresses, 1):
+        serve(address, says(number))
+    assert answers(addresses) == said(1, 2, 3)
+    assert answers(addresses[1:]) == said(2, 3)
+
+
+def test_worker_that_is_not_there_is_left_out(addresses, serve):
+    serve(addresses[2], says(3))
+    assert answers(addresses) == said(3)
+
+
+def test_worker_that_hangs_is_left_out(addresses, serve, monkeypatch):
+    monkeypatch.setattr(worker_exchange, "ANSWER_SECONDS", 0.1)
+    may_go_on = threading.Event()
+    serve(addresses[0], lambda *_: may_go_on.wait(20))
+    serve(addresses[1], says(2))
+    assert answers(addresses[:2]) == said(2)
+    may_go_on.set()
+
+
+def test_client_that_disconnects_does_not_end_the_service(addresses, serve):
+    serve(addresses[0], says(1))
+    for _ in range(3):
+        worker_exchange.Client(addresses[0]).close()
+    assert answers(addresses[:1]) == said(1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes leave no file")
+def test_replaced_worker_takes_over_and_nothing_is_left():
+    with exchange_addresses(1) as (address,):
+        folder = Path(address).parent
+        assert folder.stat().st_mode & 0o077 == 0
+        Path(address).touch()
+        with serve_answers(address, says(7)):
+            assert answers([address]) == said(7)
+    assert not folder.exists()
