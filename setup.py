@@ -33,6 +33,7 @@ REQUIRED = [
     "marshmallow>=4.0",
     "cachetools>=5.0",  # TTLCache with a TTL of 0 keeps nothing
     "python-dotenv>=1.0,<2",  # dotenv.parser is not documented
+    "tomli>=2.0; python_version < '3.11'",  # part of the standard library from 3.11 on
     "orjson>=3.10",
     "click>=8.1.3",
     "rich>=13.0",

@@ -26,10 +26,11 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_aliases(tmp_path_factory):
-    """Keep the aliases of the user who runs the tests out of them."""
+    """Keep the aliases and the profiles of the user who runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("data")
         patch.setattr("flask_shim.config.server_settings.user_data_dir", lambda *_, **__: str(home))
+        patch.setattr("flask_shim.config.shim_file.user_config_dir", lambda *_, **__: str(home))
         patch.setenv("SHIM_DATA_DIR", str(home))  # for the processes that tests start
         yield
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
+from flask_shim.config import shim_file
 from flask_shim.config.backend_settings import BackendSettings
 from flask_shim.config.behavior_settings import BehaviorSettings
 from flask_shim.config.parsers import existing_file, path
 from flask_shim.config.reader import Setting, Values, choose, settings_of
 from flask_shim.config.server_settings import AccessSettings, ServerSettings
+from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.sources import Source, gather
 from flask_shim.config.validation import contradictions, derive, without_stray_token
 
@@ -40,6 +43,8 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
     """Lines for the log at start: which fallback name was used, what has no effect, likely typing errors."""
     configured: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that a variable, the settings file or an option sets."""
+    file: ShimFile = field(default=ShimFile(), compare=False)
+    """The tables of ``flask-shim.toml``."""
 
     def __post_init__(self) -> None:
         """Fill the fields that follow from others."""
@@ -64,10 +69,12 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
     ) -> Config:
         """Read the settings from the environment and the settings file; raise ConfigError with all mistakes.
 
-        ``env_file`` wins over SHIM_ENV_FILE and over ``.env`` in the current folder; an empty one means no file.
-        ``overrides`` are texts by variable, as from a command line, and win over everything.
+        ``env_file`` wins over SHIM_ENV_FILE and over ``.env`` in the current folder; with an empty one, only the files
+        that a variable names are read. ``overrides`` are texts by variable, as from a command line, and win over
+        everything.
         """
-        return cls._from(_gather(environ, env_file, overrides or {}), SETTINGS)
+        source = _gather(environ, env_file, overrides or {})
+        return cls._from(source, SETTINGS, None if env_file == "" else shim_file.default_path())
 
     @classmethod
     def for_client(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> Config:
@@ -75,21 +82,24 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
 
         The server's settings keep their defaults: HOST and PORT may be the program's own.
         """
-        return cls._from(_gather(environ, env_file, {}), _CLIENT_SETTINGS)
+        return cls._from(_gather(environ, env_file, {}), _CLIENT_SETTINGS, None)
 
     @classmethod
-    def _from(cls, source: Source, settings: Collection[Setting]) -> Config:
+    def _from(cls, source: Source, settings: Collection[Setting], default_file: Path | None) -> Config:
         choices, token_notes = without_stray_token(choose(settings, source.texts))
         values = Values(choices)
         defaults = cls()
         derive(values, defaults)
-        problems = (*source.problems, *values.problems, *contradictions(values, defaults))
+        path = values.found.get("config_file", default_file)
+        file, file_problems = shim_file.read(path) if path else (ShimFile(), [])
+        problems = (*source.problems, *values.problems, *contradictions(values, defaults), *file_problems)
         if problems:
             raise ConfigError(problems)
         names = {each.name for each in fields(cls)}
         found = {name: value for name, value in values.found.items() if name in names}
-        notes = (*source.notes, *token_notes, *values.notes)
-        return cls(**found, notes=notes, configured=frozenset(choices))
+        file_notes = [f"profiles and rules read from {path.absolute()}"] if path else []
+        notes = (*source.notes, *file_notes, *token_notes, *values.notes)
+        return cls(**found, notes=notes, configured=frozenset(choices), file=file)
 
 
 GROUPS: dict[str, tuple[Setting, ...]] = {

@@ -1,4 +1,4 @@
-"""Generate docs/CONFIGURATION.md and config/shim.env.example from the settings.
+"""Generate docs/CONFIGURATION.md and the example files in config/ from the settings and the tables of the TOML file.
 
 python -m flask_shim.config.generated_docs        writes them below the current folder
 """
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask_shim.config import GROUPS, Setting
+from flask_shim.config.shim_file import ShimFile
+from flask_shim.config.toml_tables import Tables, keys_of, kinds_of
 
 _PAGE_HEAD = """\
 # Settings
@@ -43,10 +45,29 @@ _EXAMPLE_HEAD = """\
 # Every line shows the default; remove the # in front of a line to change it. The environment wins over this file.
 """
 
+_FILE_HEAD = """\
+## flask-shim.toml
+
+What has more structure than a setting is in a TOML file, `flask-shim.toml`. `flask-shim config check` shows which file
+is used and what it says. Mistakes are reported together with those of the settings, with their lines.
+"""
+
+_FILE_EXAMPLE_HEAD = """\
+# Model profiles and rules for clients. Copy this file to flask-shim.toml in the folder the shim is started from, or
+# name it in SHIM_CONFIG. Remove the # in front of the lines that you need, beginning with the header of their table.
+"""
+
 
 def render_page() -> str:
     """Return docs/CONFIGURATION.md."""
-    return "\n".join([_PAGE_HEAD, *(f"## {name}\n\n{_table(group)}" for name, group in GROUPS.items())])
+    groups = [f"## {name}\n\n{_table(group)}" for name, group in GROUPS.items()]
+    return "\n".join([_PAGE_HEAD, *groups, _FILE_HEAD, *map(_keys_table, kinds_of(ShimFile).values())])
+
+
+def _keys_table(kind: Tables) -> str:
+    rows = [f"| `{name}` | `{key.example}` | {key.help} |" for name, key in keys_of(kind.table).items()]
+    head = ["| Key | Example | Meaning |", "| --- | --- | --- |"]
+    return "\n".join([f"### `{kind.header}`\n\n{kind.help}\n", *head, *rows]) + "\n"
 
 
 def _table(group: tuple[Setting, ...]) -> str:
@@ -77,9 +98,24 @@ def _comment(text: str) -> str:
     return textwrap.fill(text, width=110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
+def file_example() -> str:
+    """Return config/flask-shim.toml.example."""
+    return "\n".join([_FILE_EXAMPLE_HEAD, *map(_example_table, kinds_of(ShimFile).values())])
+
+
+def _example_table(kind: Tables) -> str:
+    keys = keys_of(kind.table).items()
+    pairs = [f"{_comment(key.help.replace('`', ''))}\n#{name} = {key.example}\n" for name, key in keys]
+    return "\n".join([f"{_comment(kind.help.replace('`', ''))}\n\n#{kind.header}\n", *pairs])
+
+
 def write(folder: Path) -> tuple[Path, ...]:
-    """Write both files below a folder; return their paths."""
-    files = {folder / "docs" / "CONFIGURATION.md": render_page(), folder / "config" / "shim.env.example": env_example()}
+    """Write the files below a folder; return their paths."""
+    files = {
+        folder / "docs" / "CONFIGURATION.md": render_page(),
+        folder / "config" / "shim.env.example": env_example(),
+        folder / "config" / "flask-shim.toml.example": file_example(),
+    }
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8", newline="\n")

@@ -9,7 +9,7 @@ from typing import ClassVar
 from platformdirs import user_data_dir
 
 from flask_shim.config.addresses import bind_hosts, host_names, origins
-from flask_shim.config.parsers import MIB, byte_limit, flag, keys, path, seconds, whole
+from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys, path, seconds, whole
 from flask_shim.config.reader import Setting, setting
 
 
@@ -100,6 +100,13 @@ class ServerSettings:
         path,
         "File with settings, one NAME=value per line. Only the environment can name it, and wins over it.",
         unset="`.env` in the current folder, if it exists",
+    )
+    config_file: ClassVar = Setting(
+        "SHIM_CONFIG",
+        "",
+        existing_file,
+        "File with model profiles and rules for clients.",
+        unset="`flask-shim.toml` in the current folder, else in the user's folder for configuration, if it exists",
     )
 
 

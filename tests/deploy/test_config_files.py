@@ -37,7 +37,8 @@ def test_all_files_are_written_by_one_command(tmp_path, monkeypatch):
 
 
 def test_nothing_lies_in_the_folder_that_is_not_made():
-    assert {path.name for path in CONFIG.iterdir()} == {template.file for template in TEMPLATES} | {"shim.env.example"}
+    examples = {"shim.env.example", "flask-shim.toml.example"}
+    assert {path.name for path in CONFIG.iterdir()} == {template.file for template in TEMPLATES} | examples
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)

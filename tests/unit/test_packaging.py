@@ -23,8 +23,9 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    # _typeshed is the type checker's own, compression is part of the standard library of Python 3.14.
-    return found - set(sys.stdlib_module_names) - {"flask_shim", "_typeshed", "compression"}
+    # _typeshed is the type checker's own, compression is part of the standard library of Python 3.14, and tomli stands
+    # in for tomllib before 3.11.
+    return found - set(sys.stdlib_module_names) - {"flask_shim", "_typeshed", "compression", "tomli"}
 
 
 def required() -> set[str]:

@@ -14,7 +14,11 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize(
     ("file", "made"),
-    [("docs/CONFIGURATION.md", generated_docs.render_page), ("config/shim.env.example", generated_docs.env_example)],
+    [
+        ("docs/CONFIGURATION.md", generated_docs.render_page),
+        ("config/shim.env.example", generated_docs.env_example),
+        ("config/flask-shim.toml.example", generated_docs.file_example),
+    ],
 )
 def test_the_documentation_is_in_step_with_the_code(file, made):
     assert (ROOT / file).read_text(encoding="utf-8") == made(), "run python -m flask_shim.config.generated_docs"
@@ -25,6 +29,7 @@ def test_the_documentation_is_written_where_it_is_looked_for(tmp_path):
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "docs/CONFIGURATION.md",
         "config/shim.env.example",
+        "config/flask-shim.toml.example",
     ]
     assert written[1].read_text(encoding="utf-8") == generated_docs.env_example()
 

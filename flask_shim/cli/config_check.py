@@ -1,0 +1,57 @@
+"""Explain the tables of ``flask-shim.toml`` to its author."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask_shim.config.shim_file import FILE_NAME, ShimFile
+from flask_shim.config.toml_tables import Key, Tables, keys_of, kinds_of
+
+_WIDTH = 100
+_INDENT = "    "
+
+
+def explain(file: ShimFile) -> str:
+    """Return which file is used and what each of its tables does; secrets are not shown."""
+    if file.path is None:
+        return (
+            f"No {FILE_NAME} is used: neither this folder nor your folder for configuration has one, and SHIM_CONFIG "
+            "is not set.\nconfig/flask-shim.toml.example shows what it can say."
+        )
+    tables = [(each.line, kind, each) for field, kind in kinds_of(ShimFile).items() for each in getattr(file, field)]
+    found = [_explain_table(kind, each) for _, kind, each in sorted(tables, key=lambda table: table[0])]
+    return "\n\n".join([f"{file.path.absolute()}: {len(tables)} tables, no mistakes.", *found])
+
+
+def _explain_table(kind: Tables, table: Any) -> str:
+    header = f'[{kind.name}."{table.name}"]' if kind.example else kind.header
+    return "\n".join([f"line {table.line}: {header}", *_explain_keys(keys_of(type(table)), table)])
+
+
+def _explain_keys(keys: Mapping[str, Key], table: Any) -> Iterator[str]:
+    defaults = {field.name: field.default for field in dataclasses.fields(table)}
+    for name, key in keys.items():
+        value = getattr(table, name)
+        if value != defaults[name]:
+            shown = "…" if key.is_secret else to_text(value)
+            text = f"{name} = {shown}"
+            yield textwrap.fill(
+                f"{text}   # {key.help.replace('`', '')}", _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2
+            )
+
+
+def to_text(value: Any) -> str:
+    """Return a value as it may be written in TOML."""
+    if isinstance(value, tuple):
+        return to_text(value[0]) if len(value) == 1 else f"[{', '.join(map(to_text, value))}]"
+    if dataclasses.is_dataclass(value):
+        given = {name: each for name in keys_of(type(value)) if (each := getattr(value, name)) is not None}
+        return f"{{ {', '.join(f'{name} = {to_text(each)}' for name, each in given.items())} }}"
+    if isinstance(value, float) and math.isinf(value):
+        return "-1"
+    return json.dumps(value, ensure_ascii=False)

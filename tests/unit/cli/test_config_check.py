@@ -1,0 +1,44 @@
+"""``flask-shim config check``: which file is used, and what its tables do."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from flask_shim.cli import cli
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """Return a function that checks a file with that text in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def checked(text=None):
+        if text is not None:
+            (tmp_path / "flask-shim.toml").write_text(text, encoding="utf-8")
+        return CliRunner().invoke(cli, ["config", "check"])
+
+    return checked
+
+
+def test_without_a_file_it_says_where_one_is_looked_for(check):
+    result = check()
+    assert result.exit_code == 0
+    assert "No flask-shim.toml is used" in result.output
+
+
+def test_each_table_is_explained_with_its_line(check, tmp_path):
+    result = check(
+        '[key.editor]\nvalue = "secret"\n\n[[rule]]\nroute = ["a", "b"]\nset = { top_k = 1 }\nkeep_alive = -1'
+    )
+    assert result.exit_code == 0
+    assert result.output.startswith(f"{tmp_path / 'flask-shim.toml'}: 2 tables, no mistakes.\n\nline 1: [key.")
+    for part in ("line 4: [[rule]]\n", 'route = ["a", "b"]   #', "set = { top_k = 1 }", "keep_alive = -1 "):
+        assert part in result.output
+    assert "secret" not in result.output
+
+
+def test_mistakes_end_it_with_code_two_and_no_traceback(check, tmp_path):
+    result = check("[[rules]]\n[model.x]\ncontext = 0")
+    assert (result.exit_code, result.output.count("\n")) == (2, 2)
+    assert "Traceback" not in result.output
