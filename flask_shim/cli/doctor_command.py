@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 
 import click
@@ -11,7 +10,7 @@ import click
 from flask_shim import __version__
 from flask_shim.cli.help_lists import ListingCommand
 from flask_shim.cli.running_shim import follow_running_shim
-from flask_shim.cli.setting_options import FAILED, backend_options, errors_as_text, json_option, read_config
+from flask_shim.cli.setting_options import FAILED, backend_options, errors_as_text, json_option, read_config, shim_url
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import Level, count
 from flask_shim.doctor.report import to_json, to_lines, to_summary
@@ -19,19 +18,6 @@ from flask_shim.doctor.runner import Doctor, Options
 from flask_shim.lmstudio.lms.locate import is_this_machine
 
 WIDEST = 110
-
-_URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
-_API_PATH = re.compile(r"/(v1|api)?/*\Z")
-
-
-def _url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
-    """Parse an address; drop the path that clients append."""
-    if not text:
-        return ""
-    text = text if "://" in text else f"http://{text}"
-    if not _URL.fullmatch(text):
-        raise click.BadParameter("not an http or https address such as http://localhost:11434")
-    return _API_PATH.sub("", text)
 
 
 @click.command(cls=ListingCommand, heading="Clients", items={name: client.title for name, client in CLIENTS.items()})
@@ -43,7 +29,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, text: str | None)
     multiple=True,
     help="Client whose requests to send; may be repeated.",
 )
-@click.option("--url", callback=_url, metavar="URL", help="Where clients reach the shim [localhost and SHIM_PORT].")
+@click.option("--url", callback=shim_url, metavar="URL", help="Where clients reach the shim [localhost and SHIM_PORT].")
 @click.option("--chat/--no-chat", default=None, help="Load a model to try a chat, or try none [if one is loaded].")
 @json_option
 @backend_options

@@ -1,12 +1,20 @@
-"""Find the LM Studio of a shim that runs on this machine."""
+"""Find a shim that runs on this machine, ask it, and use its LM Studio."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
 
+import orjson
+
+from flask_shim._version import __version__
+from flask_shim.cli.setting_options import CommandError, read_config
 from flask_shim.config import Config
 from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS, backend_root, bracketed
-from flask_shim.doctor.probe import Prober
+from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.serving.listeners import REACHED_AS
 from flask_shim.serving.port_probe import SHIM, identify_server
 
@@ -32,6 +40,55 @@ def follow_running_shim(config: Config, url: str = "") -> Config:
         return replace(config, notes=(*config.notes, note))
     note = f"the shim at {url} uses LM Studio at {lmstudio}"
     return replace(config, backend_url=lmstudio, rest_url=lmstudio, notes=(*config.notes, note))
+
+
+class RunningShim:
+    """The routes of a shim; every failure is a CommandError."""
+
+    def __init__(self, prober: Prober) -> None:
+        self._prober = prober
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path."""
+        return self._checked(self._prober.ask("GET", path)).json
+
+    def cancel(self, request_id: str) -> None:
+        """Stop a request in flight."""
+        self._checked(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='')}"))
+
+    def stream(self, path: str, body: Any, request_id: str) -> Iterator[dict[str, Any]]:
+        """Post JSON and yield the records of the answer; one with "error" is the last."""
+        headers = {"X-Request-ID": request_id, "User-Agent": f"flask-shim/{__version__}"}
+        try:
+            for line in self._prober.post_lines(path, body, headers):
+                yield orjson.loads(line)
+        except (OSError, orjson.JSONDecodeError) as exc:
+            raise CommandError(f"The answer of {self._prober.url} is not complete: {exc}.") from exc
+
+    def _checked(self, response: ProbeResponse) -> ProbeResponse:
+        if response.is_good:
+            return response
+        if response.status == 401:
+            raise CommandError("The shim asks for a key: set SHIM_API_KEY.")
+        reason = response.fault or response.error or f"status {response.status}"
+        raise CommandError(
+            f"The shim at {self._prober.url} says: {reason}."
+            if response.status
+            else f"The shim at {self._prober.url} does not answer: {reason}."
+        )
+
+
+@contextmanager
+def open_shim(url: str, options: dict[str, str | None]) -> Iterator[RunningShim]:
+    """Connect to the shim at ``url``, or to the one that runs where the settings say."""
+    config = read_config(**options)
+    found = url or _running_shim(config)
+    if not found:
+        raise CommandError(
+            f"No shim runs on port {config.port}. Start one with flask-shim serve, or name it with --url."
+        )
+    with Prober(found, key=next(iter(config.api_keys), "")) as prober:
+        yield RunningShim(prober)
 
 
 def _running_shim(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
@@ -15,6 +16,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 BAD_SETTINGS = 2
 FAILED = 1
+
+_URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
+_API_PATH = re.compile(r"/(v1|api)?/*\Z")
 
 
 class CommandError(click.ClickException):
@@ -48,6 +52,28 @@ def backend_options(command: Decorated) -> Decorated:
     ):
         command = option(command)
     return command
+
+
+def shim_options(command: Decorated) -> Decorated:
+    """Add the options that say where the shim is."""
+    for option in (
+        click.option("--env-file", metavar="FILE", help="File with settings, one NAME=value per line."),
+        click.option(
+            "--url", callback=shim_url, metavar="URL", help="Where the shim answers [this machine, SHIM_PORT]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def shim_url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
+    """Parse an address; drop the path that clients append."""
+    if not text:
+        return ""
+    text = text if "://" in text else f"http://{text}"
+    if not _URL.fullmatch(text):
+        raise click.BadParameter("not an http or https address such as http://localhost:11434")
+    return _API_PATH.sub("", text)
 
 
 def json_option(command: Decorated) -> Decorated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ Cells = Callable[[Row], dict[str, str]]
 
 UNKNOWN = "-"
 
-_NUMBERS = ("SIZE", "CONTEXT", "SECONDS LEFT")
+_NUMBERS = ("SIZE", "CONTEXT", "SECONDS LEFT", "PROMPT", "OUTPUT", "PROMPT/S", "TOKENS/S", "FIRST TOKEN", "AGE", "TOOK")
 _WRAPPED = "CAN"
 """The only column that is wrapped on a narrow terminal."""
 
@@ -26,6 +27,8 @@ _DISPENSABLE = ("PARAMETERS", "KIND", "CAN", "QUANT", "SIZE")
 """Columns that a narrower terminal leaves out, in this order; ``show`` prints all."""
 
 _GAP = 2
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
@@ -65,6 +68,11 @@ def print_json(value: Any) -> None:
 def text_of(value: object) -> str:
     """Return a value as text, a dash for an unknown one."""
     return UNKNOWN if value is None or value == "" else str(value)
+
+
+def plain(text: str) -> str:
+    """Remove what models and clients could control a terminal with: all control characters but tabs and line ends."""
+    return _CONTROLS.sub("", text)
 
 
 def size_text(size: int | None) -> str:

@@ -113,6 +113,20 @@ class Prober:
         with closing(response):
             return _read(response, started, seconds)
 
+    def post_lines(self, path: str, body: Any, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """Post ``body`` as JSON and yield the lines of the response as they come, without a time limit.
+
+        Raise ConnectionError if it breaks. Closing the generator disconnects.
+        """
+        data = json.dumps(body).encode()
+        try:
+            with self._session.post(
+                self.url + path, headers=headers, data=data, timeout=(CONNECT_SECONDS, None), stream=True
+            ) as response:
+                yield from response.iter_lines(chunk_size=None)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
+            raise ConnectionError(_fault(exc, None)) from exc
+
 
 def _read(response: requests.Response, started: float, seconds: float | None) -> ProbeResponse:
     pieces: list[bytes] = []

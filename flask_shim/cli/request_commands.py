@@ -1,0 +1,71 @@
+"""``flask-shim requests`` and ``cancel``: what a running shim does, and stopping it."""
+
+from __future__ import annotations
+
+import click
+
+from flask_shim.cli.running_shim import open_shim
+from flask_shim.cli.setting_options import CommandError, json_option, shim_options
+from flask_shim.cli.tables import Row, plain, print_json, print_rows, text_of
+from flask_shim.cli.top_view import CELLS, rate_text, seconds_text
+
+
+@click.command()
+@click.option("--ended", is_flag=True, help="List the last hundred that have ended.")
+@shim_options
+@json_option
+def requests(*, ended: bool, url: str, as_json: bool, **options: str | None) -> None:
+    """List the requests in flight in a running shim.
+
+    In a pipe: one line per request, with tabs between the columns and without heading.
+    """
+    with open_shim(url, options) as shim:
+        rows: list[Row] = shim.get("/shim/requests")["ended" if ended else "running"]
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, _ended_cells if ended else _running_cells, as_json=False)
+
+
+def _complete_ids(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the ids of the requests in flight."""
+    try:
+        with open_shim(context.params.get("url") or "", {"env_file": context.params.get("env_file")}) as shim:
+            ids = [row["id"] for row in shim.get("/shim/requests")["running"]]
+    except CommandError:
+        return []  # a shell has no place for an error
+    return [id_ for id_ in ids if id_.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("request_id", metavar="ID", shell_complete=_complete_ids)
+@shim_options
+def cancel(*, request_id: str, url: str, **options: str | None) -> None:
+    """Stop a request in flight.
+
+    "requests" lists the ids. The client gets an error, and LM Studio stops generating.
+    """
+    with open_shim(url, options) as shim:
+        shim.cancel(request_id)
+    click.echo(f"Stopped {request_id}.")
+
+
+def _running_cells(row: Row) -> dict[str, str]:
+    return {heading: plain(cell(row)) for heading, cell in CELLS.items()}
+
+
+def _ended_cells(row: Row) -> dict[str, str]:
+    cells = {
+        "ENDED": row["ended_at"],
+        "ID": row["id"],
+        "CLIENT": text_of(row["client"] or row["client_address"]),
+        "MODEL": text_of(row["model"]),
+        "OUTCOME": row["outcome"],
+        "PROMPT": text_of(row["prompt_tokens"]),
+        "OUTPUT": text_of(row["output_tokens"]),
+        "PROMPT/S": rate_text(row["prefill_tokens_per_second"]),
+        "TOKENS/S": rate_text(row["decode_tokens_per_second"]),
+        "TOOK": seconds_text(row["age_seconds"]),
+        "ERROR": text_of(row["error"]),
+    }
+    return {heading: plain(cell) for heading, cell in cells.items()}

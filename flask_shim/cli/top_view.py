@@ -1,0 +1,125 @@
+"""What ``flask-shim top`` shows, from the JSON of the routes; nothing here reads a terminal or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from flask_shim.cli.tables import UNKNOWN, Row, plain, size_text, text_of
+
+SORT_KEYS = ("age_seconds", "tokens_per_second", "output_tokens", "client", "model")
+"""The orders that ``s`` goes through; numbers come largest first."""
+
+KEYS = "Up, Down: select   x: stop the selected request   s: sort   q: quit"
+
+
+@dataclass(slots=True)
+class View:
+    """The choices of the user. ``selected`` is the id of a request."""
+
+    sort: str = SORT_KEYS[0]
+    selected: str = ""
+    message: str = ""
+
+    def sort_next(self) -> None:
+        """Go to the next order."""
+        self.sort = SORT_KEYS[(SORT_KEYS.index(self.sort) + 1) % len(SORT_KEYS)]
+
+    def ordered(self, running: list[Row]) -> list[Row]:
+        """Return the requests in the chosen order, those without a value last."""
+        known = [row for row in running if row[self.sort] is not None]
+        is_number = any(isinstance(row[self.sort], int | float) for row in known)
+        known.sort(key=lambda row: row[self.sort], reverse=is_number)
+        return known + [row for row in running if row[self.sort] is None]
+
+    def move(self, running: list[Row], steps: int) -> None:
+        """Select the request that many lines below the selected one."""
+        ids = [row["id"] for row in self.ordered(running)]
+        at = ids.index(self.selected) + steps if self.selected in ids else 0
+        self.selected = ids[min(max(0, at), len(ids) - 1)] if ids else ""
+
+
+def render(view: View, status: Row, running: list[Row]) -> Group:
+    """Return the screen."""
+    lines = [_headline(status), *(Text(f"  {_model(model)}") for model in status["loaded"])]
+    if error := status["last_error"]:
+        lines.append(Text(plain(f"Last error at {_clock(error['at'])}: {error['message']}"), style="red"))
+    table = _table(view, running) if running else Text("No request is in flight.", style="dim")
+    return Group(*lines, Text(), table, Text(), Text(plain(view.message)), Text(KEYS, style="dim"))
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration in at most eight characters."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def rate_text(rate: float | None) -> str:
+    """Return tokens per second."""
+    return UNKNOWN if rate is None else f"{rate:.1f}"
+
+
+CELLS: dict[str, Callable[[Row], str]] = {
+    "ID": lambda row: row["id"],
+    "CLIENT": lambda row: text_of(row["client"] or row["client_address"]),
+    "MODEL": lambda row: text_of(row["model"]),
+    "PHASE": lambda row: _phase(row),
+    "PROMPT": lambda row: text_of(row["prompt_tokens"]),
+    "OUTPUT": lambda row: text_of(row["output_tokens"]),
+    "TOKENS/S": lambda row: rate_text(row["tokens_per_second"]),
+    "FIRST TOKEN": lambda row: seconds_text(row["time_to_first_token_seconds"]),
+    "AGE": lambda row: seconds_text(row["age_seconds"]),
+}
+"""The columns of a request in flight."""
+
+_TEXTS = ("ID", "CLIENT", "MODEL", "PHASE")
+
+
+def _table(view: View, running: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in CELLS:
+        justify: Literal["left", "right"] = "left" if heading in _TEXTS else "right"
+        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis")
+    for row in view.ordered(running):
+        style = "reverse" if row["id"] == view.selected else ""
+        table.add_row(*(Text(plain(cell(row))) for cell in CELLS.values()), style=style)
+    return table
+
+
+def _phase(row: Row) -> str:
+    share = row["progress_estimate"]
+    return row["phase"] if share is None else f"{row['phase']} {100 * share:.0f} %"
+
+
+def _headline(status: Row) -> Text:
+    backend, slots = status["backend"], status["slots"]
+    if not backend["reachable"]:
+        return Text(plain(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}"), style="red")
+    is_full = slots["in_use"] >= slots["total"]
+    text = f"LM Studio at {backend['url']}   {slots['in_use']} of {slots['total']} slots in use"
+    return Text(plain(text), style="yellow" if is_full else "bold")
+
+
+def _model(model: dict[str, Any]) -> str:
+    end = model["expires_at"]
+    left = (
+        (datetime.fromisoformat(end.replace("Z", "+00:00")) - datetime.now(timezone.utc)).total_seconds() if end else 0
+    )
+    until = f"{seconds_text(max(0.0, left))} left" if end else "until it is unloaded"
+    context = f"{model['context_length']} tokens" if model["context_length"] else "context unknown"
+    return plain(f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}")
+
+
+def _clock(moment: str) -> str:
+    return moment[11:19]

@@ -1,0 +1,93 @@
+"""``flask-shim top``: what the screen shows and what its keys do."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+from rich.console import Console
+
+from flask_shim.cli.keyboard import DOWN, UP, pressed_keys
+from flask_shim.cli.top_view import SORT_KEYS, View, render, seconds_text
+
+ROW = {
+    "client": None,
+    "client_address": "10.0.0.1",
+    "model": "tiny",
+    "phase": "generating",
+    "progress_estimate": None,
+    "prompt_tokens": None,
+    "time_to_first_token_seconds": 0.5,
+}
+SLOW = {**ROW, "id": "slow", "age_seconds": 90, "output_tokens": 5, "tokens_per_second": 1.5}
+FAST = {**ROW, "id": "fast", "age_seconds": 3, "output_tokens": 50, "tokens_per_second": 60.25}
+QUEUED = {**ROW, "id": "queued", "age_seconds": 1, "output_tokens": None, "tokens_per_second": None}
+STATUS = {
+    "backend": {"url": "http://lm:1234", "reachable": True, "error": None},
+    "slots": {"total": 4, "in_use": 1},
+    "loaded": [{"name": "tiny:latest", "size_bytes": 10**9, "context_length": 4096, "expires_at": None}],
+    "last_error": None,
+}
+
+
+def shown(view, status=STATUS, running=(SLOW, FAST)):
+    console = Console(width=140, file=io.StringIO())
+    console.print(render(view, status, list(running)))
+    return console.file.getvalue()
+
+
+def test_screen_shows_backend_models_and_requests():
+    text = shown(View(message="Stopped x."))
+    for part in ("http://lm:1234", "1 of 4 slots", "4096 tokens", "until it is unloaded", "60.2", "Stopped x."):
+        assert part in text
+    assert text.index("slow") < text.index("fast")
+
+
+def test_screen_says_why_nothing_works():
+    backend = {"url": "http://lm:1234", "reachable": False, "error": "refused"}
+    error = {"at": "2026-11-29T06:07:08Z", "message": "it \x1b]0;broke\x07"}
+    text = shown(View(), {**STATUS, "backend": backend, "last_error": error, "loaded": []}, ())
+    for part in ("does not answer at http://lm:1234: refused", "06:07:08: it ]0;broke", "No request is in flight."):
+        assert part in text
+
+
+def test_unknown_values_are_sorted_last():
+    view = View("tokens_per_second")
+    assert [row["id"] for row in view.ordered([QUEUED, SLOW, FAST])] == ["fast", "slow", "queued"]
+
+
+def test_orders_follow_each_other_in_a_circle():
+    view = View()
+    for _ in SORT_KEYS:
+        view.sort_next()
+    assert view.sort == SORT_KEYS[0]
+
+
+def test_selection_stays_within_the_list():
+    view, running = View(), [FAST, SLOW]
+    selected = []
+    for steps in (1, 1, 1, -1, -1):
+        view.move(running, steps)
+        selected.append(view.selected)
+    assert selected == ["slow", "fast", "fast", "slow", "slow"]
+    view.move([], 1)
+    assert view.selected == ""
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "-"), (0.25, "0.2 s"), (61, "1:01"), (3723, "1:02:03")])
+def test_durations_are_short(seconds, text):
+    assert seconds_text(seconds) == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals that Python can open")
+@pytest.mark.parametrize(("sent", "key"), [("q", "q"), ("\x1b[A", UP), ("\x1bOB", DOWN), ("\x1b", "\x1b"), ("", "")])
+def test_keys_are_read_from_a_terminal(sent, key, monkeypatch):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with pressed_keys() as read_key:
+            os.write(ours, sent.encode())
+            assert read_key(5 if sent else 0) == key
+    os.close(ours)
