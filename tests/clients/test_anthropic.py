@@ -8,6 +8,9 @@ pytest.importorskip("anthropic", reason="the clients extra is not installed")
 
 import anthropic
 from clients.known import HELLO, OSLO, RAIN, RAINY, WEATHER_SCHEMA, user
+from support.agent_sessions import BILLING
+
+from flask_shim.translate.chat_turns import text_part
 
 WEATHER = {"name": "get_weather", "description": "Get the current weather of a city", "input_schema": WEATHER_SCHEMA}
 
@@ -30,6 +33,15 @@ def test_a_message_comes_at_once(client, asked):
     assert [(block.type, block.text) for block in answer.content] == [("text", HELLO)]
     assert answer.stop_reason == "end_turn"
     assert answer.usage.output_tokens > 0
+
+
+def test_the_next_turn_of_claude_code_is_read_from_the_cache(client, asked):
+    for number in range(2):
+        system = [text_part(BILLING.format(number)), text_part("You are Rumpel. " * 20)]
+        with client.messages.stream(messages=[user("Hello")], system=system, **asked) as answer:
+            usage = answer.get_final_message().usage
+    assert usage.cache_read_input_tokens > 100
+    assert 0 < usage.input_tokens < 50
 
 
 def test_a_message_comes_piece_by_piece(client, asked):

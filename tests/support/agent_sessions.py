@@ -56,29 +56,24 @@ class Session:
     custom_tools: tuple[str, ...] = ()
 
 
-def claude_code(turns: int = 30, tools: int = 60, words: int = 40) -> Session:
-    """Return a session of Claude Code; ``words`` is the length of what tools read."""
+def claude_code(turns: int = 30, tools: int = 60, *, words: int = 40, pictures: bool = True) -> Session:
+    """Return a session of Claude Code; ``words`` is the length of its system prompt and of what tools read."""
 
     def exchange(number: int) -> Exchange:
         is_prompt, is_last = number % STEPS == 0, number % STEPS == STEPS - 1
         read = Call(f"toolu_{number}_a", "tool_0", {"path": f"src/a{number}.py", "limit": 20}, _listing(number, words))
         look = Call(f"toolu_{number}_b", "tool_1", {"z": 1.5, "a": [None, {"é": "🙂"}]}, "", has_picture=True)
-        calls = () if is_last else (read, look) if number % 3 == 1 else (read,)
+        calls = () if is_last else (read, look) if pictures and number % 3 == 1 else (read,)
         texts = (_REMINDER, f"Do task {number}.") if is_prompt else (_REMINDER,) if number % 4 == 3 else ()
-        system = (
-            "Agents: claude, Explore."
-            if number == 0
-            else ""
-            if is_prompt
-            else f"<total_tokens>{9 - number}</total_tokens>"
-        )
+        late = "" if is_prompt else f"<total_tokens>{90_000 - 700 * number} tokens left</total_tokens>"
+        system = late if number else "Agents: claude, Explore."
         return Exchange(texts, system, f"Hm {number}.", f"Done {number}." if is_last else "", calls)
 
     system = ("You are Claude Code.", "\nYou help users with their software. " + "Be brief and exact. " * words)
     return Session("Claude Code", system, _tools(tools), tuple(map(exchange, range(turns))), BILLING)
 
 
-def codex(turns: int = 30, tools: int = 60, words: int = 40) -> Session:
+def codex(turns: int = 30, tools: int = 60, *, words: int = 40) -> Session:
     """Return a session of Codex."""
 
     def exchange(number: int) -> Exchange:
