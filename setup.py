@@ -41,6 +41,8 @@ REQUIRED = [
     "platformdirs>=4.0",
     "apispec>=6.6",  # nullable references of OpenAPI 3.1
     "flask-swagger-ui>=5.21",  # Swagger UI for OpenAPI 3.1
+    "jsonschema>=4.18",  # earlier ones request schemas from other servers
+    "referencing>=0.28.4",  # jsonschema requires it
     "Pillow>=11.3",  # buffer overflow before (CVE-2025-48379)
     "brotli>=1.2",  # limits the output of one step
     "backports.zstd>=1.0; python_version < '3.14'",  # part of the standard library from 3.14 on
@@ -86,6 +88,7 @@ TEST = [
     "ruff>=0.12",
     "types-requests>=2.32",
     "types-cachetools>=6.0",
+    "types-jsonschema>=4.18",
 ]
 
 DOCS = [

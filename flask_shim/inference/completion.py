@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall
+from flask_shim.inference.structured_answers import to_engine_payload
 from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.lmstudio.model import Model
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
+from flask_shim.models.model_use import ModelUse
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.answer_reader import AnswerReader
 from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
@@ -33,32 +34,44 @@ class Completion:
     ) -> None:
         """``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock."""
         self.stack = ExitStack()
+        self.payload: Payload = {}
         self._manager = manager
         self._requirements = requirements
         self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream
+        self._path = ""
+        self._use: ModelUse
 
     def open(self, path: str, payload: Payload) -> Completion:
         """Send ``payload``, which needs no model name, and wait for output; a failure leaves nothing open.
 
         Raises ContextOverflow for an answer without output if the prompt does not fit in the context.
         """
+        self._path, self.payload = path, payload
         with ExitStack() as cleanup:
             cleanup.callback(self.close)
-            use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected, payload))
-            self._stream = use.send(lambda named: self._open_stream(path, named, use.call), payload)
-            self.stack.callback(self._stream.close)
+            self._use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected, payload))
+            self._send(payload)
             self._first_ns = time.perf_counter_ns()
             current().first_token()
-            if use.is_cold:
+            if self._use.is_cold:
                 self._ready_ns = self._stream.head_ns
             cleanup.pop_all()
         return self
 
-    def _open_stream(self, path: str, payload: Payload, call: BackendCall) -> EventStream:
+    def repeat(self, payload: Payload) -> None:
+        """Send another payload after the answer to the first was read; a failure leaves the completion open."""
+        self._stream.close()
+        self._send(payload)
+
+    def _send(self, payload: Payload) -> None:
+        self._stream = self._use.send(self._open_stream, to_engine_payload(payload))
+        self.stack.callback(self._stream.close)
+
+    def _open_stream(self, payload: Payload) -> EventStream:
         self._ready_ns = time.perf_counter_ns()
-        stream = self._manager.backend.open_completion(path, payload, call)
+        stream = self._manager.backend.open_completion(self._path, payload, self._use.call)
         if not stream.has_output:
             try:
                 check_prompt_fits(self._manager, self._requirements.target.model, payload, stream.usage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 from flask import Response
 
+from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits
 from flask_shim.inference.forwarded_stream import (
     ENDED_BY_DONE,
@@ -23,9 +25,10 @@ from flask_shim.inference.forwarded_stream import (
     relay_events,
 )
 from flask_shim.inference.streaming import stream_response
+from flask_shim.inference.structured_answers import second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
-from flask_shim.lmstudio.completion_events import Usage
-from flask_shim.lmstudio.errors import BackendProtocolError, ServerBusy
+from flask_shim.lmstudio.completion_events import Choice, Delta, Usage
+from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.response import BackendResponse
 from flask_shim.lmstudio.http.sse import SseSplitter
@@ -35,8 +38,11 @@ from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
+from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.native_responses import ResponseCompleter
+
+log = logging.getLogger(__name__)
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
@@ -68,6 +74,8 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
     backend = manager.backend
 
     def send(payload: Mapping[str, Any]) -> _Answer:
+        if request.path in ENDED_BY_DONE:
+            payload = to_engine_payload(dict(payload))
         body = request.raw if payload == request.body else orjson.dumps(payload)
         answer = _open(backend, call, "POST", _with_query(request.path, request.query), body, request.accept)
         if request.requirements is None or request.path not in ENDED_BY_DONE:
@@ -84,6 +92,8 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
             use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt))
             call = use.call
             answer = use.send(send, request.payload)
+            if prompt is not None and answer[0].content_type != SSE:
+                answer = _with_valid_answer(answer, prompt, partial(use.send, send))
         return _respond(backend, answer, request.path, stack, request.completer)
 
 
@@ -124,6 +134,30 @@ def _respond(
         to_error=error_event(path),
         headers={} if is_stream else {"Content-Length": str(len(first))},
     )
+
+
+def _with_valid_answer(opened: _Answer, payload: Payload, send: Callable[[Payload], _Answer]) -> _Answer:
+    """Return the second answer if the first does not match the schema of its request, unless that one fails."""
+    again = _attempt_after(opened, payload)
+    if again is None:
+        return opened
+    opened[0].close()
+    try:
+        second = send(again)
+    except ClientDisconnected:
+        raise
+    except ShimError as exc:
+        log.warning("the second attempt failed: %s", exc.safe_text)
+        return opened
+    _attempt_after(second, again)  # for its line in the log
+    return second
+
+
+def _attempt_after(opened: _Answer, payload: Payload) -> Payload | None:
+    choice = next(iter(read_event(opened[1]).choices), Choice())
+    message = choice.message or Delta(choice.text)
+    reason = "tool_calls" if message.tool_calls else choice.finish_reason
+    return second_attempt(payload, message.content or message.reasoning_content or "", reason)
 
 
 def _with_output(opened: _Answer, backend: LMStudio, check_empty: Callable[[Usage | None], None]) -> _Answer:

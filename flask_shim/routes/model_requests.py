@@ -24,7 +24,7 @@ from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.services import services
-from flask_shim.translate.answer.answer_reader import ReaderOptions
+from flask_shim.translate.answer.answer_reader import ReaderOptions, ReasoningMode
 from flask_shim.translate.answer.tool_schemas import Schemas
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
 from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
@@ -161,12 +161,19 @@ def reader_options(
     """Return how to read the answer of ``target``; ``offered`` are the tools of the request."""
     return ReaderOptions(
         offered=offered or {},
-        mode="hide" if think is False else services().config.reasoning,
+        mode=_reasoning_mode(think, wants_json=wants_json),
         can_think=has_thinking(target.model),
         is_raw=is_raw,
         wants_json=wants_json,
         new_id=new_call_id,
     )
+
+
+def _reasoning_mode(think: Think, *, wants_json: bool) -> ReasoningMode:
+    if think is False:
+        return "hide"
+    mode = services().config.reasoning
+    return "separate" if wants_json and mode == "merge" else mode  # merged with thinking, it would not be JSON
 
 
 def load(requirements: ModelRequirements) -> None:

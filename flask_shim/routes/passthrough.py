@@ -39,6 +39,7 @@ from flask_shim.translate.openai.chat_completions import adapt, check_mcp
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.reasoning_effort import adapt_chat
 from flask_shim.translate.openai.request_checks import check_chat, check_completion
+from flask_shim.translate.structured_output import schema_of
 
 bp = Blueprint("passthrough", __name__)
 
@@ -150,7 +151,8 @@ def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
     tools = payload.get("tools") if isinstance(payload.get("tools"), list) else []
     functions = [tool.get("function") for tool in tools or () if isinstance(tool, Mapping)]
     offered = to_schemas(each for each in functions if isinstance(each, Mapping) and each.get("name"))
-    return ChatRepairer(ReaderOptions(offered=offered, new_id=new_call_id))
+    wants_json = schema_of(payload) is not None
+    return ChatRepairer(ReaderOptions(offered=offered, wants_json=wants_json, new_id=new_call_id))
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:

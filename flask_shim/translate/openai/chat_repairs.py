@@ -1,6 +1,7 @@
-"""Repair the tool calls of a forwarded chat completion; an answer without such faults keeps its bytes.
+"""Repair a forwarded chat completion; an answer without faults keeps its bytes.
 
-Repaired are calls at the end of the thinking, calls without a name, and arguments that are not a JSON object.
+Repaired are calls at the end of the thinking, calls without a name, and arguments that are not a JSON object; in whole
+answers also JSON that is in the thinking instead of the text.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class ChatRepairer:
         choice = event.choices[0] if event.choices else None
         if choice is None or choice.message is None:
             return body
-        pieces = None if self._is_sound(choice.message) else self._read([event])
+        is_empty = self._options.wants_json and not choice.message.content
+        pieces = None if self._is_sound(choice.message) and not is_empty else self._read([event])
         if pieces is None:
             return body
         answer = FullAnswer()
@@ -57,6 +59,8 @@ class ChatRepairer:
         message = value["choices"][0]["message"]
         if answer.thinking:
             message["reasoning_content"] = answer.thinking
+        if is_empty and answer.text:  # the JSON that LM Studio's grammar forced into the thinking
+            message["content"] = answer.text
         message["tool_calls"] = [_tool_call(call) for call in answer.calls]
         value["choices"][0]["finish_reason"] = _finish_reason(choice.finish_reason, has_calls=bool(answer.calls))
         return orjson.dumps(value)
@@ -139,7 +143,8 @@ class ChatRepairer:
             pieces = reader.feed(events) + reader.finish()
         except ShimError:
             return None
-        return pieces if reader.nameless_calls or any(piece.calls for piece in pieces) else None
+        is_repaired = reader.nameless_calls or any(piece.calls for piece in pieces)
+        return pieces if is_repaired or (self._options.wants_json and any(piece.text for piece in pieces)) else None
 
 
 def _tool_call(call: FinishedCall) -> Object:

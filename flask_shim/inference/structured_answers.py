@@ -1,0 +1,37 @@
+"""Structured output: the schema that the engine gets, and one more attempt for an answer that does not match it."""
+
+from __future__ import annotations
+
+import logging
+
+from flask_shim.observability.request_context import current
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schema
+
+log = logging.getLogger(__name__)
+
+
+def to_engine_payload(payload: Payload) -> Payload:
+    """Return the payload with a schema that LM Studio can read, and record what that leaves out."""
+    fitted, dropped = with_engine_schema(payload)
+    record = current()
+    names = (f"response_format.{name}" for name in dropped)
+    record.dropped += tuple(name for name in names if name not in record.dropped)
+    return fitted
+
+
+def second_attempt(payload: Payload, text: str, finish_reason: str | None) -> Payload | None:
+    """Return the request for another attempt if an answer does not match the schema of its request, None if it does.
+
+    An answer that the token limit has cut would be cut again.
+    """
+    schema = schema_of(payload) if finish_reason in (None, "stop") else None
+    if schema is None:
+        return None
+    # Imports jsonschema, which takes 0.1 s.
+    from flask_shim.translate.answer_validation import fault_in_answer
+
+    if (fault := fault_in_answer(schema, text)) is None:
+        return None
+    log.warning("the answer does not match the schema of its request (%s)", fault[0])
+    return with_correction(payload, text, fault[1])
