@@ -76,6 +76,7 @@ def service_error(error: ShimError) -> dict[str, Any]:
 
 
 _ENVELOPES: tuple[tuple[str, Envelope], ...] = (
+    ("/v1/systemone", ollama_error),
     ("/v1/messages", anthropic_error),
     ("/v1/responses", responses_error),
     ("/v1/completions", completions_error),

@@ -9,6 +9,7 @@ writes
 
     OUTDIR/tiny-chat.gguf     llama arch, ChatML + Hermes tools, no thinking
     OUTDIR/tiny-think.gguf    same weights, a template with <think> reasoning
+    OUTDIR/tiny-decide.gguf   same weights, for decisions: chooses the option that the state names last
     OUTDIR/tiny-embed.gguf    bert arch, 64 dims, mean pooling
     OUTDIR/tiny-mmproj.gguf   clip/llava projector for tiny-chat: it "sees" the colour of a plain picture
     OUTDIR/tiny-facts.json    prompts and the answers they were trained to give
@@ -34,11 +35,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tiny_model.bpe import learn_bpe
-from tiny_model.chat_file import write_chat
+from tiny_model.chat_file import write_chat, write_decision
 from tiny_model.embed_file import write_embed
 from tiny_model.facts import FACTS, answer
 from tiny_model.projector_file import write_mmproj
-from tiny_model.templates import CHAT_TEMPLATE, THINK_TEMPLATE
+from tiny_model.templates import CHAT_TEMPLATE, DECISION_TEMPLATE, THINK_TEMPLATE
 from tiny_model.training import train
 
 log = functools.partial(print, flush=True)
@@ -59,6 +60,7 @@ def main() -> None:
     log(f"parameters: {sum(weights.size for weights in model.p.values())}")
     write_chat(args.outdir / "tiny-chat.gguf", model, bpe, CHAT_TEMPLATE)
     write_chat(args.outdir / "tiny-think.gguf", model, bpe, THINK_TEMPLATE)
+    write_decision(args.outdir / "tiny-decide.gguf", model, bpe, DECISION_TEMPLATE)
     write_embed(args.outdir / "tiny-embed.gguf", args.seed)
     write_mmproj(args.outdir / "tiny-mmproj.gguf", model, bpe)
     facts = [{"prompt": asked, "trained": wanted, "got": answer(model, bpe, asked)} for asked, wanted in FACTS]

@@ -51,7 +51,7 @@ _DEFAULT_MODELS = {"SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat", "SHIM_DEFAULT_VISI
     "--models",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Folder of GGUF files [four tiny models].",
+    help="Folder of GGUF files [five tiny models].",
 )
 @click.option(
     "--generation", type=click.Choice(get_args(Generation)), default="v1", help="LM Studio's API version [v1]."
@@ -69,7 +69,7 @@ def demo(
 ) -> None:
     """Try the shim without LM Studio, until Ctrl-C.
 
-    A small LM Studio with a llama.cpp engine answers: with four tiny models, which know a few sentences, or with the
+    A small LM Studio with a llama.cpp engine answers: with five tiny models, which know a few sentences, or with the
     GGUF files of --models. Of your settings only SHIM_HOST, SHIM_PORT and SHIM_ALLOW_OPEN are used.
     """
     with ExitStack() as stack, errors_as_text():

@@ -1,4 +1,4 @@
-"""The routes for inference: chat, completions, embeddings, and two that are forwarded."""
+"""The routes for inference: chat, completions, embeddings, and three that are forwarded."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ def embeddings() -> Response:
 
 @routes.post("/v1/responses")
 @routes.post("/v1/messages")
+@routes.post("/v1/systemone")
 def passed_on() -> Response:
-    """Forward to the engine's own routes for Responses and Messages."""
+    """Forward to the engine's own routes for Responses, Messages and decisions."""
     services = mini_services()
     return relay.relay(
         services, services.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")

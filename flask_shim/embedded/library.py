@@ -46,9 +46,15 @@ class Entry:
     bits_per_weight: int | None
     params_string: str | None
     is_embedding: bool = False
+    is_decision: bool = False
     has_tools: bool = False
     reasoning: Reasoning | None = None
     projector: Path | None = None
+
+    @property
+    def type(self) -> str:
+        """Its type in ``/api/v1/models``."""
+        return "embedding" if self.is_embedding else "decision" if self.is_decision else "llm"
 
     @property
     def has_vision(self) -> bool:
@@ -63,8 +69,9 @@ class Entry:
 class Library:
     """The models in some folders, which are scanned for every list; a header is read once per file."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """Use ``folder``, or the tiny models."""
+    def __init__(self, folder: Path | None, *, has_decisions: bool = True) -> None:
+        """Use ``folder``, or the tiny models; without decisions, leave out the models that make them."""
+        self._has_decisions = has_decisions
         self._folders = [folder] if folder else []
         self._has_tiny = folder is None
         self._lock = threading.Lock()
@@ -81,6 +88,7 @@ class Library:
             found = list(self._tiny()) if self._has_tiny else []
             for folder in self._folders:
                 found.extend(self._users(folder))
+            found = [entry for entry in found if self._has_decisions or not entry.is_decision]
             self._entries = {entry.key: entry for entry in _distinct(found)}
             return tuple(self._entries[key] for key in sorted(self._entries))
 
@@ -181,6 +189,7 @@ def _entry(path: Path, header: Header, folder: Path) -> Entry:
         bits_per_weight=bits_per_weight(name),
         params_string=params_string(header, is_whole=stem == path.stem),
         is_embedding="bert" in architecture or f"{architecture}.pooling_type" in fields,
+        is_decision=f"{architecture}.decision.type" in fields,
         has_tools="tools" in template,
         reasoning=_reasoning(template),
     )

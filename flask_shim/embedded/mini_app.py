@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 HIDDEN: dict[Generation, tuple[str, ...]] = {
     "v1": (),
-    "v0": ("/api/v1/", "/v1/responses", "/v1/messages"),
-    "openai": ("/api/v1/", "/v1/responses", "/v1/messages", "/api/v0/"),
+    "v0": ("/api/v1/", "/v1/responses", "/v1/messages", "/v1/systemone"),
+    "openai": ("/api/v1/", "/v1/responses", "/v1/messages", "/v1/systemone", "/api/v0/"),
 }
 """The paths that each version does not have yet."""
 OBJECT_ERRORS = ("/v1/responses", "/v1/messages")

@@ -35,7 +35,7 @@ class MiniServices:
         """Load no model yet; raise NotSupported if the engine is not installed."""
         require_engine()
         self.settings = settings
-        self.library = Library(settings.models)
+        self.library = Library(settings.models, has_decisions=settings.generation == "v1")
         self.loaded_models = MiniLoadedModels(settings)
         self.journal: deque[JournalEntry] = deque(maxlen=settings.journal_length)
         self._owned = ExitStack()

@@ -19,7 +19,7 @@ DEFAULT_CONTEXT_LENGTH = 4096
 class MiniSettings:
     """How a miniature behaves.
 
-    ``models`` is a folder of the user's GGUF files; without it the four tiny models are offered.
+    ``models`` is a folder of the user's GGUF files; without it the five tiny models are offered.
     ``downloads`` is a folder of GGUF files that may be "downloaded", at ``download_rate`` bytes per second.
     ``generation`` is the API that shows: ``v1`` (0.4), ``v0`` (0.3.6 and later) or ``openai`` (older).
     ``token`` switches authentication on. ``jit`` is loading on first use, for ``context_length`` tokens

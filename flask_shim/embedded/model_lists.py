@@ -47,7 +47,7 @@ def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
 def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payload:
     """Return a model in ``/api/v1/models``."""
     item: Payload = {
-        "type": "embedding" if entry.is_embedding else "llm",
+        "type": entry.type,
         "publisher": entry.publisher,
         "key": entry.key,
         "display_name": entry.display_name,

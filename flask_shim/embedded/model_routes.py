@@ -92,7 +92,7 @@ def load() -> Response:
         text = error_bodies.load_failed(entry.key, exc.text)
         raise error_bodies.native(text, "model_load_failed", kind="model_load_failed", status=500) from exc
     answer = {
-        "type": "embedding" if entry.is_embedding else "llm",
+        "type": entry.type,
         "instance_id": instance.id,
         "load_time_seconds": round(instance.load_seconds, 3),
         "status": "loaded",

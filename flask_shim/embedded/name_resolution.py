@@ -30,8 +30,9 @@ def resolve(
     entry = library.find(name) if isinstance(name, str) else None
     if entry and entry.is_embedding == wants_embedding and jit:
         return MiniTarget(entry, None)
-    if len(loaded) == 1 and not wants_embedding:
-        return MiniTarget(loaded[0].entry, loaded[0].id)
+    texts = [instance for instance in loaded if instance.entry.type == "llm"]
+    if len(texts) == 1:
+        return MiniTarget(texts[0].entry, texts[0].id)
     raise _not_found(name, entry, library, loaded, wants_embedding=wants_embedding, jit=jit)
 
 

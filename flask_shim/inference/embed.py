@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask_shim.errors import BadRequest
 from flask_shim.lmstudio import BackendCall, Kind, LMStudio
 from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
@@ -51,6 +52,8 @@ def request_embeddings(
     """
     started_ns = time.perf_counter_ns()
     target = requirements.target
+    if target.model.kind is Kind.DECISION:
+        raise BadRequest(f'"{target.name}" does not support embeddings')
     if is_listed_as_llm(target):
         requirements = dataclasses.replace(requirements, context=0)  # LM Studio will reject it: not worth a reload
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
@@ -71,7 +74,7 @@ def request_embeddings(
 
 def is_listed_as_llm(target: ResolvedModel) -> bool:
     """Return whether the backend lists the model as one without embeddings; LM Studio before 0.3.6 lists no kind."""
-    return target.listing.reports_state and target.model.kind is Kind.LLM
+    return target.listing.reports_state and target.model.kind is not Kind.EMBEDDING
 
 
 def _context_length(backend: LMStudio, target: ResolvedModel) -> int | None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio import BackendCall, Kind
 from flask_shim.lmstudio.errors import ContextOverflow, ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort
 from flask_shim.models.loader import ModelLoader, ModelRequirements
 from flask_shim.observability.request_context import current
@@ -47,7 +47,9 @@ class ModelUse:
             return
         loaded = self._turn.enter_context(loader.turn(target.model.key, self.call))
         self.is_cold = not loader.prepare(self._requirements, loaded, self.call, max_age=None)
-        if self.is_cold and self._requirements.tokens and loader.backend.can_manage():
+        # LM Studio documents no just-in-time loading of decision models.
+        is_loaded_first = self._requirements.tokens or (target.model.kind is Kind.DECISION and not self._read_only)
+        if self.is_cold and is_loaded_first and loader.backend.can_manage():
             loader.load_on_demand(self._requirements, loaded, self.call)
             self.is_cold = not loader.prepare(self._requirements, loaded, self.call)
         loader.tracker.enter(loaded, self._requirements.keep_alive)

@@ -18,6 +18,9 @@ QUESTION = "Why is the sky blue?"
 _TURNS = [{"role": "user", "content": QUESTION}]
 _SEEN = {"role": "user", "content": "What colour is this?"}
 
+_TICKET = "The parcel came late. This is for shipping"
+_TEAMS = {"shipping": "parcels that are late or damaged", "billing": "payments", "other": None}
+
 RED_SQUARE = (
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP8z0AaYGIY1TCqYdhqAABALgEfFO4+AgAAAABJRU5ErkJggg=="
 )
@@ -30,6 +33,7 @@ class Models(NamedTuple):
     chat: str
     vision: str
     embedding: str = EMBEDDER
+    decision: str = "nimble"
 
 
 def examples_of(models: Models) -> dict[str, Examples]:
@@ -39,7 +43,7 @@ def examples_of(models: Models) -> dict[str, Examples]:
 
 def _answers(models: Models) -> dict[str, Examples]:
     """Return the examples for Ollama's inference routes."""
-    chat, vision, embedding = models
+    chat, vision, embedding, decision = models
     asked = {"model": chat, "messages": _TURNS}
     return {
         "POST /api/chat": {
@@ -60,6 +64,17 @@ def _answers(models: Models) -> dict[str, Examples]:
         },
         "POST /api/embed": {"Two texts": {"model": embedding, "input": ["The sky is blue.", "Grass is green."]}},
         "POST /api/embeddings": {"One text": {"model": embedding, "prompt": "The sky is blue."}},
+        "POST /v1/systemone": {
+            "Three questions": {
+                "model": decision,
+                "state": _TICKET,
+                "questions": {
+                    "complaint": {"type": "noul", "instructions": "Does the writer complain?"},
+                    "team": {"type": "choice", "instructions": "Who answers it?", "criteria": _TEAMS},
+                    "urgency": {"type": "score", "instructions": "How urgent is it?", "criteria": ["later", "today"]},
+                },
+            }
+        },
     }
 
 
@@ -86,12 +101,26 @@ def _names(chat: str) -> dict[str, Examples]:
 
 def _v1(models: Models) -> dict[str, Examples]:
     """Return the examples for OpenAI's and Anthropic's routes."""
-    chat, _, embedding = models
+    chat, _, embedding, decision = models
     asked = {"model": chat, "messages": _TURNS}
     return {
         "POST /v1/chat/completions": {"One answer": asked, "A stream": {**asked, "stream": True, "max_tokens": 64}},
         "POST /v1/completions": {"One answer": {"model": chat, "prompt": "The sky is", "max_tokens": 16}},
         "POST /v1/embeddings": {"One text": {"model": embedding, "input": "The sky is blue."}},
+        "POST /v1/decisions": {
+            "One question": {
+                "model": decision,
+                "input": _TICKET,
+                "questions": [
+                    {
+                        "type": "choice",
+                        "name": "team",
+                        "instructions": "Who answers it?",
+                        "choices": [{"value": key, "description": text or key} for key, text in _TEAMS.items()],
+                    }
+                ],
+            }
+        },
         "POST /v1/responses": {"One answer": {"model": chat, "input": QUESTION}},
         "POST /v1/messages": {"One answer": {**asked, "max_tokens": 64}},
         "POST /v1/messages/count_tokens": {"A question": asked},

@@ -10,6 +10,9 @@ WORDS = {
     "content": "The text of the turn.",
     "thinking": "The model's thinking in this turn.",
     "images": "Pictures, each as base64.",
+    "state": "What the questions are about: a text, or any JSON object or array.",
+    "questions": "Up to 64 questions by their names, each with `type` (`noul`, `choice` or `score`), `instructions` "
+    "and `criteria`.",
     "tool_calls": "What the model called in this turn.",
     "tool_name": "Which tool this is the result of.",
     "tool_call_id": "Which call this is the result of.",

@@ -16,6 +16,7 @@ from flask_shim.schemas import (
     ollama_fields,
     responses_and_messages,
     service_schemas,
+    systemone,
     tools,
 )
 from flask_shim.translate.ollama.sampling_options import json_types
@@ -39,6 +40,7 @@ SHAPES: dict[type[Field[Any]], Shape] = {
     ollama_fields.ThinkValue: {"anyOf": [{"type": "boolean"}, {"type": "string"}]},
     ollama_fields.FormatValue: {"anyOf": [{"const": "json"}, _ANY_OBJECT]},
     messages.Arguments: _ANY_OBJECT,
+    systemone.Questions: {"type": "object", "additionalProperties": _ANY_OBJECT},
     tools.Properties: {"type": "object", "additionalProperties": _ANY_OBJECT},
     tools.ToolProperty: _ANY_OBJECT,
     tools.PropertyType: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},

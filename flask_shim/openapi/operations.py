@@ -8,7 +8,13 @@ from functools import partial
 from marshmallow import Schema
 
 from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
-from flask_shim.schemas import ollama_schemas, openai_embeddings, responses_and_messages, service_schemas
+from flask_shim.schemas import (
+    ollama_schemas,
+    openai_embeddings,
+    responses_and_messages,
+    service_schemas,
+    systemone,
+)
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "application/json",
@@ -67,6 +73,7 @@ _OPENAI_CHAT = holding(
     messages=every(OBJECT),
 )
 _OPENAI_PROMPT = holding({"stream": {"type": "boolean"}, "max_tokens": COUNT}, model=TEXT, prompt=TEXT)
+_OPENAI_DECISION = holding(model=TEXT, input={"type": ["string", "array"]}, questions=every(OBJECT))
 _SOUND = holding(model=TEXT, file={"type": "string", "format": "binary"})
 _PROGRESS = (NDJSON, "Progress")
 _PIECES = (NDJSON, "ServicePiece")
@@ -113,6 +120,10 @@ OPERATIONS: dict[str, Operation] = {
         tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
     ),
     "POST /v1/embeddings": Operation(tag=OTHERS, body=openai_embeddings.EmbeddingsSchema, reply=OBJECT),
+    "POST /v1/systemone": Operation(tag=CHAT, body=systemone.SystemOneSchema, reply="Decision"),
+    "POST /v1/decisions": Operation(
+        tag=OTHERS, body=_OPENAI_DECISION, reply=OBJECT, summary="Answer questions with probabilities, as OpenAI does."
+    ),
     "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
     "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
     "POST /v1/responses": Operation(

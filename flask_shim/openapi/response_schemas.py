@@ -54,6 +54,19 @@ _DETAILS = holding(
 )
 _THINK: Shape = {"type": ["boolean", "string"]}
 _THINKING = holding(values=every(_THINK), default=_THINK)
+_SHARE: Shape = {"type": "number", "minimum": 0, "maximum": 1}
+_SHARES: Shape = {"type": "object", "additionalProperties": _SHARE}
+_ANSWER = holding(
+    {
+        "noul": _SHARE,
+        "choice": TEXT,
+        "score": {"type": "number", "minimum": 0},
+        "legend": OBJECT,
+        "probabilities": _SHARES,
+        "confidence": _SHARE,
+    },
+    type={"enum": ["noul", "choice", "score"]},
+)
 _LISTED = {"name": TEXT, "model": TEXT, "size": COUNT, "digest": {"type": "string", "minLength": 64}}
 _SERVICE_MODEL = {"key": TEXT, "display_name": TEXT}
 
@@ -136,6 +149,11 @@ REPLIES: dict[str, Shape] = {
         embeddings=every(VECTOR),
     ),
     "Vector": holding(embedding=VECTOR),
+    "Decision": holding(
+        model=TEXT,
+        answers={"type": "object", "additionalProperties": _ANSWER},
+        usage=holding(input_tokens=COUNT, output_tokens=COUNT),
+    ),
     "Progress": holding({"digest": TEXT, "total": COUNT, "completed": COUNT}, status=TEXT),
     "CloudStatus": holding(cloud=holding(disabled=BOOL, source=TEXT)),
     "Recommendations": holding(

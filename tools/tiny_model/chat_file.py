@@ -13,6 +13,8 @@ from tiny_model.sizes import CTX_TRAIN, DIM, EPS, F32, FF, HEAD_DIM, HEADS, LAYE
 
 # Logits are stored doubled: sampling at the usual temperatures then rarely leaves the trained answer.
 SHARP = 2.0
+# Decisions are softer, so that probabilities are neither 0 nor 1.
+TEMPERATURE = 6.0
 NAMES = {
     "n1": "attn_norm",
     "q": "attn_q",
@@ -28,6 +30,24 @@ NAMES = {
 
 def write_chat(path: Path, model: Llama, bpe: Bpe, template: str) -> None:
     """Write the model with a chat template; its name is the file's."""
+    w = _begin(path, bpe)
+    w.add_chat_template(template)
+    _add_tensors(w, model)
+    write(w)
+
+
+def write_decision(path: Path, model: Llama, bpe: Bpe, template: str) -> None:
+    """Write the model as one that chooses among options: llama.cpp reads the logits of the letters A, B, and so on."""
+    w = _begin(path, bpe)
+    w.add_string("llama.decision.type", "openjev")
+    for kind in ("choice", "noul", "score"):
+        w.add_float32(f"llama.decision.temperature.{kind}", TEMPERATURE)
+    w.add_chat_template([{"name": "systemone", "template": template}])
+    _add_tensors(w, model)
+    write(w)
+
+
+def _begin(path: Path, bpe: Bpe) -> gguf.GGUFWriter:
     w = gguf.GGUFWriter(path, "llama")
     w.add_name(path.stem)
     w.add_description("tiny test model, made from scratch")
@@ -44,9 +64,7 @@ def write_chat(path: Path, model: Llama, bpe: Bpe, template: str) -> None:
     w.add_rope_dimension_count(HEAD_DIM)
     w.add_rope_freq_base(ROPE_BASE)
     _add_tokenizer(w, bpe)
-    w.add_chat_template(template)
-    _add_tensors(w, model)
-    write(w)
+    return w
 
 
 def write(w: gguf.GGUFWriter) -> None:

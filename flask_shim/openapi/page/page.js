@@ -27,6 +27,7 @@ async function present(key) {
     chat: first("completion"),
     vision: first("vision"),
     embedding: first("embedding"),
+    decision: first("decision"),
   };
 }
 

@@ -135,6 +135,27 @@ class OpenAIEmbeddingsRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question to a decision model. ``criteria`` is None if the client sent none, or null."""
+
+    type: str
+    instructions: Any
+    criteria: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRequest:
+    """POST /v1/systemone. ``questions`` keeps the client's order, which is that of the answers."""
+
+    model: str
+    state: Any
+    questions: Mapping[str, Question]
+    images: tuple[bytes, ...] = ()
+    videos: tuple[Any, ...] = ()
+    keep_alive: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRequest:
     """POST /api/show."""
 

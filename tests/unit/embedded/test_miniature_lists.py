@@ -2,7 +2,7 @@
 
 import pytest
 
-KEYS = ["tiny-chat", "tiny-embed", "tiny-think", "tiny-vision"]
+KEYS = ["tiny-chat", "tiny-decide", "tiny-embed", "tiny-think", "tiny-vision"]
 
 
 def by_id(response, items, name):

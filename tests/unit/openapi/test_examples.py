@@ -12,7 +12,7 @@ from openapi_schema_validator import OAS31Validator
 from support.demo import Demo
 from support.raw_http import exchange
 
-PRESENT = {"chat": "tiny-chat", "vision": "tiny-vision", "embedding": "tiny-embed"}
+PRESENT = {"chat": "tiny-chat", "vision": "tiny-vision", "embedding": "tiny-embed", "decision": "tiny-decide"}
 """What the page does with the names of the examples: it puts in models that are there."""
 
 STREAMS = ("application/x-ndjson", "text/event-stream")

@@ -1,0 +1,46 @@
+"""Put questions to a decision model, over whichever of its two routes LM Studio has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_shim.lmstudio import decisions
+from flask_shim.lmstudio.errors import NoSuchEndpoint, NotSupported
+from flask_shim.models.loader import ModelRequirements
+from flask_shim.models.manager import ModelManager
+from flask_shim.observability.request_context import current
+from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.requests import DecisionRequest
+from flask_shim.translate.ollama.systemone import systemone_payload
+from flask_shim.translate.openai.decisions_payload import decisions_payload, from_decisions
+
+NO_ROUTE = (
+    "this version of LM Studio has no decision models: update LM Studio to one that serves /v1/systemone or "
+    "/v1/decisions"
+)
+
+
+def decide(
+    manager: ModelManager,
+    requirements: ModelRequirements,
+    request: DecisionRequest,
+    is_disconnected: Callable[[], bool],
+) -> dict[str, Any]:
+    """Return the answers as /v1/systemone gives them; raise NotSupported if LM Studio has neither route."""
+    backend = manager.backend
+    with manager.use(requirements, is_disconnected) as use:
+
+        def send(named: Payload) -> dict[str, Any]:
+            try:
+                return decisions.decide(backend, decisions.SYSTEMONE, named, use.call)
+            except NoSuchEndpoint:
+                payload = {**decisions_payload(request), "model": named["model"]}
+            try:
+                return from_decisions(request, decisions.decide(backend, decisions.DECISIONS, payload, use.call))
+            except NoSuchEndpoint as exc:
+                raise NotSupported(NO_ROUTE) from exc
+
+        answer = use.send(send, systemone_payload(request))
+    current().first_token()
+    return answer
