@@ -25,7 +25,7 @@ def openai_ids(entries: Sequence[Entry], instances: Sequence[MiniLoadedModel], *
 
 def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
     """Return a model in ``/api/v0/models``."""
-    kind = "embeddings" if entry.is_embedding else "vlm" if entry.has_vision else "llm"
+    kind = "embeddings" if entry.is_embedding else "vlm" if entry.has_vision else entry.type
     item: Payload = {
         "id": entry.key,
         "object": "model",

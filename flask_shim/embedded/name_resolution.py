@@ -47,7 +47,7 @@ def _not_found(
     name: Any, entry: Entry | None, library: Library, loaded: list[MiniLoadedModel], *, wants_embedding: bool, jit: bool
 ) -> error_bodies.LMStudioError:
     shown = name if isinstance(name, str) else ""
-    keys = [known.key for known in library.entries() if known.is_embedding == wants_embedding]
+    keys = [known.key for known in library.entries() if known.type == ("embedding" if wants_embedding else "llm")]
     if loaded and not wants_embedding:
         return error_bodies.ambiguous_model(shown, keys)
     # An LLM asked for embeddings gets the same text as no model at all.

@@ -57,7 +57,9 @@ def decisions() -> Response:
         return forward(manager, forwarded, is_disconnected)
     except NoSuchEndpoint:
         value = decide(manager, default_requirements(target), read_decisions(body), is_disconnected)
-    return json_response(to_decisions(body, value))
+    answer = to_decisions(body, value)
+    current().counted(answer["usage"]["input_tokens"], answer["usage"]["output_tokens"])
+    return json_response(answer)
 
 
 def _resolve(name: str) -> ResolvedModel:

@@ -17,7 +17,7 @@ ALL = (*ROWS, *SCRIPTED)
 SECTIONS = (
     *("1.2", "1.3", "1.4", "1.5", "1.7", "3", "4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.7", "4.8", "5"),
     *(f"7.{number}" for number in range(1, 15)),
-    *(f"8.{number}" for number in range(1, 8)),
+    *(f"8.{number}" for number in range(1, 9)),
     *("9", "10"),
 )
 

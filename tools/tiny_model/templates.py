@@ -70,7 +70,7 @@ def _join(*parts: str) -> str:
 CHAT_TEMPLATE = _join(TEMPLATE_HEAD, TEMPLATE_TAIL, TEMPLATE_END)
 THINK_TEMPLATE = _join(TEMPLATE_HEAD, TEMPLATE_REASONING, TEMPLATE_TAIL, TEMPLATE_THINK_END, TEMPLATE_END)
 
-# The list of options, each followed by its letter, then the state: the model copies what followed the state's last word.
+# The options, each followed by its letter, then the state: the model copies what followed the state's last word before.
 DECISION_TEMPLATE = r"""
 {%- for n in [1, 2] %}{% for option in options %} {{ option.description if type == "score" else option.key }}
 {{- "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[loop.index0] }}

@@ -6,6 +6,7 @@ from conformance.table import (
     bodies,
     chat,
     cloud,
+    decisions,
     embed,
     generate,
     guards,
@@ -36,6 +37,7 @@ _PARTS = (
     pull,
     openai,
     responses,
+    decisions,
     cloud,
 )
 

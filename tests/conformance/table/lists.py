@@ -22,7 +22,7 @@ from support.shapes import (
 )
 
 NAME = matching(r"[\w./-]+:[\w.-]+", "a name with its tag")
-CAPABILITIES = every(one_of("completion", "tools", "insert", "vision", "embedding", "thinking"), 1)
+CAPABILITIES = every(one_of("completion", "tools", "insert", "vision", "embedding", "decision", "thinking"), 1)
 
 DETAILS: dict[Any, Any] = {
     "parent_model": STRING,

@@ -49,6 +49,7 @@ def test_v0_list_tells_type_and_state(api):
     models = by_id(api.get("/api/v0/models"), "data", "id")
     assert {key: model["type"] for key, model in models.items()} == {
         "tiny-chat": "llm",
+        "tiny-decide": "decision",
         "tiny-embed": "embeddings",
         "tiny-think": "llm",
         "tiny-vision": "vlm",
