@@ -30,6 +30,22 @@ def test_models_are_listed_with_all_details(client):
     assert chat.modified_at.tzinfo is not None
 
 
+@pytest.mark.skipif(not hasattr(ollama.Client, "systemone"), reason="needs ollama 0.6.3")
+def test_questions_are_decided(client):
+    questions = {
+        "team": {"type": "choice", "instructions": "Who?", "criteria": {"shipping": None, "billing": "payments"}},
+        "sure": {"type": "noul", "instructions": "Is it so?"},
+        "when": {"type": "score", "instructions": "When?", "criteria": ["later", "today"]},
+    }
+    decision = client.systemone("tiny-decide", "This is for shipping", questions, keep_alive="5m")
+    assert list(decision.answers) == list(questions)
+    assert decision.answers["team"].choice == "shipping"
+    assert decision.answers["when"].legend == {"0": "later", "1": "today"}
+    assert decision.usage.input_tokens > 0
+    with pytest.raises(ollama.ResponseError, match="does not support chat"):
+        client.chat("tiny-decide", [user("Hello")])
+
+
 def test_a_model_is_shown(client):
     shown = client.show("tiny-chat")
     assert {"completion", "tools"} <= set(shown.capabilities)

@@ -113,3 +113,19 @@ def test_a_model_that_nobody_has_is_not_found(chat):
 def test_an_embedding_model_does_not_chat(chat):
     with pytest.raises(openai.BadRequestError, match="does not support chat"):
         chat(user("Hello"), model="tiny-embed")
+
+
+@pytest.mark.skipif(not hasattr(openai.OpenAI, "decisions"), reason="needs openai 3.26")
+def test_questions_are_decided(client):
+    questions = [
+        {"type": "predicate", "name": "true", "instructions": "Is it true?"},
+        {"type": "choice", "instructions": "Is it?", "choices": [{"value": True}, {"value": False}]},
+        {"type": "score", "instructions": "How?", "levels": [{"label": "false"}, {"label": "true"}]},
+    ]
+    decision = client.decisions.create(model="tiny-decide", input="It is true", questions=questions)
+    predicate, choice, score = decision.answers
+    assert (predicate.name, predicate.probability > 0.5) == ("true", True)
+    assert choice.choice is True
+    assert [row.label for row in score.probabilities] == ["false", "true"]
+    with pytest.raises(openai.BadRequestError, match="does not support decision"):
+        client.decisions.create(model="tiny-chat", input="x", questions=questions)
