@@ -12,6 +12,7 @@ COUNT: Shape = {"type": "integer", "minimum": 0}
 MAYBE_COUNT: Shape = {"type": ["integer", "null"], "minimum": 0}
 MAYBE_NUMBER: Shape = {"type": ["number", "null"], "minimum": 0}
 TIME: Shape = {"type": "string", "format": "date-time"}
+SHARE: Shape = {"type": "number", "minimum": 0, "maximum": 1}
 VECTOR: Shape = {"type": "array", "items": {"type": "number"}}
 NANOSECONDS: Shape = {"type": "integer", "minimum": 0, "description": "Nanoseconds."}
 OBJECT: Shape = {"type": "object"}
@@ -54,19 +55,7 @@ _DETAILS = holding(
 )
 _THINK: Shape = {"type": ["boolean", "string"]}
 _THINKING = holding(values=every(_THINK), default=_THINK)
-_SHARE: Shape = {"type": "number", "minimum": 0, "maximum": 1}
-_SHARES: Shape = {"type": "object", "additionalProperties": _SHARE}
-_ANSWER = holding(
-    {
-        "noul": _SHARE,
-        "choice": TEXT,
-        "score": {"type": "number", "minimum": 0},
-        "legend": OBJECT,
-        "probabilities": _SHARES,
-        "confidence": _SHARE,
-    },
-    type={"enum": ["noul", "choice", "score"]},
-)
+_ANSWER = holding({"noul": SHARE, "choice": TEXT, "confidence": SHARE}, type={"enum": ["noul", "choice", "score"]})
 _LISTED = {"name": TEXT, "model": TEXT, "size": COUNT, "digest": {"type": "string", "minLength": 64}}
 _SERVICE_MODEL = {"key": TEXT, "display_name": TEXT}
 
