@@ -14,7 +14,12 @@ from support.answers import streams
 from support.fake_lmstudio import CHAT, COMPLETIONS, DOWNLOAD, EMBEDDINGS, UNKNOWN, FakeLMStudio, Status
 from support.socket_server import ReceivedRequest
 
-USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
+USAGE = {
+    "prompt_tokens": 11,
+    "completion_tokens": 4,
+    "total_tokens": 15,
+    "prompt_tokens_details": {"cached_tokens": 0},
+}
 VECTOR = [3.0, 4.0, 0.0, 12.0]
 LOGPROB = {"token": "Hé", "logprob": -0.25, "bytes": [72, 195, 169]}
 TOP = [LOGPROB, {"token": "Yo", "logprob": -1.5, "bytes": [89, 111]}]

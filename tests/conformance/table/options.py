@@ -302,7 +302,8 @@ ROWS = (
             json=shape,
             differs=(
                 "`truncate` and `shift` have no effect on chat and generate: LM Studio's settings decide about "
-                "long conversations, and by default it removes their middle."
+                "long conversations, and by default it removes their middle. A prompt that it rejects is a 400 with "
+                "Ollama's text and the numbers."
             ),
         )
         for path, body, shape in (
