@@ -6,7 +6,10 @@ import base64
 import json
 
 import pytest
+from support.answers import silent
+from support.demo import Shim
 from support.fake_lmstudio import CHAT, EMBEDDINGS, LOAD, UNKNOWN, FakeLMStudio, Status
+from support.wire import Wire
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -293,3 +296,14 @@ def test_what_cannot_be_translated_is_refused_in_openais_envelope(fields, text, 
     assert answer.status_code == 400
     assert answer.json["error"]["type"] == "invalid_request_error"
     assert text in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(("path", "body"), [(SYSTEMONE, NOUL), (DECISIONS, OPENAI_ASKED)])
+def test_a_client_that_leaves_hangs_lm_studio_up(path, body, studio, tmp_path):
+    studio.answers[path] = silent
+    with Shim(studio.url, tmp_path) as shim, Wire(shim.port) as wire:
+        wire.ask(path, body)
+        studio.until(lambda: studio.open_at(path))
+        wire.close()
+        (peer,) = studio.at(path)
+        studio.until(lambda: peer.closed_at)
