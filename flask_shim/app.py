@@ -6,6 +6,7 @@ from flask import Flask
 
 from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
+from flask_shim.inference import streaming
 from flask_shim.lmstudio import LMStudio
 from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
@@ -26,6 +27,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services.init_app(app)
     middleware.init_app(app, config)
     activity.init_app(app, services.slots, config.backend_url)
+    streaming.init_app(app, config)
     metrics.init_app(app, config, services.slots, services.backend)
     if services.history is not None:
         recorder_of(app).observers.append(services.history.note)

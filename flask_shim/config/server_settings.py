@@ -55,6 +55,13 @@ class ServerSettings:
         whole(1, 100_000),
         "Client connections at the same time, idle ones included; at most 500 on Windows.",
     )
+    heartbeat: float = setting(
+        "SHIM_HEARTBEAT_SECONDS",
+        "20",
+        seconds(0.1, 3600, zero=True),
+        "Seconds without a byte after which a streamed answer gets a heartbeat, so that proxies and clients do not "
+        "give up while a model loads or reads a long prompt; 0 = never. Less than half of the shortest limit.",
+    )
     drain_seconds: float = setting(
         "SHIM_DRAIN_SECONDS", "10", seconds(0, 3600), "Seconds for running answers to finish when the shim stops."
     )

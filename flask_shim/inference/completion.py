@@ -11,6 +11,7 @@ from flask_shim.errors import ShimError
 from flask_shim.inference.structured_answers import to_engine_payload
 from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.lmstudio.model import Model
 from flask_shim.models.loader import ModelRequirements
@@ -23,42 +24,47 @@ from flask_shim.translate.ollama.payloads import Payload
 
 
 class Completion:
-    """A completion; ``stack`` owns its use of the model and its connection. Iterate over it for its events."""
+    """A completion; once it is open, ``stack`` owns its use of the model and its connection, and it yields events."""
 
     def __init__(
         self,
         manager: ModelManager,
         requirements: ModelRequirements,
+        path: str,
+        payload: Payload,
         is_disconnected: Callable[[], bool],
         started_ns: int,
     ) -> None:
-        """``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock."""
+        """Send nothing yet. ``payload`` needs no model name.
+
+        ``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock.
+        """
         self.stack = ExitStack()
-        self.payload: Payload = {}
+        self.payload = payload
+        self._path = path
         self._manager = manager
         self._requirements = requirements
         self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream
-        self._path = ""
         self._use: ModelUse
 
-    def open(self, path: str, payload: Payload) -> Completion:
-        """Send ``payload``, which needs no model name, and wait for output; a failure leaves nothing open.
+    def open(self, ticks: Ticks | None = None) -> None:
+        """Send the payload and wait for output; a failure leaves nothing open.
 
         Raises ContextOverflow for an answer without output if the prompt does not fit in the context.
         """
-        self._path, self.payload = path, payload
         with ExitStack() as cleanup:
             cleanup.callback(self.close)
-            self._use = self.stack.enter_context(self._manager.use(self._requirements, self._is_disconnected, payload))
-            self._send(payload)
+            self._use = self.stack.enter_context(
+                self._manager.use(self._requirements, self._is_disconnected, self.payload, ticks)
+            )
+            self._send(self.payload)
             self._first_ns = time.perf_counter_ns()
             current().first_token()
             if self._use.is_cold:
                 self._ready_ns = self._stream.head_ns
             cleanup.pop_all()
-        return self
 
     def repeat(self, payload: Payload) -> None:
         """Send another payload after the answer to the first was read; a failure leaves the completion open."""
@@ -81,7 +87,7 @@ class Completion:
         return stream
 
     def __iter__(self) -> Iterator[list[Event]]:
-        """Yield the events as they arrive, in lists."""
+        """Yield the events as they arrive, in lists; the list of a tick is empty."""
         return iter(self._stream)
 
     def close(self) -> None:

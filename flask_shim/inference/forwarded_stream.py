@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import orjson
 
 from flask_shim.error_responses import envelope_of
-from flask_shim.inference.streaming import ToError
+from flask_shim.errors import ShimError
+from flask_shim.inference.streaming import StreamedAnswer
 from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
 from flask_shim.observability.request_context import current
+from flask_shim.translate.answer.encoder import SSE
+from flask_shim.translate.openai.chat_repairs import ChatRepairer
+from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
-TAIL_BYTES = 4096
+_TAIL_BYTES = 4096
 _DONE = b"data: [DONE]\n\n"
 _ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
 _FAILURE = re.compile(_ERROR_EVENT.pattern + rb"|(^|\n)event: ?response\.failed\r?\n")
@@ -40,6 +46,74 @@ _TOKENS_IN = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*([0-9]{1,15})'
 _TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tokens)"\s*:\s*([0-9]{1,15})')
 _CACHED_TOKENS = re.compile(rb'"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*([0-9]{1,15})')
 """The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
+
+
+Completer = ResponseCompleter | ChatRepairer
+
+OpenedAnswer = tuple[BackendResponse, bytes]
+"""An answer with its first bytes, or with all of them if it is no event stream."""
+
+
+class ForwardedAnswer(StreamedAnswer):
+    """The backend's answer to one request, byte for byte, or as its completer completes it."""
+
+    media_type = SSE
+
+    def __init__(
+        self,
+        backend: LMStudio,
+        path: str,
+        open_answer: Callable[[ExitStack, Ticks | None], OpenedAnswer],
+        *,
+        is_stream: bool,
+        completer: Completer | None = None,
+    ) -> None:
+        """``open_answer`` puts on a stack what must be released; ``is_stream`` says what the client wants."""
+        self.has_heartbeats = is_stream
+        self._backend = backend
+        self._path = path
+        self._open_answer = open_answer
+        self._completer = completer
+        self._stack = ExitStack()
+        self._has_begun = False
+
+    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+        """Yield whole events; an answer that is not a stream is one block."""
+        completer = self._completer
+        answer, first = self._open_answer(self._stack, ticks)
+        self._stack.callback(answer.close)
+        current().first_token()
+        if answer.content_type == SSE:
+            answer.start_streaming()
+            for block in _relay_events(self._backend, answer, first, self._path):
+                yield completer.complete_events(block) if completer is not None and block else block
+            return
+        if self._has_begun:
+            raise BackendProtocolError("LM Studio's answer is not a stream")
+        _record_tokens(first[-_TAIL_BYTES:])
+        if completer is not None:
+            first = completer.complete_body(first)
+        self.media_type = answer.content_type or "application/json"
+        self.headers = {"Content-Length": str(len(first))}
+        yield first
+
+    def heartbeat(self) -> bytes:
+        """Return a comment."""
+        self._has_begun = True
+        return b": heartbeat\n\n"
+
+    def error(self, error: ShimError) -> bytes:
+        """Return the error event of the path."""
+        body = envelope_of(self._path)(error)
+        if self._path.startswith("/v1/messages"):
+            return b"event: error\ndata: " + orjson.dumps(body) + b"\n\n"
+        if self._path.startswith(("/v1/responses", "/api/v1/chat")):
+            return b"event: error\ndata: " + orjson.dumps({"type": "error", **body}) + b"\n\n"
+        return b"data: " + orjson.dumps(body) + b"\n\n"
+
+    def close(self) -> None:
+        """Close the connection and release what the answer holds."""
+        self._stack.close()
 
 
 def read_to_output(answer: BackendResponse, first: bytes, options: ClientOptions) -> tuple[bytes, bool, Usage | None]:
@@ -74,8 +148,8 @@ def read_event(data: bytes) -> Event:
         return Event()
 
 
-def relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
-    """Yield complete events; raise if the stream is cut or too long."""
+def _relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
+    """Yield complete events, b"" for a tick; raise if the stream is cut or too long."""
     options = backend.options
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in ENDED_BY_DONE
@@ -84,7 +158,7 @@ def relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path:
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
     size = 0
     tail = b""
-    block = first
+    block: bytes | None = first
     events_so_far = 0
     if ends_by_done:
         current().count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
@@ -97,14 +171,17 @@ def relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path:
             is_ended = is_ended or last_event.search(events) is not None
             events_so_far += events.count(b"data: ")
             yield from _checked(events, options.token)
-        tail = (block if len(block) >= TAIL_BYTES else tail + block)[-TAIL_BYTES:]
+        else:
+            yield b""
+        tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
-            record_tokens(tail)
+            _record_tokens(tail)
             return  # the answer is complete, even if the connection breaks now
-        block = _next(answer, tail)
+        while (block := _next(answer, tail)) is None:
+            yield b""
     if ends_by_done and not _END.search(tail):
         raise BackendProtocolError(CUT)
-    record_tokens(tail)
+    _record_tokens(tail)
     rest = cutter.flush()
     if not is_ended and last_event.search(rest) is None:
         raise BackendProtocolError(CUT)
@@ -124,7 +201,7 @@ def _checked(events: bytes, token: str | None) -> Iterator[bytes]:
     yield events
 
 
-def record_tokens(tail: bytes) -> None:
+def _record_tokens(tail: bytes) -> None:
     """Note the last counts in the end of an answer, if it has any."""
     found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT, _CACHED_TOKENS)]
     current().counted(*(int(numbers[-1]) if numbers else None for numbers in found))
@@ -137,21 +214,11 @@ def _complete(cutter: EventCutter, block: bytes) -> bytes:
         raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
 
 
-def _next(answer: BackendResponse, tail: bytes) -> bytes:
-    """Return the next bytes; a connection that breaks after an error event has ended properly."""
+def _next(answer: BackendResponse, tail: bytes) -> bytes | None:
+    """Return the next bytes, None at a tick; a connection that breaks after an error event has ended properly."""
     try:
-        return answer.read()
+        return answer.read_or_tick()
     except BackendProtocolError:
         if _ERROR_EVENT.search(tail):
             return b""
         raise
-
-
-def error_event(path: str) -> ToError:
-    """Return the encoder for the error event that ends a broken stream of that path."""
-    envelope = envelope_of(path)
-    if path.startswith("/v1/messages"):
-        return lambda exc: b"event: error\ndata: " + orjson.dumps(envelope(exc)) + b"\n\n"
-    if path.startswith(("/v1/responses", "/api/v1/chat")):
-        return lambda exc: b"event: error\ndata: " + orjson.dumps({"type": "error", **envelope(exc)}) + b"\n\n"
-    return lambda exc: b"data: " + orjson.dumps(envelope(exc)) + b"\n\n"

@@ -17,18 +17,18 @@ from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits
 from flask_shim.inference.forwarded_stream import (
     ENDED_BY_DONE,
-    TAIL_BYTES,
-    error_event,
+    Completer,
+    ForwardedAnswer,
+    OpenedAnswer,
     read_event,
     read_to_output,
-    record_tokens,
-    relay_events,
 )
 from flask_shim.inference.streaming import stream_response
 from flask_shim.inference.structured_answers import second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.completion_events import Choice, Delta, Usage
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.response import BackendResponse
 from flask_shim.lmstudio.http.sse import SseSplitter
@@ -36,18 +36,13 @@ from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
-from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.ollama.payloads import Payload
-from flask_shim.translate.openai.chat_repairs import ChatRepairer
-from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 log = logging.getLogger(__name__)
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
-
-_Completer = ResponseCompleter | ChatRepairer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,78 +60,60 @@ class ForwardRequest:
     query: str = ""
     accept: str = "*/*"
     requirements: ModelRequirements | None = None
-    completer: _Completer | None = None
+    completer: Completer | None = None
     """Completes or repairs the answer; without one it is sent byte for byte."""
 
 
 def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
     """Send ``request`` to the backend and answer with its answer as it arrives."""
     backend = manager.backend
+    is_completion = request.path in ENDED_BY_DONE
 
-    def send(payload: Mapping[str, Any]) -> _Answer:
-        if request.path in ENDED_BY_DONE:
-            payload = to_engine_payload(dict(payload))
-        body = request.raw if payload == request.body else orjson.dumps(payload)
-        answer = _open(backend, call, "POST", _with_query(request.path, request.query), body, request.accept)
-        if request.requirements is None or request.path not in ENDED_BY_DONE:
-            return answer
-        model = request.requirements.target.model
-        return _with_output(answer, backend, partial(check_prompt_fits, manager, model, payload))
+    def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
+        def send(payload: Mapping[str, Any]) -> OpenedAnswer:
+            if is_completion:
+                payload = to_engine_payload(dict(payload))
+            body = request.raw if payload == request.body else orjson.dumps(payload)
+            answer = _open(backend, call, "POST", _with_query(request.path, request.query), body, request.accept)
+            if request.requirements is None or not is_completion:
+                return answer
+            model = request.requirements.target.model
+            return _with_output(answer, backend, partial(check_prompt_fits, manager, model, payload))
 
-    with ExitStack() as stack:
         if request.requirements is None:
-            call = stack.enter_context(manager.admit(is_disconnected))
-            answer = send(request.payload)
-        else:
-            prompt = dict(request.payload) if request.path in ENDED_BY_DONE else None
-            use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt))
-            call = use.call
-            answer = use.send(send, request.payload)
-            if prompt is not None and answer[0].content_type != SSE:
-                answer = _with_valid_answer(answer, prompt, partial(use.send, send))
-        return _respond(backend, answer, request.path, stack, request.completer)
+            call = stack.enter_context(manager.admit(is_disconnected, ticks))
+            return send(request.payload)
+        prompt = dict(request.payload) if is_completion else None
+        use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt, ticks))
+        call = use.call
+        answer = use.send(send, request.payload)
+        if prompt is not None and answer[0].content_type != SSE:
+            answer = _with_valid_answer(answer, prompt, partial(use.send, send))
+        return answer
+
+    is_stream = request.payload.get("stream") is True
+    return stream_response(
+        ForwardedAnswer(backend, request.path, open_answer, is_stream=is_stream, completer=request.completer)
+    )
 
 
 def forward_list(
     manager: ModelManager, waiters: BoundedWaiters, path: str, is_disconnected: Callable[[], bool], *, query: str = ""
 ) -> Response:
     """Forward a GET. It takes no slot, and ``waiters`` keeps some threads free."""
-    call = manager.new_call(is_disconnected)
-    with ExitStack() as stack:
+    backend = manager.backend
+
+    def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
+        call = manager.new_call(is_disconnected, ticks)
         if not stack.enter_context(waiters.take()):
             raise ServerBusy(BUSY, retry_after=1)
-        stack.enter_context(manager.backend.watchdog.watch(call))
-        return _respond(manager.backend, _open(manager.backend, call, "GET", _with_query(path, query)), path, stack)
+        stack.enter_context(backend.watchdog.watch(call))
+        return _open(backend, call, "GET", _with_query(path, query))
+
+    return stream_response(ForwardedAnswer(backend, path, open_answer, is_stream=False))
 
 
-_Answer = tuple[BackendResponse, bytes]
-"""An answer with its first bytes, or with all of them if it is no event stream."""
-
-
-def _respond(
-    backend: LMStudio, opened: _Answer, path: str, stack: ExitStack, completer: _Completer | None = None
-) -> Response:
-    answer, first = opened
-    stack.callback(answer.close)
-    current().first_token()
-    is_stream = answer.content_type == SSE
-    if not is_stream:
-        record_tokens(first[-TAIL_BYTES:])
-    if completer is not None and not is_stream:
-        first = completer.complete_body(first)
-    blocks = relay_events(backend, answer, first, path) if is_stream else iter((first,))
-    if completer is not None and is_stream:
-        blocks = filter(None, map(completer.complete_events, blocks))
-    return stream_response(
-        blocks,
-        stack.pop_all(),
-        mimetype=answer.content_type or "application/json",
-        to_error=error_event(path),
-        headers={} if is_stream else {"Content-Length": str(len(first))},
-    )
-
-
-def _with_valid_answer(opened: _Answer, payload: Payload, send: Callable[[Payload], _Answer]) -> _Answer:
+def _with_valid_answer(opened: OpenedAnswer, payload: Payload, send: Callable[[Payload], OpenedAnswer]) -> OpenedAnswer:
     """Return the second answer if the first does not match the schema of its request, unless that one fails."""
     again = _attempt_after(opened, payload)
     if again is None:
@@ -153,14 +130,14 @@ def _with_valid_answer(opened: _Answer, payload: Payload, send: Callable[[Payloa
     return second
 
 
-def _attempt_after(opened: _Answer, payload: Payload) -> Payload | None:
+def _attempt_after(opened: OpenedAnswer, payload: Payload) -> Payload | None:
     choice = next(iter(read_event(opened[1]).choices), Choice())
     message = choice.message or Delta(choice.text)
     reason = "tool_calls" if message.tool_calls else choice.finish_reason
     return second_attempt(payload, message.content or message.reasoning_content or "", reason)
 
 
-def _with_output(opened: _Answer, backend: LMStudio, check_empty: Callable[[Usage | None], None]) -> _Answer:
+def _with_output(opened: OpenedAnswer, backend: LMStudio, check_empty: Callable[[Usage | None], None]) -> OpenedAnswer:
     """Wait until a completion's output begins; ``check_empty`` gets the counts of one without any, and may raise."""
     answer, first = opened
     try:
@@ -183,7 +160,7 @@ def _with_query(path: str, query: str) -> str:
 
 def _open(
     backend: LMStudio, call: BackendCall, method: str, path: str, body: bytes | None = None, accept: str = "*/*"
-) -> _Answer:
+) -> OpenedAnswer:
     """Send a request; raise the backend's error. Read all of an answer that is not a stream, to notice if it is cut."""
     options = backend.options
     seconds = options.list_timeout if method == "GET" else options.first_byte_timeout

@@ -15,9 +15,10 @@ from flask import Response
 from flask_shim.error_responses import JSON_UTF8
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import Completion
-from flask_shim.inference.streaming import stream_response
+from flask_shim.inference.streaming import StreamedAnswer, stream_response
 from flask_shim.inference.structured_answers import second_attempt
 from flask_shim.lmstudio.errors import ClientDisconnected, NotSupported
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.observability.request_context import RequestRecord, current
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
 from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer
@@ -35,13 +36,13 @@ def new_call_id() -> str:
 
 
 def send_completion(completion: Completion, encoder: Encoder, options: ReaderOptions, *, stream: bool) -> Response:
-    """Send an open completion, which this function closes, or the response when it ends."""
+    """Open a completion and answer with it."""
     readers = [AnswerReader(options)]
-    completion.stack.callback(_record_counts, current(), readers)
     if stream:
-        blocks = _encode_stream(completion, readers[0], encoder)
-        return stream_response(blocks, completion.stack, mimetype=encoder.media_type, to_error=encoder.error)
+        return stream_response(TranslatedAnswer(completion, readers[0], encoder))
+    completion.open()
     with completion.stack:
+        completion.stack.callback(_record_counts, current(), readers)
         answer = _read_answer(completion, readers[0])
         finish_reason = "tool_calls" if answer.calls else readers[0].finish_reason
         if again := second_attempt(completion.payload, answer.text, finish_reason):
@@ -83,8 +84,9 @@ def send_empty(encoder: Encoder, *, stream: bool) -> Response:
 
 
 def count_prompt_tokens(completion: Completion) -> int:
-    """Read an open completion to its end, close it, and return the number of its prompt tokens."""
+    """Open a completion, read it to its end, close it, and return the number of its prompt tokens."""
     reader = AnswerReader(ReaderOptions())
+    completion.open()
     with completion.stack:
         for events in completion:
             reader.feed(events)
@@ -100,14 +102,42 @@ def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
     return Response(orjson.dumps(body) + b"\n", content_type="application/json")
 
 
-def _encode_stream(completion: Completion, reader: AnswerReader, encoder: Encoder) -> Iterator[bytes]:
-    """Yield one block for each read from the backend."""
-    start = encoder.start()
-    for pieces in _read_pieces(completion, reader):
-        if block := start + encoder.pieces(pieces, time.time_ns()):
-            yield block
-        start = b""
-    yield encoder.finish(completion.totals(reader), time.time_ns())
+class TranslatedAnswer(StreamedAnswer):
+    """A completion, encoded in the protocol of the client."""
+
+    def __init__(self, completion: Completion, reader: AnswerReader, encoder: Encoder) -> None:
+        """Take over ``completion``, which is not open yet."""
+        self.media_type = encoder.media_type
+        self._completion = completion
+        self._reader = reader
+        self._encoder = encoder
+        self._start = encoder.start()
+
+    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+        """Yield one block for each read from the backend."""
+        completion, reader, encoder = self._completion, self._reader, self._encoder
+        completion.open(ticks)
+        completion.stack.callback(_record_counts, current(), [reader])
+        for pieces in _read_pieces(completion, reader):
+            block = encoder.pieces(pieces, time.time_ns())
+            yield self._take_start() + block if self._start else block
+        yield encoder.finish(completion.totals(reader), time.time_ns())
+
+    def heartbeat(self) -> bytes:
+        """Return the encoder's, after the start."""
+        return self._take_start() + self._encoder.heartbeat(time.time_ns())
+
+    def error(self, error: ShimError) -> bytes:
+        """Return the encoder's."""
+        return self._encoder.error(error)
+
+    def close(self) -> None:
+        """Close the completion."""
+        self._completion.close()
+
+    def _take_start(self) -> bytes:
+        start, self._start = self._start, b""
+        return start
 
 
 def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[Piece]]:

@@ -1,16 +1,25 @@
-"""Send streamed responses; close what they hold, and end a failed one with one error line or event."""
+"""Send streamed responses: with heartbeats while their backend is silent, and one error line or event if they fail.
+
+Proxies and clients give up a response that is silent for too long (nginx after 60 s), and a backend may need minutes to
+load a model or to read a prompt. The status is sent with the first block or the first heartbeat.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from flask import Response
+from flask import Flask, Response, current_app, request
 
+from flask_shim.config import Config
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import ClientDisconnected
+from flask_shim.lmstudio.http.cancellation import Ticks
+from flask_shim.observability.access_log import START_RESPONSE
 from flask_shim.observability.request_context import current
 
 log = logging.getLogger(__name__)
@@ -18,8 +27,14 @@ log = logging.getLogger(__name__)
 UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 """Headers that keep nginx and similar proxies from buffering."""
 
-ToError = Callable[[ShimError], bytes]
-"""Returns the line or event that ends a failed stream."""
+_HEARTBEAT_SECONDS = "HEARTBEAT_SECONDS"
+_LONGEST_TICK = 0.5
+"""On Windows, nothing else wakes a thread that waits for the backend when its call is cancelled."""
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Keep the interval of the heartbeats in Flask's configuration."""
+    app.config[_HEARTBEAT_SECONDS] = config.heartbeat
 
 
 def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
@@ -31,17 +46,94 @@ def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
     return check if callable(check) else lambda: False
 
 
+class StreamedAnswer(ABC):
+    """An answer to stream in one protocol. ``media_type`` and ``headers`` are final with the first block."""
+
+    media_type: str
+    headers: Mapping[str, str] = {}
+    has_heartbeats = True
+
+    @abstractmethod
+    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+        """Open the answer and yield its blocks, b"" for a tick and where there is nothing to send yet.
+
+        ``ticks`` are for the backend call; without them the answer never ticks.
+        """
+
+    def heartbeat(self) -> bytes:
+        """Return something that clients of the protocol ignore."""
+        return b""
+
+    @abstractmethod
+    def error(self, error: ShimError) -> bytes:
+        """Return the one line or event that ends a stream that failed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything; safe to call twice."""
+
+
+class Heartbeat:
+    """Sends the heartbeats of one answer."""
+
+    def __init__(self, answer: StreamedAnswer, seconds: float) -> None:
+        """Wait ``seconds`` before the first heartbeat and between two; 0 is never."""
+        self.ticks = Ticks(min(_LONGEST_TICK, seconds / 4), self.tick) if seconds else None
+        self.write: Callable[[bytes], object] | None = None
+        """WSGI's ``write()`` if the response had to begin before its first block."""
+        self._answer = answer
+        self._seconds = seconds
+        self._due_at = time.monotonic() + seconds
+
+    def tick(self) -> None:
+        """Send a heartbeat if it is due, before the response has a body.
+
+        The thread that waits for the backend is deep in the client library then, and cannot yield.
+        """
+        if self.ticks is None or time.monotonic() < self._due_at:
+            return
+        if self.write is None:
+            head = current_app.process_response(_response(self._answer, iter(())))
+            current().streams()
+            self.write = request.environ[START_RESPONSE](head.status, head.headers.to_wsgi_list())
+        try:
+            self.write(self._answer.heartbeat())
+        except Exception as exc:  # of another type in each server
+            raise ClientDisconnected from exc
+        self._due_at = time.monotonic() + self._seconds
+
+    def first(self, blocks: Iterator[bytes]) -> bytes:
+        """Return the first block that is not empty, b"" at the end."""
+        for block in blocks:
+            if block:
+                return block
+            self.tick()
+        return b""
+
+    def add_to(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the other blocks that are not empty, and the heartbeats that are due between them."""
+        if self.ticks is None:
+            yield from filter(None, blocks)
+            return
+        due_at = time.monotonic() + self._seconds
+        for block in blocks:
+            now = time.monotonic()
+            if block or now >= due_at:
+                due_at = now + self._seconds
+                yield block or self._answer.heartbeat()
+
+
 class StreamBody:
-    """The body of a streamed response, and the stack that is closed when it ends in any way.
+    """The body of a streamed response; closes its answer however it ends.
 
     The WSGI server calls :meth:`close` even if nothing was read; a generator's ``finally`` would not run then.
     """
 
-    __slots__ = ("_blocks", "_stack")
+    __slots__ = ("_answer", "_blocks")
 
-    def __init__(self, blocks: Iterator[bytes], stack: ExitStack) -> None:
+    def __init__(self, blocks: Iterator[bytes], answer: StreamedAnswer) -> None:
         self._blocks = blocks
-        self._stack = stack
+        self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -50,38 +142,46 @@ class StreamBody:
         return next(self._blocks)
 
     def close(self) -> None:
-        """Close the stack; safe to call twice."""
-        self._stack.close()
+        """Close the answer; safe to call twice."""
+        self._answer.close()
 
 
-def stream_response(
-    blocks: Iterable[bytes],
-    stack: ExitStack,
-    *,
-    mimetype: str,
-    to_error: ToError,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """Send the blocks as they come. The response owns ``stack``; it is closed here if this raises.
+def stream_response(answer: StreamedAnswer) -> Response:
+    """Send an answer as it is made. The response owns it; it is closed here if this raises.
 
-    The first block is made before the status is sent, so that a failure up to then is an HTTP status. A later failure
-    is sent as the last block, made by ``to_error``.
+    The first block is made before the status is sent, so that a failure up to then is an HTTP status. A failure after
+    that, or after a heartbeat, is sent as the last block.
     """
+    heartbeat = Heartbeat(answer, current_app.config[_HEARTBEAT_SECONDS] if answer.has_heartbeats else 0)
     with ExitStack() as cleanup:
-        cleanup.push(stack)
-        rest = iter(blocks)
-        first = next(rest, b"")
-        body = StreamBody(_guard(first, rest, to_error), stack.pop_all())
-        cleanup.callback(body.close)
-        # Flask would add a charset to a mimetype; the streams of Ollama and LM Studio have none.
-        response = Response(body, content_type=mimetype, headers=dict(headers or {}), direct_passthrough=True)
-        response.headers.extend(UNBUFFERED)
+        cleanup.callback(answer.close)
+        blocks = answer.blocks(heartbeat.ticks)
+        try:
+            first = heartbeat.first(blocks)
+        except Exception as exc:
+            if heartbeat.write is None:
+                raise
+            first, blocks = b"", _raise(exc)
+        response = _response(answer, _guard(first, heartbeat.add_to(blocks), answer.error))
         current().streams()
         cleanup.pop_all()
     return response
 
 
-def _guard(first: bytes, rest: Iterator[bytes], to_error: ToError) -> Iterator[bytes]:
+def _response(answer: StreamedAnswer, blocks: Iterator[bytes]) -> Response:
+    # Flask would add a charset to a mimetype; the streams of Ollama and LM Studio have none.
+    body = StreamBody(blocks, answer)
+    response = Response(body, content_type=answer.media_type, headers=dict(answer.headers), direct_passthrough=True)
+    response.headers.extend(UNBUFFERED)
+    return response
+
+
+def _raise(exc: Exception) -> Iterator[bytes]:
+    raise exc
+    yield b""
+
+
+def _guard(first: bytes, rest: Iterator[bytes], to_error: Callable[[ShimError], bytes]) -> Iterator[bytes]:
     """Yield the blocks, and the error if there is one and the client is still connected."""
     try:
         if first:

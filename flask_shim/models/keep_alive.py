@@ -85,11 +85,12 @@ class LoadedModel:
 
     def acquire(self, call: BackendCall) -> None:
         """Wait for the turn and take it; raise the failure of ``call`` if it is cancelled."""
-        with self.changed:
-            while self.is_busy:
-                self.changed.wait(_WAIT_SECONDS)
-                call.check()
-            self.is_busy = True
+        while True:
+            with self.changed:
+                if self.changed.wait_for(lambda: not self.is_busy, _WAIT_SECONDS):
+                    self.is_busy = True
+                    return
+            call.check()  # without the lock, as it may send something to the client
 
     def release(self) -> None:
         """Release the turn."""
@@ -99,10 +100,11 @@ class LoadedModel:
 
     def wait_until_idle(self, call: BackendCall) -> None:
         """Wait, holding the turn, until no request uses the model."""
-        with self.changed:
-            while self.users:
-                self.changed.wait(_WAIT_SECONDS)
-                call.check()
+        while True:
+            with self.changed:
+                if self.changed.wait_for(lambda: not self.users, _WAIT_SECONDS):
+                    return
+            call.check()
 
     def unload_when_idle(self) -> bool:
         """Schedule the unload of a model in use for after its last request; return whether it is in use."""

@@ -15,9 +15,8 @@ from typing import Any
 
 from flask_shim.errors import Forbidden, ShimError
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
-from flask_shim.lmstudio.errors import (
-    NotSupported,
-)
+from flask_shim.lmstudio.errors import NotSupported
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.models.keep_alive import KeepAliveTracker
 from flask_shim.models.loader import CAN_MANAGE, ModelLoader, ModelRequirements
 from flask_shim.models.model_use import ModelUse
@@ -62,24 +61,29 @@ class ModelManager:
         if self._read_only:
             raise Forbidden("this server is read-only (SHIM_READ_ONLY): models cannot be loaded, unloaded or changed")
 
-    def new_call(self, is_disconnected: Callable[[], bool]) -> BackendCall:
+    def new_call(self, is_disconnected: Callable[[], bool], ticks: Ticks | None = None) -> BackendCall:
         """Return a backend call for the current request, without a slot."""
         timeout = self.backend.options.total_timeout
         headers = {"X-Request-ID": current_id()}
-        call = BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=current().exchange)
+        trace = current().exchange
+        call = BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=trace, ticks=ticks)
         current().abort = call.cancel
         return call
 
     @contextmanager
-    def admit(self, is_disconnected: Callable[[], bool]) -> Iterator[BackendCall]:
+    def admit(self, is_disconnected: Callable[[], bool], ticks: Ticks | None = None) -> Iterator[BackendCall]:
         """Hold a slot and a watched call for a block; raise ServerBusy if no slot is free."""
-        call = self.new_call(is_disconnected)
+        call = self.new_call(is_disconnected, ticks)
         with self.slots.take(), self.backend.watchdog.watch(call):
             yield call
 
     @contextmanager
     def use(
-        self, requirements: ModelRequirements, is_disconnected: Callable[[], bool], prompt: Payload | None = None
+        self,
+        requirements: ModelRequirements,
+        is_disconnected: Callable[[], bool],
+        prompt: Payload | None = None,
+        ticks: Ticks | None = None,
     ) -> Iterator[ModelUse]:
         """Admit a request and load its model; the block sends with :meth:`ModelUse.send` and reads the answer.
 
@@ -91,7 +95,7 @@ class ModelManager:
             requirements = ModelRequirements(target=requirements.target)
         elif self._auto_context and prompt:
             requirements = dataclasses.replace(requirements, tokens=needed_tokens(prompt))
-        with self.admit(is_disconnected) as call:
+        with self.admit(is_disconnected, ticks) as call:
             use = ModelUse(self._loader, requirements, call, read_only=self._read_only)
             with closing(use):
                 use.open()

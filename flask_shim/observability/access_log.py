@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 Observer = Callable[[RequestRecord], None]
 """Called with the record of every request that has ended."""
 
+START_RESPONSE = "flask_shim.start_response"
+"""Key in the WSGI environment of the server's ``start_response``, for a view that cannot wait until it returns."""
+
 MAX_SHOWN = 200
 
 OPERATOR_PREFIX = "/shim/"
@@ -64,10 +67,16 @@ class Recorder:
         if self.inspector.limit and not record.path.startswith("/shim/"):
             record.exchange = self.inspector.start(record, environ)
 
-        def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-            record.status = int(status[:3])
-            return start_response(status, [*headers, ("X-Request-ID", record.id)], exc_info)
+        write: Callable[[bytes], object] | None = None
 
+        def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            nonlocal write
+            if write is None:  # otherwise a view has begun the response, and its status stays
+                record.status = int(status[:3])
+                write = start_response(status, [*headers, ("X-Request-ID", record.id)], exc_info)
+            return write
+
+        environ[START_RESPONSE] = started
         try:
             body = self._app(environ, started)
         except BaseException:

@@ -143,16 +143,16 @@ def default_requirements(target: ResolvedModel) -> ModelRequirements:
     return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
 
 
-def open_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
-    """Open the completion; the caller must close it."""
+def new_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
+    """Return the completion of this request; nothing is sent yet."""
     is_disconnected = disconnect_check(request.environ)
-    return Completion(services().manager, requirements, is_disconnected, started_ns).open(path, payload)
+    return Completion(services().manager, requirements, path, payload, is_disconnected, started_ns)
 
 
-def open_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
-    """Open the chat of a request without options and keep-alive; the caller must close it."""
+def new_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
+    """Return the chat of a request without options and keep-alive; nothing is sent yet."""
     payload = payload_with_alias_defaults(CHAT, payload, target.entry)
-    return open_completion(CHAT, payload, default_requirements(target), started_ns)
+    return new_completion(CHAT, payload, default_requirements(target), started_ns)
 
 
 def reader_options(

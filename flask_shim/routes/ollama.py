@@ -16,7 +16,7 @@ from flask_shim.routes.model_requests import (
     GENERATE_NAMING,
     drop_billing_line,
     load_response,
-    open_completion,
+    new_completion,
     reader_options,
     requirements_of_request,
     unload_response,
@@ -61,7 +61,7 @@ def chat() -> Response:
     else:
         path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
     offered = to_schemas(tool["function"] for tool in api_request.tools)
-    completion = open_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    completion = new_completion(path, payload, requirements_of_request(target, api_request), started_ns)
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)
@@ -96,7 +96,7 @@ def generate() -> Response:
         return () if api_request.raw else to_context(turns)
 
     encoder = GenerateEncoder(api_request.model, context_after)
-    completion = open_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    completion = new_completion(path, payload, requirements_of_request(target, api_request), started_ns)
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, is_raw=api_request.raw)
     return send_completion(completion, encoder, options, stream=api_request.stream)

@@ -19,7 +19,7 @@ from flask_shim.routes.model_requests import (
     CHAT_NAMING,
     default_requirements,
     load,
-    open_chat,
+    new_chat,
     reader_options,
     record_dropped_effort,
 )
@@ -67,7 +67,7 @@ def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns:
     if not payload["messages"]:
         load(default_requirements(target))
         return send_empty(encoder, stream=api_request.stream)
-    completion = open_chat(target, payload, started_ns)
+    completion = new_chat(target, payload, started_ns)
     offered = to_schemas(api_request.functions)
     options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)

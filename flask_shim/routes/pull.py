@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import orjson
@@ -10,9 +11,10 @@ from flask import Blueprint, Response, request
 from flask_shim.error_responses import ollama_error
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.inference.pull_progress import Pull, Steps, already_pulled
-from flask_shim.inference.streaming import disconnect_check, stream_response
+from flask_shim.inference.streaming import StreamedAnswer, disconnect_check, stream_response
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
+from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.model_requests import CHAT_NAMING
 from flask_shim.schemas import load_pull
@@ -44,7 +46,7 @@ def pull_model() -> Response:
         steps = already_pulled(target) if target else _pull(name)
         stack.callback(steps.close)
         if api_request.stream:
-            return stream_response(map(_line, steps), stack.pop_all(), mimetype=NDJSON, to_error=_error_line)
+            return stream_response(StreamedPull(steps, stack.pop_all()))
         return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
 
 
@@ -79,5 +81,25 @@ def _line(step: dict[str, object]) -> bytes:
     return orjson.dumps(step) + b"\n"
 
 
-def _error_line(error: ShimError) -> bytes:
-    return _line(ollama_error(error))
+class StreamedPull(StreamedAnswer):
+    """The records of a pull; there is one at least every few seconds."""
+
+    media_type = NDJSON
+    has_heartbeats = False
+
+    def __init__(self, steps: Steps, stack: ExitStack) -> None:
+        """Take over ``stack``, which releases what the steps use."""
+        self._steps = steps
+        self._stack = stack
+
+    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:  # noqa: ARG002
+        """Yield a line for each step."""
+        return map(_line, self._steps)
+
+    def error(self, error: ShimError) -> bytes:
+        """Return Ollama's error as a line."""
+        return _line(ollama_error(error))
+
+    def close(self) -> None:
+        """Stop following the download."""
+        self._stack.close()

@@ -10,7 +10,7 @@ from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.errors import ModelNotFound, NoModelLoaded
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import open_chat
+from flask_shim.routes.model_requests import new_chat
 from flask_shim.routes.service_models import find
 from flask_shim.schemas.service_schemas import ChatSchema, read
 from flask_shim.services import services
@@ -68,7 +68,7 @@ def _send_chat(model: str = "", *, stream: bool) -> Response:
     target = _resolve(model or api_request["model_key"])
     check_chat(target.name, (), target.model)
     payload = chat_payload(api_request["messages"], config, services().defaults)
-    completion = open_chat(target, payload, started_ns)
+    completion = new_chat(target, payload, started_ns)
     return send_completion(completion, ServiceChatEncoder(target.model.key), _reader_options(target), stream=stream)
 
 

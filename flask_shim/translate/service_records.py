@@ -42,6 +42,10 @@ class ServiceChatEncoder(Encoder):
         """Return a line for each piece of text."""
         return b"".join(ndjson_line({"type": "fragment", "content": piece.text}) for piece in pieces if piece.text)
 
+    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+        """Return a line without text."""
+        return ndjson_line({"type": "fragment", "content": ""})
+
     def finish(self, totals: Totals, now_ns: int) -> bytes:  # noqa: ARG002
         """Return the last line."""
         return ndjson_line(

@@ -7,6 +7,9 @@ raw file; ``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import threading
 import time
 from typing import Any, ClassVar
@@ -19,6 +22,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker
+from flask_shim.lmstudio.http.ticking_reader import TickingReader
 
 _LOOPBACKS = ("127.0.0.1", "::1")
 
@@ -52,6 +56,19 @@ class _Current(threading.local):
 CURRENT = _Current()
 
 
+class _Response(http.client.HTTPResponse):
+    """A response that ticks if its call does, from the wait for its head on."""
+
+    fp: io.BufferedReader
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        call = CURRENT.call
+        if call is not None and call.ticks is not None:
+            sock.settimeout(call.ticks.seconds)
+            self.fp = io.BufferedReader(TickingReader(sock, self.fp, call))
+
+
 class _CancellableConnection:
     """A connection that gives its socket to the current call, so that waiting for the head can be cancelled."""
 
@@ -69,6 +86,8 @@ class _CancellableConnection:
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         CURRENT.is_reused = self.sock is not None and self.idle_since is not None
+        if self.sock is not None:
+            self.sock.settimeout(None)  # it may have ticked for its last response
         self._attach()  # a pooled connection does not connect again
         super().request(*args, **kwargs)  # type: ignore[misc]
 
@@ -96,11 +115,11 @@ class _CancellableConnection:
 
 
 class _Connection(_CancellableConnection, HTTPConnection):
-    pass
+    response_class = _Response
 
 
 class _TlsConnection(_CancellableConnection, HTTPSConnection):
-    pass
+    response_class = _Response
 
 
 class _ShortIdle:

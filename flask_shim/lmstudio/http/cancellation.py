@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from flask_shim.errors import ShimError
@@ -31,6 +32,17 @@ class Trace(Protocol):
         """Note the head of its answer; return what to read its body with instead of ``read``."""
 
 
+@dataclass(slots=True)
+class Ticks:
+    """Let the thread of a call do something every ``seconds`` or sooner while it waits for the backend.
+
+    It calls ``callback``. Once that is None, a tick ends the read that waits.
+    """
+
+    seconds: float
+    callback: Callable[[], None] | None
+
+
 class BackendCall:
     """One backend request, from before it is sent until its response is read to the end.
 
@@ -46,6 +58,7 @@ class BackendCall:
         "_total_deadline",
         "failure",
         "headers",
+        "ticks",
         "trace",
     )
 
@@ -56,6 +69,7 @@ class BackendCall:
         total_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         trace: Trace | None = None,
+        ticks: Ticks | None = None,
     ) -> None:
         """Start without a deadline for the phase; ``total_timeout`` is the limit for all phases together.
 
@@ -63,6 +77,7 @@ class BackendCall:
         """
         self.headers = headers or {}
         self.trace = trace
+        self.ticks = ticks
         self.failure: ShimError | None = None
         self._is_disconnected = is_disconnected
         self._lock = threading.Lock()
@@ -97,11 +112,18 @@ class BackendCall:
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def check(self) -> None:
-        """Raise if the call was cancelled or its client has disconnected."""
+        """Raise if the call was cancelled or its client has disconnected, otherwise tick; for the call's own thread."""
         if self.failure is None and self._is_disconnected():
             self.cancel(ClientDisconnected())
         if self.failure is not None:
             raise self.failure
+        if self.ticks is not None and self.ticks.callback is not None:
+            self.ticks.callback()
+
+    def waits_on(self) -> bool:
+        """Tick after a read has timed out; return whether to read again, otherwise the tick ends the read."""
+        self.check()
+        return self.ticks is not None and self.ticks.callback is not None
 
     def tick(self, now: float) -> None:
         """Cancel the call if its client has disconnected or a deadline (by :func:`time.monotonic`) has passed."""

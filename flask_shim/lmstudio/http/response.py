@@ -14,13 +14,14 @@ import urllib3
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
-from flask_shim.lmstudio.http._urllib3 import open_body
+from flask_shim.lmstudio.http._urllib3 import ChunkedBody, open_body
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
 
 CUT = "LM Studio closed the connection before its answer was complete"
+LATE = "LM Studio sent nothing for too long"
 
 END_SECONDS = 0.2
 """How long the end of the body may take after the end mark; backends send it at once."""
@@ -56,32 +57,42 @@ class BackendResponse:
                 f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for"
             )
 
-    def read(self) -> bytes:
-        """Return the bytes that have arrived, after waiting for at least one; b"" at the end.
+    def start_streaming(self) -> None:
+        """Let the ticks of the call end :meth:`read_or_tick` from now on, instead of calling back."""
+        if self.call.ticks is not None:  # urllib3 closes the connection of other bodies at a timeout
+            self.call.ticks.callback = None if isinstance(self._body, ChunkedBody) else lambda: None
 
-        Raises BackendProtocolError if the body is cut or malformed, and the failure of the call if it is cancelled.
-        """
-        try:
-            block = self._read()
-        except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
-            if self.call.failure is not None:
-                raise self.call.failure from exc
-            if isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError):
-                raise BackendTimeout("LM Studio sent nothing for too long") from exc
-            raise BackendProtocolError(CUT) from exc
+    def read(self) -> bytes:
+        """Return the bytes that have arrived, after waiting for at least one; b"" at the end."""
+        return self.read_or_tick() or b""
+
+    def read_or_tick(self) -> bytes | None:
+        """Return what :meth:`read` does, None for a tick; raise BackendProtocolError if the body is cut."""
+        block: bytes | None = None
+        while block is None:
+            try:
+                block = self._read()
+            except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
+                if self.call.failure is not None:
+                    raise self.call.failure from exc
+                if self.call.ticks is None or not isinstance(exc, TimeoutError):
+                    is_late = isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError)
+                    raise (BackendTimeout(LATE) if is_late else BackendProtocolError(CUT)) from exc
+                if not self.call.waits_on():
+                    return None
         if not block and self.call.failure is not None:
             raise self.call.failure  # a socket that was shut down reads like a clean end
         return block
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the blocks as they arrive."""
-        return iter(self.read, b"")
+    def __iter__(self) -> Iterator[bytes | None]:
+        """Iterate over the blocks as they arrive, with None for each tick."""
+        return iter(self.read_or_tick, b"")
 
     def read_all(self, limit: int) -> bytes:
         """Return the whole body; raise BackendProtocolError if it has more than ``limit`` bytes (0: no limit)."""
         blocks: list[bytes] = []
         size = 0
-        for block in self:
+        for block in filter(None, self):
             size += len(block)
             if limit and size > limit:
                 raise BackendProtocolError(f"LM Studio's answer is longer than {limit} bytes")
@@ -126,8 +137,9 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
 class EventStream:
     """Iterates over lists of events: those that one read brought, so that they can be sent on in one write.
 
-    ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns` clock. ``has_output`` is False
-    for an answer that ended without text, thinking and tool calls; ``usage`` are its counts.
+    The list of a tick is empty. ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns`
+    clock. ``has_output`` is False for an answer that ended without text, thinking and tool calls; ``usage`` are its
+    counts.
     """
 
     def __init__(self, response: BackendResponse, options: ClientOptions) -> None:
@@ -164,6 +176,7 @@ class EventStream:
 
     def __iter__(self) -> Iterator[list[Event]]:
         """Yield lists of events until the answer is complete; raise if it ends in any other way."""
+        self._response.start_streaming()
         if self._first:
             yield self._first
         yield from self._events
@@ -178,6 +191,9 @@ class EventStream:
         size = 0
         try:
             for block in response:
+                if block is None:
+                    yield []
+                    continue
                 size += len(block)
                 if options.max_answer_bytes and size > options.max_answer_bytes:
                     raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")

@@ -78,6 +78,9 @@ class Encoder(Protocol):
     def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
         """Return the lines or events of these pieces; text that was sent stays text if it is retracted later."""
 
+    def heartbeat(self, now_ns: int) -> bytes:
+        """Return a line or event without content, which clients ignore."""
+
     def finish(self, totals: Totals, now_ns: int) -> bytes:
         """Return what ends a complete stream."""
 

@@ -42,6 +42,10 @@ class MessagesEncoder(Encoder):
         """Return the events of these pieces."""
         return b"".join(event for piece in pieces for event in self._piece(piece))
 
+    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+        """Return ``ping``, as Anthropic sends it."""
+        return named_event({"type": "ping"})
+
     def finish(self, totals: Totals, now_ns: int) -> bytes:  # noqa: ARG002
         """Return the events that end the stream."""
         delta = {"stop_reason": self._stop_reason(totals)}

@@ -62,6 +62,10 @@ class OllamaEncoder(Encoder, ABC):
             ]
         )
 
+    def heartbeat(self, now_ns: int) -> bytes:
+        """Return a line without text: clients know it from thinking and tool calls, but fail at a blank line."""
+        return self.pieces([Piece()], now_ns)
+
     def finish(self, totals: Totals, now_ns: int) -> bytes:
         """Return the last line, with the counts."""
         return ndjson_line(self.full(FullAnswer(), totals, now_ns))

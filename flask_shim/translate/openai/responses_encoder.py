@@ -52,6 +52,10 @@ class ResponsesEncoder(Encoder):
         """Return the events of these pieces."""
         return b"".join(event for piece in pieces for event in self._piece(piece))
 
+    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+        """Repeat ``response.in_progress``: Codex gives up without events, and a comment is none (codex#31539)."""
+        return self._event("response.in_progress", response=self._response("in_progress"))
+
     def finish(self, totals: Totals, now_ns: int) -> bytes:
         """Return the events that end the stream; an answer without text and calls is an empty message."""
         last = list(self._close_item())
