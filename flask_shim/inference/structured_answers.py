@@ -1,4 +1,4 @@
-"""Structured output: the schema that the engine gets, and one more attempt for an answer that does not match it."""
+"""Structured output: the schemas that the engine gets, and one more attempt for an answer that does not match."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import logging
 
 from flask_shim.observability.request_context import current
 from flask_shim.translate.ollama.payloads import Payload
-from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schema
+from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schemas
 
 log = logging.getLogger(__name__)
 
 
 def to_engine_payload(payload: Payload) -> Payload:
-    """Return the payload with a schema that LM Studio can read, and record what that leaves out."""
-    fitted, dropped = with_engine_schema(payload)
+    """Return the payload with schemas that LM Studio can read, and record what that leaves out."""
+    fitted, dropped = with_engine_schemas(payload)
     record = current()
-    names = (f"response_format.{name}" for name in dropped)
-    record.dropped += tuple(name for name in names if name not in record.dropped)
+    record.dropped += tuple(name for name in dropped if name not in record.dropped)
     return fitted
 
 

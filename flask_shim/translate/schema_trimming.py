@@ -37,7 +37,7 @@ _LIMITS = ("minLength", "maxLength", "minItems", "maxItems")
 _LONGEST = 1000
 """llama.cpp cannot read a repetition of 2000 and more, nor a lower one inside another (llama.cpp#25746)."""
 
-_MOST = 2**53
+MOST = 2**53
 """llama.cpp reads limits of integers as 64-bit numbers."""
 
 _PATTERN = re.compile(
@@ -114,16 +114,15 @@ class _Trimmer:
             self._trim_object(known)
         elif kind == "array":
             self._trim_array(known)
-        for name in known.keys() & _UNREADABLE.keys():
-            if _UNREADABLE[name](known[name]):
-                known.pop(name)
-                self.dropped.add(name)
+        for name in [name for name, value in known.items() if is_unreadable(name, value)]:
+            known.pop(name)
+            self.dropped.add(name)
         for least, most in (("minLength", "maxLength"), ("minItems", "maxItems")):
             if known.get(least, 0) > known.get(most, _LONGEST):  # llama.cpp b11549 does not end
                 known.pop(most)
                 self.dropped.add(most)
         if "pattern" in known:
-            known["pattern"] = _without_shorthands(known["pattern"])
+            known["pattern"] = without_shorthands(known["pattern"])
         return known
 
     def _trim_object(self, known: Schema) -> None:
@@ -155,7 +154,7 @@ def _is_no_limit(value: Any) -> bool:
 
 
 def _is_no_bound(value: Any) -> bool:
-    return not isinstance(value, int) or abs(value) > _MOST
+    return not isinstance(value, int) or abs(value) > MOST
 
 
 def _is_no_pattern(value: Any) -> bool:
@@ -171,7 +170,12 @@ _UNREADABLE: Mapping[str, Callable[[Any], bool]] = {
 """For keywords whose value may be unreadable: whether it is."""
 
 
-def _without_shorthands(pattern: str) -> str:
+def is_unreadable(keyword: str, value: Any) -> bool:
+    """Return whether an engine cannot read that value of a keyword."""
+    return keyword in _UNREADABLE and _UNREADABLE[keyword](value)
+
+
+def without_shorthands(pattern: str) -> str:
     r"""Return the pattern without ``\d``, ``\w`` and ``(?:``, which llama.cpp cannot read (llama.cpp#27580)."""
     inside = re.sub(r"\[[^\]]*\]", lambda found: found[0].replace(r"\d", "0-9").replace(r"\w", "A-Za-z0-9_"), pattern)
     return inside.replace(r"\d", "[0-9]").replace(r"\w", "[A-Za-z0-9_]").replace("(?:", "(")

@@ -1,15 +1,20 @@
-"""What a request demands of the form of its answer: the schema for the engine, and the request for a second attempt."""
+"""The schemas in a request: those for the engine, and the request for a second attempt at a structured answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.schema_refs import Schema, inline_refs
 from flask_shim.translate.schema_trimming import trim_schema
+from flask_shim.translate.tool_parameters import readable_parameters
 
 _LONGEST_FAULT = 500
+_LONGEST_CACHED = 20_000
 
 
 def schema_of(payload: Mapping[str, Any]) -> Schema | None:
@@ -20,15 +25,38 @@ def schema_of(payload: Mapping[str, Any]) -> Schema | None:
     return inline_refs(schema) if isinstance(schema, Mapping) else None
 
 
-def with_engine_schema(payload: Payload) -> tuple[Payload, tuple[str, ...]]:
-    """Return the payload with a schema that LM Studio's engines can read, and the names of what that leaves out."""
-    schema = schema_of(payload)
-    if schema is None:
-        return payload, ()
-    trimmed, dropped = trim_schema(schema)
-    wanted = payload["response_format"]
-    named = {**wanted["json_schema"], "schema": trimmed}
-    return {**payload, "response_format": {**wanted, "json_schema": named}}, dropped
+def with_engine_schemas(payload: Payload) -> tuple[Payload, list[str]]:
+    """Return the payload with schemas that LM Studio's engines can read, and the names of what that leaves out."""
+    names: list[str] = []
+    if (schema := schema_of(payload)) is not None:
+        trimmed, dropped = trim_schema(schema)
+        names += (f"response_format.{name}" for name in dropped)
+        wanted = payload["response_format"]
+        payload = {
+            **payload,
+            "response_format": {**wanted, "json_schema": {**wanted["json_schema"], "schema": trimmed}},
+        }
+    if isinstance(payload.get("tools"), list):
+        lost: set[str] = set()
+        payload = {**payload, "tools": [_readable_tool(tool, lost) for tool in payload["tools"]]}
+        names += (f"tools.{name}" for name in sorted(lost))
+    return payload, names
+
+
+def _readable_tool(tool: Any, dropped: set[str]) -> Any:
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or "parameters" not in function:
+        return tool
+    given = orjson.dumps(function["parameters"])
+    parameters, lost = (_readable if len(given) < _LONGEST_CACHED else _readable.__wrapped__)(given)
+    dropped |= lost
+    return {**tool, "function": {**function, "parameters": parameters}}
+
+
+@lru_cache(maxsize=512)  # agents send the same tools with each request
+def _readable(given: bytes) -> tuple[Any, set[str]]:
+    dropped: set[str] = set()
+    return readable_parameters(orjson.loads(given), dropped), dropped
 
 
 def with_correction(payload: Payload, answer: str, fault: str) -> Payload:

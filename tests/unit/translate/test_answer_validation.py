@@ -7,7 +7,7 @@ import json
 import pytest
 
 from flask_shim.translate.answer_validation import fault_in_answer
-from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schema
+from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schemas
 
 PERSON = {
     "type": "object",
@@ -66,12 +66,15 @@ def payload(schema, **more):
 def test_a_request_without_a_schema_stays_as_it_is(wanted):
     request = {"response_format": wanted}
     assert schema_of(request) is None
-    assert with_engine_schema(request) == (request, ())
+    assert with_engine_schemas(request) == (request, [])
 
 
 def test_the_engine_gets_the_trimmed_schema_under_its_name():
     request = payload({"type": "string", "format": "email"}, temperature=0)
-    assert with_engine_schema(request) == (payload({"type": "string"}, temperature=0), ("format",))
+    assert with_engine_schemas(request) == (
+        payload({"type": "string"}, temperature=0),
+        ["response_format.format"],
+    )
 
 
 def test_the_second_attempt_tells_the_model_what_was_wrong():
@@ -83,3 +86,27 @@ def test_the_second_attempt_tells_the_model_what_was_wrong():
 
 def test_a_prompt_without_turns_is_repeated_without_its_seed():
     assert with_correction({"prompt": "Hi", "seed": 1}, "{}", "x") == {"prompt": "Hi"}
+
+
+PARAMETERS = [
+    ({"type": "object", "properties": {"pattern": {"type": "string", "default": True}}}, None, ""),
+    ({"properties": {"a": {"type": ["string", "null"], "format": "uri", "minimum": 0.5}}}, None, ""),
+    ({"properties": {"a": {"pattern": "\\S"}}}, {"properties": {"a": {}}}, "pattern"),
+    ({"properties": {"a": {"pattern": "^\\d$"}}}, {"properties": {"a": {"pattern": "^[0-9]$"}}}, ""),
+    ({"items": {"maxLength": 5000, "maximum": 1e30}}, {"items": {}}, "maxLength maximum"),
+    ({"properties": {"a": True}, "items": True, "enum": []}, {"properties": {"a": {}}, "items": {}}, "enum"),
+    (
+        {"prefixItems": [{}], "items": False, "additionalProperties": True},
+        {"prefixItems": [{}], "additionalProperties": True},
+        "items",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "readable", "dropped"), PARAMETERS)
+def test_parameters_of_tools_lose_only_what_engines_reject(given, readable, dropped):
+    def tools(parameters):
+        return {"tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}, "odd"]}
+
+    names = [f"tools.{name}" for name in dropped.split()]
+    assert with_engine_schemas(tools(given)) == (tools(given if readable is None else readable), names)
