@@ -20,6 +20,7 @@ USAGE = {
     "total_tokens": 15,
     "prompt_tokens_details": {"cached_tokens": 0},
 }
+SYSTEMONE = "/v1/systemone"
 VECTOR = [3.0, 4.0, 0.0, 12.0]
 LOGPROB = {"token": "Hé", "logprob": -0.25, "bytes": [72, 195, 169]}
 TOP = [LOGPROB, {"token": "Yo", "logprob": -1.5, "bytes": [89, 111]}]
@@ -50,6 +51,7 @@ MODELS = [
     _model("tooly", trained_for_tool_use=True, reasoning=REASONING),
     _model("qwen2.5-coder"),
     _model("embedder", "embedding"),
+    _model("decider", "decision"),
 ]
 
 
@@ -136,17 +138,31 @@ def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
     return {"object": "list", "data": rows, "model": "embedder", "usage": {"prompt_tokens": 0, "total_tokens": 0}}
 
 
+def _decide(body: dict[str, Any]) -> dict[str, Any]:
+    """Find every first option certain."""
+    return {"answers": {name: _decided(question) for name, question in body["questions"].items()}, "usage": {}}
+
+
+def _decided(question: dict[str, Any]) -> dict[str, Any]:
+    if question["type"] == "noul":
+        return {"type": "noul", "noul": 1}
+    criteria = question["criteria"]
+    keys = list(criteria) if question["type"] == "choice" else map(str, range(len(criteria)))
+    return {"type": question["type"], "probabilities": {key: int(not at) for at, key in enumerate(keys)}}
+
+
 _ANSWERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     CHAT: _chat,
     COMPLETIONS: _completions,
     EMBEDDINGS: _embeddings,
+    SYSTEMONE: _decide,
     DOWNLOAD: lambda _: UNKNOWN,
 }
 
 
 def _answer(asked: ReceivedRequest) -> Any:
     answer = _ANSWERS.get(asked.path)
-    return answer(asked.json) if answer else None
+    return answer(asked.json) if answer and asked.method == "POST" else None
 
 
 def scripted_lmstudio() -> FakeLMStudio:
