@@ -159,12 +159,12 @@ def _payload(exchange: Exchange) -> dict[str, Any]:
 
 def _prefix(exchange: Exchange) -> dict[str, Any] | None:
     """Compare the prompt with the one before of the same client and model."""
-    now = _payload(exchange).get("messages")
+    now = _payload(exchange)
     for before in recorder_of(current_app).inspector.exchanges():
         is_same = (before.record.user_agent, before.record.model) == (exchange.record.user_agent, exchange.record.model)
-        messages = _payload(before).get("messages") if is_same and before.at < exchange.at else None
-        if isinstance(messages, list) and isinstance(now, list):
-            broken = prefix_break(messages, now)
+        payload = _payload(before) if is_same and before.at < exchange.at else {}
+        if "messages" in payload and "messages" in now:
+            broken = prefix_break(payload, now)
             return {"previous": before.record.id, **(broken._asdict() if broken else {"differs_at": None})}
     return None
 

@@ -119,7 +119,7 @@ def drop_billing_line(system: Any) -> Any:
         return system
     rest = without_billing_line(system)
     if rest != system:
-        current().dropped += (BILLING_LINE,)
+        current().drop(BILLING_LINE, "it changes with every request, so that LM Studio would read the prompt again")
         _log_first_removal()
     return rest
 
@@ -127,7 +127,11 @@ def drop_billing_line(system: Any) -> Any:
 @cache
 def _log_first_removal() -> None:
     """Log once; the access log of the other requests has it at debug level."""
-    log.info("removed a line that breaks the prompt cache from system prompts: %s", BILLING_LINE)
+    log.info(
+        "removed the line %s from a system prompt: LM Studio would read the whole prompt again for each request. "
+        "SHIM_KEEP_BILLING_LINE=1 keeps it.",
+        BILLING_LINE,
+    )
 
 
 def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) -> ModelRequirements:

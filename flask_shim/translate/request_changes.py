@@ -19,7 +19,7 @@ class Change(NamedTuple):
 
 
 class PrefixBreak(NamedTuple):
-    """The first message by which two prompts differ, with excerpts from where it does."""
+    """The first message by which two prompts differ, with excerpts from where it does; for tools, the role is that."""
 
     differs_at: int
     role: str
@@ -114,8 +114,16 @@ def request_changes(
     return found + [Change(name, "left out", reasons.get(name) or _UNKNOWN) for name in left_out]
 
 
-def prefix_break(before: Sequence[Any], now: Sequence[Any]) -> PrefixBreak | None:
-    """Return where the messages of a prompt stop being those of the prompt before; None if they only continue it."""
+def prefix_break(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> PrefixBreak | None:
+    """Return where the prompt of a chat stops being that of an earlier one; None if it only continues it.
+
+    Most templates write the tools before the conversation.
+    """
+    tools = ([{"role": "tools", "tools": payload.get("tools")}] for payload in (earlier, later))
+    return _first_difference(*tools) or _first_difference(earlier["messages"], later["messages"])
+
+
+def _first_difference(before: Sequence[Any], now: Sequence[Any]) -> PrefixBreak | None:
     for index, old in enumerate(before):
         new = now[index] if index < len(now) else None
         if old != new:

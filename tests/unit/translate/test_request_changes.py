@@ -56,12 +56,18 @@ def test_reasons_of_the_request_replace_those_of_the_table():
     ],
 )
 def test_first_message_that_breaks_the_prefix_is_found(before, now, differs_at):
-    broken = prefix_break(before, now)
+    broken = prefix_break({"messages": before}, {"messages": now})
     assert (broken.differs_at if broken else None) == differs_at
 
 
 def test_excerpts_begin_near_the_difference():
     old, new = ({"role": "system", "content": "a" * 500 + end} for end in ("Monday", "Tuesday"))
-    broken = prefix_break([old], [new])
+    broken = prefix_break({"messages": [old]}, {"messages": [new]})
     assert broken.role == "system"
     assert (broken.before[40:46], broken.now[40:47]) == ("Monday", "Tuesday")
+
+
+def test_other_tools_break_the_prefix():
+    tools = [{"type": "function", "function": {"name": name}} for name in ("read", "write")]
+    broken = prefix_break({"messages": [TURN], "tools": tools[:1]}, {"messages": [TURN], "tools": tools})
+    assert (broken.role, "write" in broken.now) == ("tools", True)
