@@ -19,6 +19,7 @@ from flask_shim.lmstudio.http.error_parsing import parse_error_event
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
+from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
@@ -48,6 +49,9 @@ _CACHED_TOKENS = re.compile(rb'"(?:cached_tokens|cache_read_input_tokens)"\s*:\s
 """The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
 
 
+_FAIL_AT_COMMENTS = ("Mistral Vibe", "ollama")
+"""Clients that cannot read the comments of an event stream (mistral-vibe#762, ollama#16443)."""
+
 Completer = ResponseCompleter | ChatRepairer
 
 OpenedAnswer = tuple[BackendResponse, bytes]
@@ -69,7 +73,7 @@ class ForwardedAnswer(StreamedAnswer):
         completer: Completer | None = None,
     ) -> None:
         """``open_answer`` puts on a stack what must be released; ``is_stream`` says what the client wants."""
-        self.has_heartbeats = is_stream
+        self.has_heartbeats = is_stream and client_name(current().user_agent) not in _FAIL_AT_COMMENTS
         self._backend = backend
         self._path = path
         self._open_answer = open_answer

@@ -142,6 +142,13 @@ def test_client_that_leaves_between_heartbeats_frees_the_model(path, answer, str
     studio.until(lambda: not studio.open_at(CHAT), 1.0)
 
 
+def test_client_that_fails_at_comments_gets_none(stream, studio):
+    studio.answers[CHAT] = streams(0.3, "Hello")
+    answer = stream("/v1/chat/completions", chat(), headers={"User-Agent": "mistral-vibe/1.2"}).answer()
+    assert answer.body.startswith(b"data: ")
+    assert b"heartbeat" not in answer.body
+
+
 def test_whole_answers_get_nothing(stream, studio):
     studio.answers[CHAT] = streams(0.3, "Hello")
     assert stream("/api/chat", chat(stream=False)).answer().json["message"]["content"] == "Hello"
