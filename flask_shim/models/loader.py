@@ -130,6 +130,8 @@ class ModelLoader:
         loaded.granted = (context, granted)
         if granted is not None and granted < context:
             log.warning("model=%s has a context of %d: LM Studio did not grant %d", model.key, granted, context)
+        elif context:
+            log.info("loaded model=%s context=%d", model.key, context)
         return True
 
     def load_on_demand(self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall) -> None:

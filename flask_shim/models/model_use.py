@@ -111,10 +111,11 @@ class ModelUse:
 
     def _enlarge(self, overflow: ContextOverflow, payload: Payload) -> None:
         """Reload the model with the context that the prompt needs; raise the overflow if it gets no larger one."""
+        if not self._requirements.tokens:
+            raise overflow
         model = self._loader.current(self._requirements.target.model)
-        before, maximum = model.loaded_context_length or 0, model.max_context_length
-        prompt_tokens = max(overflow.prompt_tokens or 0, before + 1)
-        if not self._requirements.tokens or (maximum is not None and prompt_tokens > maximum):
+        prompt_tokens = max(overflow.prompt_tokens or 0, (model.loaded_context_length or 0) + 1)
+        if model.max_context_length is not None and prompt_tokens > model.max_context_length:
             raise overflow
         tokens = needed_tokens(payload, prompt_tokens)
         self._requirements = dataclasses.replace(self._requirements, tokens=tokens)
@@ -122,7 +123,7 @@ class ModelUse:
         context = self._loader.current(model).loaded_context_length or 0
         if context < prompt_tokens:
             raise overflow
-        log.info("model=%s reloaded with a context of %d for a prompt of %d tokens", model.key, context, prompt_tokens)
+        current().sends_prompt()
 
     def _reopen(self) -> None:
         self.close()  # a reload waits until the model has no users

@@ -117,6 +117,7 @@ class MessagesSchema(GoSchema):
     tool_choice = GoMap()
     thinking = GoMap()
     output_config = GoMap()
+    output_format = GoAny()
 
 
 _RESPONSES = ResponsesSchema()

@@ -41,6 +41,8 @@ class MessagesRequest:
     tool_choice: Mapping[str, Any] = field(default_factory=dict)
     thinking: Mapping[str, Any] = field(default_factory=dict)
     output_config: Mapping[str, Any] = field(default_factory=dict)
+    output_format: Any = None
+    """The deprecated place of ``output_config.format``."""
 
     @property
     def think(self) -> Think:
@@ -131,7 +133,7 @@ def _tool_choice(choice: Mapping[str, Any]) -> Any:
 
 
 def _schema(request: MessagesRequest) -> Any:
-    given = request.output_config.get("format")
+    given = request.output_config.get("format") or request.output_format
     return given.get("schema") if isinstance(given, Mapping) and given.get("type") == "json_schema" else None
 
 

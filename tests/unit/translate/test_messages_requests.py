@@ -233,6 +233,7 @@ def test_a_wish_for_json_becomes_a_schema():
     wish = {"format": {"type": "json_schema", "schema": {"type": "array"}}}
     assert payload(output_config=wish)["response_format"]["json_schema"]["schema"] == {"type": "array"}
     assert ask(output_config=wish).wants_json
+    assert payload(output_format=wish["format"]) == payload(output_config=wish)
     assert not ask().wants_json
 
 
