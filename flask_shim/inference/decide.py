@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_shim.lmstudio import decisions
-from flask_shim.lmstudio.errors import NoSuchEndpoint, NotSupported
+from flask_shim.lmstudio.errors import BackendRequestError, NoSuchEndpoint, NotSupported
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.observability.request_context import current
@@ -34,11 +34,15 @@ def decide(
         def send(named: Payload) -> dict[str, Any]:
             try:
                 return decisions.decide(backend, decisions.SYSTEMONE, named, use.call)
-            except NoSuchEndpoint:
-                payload = {**decisions_payload(request), "model": named["model"]}
+            except (NoSuchEndpoint, BackendRequestError) as exc:
+                if not decisions.lacks_route(exc):
+                    raise
+            payload = {**decisions_payload(request), "model": named["model"]}
             try:
                 return from_decisions(request, decisions.decide(backend, decisions.DECISIONS, payload, use.call))
-            except NoSuchEndpoint as exc:
+            except (NoSuchEndpoint, BackendRequestError) as exc:
+                if not decisions.lacks_route(exc):
+                    raise
                 raise NotSupported(NO_ROUTE) from exc
 
         answer = use.send(send, systemone_payload(request))

@@ -13,7 +13,8 @@ from flask_shim.inference.forwarding import forward
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Kind
 from flask_shim.lmstudio.api_versions import ApiVersion
-from flask_shim.lmstudio.errors import NoSuchEndpoint
+from flask_shim.lmstudio.decisions import lacks_route
+from flask_shim.lmstudio.errors import BackendRequestError, NoSuchEndpoint
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import CHAT_NAMING, default_requirements
@@ -55,7 +56,9 @@ def decisions() -> Response:
     forwarded = build_forward_request(raw, body, body, target)
     try:
         return forward(manager, forwarded, is_disconnected)
-    except NoSuchEndpoint:
+    except (NoSuchEndpoint, BackendRequestError) as exc:
+        if not lacks_route(exc):
+            raise
         value = decide(manager, default_requirements(target), read_decisions(body), is_disconnected)
     answer = to_decisions(body, value)
     current().counted(answer["usage"]["input_tokens"], answer["usage"]["output_tokens"])

@@ -60,11 +60,10 @@ def _fault_in(name: str, question: Question) -> str:
 
 
 def _fault_in_noul(criteria: Any) -> str:
-    if not isinstance(criteria, dict | None) or not all(
-        isinstance(text, str | None) for text in (criteria or {}).values()
-    ):
+    texts = {} if criteria is None else criteria
+    if not isinstance(texts, dict) or not all(isinstance(text, str | None) for text in texts.values()):
         return "noul criteria must be an object of true/false descriptions"
-    for key, text in (criteria or {}).items():
+    for key, text in texts.items():
         if text is None:
             return "noul descriptions must be strings"
         if key not in ("false", "true"):

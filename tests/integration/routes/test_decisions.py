@@ -137,8 +137,9 @@ def test_an_older_lm_studio_is_501_in_the_envelope_of_the_route(path, body, stud
 def test_a_server_that_lists_no_kinds_is_asked(version, studio, client):
     studio.calm(version)
     assert client.post(SYSTEMONE, json={**ASKED, "model": "chatty"}).status_code == 501
-    studio.answers[SYSTEMONE] = Status(404, {"error": {"code": 404, "message": "File Not Found"}})
+    studio.answers[SYSTEMONE] = studio.answers[DECISIONS] = Status(404, {"error": {"message": "File Not Found"}})
     assert client.post(SYSTEMONE, json={**ASKED, "model": "chatty"}).status_code == 501
+    assert client.post(DECISIONS, json={**OPENAI_ASKED, "model": "chatty"}).status_code == 501
     studio.answers[SYSTEMONE] = {**systemone_of(NOUL), "model": "chatty"}
     assert client.post(SYSTEMONE, json={**NOUL, "model": "chatty"}).json["answers"]["angry"]["noul"] == 0.9
 
@@ -216,6 +217,14 @@ def test_large_images_are_no_text(studio, client):
     assert client.post(SYSTEMONE, json={**NOUL, "images": [image]}).status_code == 200
     [sent] = studio.posted(SYSTEMONE)
     assert sent["images"] == [f"data:image/png;base64,{image}"]
+
+
+@pytest.mark.parametrize("path", [SYSTEMONE, DECISIONS])
+def test_what_one_route_refuses_is_not_asked_of_the_other(path, studio, client):
+    gone = {"error": {"message": "no such model", "code": "model_not_found"}}
+    studio.answers[path] = Status(404, gone)
+    assert client.post(path, json=ASKED if path == SYSTEMONE else OPENAI_ASKED).status_code == 404
+    assert len(studio.asked_for(SYSTEMONE) + studio.asked_for(DECISIONS)) == 1
 
 
 @pytest.mark.parametrize(
