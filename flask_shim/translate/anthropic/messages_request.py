@@ -62,12 +62,12 @@ class MessagesRequest:
     @property
     def functions(self) -> tuple[Mapping[str, Any], ...]:
         """The tools to offer to the model; others run on Anthropic's servers, or only its models know them."""
-        return tuple(tool for tool in self.tools if tool.get("name") and tool.get("type") in (None, "", "custom"))
+        return tuple(filter(_is_function, self.tools))
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """The types of the tools that cannot be offered."""
-        return tuple(str(tool.get("type")) for tool in self.tools if tool not in self.functions)
+        return tuple(str(tool.get("type")) for tool in self.tools if not _is_function(tool))
 
 
 def check_request(request: MessagesRequest) -> None:
@@ -113,6 +113,10 @@ def to_counting_payload(request: MessagesRequest, model: Model, defaults: Defaul
     payload = to_payload(request, model, defaults)
     payload.pop("response_format", None)  # a grammar costs time and no tokens
     return {**payload, "max_tokens": 1}
+
+
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    return bool(tool.get("name")) and tool.get("type") in (None, "", "custom")
 
 
 def _tool(tool: Mapping[str, Any]) -> Payload:
