@@ -17,6 +17,7 @@ let running = false;
 
 export function show(next) {
   view = next;
+  byId("main").ariaBusy = "true";
   refresh();
 }
 
@@ -34,7 +35,10 @@ export async function refresh() {
     const data = await Promise.all(shown.paths().map(get));
     lastAnswer = Date.now();
     failures = 0;
-    if (shown === view) isBusy = shown.render(...data);
+    if (shown === view) {
+      isBusy = shown.render(...data);
+      byId("main").ariaBusy = "false";
+    }
   } catch (failure) {
     failures += 1;
     if (failure.status) {
