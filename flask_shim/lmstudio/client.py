@@ -52,6 +52,8 @@ class LMStudio:
         """
         self.options = options or ClientOptions()
         self._transport = Transport(self.options, session_factory)
+        self.is_reachable = self._transport.is_reachable
+        """Returns whether LM Studio's address accepts connections; it sends no request."""
         self.catalogue = ModelListCache(self._transport, self.options.catalogue_ttl)
         self._downloads = Downloads(self._transport)
         self._tool = tool

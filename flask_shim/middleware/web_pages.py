@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 from flask import Response, request
+
+from flask_shim.error_responses import json_response
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -47,8 +50,16 @@ def file_response(package: str, path: str, headers: dict[str, str], caching: str
     return revalidated(Response(found.read_bytes(), content_type=MEDIA_TYPES[suffix], headers=headers), caching)
 
 
-def revalidated(response: Response, caching: str, *, weak: bool = False) -> Response:
-    """Let the browser cache a response and validate it, so that it gets 304 while the body is the same."""
+def polled_response(body: Any) -> Response:
+    """Return JSON that clients fetch again and again; 304 while it is the same."""
+    response = json_response(body)
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag(weak=True)
+    return response.make_conditional(request)  # type: ignore[return-value]  # the same one
+
+
+def revalidated(response: Response, caching: str) -> Response:
+    """Let the browser cache a response and validate it."""
     response.headers["Cache-Control"] = caching
-    response.add_etag(weak=weak)
+    response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]  # the same one

@@ -13,6 +13,7 @@ from flask import Flask
 
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.client_names import client_name
+from flask_shim.observability.logs import recent_lines
 from flask_shim.observability.request_context import DONE, RequestRecord
 
 Row = dict[str, Any]
@@ -114,7 +115,9 @@ class Activity:
                 self._minutes[-1].add(_to_minute(record, start))
 
     def answer(self, question: str, argument: str) -> Any:
-        """Answer another worker: ``snapshot`` with its activity, ``cancel`` with whether it had that request."""
+        """Answer another worker: ``snapshot``, ``log`` with its last lines, ``cancel`` with whether it did."""
+        if question == "log":
+            return recent_lines()
         return self.snapshot() if question == "snapshot" else self._cancel(argument)
 
     def snapshot(self) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
 from typing import Protocol
@@ -11,9 +12,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from flask_shim._version import __version__
 from flask_shim.config import Config
 from flask_shim.observability.access_log import Recorder, recorder_of
-from flask_shim.observability.request_context import CLIENT_DISCONNECTED, RequestRecord
+from flask_shim.observability.request_context import CLIENT_DISCONNECTED, REJECTED, RequestRecord
 
 PATH = "/metrics"
 
@@ -33,6 +35,15 @@ _TOKENS = (
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 _FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _GENERATION_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+_DECODE_RATES = (1, 2.5, 5, 10, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+_PREFILL_RATES = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000)
+
+_HISTOGRAMS = (
+    ("shim_time_to_first_token_seconds", "Seconds until an answer began.", _FIRST_TOKEN_SECONDS),
+    ("shim_generation_seconds", "Seconds a whole answer took.", _GENERATION_SECONDS),
+    ("shim_prefill_tokens_per_second", "Speed at which a model that was loaded read a prompt.", _PREFILL_RATES),
+    ("shim_decode_tokens_per_second", "Speed of an answer after its first token.", _DECODE_RATES),
+)
 
 
 class Slots(Protocol):
@@ -52,6 +63,10 @@ class Backend(Protocol):
     @property
     def open_connections(self) -> int:
         """The number of connections to LM Studio in use."""
+
+    @property
+    def is_reachable(self) -> Callable[[], bool]:
+        """Returns whether LM Studio accepts connections."""
 
 
 def init_app(app: Flask, config: Config, slots: Slots, backend: Backend) -> Metrics | None:
@@ -88,25 +103,18 @@ class Metrics:
         ProcessCollector(registry=registry)
         by_model = ("model",)
         self.requests = Counter("shim_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
-        self.first_token = Histogram(
-            "shim_time_to_first_token_seconds",
-            "Seconds until an answer began.",
-            by_model,
-            registry=registry,
-            buckets=_FIRST_TOKEN_SECONDS,
-        )
-        self.generation = Histogram(
-            "shim_generation_seconds",
-            "Seconds a whole answer took.",
-            by_model,
-            registry=registry,
-            buckets=_GENERATION_SECONDS,
+        self.first_token, self.generation, self.prefill, self.decode = (
+            Histogram(name, meaning, by_model, registry=registry, buckets=buckets)
+            for name, meaning, buckets in _HISTOGRAMS
         )
         self.tokens_in, self.cached_tokens, self.tokens_out = (
             Counter(name, meaning, by_model, registry=registry) for name, meaning in _TOKENS
         )
         self.backend_errors = Counter("shim_backend_errors", "Failures of LM Studio.", ("kind",), registry=registry)
         self.cancellations = Counter("shim_client_disconnects", "Answers whose client disconnected.", registry=registry)
+        self.refusals = Counter("shim_refusals", "Requests refused by the shim.", ("reason",), registry=registry)
+        build = Gauge("shim_build_info", "Always 1; the versions are labels.", ("version", "python"), registry=registry)
+        build.labels(__version__, platform.python_version()).set(1)
         self._models: set[str] = set()
         for name, meaning, read in (
             ("shim_streams_open", "Streamed answers in progress.", recorder.count_streams),
@@ -117,6 +125,7 @@ class Metrics:
                 "Requests to LM Studio that are aborted when their client disconnects.",
                 lambda: len(backend.watchdog),
             ),
+            ("shim_backend_up", "Whether LM Studio accepts connections: 1 or 0.", backend.is_reachable),
             ("shim_backend_connections", "Connections to LM Studio in use.", lambda: backend.open_connections),
         ):
             Gauge(name, meaning, registry=registry).set_function(read)
@@ -129,12 +138,20 @@ class Metrics:
             self.backend_errors.labels(record.backend_error).inc()
         if record.outcome == CLIENT_DISCONNECTED:
             self.cancellations.inc()
+        if record.outcome == REJECTED:
+            self.refusals.labels(record.rejected_by or record.error_kind or OTHER).inc()
         if not record.model:
             return
         model = self._label(record.model)
         if record.first_token_seconds is not None:
             self.first_token.labels(model).observe(record.first_token_seconds)
             self.generation.labels(model).observe(record.seconds)
+        for histogram, rate in (
+            (self.prefill, record.prefill_tokens_per_second),
+            (self.decode, record.tokens_per_second),
+        ):
+            if rate is not None:
+                histogram.labels(model).observe(rate)
         for counter, tokens in (
             (self.tokens_in, record.tokens_in),
             (self.cached_tokens, record.cached_tokens),

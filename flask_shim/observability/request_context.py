@@ -61,6 +61,8 @@ class RequestRecord:
     """Both sides of it, while the inspector is switched on."""
     rejected_by: str = ""
     """The check that rejected it: host, origin, key or size."""
+    error_kind: str = ""
+    """The kind of the error that ended it, from :func:`kind_of`."""
     backend_error: str = ""
     """The kind of backend failure that ended it."""
     error: str = ""
@@ -122,7 +124,8 @@ class RequestRecord:
         """Note the error that ended it, before or after the status was sent."""
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"
         self.error_safe_text = exc.safe_text if isinstance(exc, ShimError) else self.error
-        self.backend_error = kind_of(exc) if isinstance(exc, BackendError) else ""
+        self.error_kind = kind_of(exc)
+        self.backend_error = self.error_kind if isinstance(exc, BackendError) else ""
         ending = _ending_of(exc)
         self._ending = ABORTED if ending == REJECTED and self.is_streamed else ending
 

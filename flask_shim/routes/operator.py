@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 
 from flask_shim._version import __version__
-from flask_shim.error_responses import JSON_UTF8, json_response
+from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
+from flask_shim.middleware.web_pages import polled_response
 from flask_shim.observability.activity import activity_of, to_requests, to_status
+from flask_shim.routes.operator_models import expires_at
 from flask_shim.services import services
 from flask_shim.translate.ollama.listing import context_length, size_bytes
 
@@ -32,7 +31,7 @@ def status() -> Response:
         loaded = list(_loaded())
     except ShimError as exc:
         backend["error"] = exc.text
-    return _with_etag(
+    return polled_response(
         {
             "version": __version__,
             "listening": [f"http://{f'[{host}]' if ':' in host else host}:{config.port}" for host in config.hosts],
@@ -47,7 +46,7 @@ def status() -> Response:
 @bp.get("/shim/requests")
 def requests() -> Response:
     """List the requests in flight, and the last hundred that used a model or failed."""
-    return _with_etag(to_requests(activity_of(current_app).snapshots()))
+    return polled_response(to_requests(activity_of(current_app).snapshots()))
 
 
 @bp.delete("/shim/requests/<id>")
@@ -60,23 +59,12 @@ def cancel(id: str) -> Response:  # noqa: A002  the name in the path
 
 def _loaded() -> Iterator[dict[str, Any]]:
     """Yield the loaded models with the time at which each is unloaded, None if no time is set."""
-    now = time.time()
     for entry in services().registry.models(services().backend.listing()):
         if not entry.model.is_loaded:
             continue
-        seconds = services().manager.seconds_left(entry.model)
-        end = None if math.isinf(seconds) else time.gmtime(round(now + seconds))
         yield {
             "name": entry.name,
             "size_bytes": size_bytes(entry.model) or None,
             "context_length": context_length(entry.model),
-            "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", end) if end else None,
+            "expires_at": expires_at(entry.model),
         }
-
-
-def _with_etag(body: dict[str, Any]) -> Response:
-    """Return ``body``, or 304 if the client has it already."""
-    response = Response(orjson.dumps(body), content_type=JSON_UTF8, headers={"Cache-Control": "no-cache"})
-    response.add_etag(weak=True)
-    response.make_conditional(request)
-    return response

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from flask_shim.error_responses import json_response
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Model
-from flask_shim.middleware.web_pages import revalidated
+from flask_shim.middleware.web_pages import polled_response
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.model_requests import SHOW_NAMING
@@ -33,7 +33,7 @@ def list_models() -> Response:
     """List all models with their size, context and state."""
     listing = services().backend.listing(max_age=LIST_SECONDS)
     rows = [_row(entry) for entry in services().registry.models(listing)]
-    return revalidated(json_response({"models": rows}), "no-cache", weak=True)
+    return polled_response({"models": rows})
 
 
 @bp.post("/shim/models/load")
@@ -81,11 +81,12 @@ def _row(entry: Entry) -> dict[str, Any]:
         "max_context_length": model.max_context_length,
         "context_length": model.loaded_context_length,
         "is_loaded": model.is_loaded,
-        "expires_at": _expires_at(model),
+        "expires_at": expires_at(model),
     }
 
 
-def _expires_at(model: Model) -> str | None:
+def expires_at(model: Model) -> str | None:
+    """Return when a model is unloaded; None if no end is set, or it is not loaded."""
     seconds = services().manager.seconds_left(model) if model.is_loaded else math.inf
     if math.isinf(seconds):
         return None

@@ -35,6 +35,10 @@ class NoBackend:
         self.watchdog = Watchdog()
         self.open_connections = 0
 
+    def is_reachable(self) -> bool:
+        """Accept no connections."""
+        return False
+
     def __getattr__(self, name: str) -> Any:
         self.touched.append(name)
         raise BackendUnavailable("there is no LM Studio")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from flask import Flask, Response
 from prometheus_client.parser import text_string_to_metric_families
 from support.apps import NoBackend, guarded
 
+from flask_shim._version import __version__
 from flask_shim.config import Config
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
@@ -107,6 +109,39 @@ def test_a_generation_is_counted_by_its_model(shim):
     assert shim.value("shim_time_to_first_token_seconds_bucket", model="tiny", le="2.5") == 2
     assert shim.value("shim_generation_seconds_sum", model="tiny") == 8
     assert shim.value("shim_generation_seconds_count", model="tiny") == 2
+
+
+def test_speeds_are_counted_by_model_where_they_are_known(shim):
+    shim.metrics.count(generated(tokens_in=100, tokens_out=21, sent_ns=1_000_000_000))
+    shim.metrics.count(generated(tokens_in=100, tokens_out=None))  # loaded first, and no count of the answer
+    assert shim.value("shim_prefill_tokens_per_second_sum", model="tiny") == 100
+    assert shim.value("shim_decode_tokens_per_second_sum", model="tiny") == 10.5
+    assert shim.value("shim_prefill_tokens_per_second_count", model="tiny") == 1
+    assert shim.value("shim_decode_tokens_per_second_count", model="tiny") == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "noted", "reason"),
+    [
+        (ServerBusy("busy"), {}, "server_busy"),
+        (None, {"rejected_by": "key", "status": 401}, "key"),
+        (None, {"status": 404}, OTHER),
+        (None, {"status": 200}, None),
+        (BackendTimeout("slow"), {}, None),
+    ],
+)
+def test_refusals_are_counted_by_their_reason(shim, failure, noted, reason):
+    record = RequestRecord(**noted)
+    if failure:
+        record.failed(failure)
+    shim.metrics.count(record)
+    refusals = {key[1][1]: value for key, value in shim.read().items() if key[0] == "shim_refusals_total"}
+    assert refusals == ({reason: 1.0} if reason else {})
+
+
+def test_a_scrape_says_what_runs_and_whether_lm_studio_answers(shim):
+    labels = {"version": __version__, "python": platform.python_version()}
+    assert (shim.value("shim_build_info", **labels), shim.value("shim_backend_up")) == (1, 0)
 
 
 def test_a_request_that_never_began_an_answer_has_no_times(shim):
