@@ -117,6 +117,7 @@ class GoChat(Struct, forbid_unknown_fields=True):
     total_duration: Int64 = 0
     load_duration: Int64 = 0
     prompt_eval_count: Int64 = 0
+    prompt_eval_cached_count: Int64 | None = None
     prompt_eval_duration: Int64 = 0
     eval_count: Int64 = 0
     eval_duration: Int64 = 0
