@@ -38,6 +38,7 @@ SVG_FORMAT = re.sub(r"@font-face \{\{.*?\}}\n\s*", "", CONSOLE_SVG_FORMAT, flags
 
 def main() -> None:
     """Make all pictures."""
+    page_picture()
     with demo() as (banner, backend):
         answer = requests.post(f"{SHIM}/api/chat", data=ASK, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
@@ -53,6 +54,12 @@ def chat_in_oterm(*words: str) -> None:
     with TemporaryDirectory() as folder:
         data = environment(OTERM_DATA_DIR=folder, OLLAMA_HOST="127.0.0.1:11434", PYDANTIC_AI_NO_BANNER="1")
         subprocess.run(script, env=data, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own script
+
+
+def page_picture() -> None:
+    """Save the page at /shim/, which needs Chromium."""
+    script = [sys.executable, str(ROOT / "tools" / "page_picture.py"), str(FOLDER / "page.png")]
+    subprocess.run(script, env=environment(PYTHONPATH=str(ROOT / "tests")), check=True)  # noqa: S603 - our own script
 
 
 @contextmanager

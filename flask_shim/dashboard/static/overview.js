@@ -62,8 +62,11 @@ function showHeadline(status, running) {
   document.title = running.length ? `(${running.length}) flask-shim` : "flask-shim";
 }
 
+// With SHIM_PORT=0 the system chose the port; this page knows it.
+const addresses = (listening) => listening.map((url) => (url.endsWith(":0") ? location.origin : url));
+
 function showFacts({ version, listening, workers, started_at: since, backend, slots, last_error: error }) {
-  setText("fact-listening", [].concat(listening).join(", "));
+  setText("fact-listening", addresses(listening).join(", "));
   const crew = workers > 1 ? `, ${workers} workers` : "";
   setText("fact-shim", `Version ${version}, since ${moment(since)}${crew}`);
   setText("fact-backend", backend.url);
@@ -90,7 +93,7 @@ function showPlots(minutes) {
 
 function idleText({ backend, listening }) {
   if (!backend.reachable) return "Requests fail until LM Studio answers.";
-  return `Nothing is running. Point a client at ${[].concat(listening)[0]} and send it a question.`;
+  return `Nothing is running. Point a client at ${addresses(listening)[0]} and send it a question.`;
 }
 
 function unloadedText({ backend }) {
