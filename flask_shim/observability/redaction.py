@@ -22,7 +22,8 @@ _QUERY_VALUE = re.compile(r"(?<==)[^&]{4,}")
 
 _SHOWN_HEADERS = frozenset(
     {
-        *("accept", "anthropic-beta", "anthropic-version", "content-encoding", "content-length", "content-type"),
+        *("accept", "accept-encoding", "anthropic-beta", "anthropic-version", "connection", "content-encoding"),
+        *("content-length", "content-type"),
         *("host", "openai-beta", "origin", "user-agent", "x-request-id"),
     }
 )

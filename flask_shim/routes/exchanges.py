@@ -16,6 +16,7 @@ from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.middleware.operator_access import is_from_this_machine
 from flask_shim.middleware.web_pages import revalidated
 from flask_shim.observability.access_log import recorder_of
+from flask_shim.observability.client_names import client_name
 from flask_shim.observability.inspector import BackendRequest, Exchange, Inspector
 from flask_shim.routes.model_requests import default_requirements
 from flask_shim.schemas.service_schemas import RecordingSchema, read
@@ -100,7 +101,7 @@ def _summary(exchange: Exchange) -> dict[str, Any]:
     return {
         "id": record.id,
         "at": _time(exchange.at),
-        "client": record.user_agent,
+        "client": client_name(record.user_agent) or record.user_agent,
         "method": record.method,
         "path": record.path,
         "model": record.model or None,

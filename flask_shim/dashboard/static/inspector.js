@@ -156,7 +156,7 @@ function curl(base, { method, path, headers, body }) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const words = ["curl -N", `-X ${method}`, quoted(base.replace(/\/$/, "") + path)];
   for (const [name, value] of Object.entries(headers ?? {})) {
-    if (!/^(host|user-agent|content-length|content-encoding|accept-encoding)$/i.test(name)) words.push(`-H ${quoted(`${name}: ${value}`)}`);
+    if (!/^(host|user-agent|connection|content-length|content-encoding|accept-encoding)$/i.test(name)) words.push(`-H ${quoted(`${name}: ${value}`)}`);
   }
   if (body) words.push(`--data-binary ${quoted(typeof body === "string" ? body : JSON.stringify(body))}`);
   return words.join(" \\\n  ");
