@@ -20,6 +20,7 @@ from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.observability.access_log import START_RESPONSE
+from flask_shim.observability.activity import activity_of
 from flask_shim.observability.request_context import current
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,9 @@ class Heartbeat:
         except Exception as exc:  # of another type in each server
             raise ClientDisconnected from exc
         self._due_at = time.monotonic() + self._seconds
+        log.info(
+            "model=%s waits for LM Studio: %s", current().model, activity_of(current_app).progress.describe(current())
+        )
 
     def first(self, blocks: Iterator[bytes]) -> bytes:
         """Return the first block that is not empty, b"" at the end."""

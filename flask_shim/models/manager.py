@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from flask_shim.errors import Forbidden, ShimError
@@ -91,6 +92,8 @@ class ModelManager:
         """
         record = current()
         record.uses(requirements.target.model.key)
+        if prompt:
+            record.estimate_tokens = partial(estimate_prompt_tokens, prompt)
         if self._read_only:
             requirements = ModelRequirements(target=requirements.target)
         elif self._auto_context and prompt:

@@ -14,6 +14,7 @@ from flask import Flask
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.client_names import client_name
 from flask_shim.observability.logs import recent_lines
+from flask_shim.observability.progress import Progress
 from flask_shim.observability.request_context import DONE, RequestRecord
 
 Row = dict[str, Any]
@@ -82,6 +83,7 @@ class Activity:
         """Start without a past; ``open_requests`` always has the requests in flight."""
         self.ask_others: Callable[[str, str], Iterable[Any]] = lambda *_: ()
         """Returns what the other workers answer to a question: that of :meth:`answer`."""
+        self.progress = Progress()
         self._started_at = time.time()
         self._open = open_requests
         self._slots = slots
@@ -93,6 +95,7 @@ class Activity:
 
     def note(self, record: RequestRecord) -> None:
         """Keep a request that has ended, unless it used no model and went well, as lists do many times a minute."""
+        self.progress.note(record)
         if record.path.startswith(_OWN_PATHS) or (record.outcome == DONE and not record.model):
             return
         now = time.time()
@@ -158,7 +161,7 @@ class Activity:
             "tokens_per_second": record.tokens_per_second,
             "age_seconds": round(record.seconds, 3),
             "time_to_first_token_seconds": record.first_token_seconds,
-            "progress_estimate": None,
+            "progress_estimate": self.progress.estimate(record),
         }
 
 

@@ -72,6 +72,12 @@ class RequestRecord:
     phase: Phase = "answering"
     sent_ns: int | None = None
     """When the prompt was sent to a model that was loaded."""
+    phase_ns: int | None = None
+    """When the load, or the reading of the prompt, began."""
+    load_seconds: float | None = None
+    """How long the model was loaded; if LM Studio did that just in time, the prompt is included."""
+    estimate_tokens: Callable[[], int] | None = field(default=None, repr=False)
+    """Estimates how many tokens the prompt has."""
     count_tokens: Callable[[], int] | None = field(default=None, repr=False)
     """Returns how many tokens have been generated so far; ``tokens_out`` has the number at the end."""
     abort: Callable[[ShimError], None] | None = field(default=None, repr=False)
@@ -89,18 +95,25 @@ class RequestRecord:
     def loads(self) -> None:
         """Note that the backend loads the model for this request."""
         self.phase = "loading"
+        self.phase_ns = time.perf_counter_ns()
 
     def sends_prompt(self) -> None:
         """Note that the prompt is sent to a model that is loaded."""
+        self._end_load()
         self.phase = "reading the prompt"
-        self.sent_ns = time.perf_counter_ns()
+        self.sent_ns = self.phase_ns = time.perf_counter_ns()
 
     def first_token(self) -> None:
         """Note that the answer begins now; later calls have no effect."""
         if self.first_token_ns is None:
             self.first_token_ns = time.perf_counter_ns()
+            self._end_load()
             if self.model:
                 self.phase = "generating"
+
+    def _end_load(self) -> None:
+        if self.phase == "loading" and self.phase_ns is not None:
+            self.load_seconds = _seconds(self.phase_ns, None)
 
     def counted(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
         """Note the number of prompt tokens, of generated tokens, and of the prompt tokens from the cache."""
@@ -139,7 +152,7 @@ class RequestRecord:
     def ended(self) -> None:
         """Note the end, and release what belongs to the request."""
         self.ended_ns = time.perf_counter_ns()
-        self.abort = self.count_tokens = None
+        self.abort = self.count_tokens = self.estimate_tokens = None
 
     @property
     def outcome(self) -> str:
