@@ -225,8 +225,8 @@ class ChunkedBody(Body):
             block = self._receive(self._size)
             if not block:
                 raise ConnectionError("the last chunk is missing")
-            # The file has no more in its buffer: from now on without it, which saves three calls per token.
-            self._receive = self._file.raw._sock.recv
+            if len(block) < self._size:  # the file's buffer is empty; without the file, a token costs three calls less
+                self._receive = self._file.raw._sock.recv
             if payload := framing.feed(block):
                 return payload
         return b""
