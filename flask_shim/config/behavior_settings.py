@@ -107,6 +107,13 @@ class BehaviorSettings:
         "Where a model's thinking goes: `separate` = its own field, `merge` = into the answer, `hide` = nowhere. "
         "Does not apply to `/v1`.",
     )
+    show_progress: bool = setting(
+        "SHIM_SHOW_PROGRESS",
+        "0",
+        flag,
+        "1 = heartbeats before an answer say, as thinking, what the model does and how far it is, as an estimate. "
+        "Not on routes without thinking.",
+    )
     default_regular_model: str = setting(
         "SHIM_DEFAULT_REGULAR_MODEL",
         "qwen/qwen3-4b-2507",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -12,6 +13,7 @@ from flask_shim.error_responses import envelope_of
 from flask_shim.errors import ShimError
 from flask_shim.inference.streaming import StreamedAnswer
 from flask_shim.lmstudio import LMStudio
+from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
@@ -105,6 +107,16 @@ class ForwardedAnswer(StreamedAnswer):
         """Return a comment."""
         self._has_begun = True
         return b": heartbeat\n\n"
+
+    def progress(self, text: str) -> bytes:
+        """Return a chunk of a chat with thinking, a comment on other routes."""
+        if self._path != CHAT:
+            return self.heartbeat()
+        self._has_begun = True
+        delta = {"role": "assistant", "content": "", "reasoning_content": text}
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        head = {"id": "chatcmpl-progress", "object": "chat.completion.chunk", "created": int(time.time())}
+        return b"data: " + orjson.dumps({**head, "model": current().model, "choices": [choice]}) + b"\n\n"
 
     def error(self, error: ShimError) -> bytes:
         """Return the error event of the path."""

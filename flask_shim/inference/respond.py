@@ -39,7 +39,8 @@ def send_completion(completion: Completion, encoder: Encoder, options: ReaderOpt
     """Open a completion and answer with it."""
     readers = [AnswerReader(options)]
     if stream:
-        return stream_response(TranslatedAnswer(completion, readers[0], encoder))
+        shows_thinking = options.mode == "separate"
+        return stream_response(TranslatedAnswer(completion, readers[0], encoder, shows_thinking=shows_thinking))
     completion.open()
     with completion.stack:
         completion.stack.callback(_record_counts, current(), readers)
@@ -105,8 +106,9 @@ def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
 class TranslatedAnswer(StreamedAnswer):
     """A completion, encoded in the protocol of the client."""
 
-    def __init__(self, completion: Completion, reader: AnswerReader, encoder: Encoder) -> None:
+    def __init__(self, completion: Completion, reader: AnswerReader, encoder: Encoder, *, shows_thinking: bool) -> None:
         """Take over ``completion``, which is not open yet."""
+        self._shows_thinking = shows_thinking
         self.media_type = encoder.media_type
         self._completion = completion
         self._reader = reader
@@ -126,6 +128,11 @@ class TranslatedAnswer(StreamedAnswer):
     def heartbeat(self) -> bytes:
         """Return the encoder's, after the start."""
         return self._take_start() + self._encoder.heartbeat(time.time_ns())
+
+    def progress(self, text: str) -> bytes:
+        """Return the encoder's thinking."""
+        block = self._encoder.pieces([Piece(thinking=text)], time.time_ns()) if self._shows_thinking else b""
+        return self._take_start() + block if block else self.heartbeat()
 
     def error(self, error: ShimError) -> bytes:
         """Return the encoder's."""

@@ -29,13 +29,15 @@ UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 """Headers that keep nginx and similar proxies from buffering."""
 
 _HEARTBEAT_SECONDS = "HEARTBEAT_SECONDS"
+_SHOW_PROGRESS = "SHOW_PROGRESS"
 _LONGEST_TICK = 0.5
 """On Windows, nothing else wakes a thread that waits for the backend when its call is cancelled."""
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Keep the interval of the heartbeats in Flask's configuration."""
+    """Keep the settings of the heartbeats in Flask's configuration."""
     app.config[_HEARTBEAT_SECONDS] = config.heartbeat
+    app.config[_SHOW_PROGRESS] = config.show_progress
 
 
 def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
@@ -64,6 +66,10 @@ class StreamedAnswer(ABC):
     def heartbeat(self) -> bytes:
         """Return something that clients of the protocol ignore."""
         return b""
+
+    def progress(self, text: str) -> bytes:  # noqa: ARG002
+        """Return ``text`` as thinking, or a heartbeat if the protocol has none."""
+        return self.heartbeat()
 
     @abstractmethod
     def error(self, error: ShimError) -> bytes:
@@ -97,14 +103,14 @@ class Heartbeat:
             head = current_app.process_response(_response(self._answer, iter(())))
             current().streams()
             self.write = request.environ[START_RESPONSE](head.status, head.headers.to_wsgi_list())
+        text = activity_of(current_app).progress.describe(current())
+        shows_progress = current_app.config[_SHOW_PROGRESS]
         try:
-            self.write(self._answer.heartbeat())
+            self.write(self._answer.progress(f"{text}\n") if shows_progress else self._answer.heartbeat())
         except Exception as exc:  # of another type in each server
             raise ClientDisconnected from exc
         self._due_at = time.monotonic() + self._seconds
-        log.info(
-            "model=%s waits for LM Studio: %s", current().model, activity_of(current_app).progress.describe(current())
-        )
+        log.info("model=%s waits for LM Studio: %s", current().model, text)
 
     def first(self, blocks: Iterator[bytes]) -> bytes:
         """Return the first block that is not empty, b"" at the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -58,6 +59,21 @@ def stream(port):
     yield send
     for each in opened:
         each.sock.close()
+
+
+@pytest.fixture
+def progress_stream(one_studio, tmp_path):
+    """Return a function that sends a request to a shim which shows progress, and gives the stream of its answer."""
+    with several_apps(data_dir=tmp_path, model_cache_ttl=0) as app_of:
+        app = app_of(backend_url=one_studio.url, heartbeat=0.1, show_progress=True)
+        with served(app, channel_request_lookahead=1) as port, contextlib.ExitStack() as opened:
+
+            def send(path, body):
+                wire = opened.enter_context(Stream(int(port)))
+                wire.ask(path, body)
+                return wire
+
+            yield send
 
 
 @pytest.fixture

@@ -163,3 +163,22 @@ def test_response_that_a_heartbeat_begins_has_the_headers_of_any_other(stream, s
     silent_one = answer.answer().headers
     quick_one = stream("/api/chat", chat(), headers=origin).answer().headers
     assert {**silent_one, "date": ""} == {**quick_one, "date": ""}
+
+
+PROGRESS = {
+    "/api/chat": b'"content":"","thinking":"reading the prompt\\n"',
+    "/v1/chat/completions": b'"reasoning_content":"reading the prompt\\n"',
+    "/v1/responses": b'"delta":"reading the prompt\\n"',
+    "/v1/messages": b'"thinking":"reading the prompt\\n"',
+    "/v1/completions": b": heartbeat\n\n",
+}
+
+
+@pytest.mark.parametrize("path", PROGRESS)
+def test_progress_is_shown_as_thinking_where_the_protocol_has_it(path, progress_stream, studio, gate):
+    studio.answers[CHAT] = studio.answers[COMPLETIONS] = lambda peer: (gate(peer), streams("Hello")(peer))
+    body, _, end = STREAMS[path]
+    answer = progress_stream(path, body)
+    answer.until_times(PROGRESS[path], 2)
+    gate.open()
+    assert answer.answer().body.count(end) == 1
