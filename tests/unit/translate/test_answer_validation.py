@@ -59,14 +59,12 @@ def payload(schema, **more):
     return {"messages": [{"role": "user", "content": "Hi"}], "response_format": wanted, **more}
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [None, {"type": "text"}, {"type": "json_schema"}, "json", {"type": "json_schema", "json_schema": {"schema": 1}}],
-)
-def test_a_request_without_a_schema_stays_as_it_is(wanted):
-    request = {"response_format": wanted}
-    assert schema_of(request) is None
-    assert with_engine_schemas(request) == (request, [])
+def test_a_request_without_a_schema_stays_as_it_is():
+    odd = {"type": "json_schema", "json_schema": {"schema": 1}}
+    for wanted in (None, {"type": "text"}, {"type": "json_schema"}, "json", odd):
+        request = {"response_format": wanted}
+        assert schema_of(request) is None
+        assert with_engine_schemas(request) == (request, [])
 
 
 def test_the_engine_gets_the_trimmed_schema_under_its_name():

@@ -104,16 +104,14 @@ def test_what_an_engine_rejects_is_replaced_or_dropped(schema, trimmed, dropped)
     assert trim_schema(schema) == (trimmed, tuple(dropped.split()))
 
 
-@pytest.mark.parametrize("pattern", UNREADABLE)
-def test_a_pattern_that_an_engine_cannot_read_is_dropped(pattern):
-    assert trim_schema({"type": "string", "pattern": pattern}) == (TEXT, ("pattern",))
+def test_patterns_that_an_engine_cannot_read_are_dropped():
+    kept = [pattern for pattern in UNREADABLE if trim_schema({"type": "string", "pattern": pattern})[0] != TEXT]
+    assert kept == []
 
 
-@pytest.mark.parametrize(
-    "odd", [None, [], "x", {"type": {}}, {"anyOf": 1}, {"properties": []}, {"items": 1}, {"allOf": 2}]
-)
-def test_an_odd_schema_is_no_failure(odd):
-    assert isinstance(trim_schema(odd)[0], dict)
+def test_an_odd_schema_is_no_failure():
+    for odd in (None, [], "x", {"type": {}}, {"anyOf": 1}, {"properties": []}, {"items": 1}, {"allOf": 2}):
+        assert isinstance(trim_schema(odd)[0], dict)
 
 
 def _keywords(schema):
