@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 from flask_shim import error_responses, middleware, routes
@@ -13,6 +16,14 @@ from flask_shim.observability.access_log import recorder_of
 from flask_shim.services import Services
 
 
+class SyncFlask(Flask):
+    """Flask without asynchronous views, for which it would inspect every function at every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``func`` as it is."""
+        return func
+
+
 def create_app(config: Config | None = None, backend: LMStudio | None = None) -> Flask:
     """Build the WSGI application; without ``config`` the settings are read from the environment.
 
@@ -21,7 +32,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     LM Studio before the process ends.
     """
     config = Config.from_env() if config is None else config
-    app = Flask("flask_shim", static_folder=None)
+    app = SyncFlask("flask_shim", static_folder=None)
     app.url_map.strict_slashes = False
     services = Services.build(config, backend)
     services.init_app(app)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flask_shim.lmstudio.http._urllib3 import addresses_of
+from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.serving.listeners import REACHED_AS, is_own_address
 
 _PORTS = {"http": 80, "https": 443}

@@ -22,24 +22,8 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker
+from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
 from flask_shim.lmstudio.http.ticking_reader import TickingReader
-
-_LOOPBACKS = ("127.0.0.1", "::1")
-
-_last_reached: dict[int, str] = {}
-"""The loopback address that was reached last, by port."""
-
-
-def addresses_of(host: str, port: int) -> tuple[str, ...]:
-    """Return the addresses to try for ``host``, in order: both loopback addresses for ``localhost``, otherwise itself.
-
-    ``localhost`` is ``::1`` first on most systems, but LM Studio listens on 127.0.0.1 only, and on Windows it takes up
-    to two seconds until an attempt at ``::1`` fails.
-    """
-    if host.lower() != "localhost":
-        return (host,)
-    return tuple(sorted(_LOOPBACKS, key=lambda address: address != _last_reached.get(port, _LOOPBACKS[0])))
-
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
@@ -73,6 +57,7 @@ class _CancellableConnection:
     """A connection that gives its socket to the current call, so that waiting for the head can be cancelled."""
 
     sock: Any
+    timeout: float | None
     port: int
     _dns_host: str
     idle_since: float | None = None
@@ -86,9 +71,11 @@ class _CancellableConnection:
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         CURRENT.is_reused = self.sock is not None and self.idle_since is not None
-        if self.sock is not None:
-            self.sock.settimeout(None)  # it may have ticked for its last response
-        self._attach()  # a pooled connection does not connect again
+        if self.sock is not None:  # a pooled connection does not connect again
+            self.timeout = (
+                None  # urllib3 sets the connect timeout, which is no limit for sending, and it may have ticked
+            )
+            self._attach()
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def _attach(self) -> None:
@@ -107,7 +94,7 @@ class _CancellableConnection:
                 failures.append(exc)
             else:
                 if address != name:
-                    _last_reached[self.port] = address
+                    last_reached[self.port] = address
                 return sock
             finally:
                 self._dns_host = name

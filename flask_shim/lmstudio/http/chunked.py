@@ -69,13 +69,12 @@ def _take_whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
     Their size lines are assumed to be as long as the first one, so that nothing is searched.
     """
     width = block.find(b"\r\n", at, at + _SHORT_LINE) + 2 - at
-    size = _size_between(b"\r\n" + block[at : at + width])
-    while size:
+    between = b"\r\n" + block[at : at + width]
+    while (size := _KNOWN[between] if between in _KNOWN else _size_between(between)) and at + width + size < len(block):
         begin = at + width
         stop = begin + size
         between = block[stop : stop + 2 + width]
-        size = _KNOWN.get(between) or _size_between(between)
-        if not size and between[:2] != b"\r\n":
+        if between[:2] != b"\r\n":
             break
         parts.append(block[begin:stop])
         at = stop + 2
@@ -90,7 +89,7 @@ def _size(line: bytes) -> int:
     return int(digits, 16)
 
 
-_KNOWN: dict[bytes, int] = {}
+_KNOWN = {b"\r\n": 0}
 """The results of :func:`_size_between`. There are few sizes, as tokens differ little in length."""
 
 _MOST_KNOWN = 4096

@@ -22,8 +22,9 @@ from flask_shim.lmstudio.errors import (
     BackendUnavailable,
     ServerBusy,
 )
-from flask_shim.lmstudio.http._urllib3 import CURRENT, addresses_of, was_closing
+from flask_shim.lmstudio.http._urllib3 import CURRENT, was_closing
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
+from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse, read_json
 from flask_shim.lmstudio.http.session import GENERATION_PATHS, build_session

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
@@ -15,6 +17,24 @@ from flask_shim.serving._waitress.tasks import ResponseTask, build_error_task
 LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
 """How long, and for how many bytes, a request is read and discarded after its rejection was sent."""
+
+
+class _ChannelsServer:
+    """The server as one channel sees it: the loop is only woken for a channel that needs it."""
+
+    __slots__ = ("_channel", "_server")
+
+    def __init__(self, server: Any, channel: Channel) -> None:
+        self._server = server
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, which waitress does after every response."""
+        if self._channel.needs_loop:
+            self._server.pull_trigger()
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
@@ -30,6 +50,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     _lingered_bytes = 0
     _has_more = False
     """Whether the kernel holds bytes that are not read before a response is sent."""
+    _together: list[bytes] | None = None
+
+    def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
+        """See waitress' channel."""
+        super().__init__(server, *args, **kwargs)
+        self.server = _ChannelsServer(server, self)
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether the loop must send, close or read what it does not already wait for."""
+        return bool(self.total_outbufs_len or self.will_close or self.close_when_flushed or self._has_more)
 
     @property
     def is_draining(self) -> bool:
@@ -99,6 +130,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if not size or self._lingered_bytes > LINGER_BYTES:
             self.handle_close()
 
+    @contextmanager
+    def sending_together(self) -> Iterator[None]:
+        """Send what is written in the block at its end, in one piece."""
+        self._together = []
+        try:
+            yield
+        finally:
+            data, self._together = b"".join(self._together), None
+        self.write_soon(data)
+
     def write_soon(self, data: Any) -> int:
         """Send ``data`` now as far as the socket accepts it; waitress buffers only the rest. Return its length.
 
@@ -106,6 +147,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """
         if not data or isinstance(data, ReadOnlyFileBasedBuffer):
             return int(super().write_soon(data))
+        if self._together is not None:
+            self._together.append(data)
+            return len(data)
         with self.outbuf_lock:
             sent = self._send_now(data)
             if sent < len(data):

@@ -9,14 +9,14 @@ from support.ports import unused_port
 from support.sending import body_of
 
 from flask_shim.lmstudio.errors import BackendUnavailable
-from flask_shim.lmstudio.http import _urllib3
+from flask_shim.lmstudio.http import loopback
 
 UNUSED = "127.0.0.2"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known(monkeypatch):
-    monkeypatch.setattr(_urllib3, "_last_reached", {})
+def _nothing_known():
+    loopback.last_reached.clear()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_localhost_is_ipv4_first_and_goes_into_the_request_as_it_is(name, backen
 
 
 def test_the_loopback_that_answered_is_the_first_to_be_asked_again(backend, client_of, tried, monkeypatch):
-    monkeypatch.setattr(_urllib3, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
+    monkeypatch.setattr(loopback, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
     client = client_of(f"http://localhost:{backend.port}")
     for _ in range(2):
         assert body_of(client) == b'{"ok": true}'
@@ -64,11 +64,11 @@ def test_nobody_on_either_loopback_is_told_as_the_first_refusal(client_of):
 def test_other_names_are_left_to_the_system(backend, client_of, tried):
     assert body_of(client_of(backend.url)) == b'{"ok": true}'
     assert tried == ["127.0.0.1"]
-    assert _urllib3.addresses_of("studio.lan", 1234) == ("studio.lan",)
-    assert not _urllib3._last_reached
+    assert loopback.addresses_of("studio.lan", 1234) == ("studio.lan",)
+    assert not loopback.last_reached
 
 
 def test_whether_somebody_accepts_is_asked_of_both(backend, client_of, monkeypatch):
-    monkeypatch.setattr(_urllib3, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
+    monkeypatch.setattr(loopback, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
     assert client_of(f"http://localhost:{backend.port}")._transport.is_reachable()
     assert not client_of(f"http://localhost:{unused_port()}")._transport.is_reachable()
