@@ -13,6 +13,7 @@ from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.models.manager import ModelManager
+from flask_shim.models.profiles import ModelProfiles
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.models.slots import Slots
 from flask_shim.observability.history import FILE_NAME as HISTORY_FILE
@@ -61,7 +62,9 @@ class Services:
             config=config,
             backend=backend,
             aliases=aliases,
-            registry=ModelRegistry(backend, config.model_selector_cache_size, aliases.aliases),
+            registry=ModelRegistry(
+                backend, config.model_selector_cache_size, aliases.aliases, ModelProfiles(config.file.models)
+            ),
             manager=ModelManager(
                 backend, slots, defaults, read_only=config.read_only, auto_context=config.auto_context
             ),

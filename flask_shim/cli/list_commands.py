@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -73,7 +74,7 @@ def _row(entry: Entry) -> Row:
         "quantization": model.quantization,
         "format": model.format,
         "size_bytes": model.size_bytes,
-        "context_length": context_length(model),
+        "context_length": context_length(entry),
         "capabilities": capabilities(model),
         "is_loaded": model.is_loaded,
     }
@@ -92,6 +93,9 @@ def _details(entry: Entry) -> Row:
         "system": entry.system,
         "template": entry.template,
         "option_values": dict(entry.parameters),
+        "load_settings": entry.load_settings,
+        "think": entry.profile.think,
+        "keep_alive": entry.profile.keep_alive,
         "messages": [{"role": turn.role, "content": turn.content} for turn in entry.messages],
     }
 
@@ -128,8 +132,12 @@ def _instance_cells(row: Row) -> dict[str, str]:
     }
 
 
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
 def _facts(entry: Entry) -> dict[str, str]:
-    """Return the lines of ``show``; those of an alias come last and are left out if empty."""
+    """Return the lines of ``show``; those of an alias or a profile come last and are left out if empty."""
     model = entry.model
     copies = [
         f"{copy.id} with {copy.context_length} tokens" if copy.context_length else copy.id for copy in model.instances
@@ -154,7 +162,10 @@ def _facts(entry: Entry) -> dict[str, str]:
         "from": entry.parent or entry.base,
         "system": entry.system,
         "template": entry.template,
-        "options": ", ".join(f"{name}={value}" for name, value in entry.parameters.items()),
+        "options": _pairs(entry.parameters),
+        "loads with": _pairs(entry.load_settings),
+        "thinking": "" if entry.profile.think is None else str(entry.profile.think).lower(),
+        "keep alive": "" if entry.profile.keep_alive is None else f"{entry.profile.keep_alive:g} s",
         "messages": str(len(entry.messages) or ""),
     }
     return {name: text_of(fact) for name, fact in facts.items()} | {

@@ -48,8 +48,8 @@ _EXAMPLE_HEAD = """\
 _FILE_HEAD = """\
 ## flask-shim.toml
 
-What has more structure than a setting is in a TOML file, `flask-shim.toml`. `flask-shim config check` shows which file
-is used and what it says. Mistakes are reported together with those of the settings, with their lines.
+[Profiles and rules](PROFILES.md) are tables in a TOML file, `flask-shim.toml`. `flask-shim config check` shows which
+file is used and what it says. Mistakes are reported together with those of the settings, with their lines.
 """
 
 _FILE_EXAMPLE_HEAD = """\

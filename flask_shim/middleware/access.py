@@ -100,7 +100,7 @@ class AccessGuards:
     def key(self, environ: Environ) -> ShimError | None:
         """Check the key if one is configured."""
         # Every key is compared with every configured one: the time must not depend on which one matches.
-        matches = sum(hmac.compare_digest(given, key) for given in _given_keys(environ) for key in self._keys)
+        matches = sum(hmac.compare_digest(given, key) for given in given_keys(environ) for key in self._keys)
         g.has_access = not self._keys or matches > 0
         if g.has_access or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
@@ -140,7 +140,7 @@ def _add_cors_headers(response: Response) -> Response:
     return response
 
 
-def _given_keys(environ: Environ) -> Iterator[bytes]:
+def given_keys(environ: Environ) -> Iterator[bytes]:
     """Yield the keys that a client sent, as bytes because headers may contain any."""
     scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() == "bearer":

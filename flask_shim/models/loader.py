@@ -21,6 +21,7 @@ from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import context_for
+from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,16 @@ class ModelRequirements:
     must_fit: bool = False
     tokens: int = 0
 
+    @property
+    def load_settings(self) -> dict[str, Any]:
+        """LM Studio's load settings: those of the model's profile, if this version has a place for them, and ours."""
+        has_settings = self.target.listing.api_version is ApiVersion.V1
+        return {**(self.target.entry.load_settings if has_settings else {}), **self.settings}
+
     def is_met_by(self, loaded: LoadedModel, model: Model) -> bool:
         """Return whether ``model``, as it is listed, can be used as it is loaded, or loaded in any way."""
+        if not model.is_loaded and self.load_settings:
+            return False
         least = max(self.context, self.tokens if model.is_loaded else 0)  # LM Studio's default context may be enough
         least = _at_most(model.max_context_length, least)
         return not self.settings and (not least or loaded.has_context(model, least, self.context_of(model)))
@@ -73,6 +82,7 @@ class ModelLoader:
         self.backend = backend
         self.tracker = tracker
         self._defaults = defaults
+        self._warned: set[str] = set()
 
     @contextmanager
     def turn(self, key: str, call: BackendCall) -> Iterator[LoadedModel]:
@@ -104,6 +114,8 @@ class ModelLoader:
             is_fit = requirements.is_met_by(loaded, model)
             if is_fit and model.is_loaded:
                 return True
+        if not model.is_loaded:
+            self._warn_if_too_old(target)
         if is_fit or not (must_fit or self.backend.can_manage()):
             return model.is_loaded
         return self._reload(requirements, loaded, call, model)
@@ -119,7 +131,9 @@ class ModelLoader:
         except _REFUSALS as exc:
             if requirements.must_fit:
                 raise
-            log.warning("model=%s does not load with a context of %d: %s", model.key, context, exc.text)
+            asked = {"context_length": context or "any", **requirements.load_settings}
+            shown = " ".join(f"{name}={value}" for name, value in asked.items())
+            log.warning("model=%s does not load with %s: %s", model.key, shown, exc.text)
             if previous := model.loaded_context_length:
                 with suppress(*_REFUSALS):
                     self._load(requirements, loaded, call, context=previous)
@@ -161,13 +175,39 @@ class ModelLoader:
         models = self.backend.listing(max_age=max_age).models
         return next((listed for listed in models if listed.key == model.key), model)
 
+    def _warn_if_too_old(self, target: ResolvedModel) -> None:
+        """Warn once for each model that this version loads without the settings of its profile."""
+        entry, key = target.entry, target.model.key
+        wanted = entry.load_settings
+        if entry.profile.context is not None and not self.backend.can_manage():
+            wanted["context"] = entry.profile.context
+        if wanted and key not in self._warned and target.listing.api_version is not ApiVersion.V1:
+            self._warned.add(key)
+            text = "model=%s loads as LM Studio is set: its profile's %s can only be set with LM Studio 0.4 or later"
+            log.warning(text, key, ", ".join(wanted))
+
     def _load(
         self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, context: int = 0
     ) -> None:
         key = requirements.target.model.key
         current().loads()
-        self.backend.load(key, context_length=context or None, call=call, **requirements.settings)
+        settings = requirements.load_settings
+        answer = self.backend.load(key, context_length=context or None, call=call, **settings)
+        _warn_of_other_settings(requirements.target.entry, settings, answer)
         loaded.note_load(None)
         if requirements.keep_alive is None and loaded.keep_alive is None:
             # LM Studio 0.4 never unloads a model that was loaded explicitly.
             loaded.keep_alive = self._defaults.ttl_seconds or JIT_TTL_SECONDS
+
+
+def _warn_of_other_settings(entry: Entry, wanted: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Warn if LM Studio has loaded a model otherwise than its profile says."""
+    if entry.profile.parallel is not None:
+        wanted = {**wanted, "parallel": entry.profile.parallel}
+    config = answer.get("load_config") or {}
+    for name, value in wanted.items() if config else ():
+        if config.get(name) != value:
+            text = (
+                "model=%s is loaded with %s=%s instead of %s: this LM Studio cannot set it; set it in LM Studio itself"
+            )
+            log.warning(text, entry.model.key, name, config.get(name, "unknown"), value)

@@ -125,10 +125,13 @@ class ModelManager:
         settings: Mapping[str, Any] | None = None,
         must_fit: bool = False,
     ) -> None:
-        """Load a model to keep it until it is unloaded explicitly, or for the default keep-alive if one is set."""
+        """Load a model to keep it until it is unloaded explicitly, or for a keep-alive that is set."""
+        keep_alive = target.entry.profile.keep_alive
+        if keep_alive is None and not self._defaults.ttl_seconds:
+            keep_alive = math.inf
         requirements = ModelRequirements(
             target=target,
-            keep_alive=None if self._defaults.ttl_seconds else math.inf,
+            keep_alive=keep_alive,
             context=context,
             settings=settings or {},
             must_fit=must_fit,

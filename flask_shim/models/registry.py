@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
 from flask_shim.lmstudio.errors import ModelNotFound
+from flask_shim.models.profiles import ModelProfiles
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.name_matching import find_model
@@ -55,8 +56,15 @@ class ModelNames:
 class ModelRegistry:
     """All names that clients can use: the aliases, which take precedence, and the models' own names."""
 
-    def __init__(self, backend: LMStudio, cache_size: int, aliases: Callable[[], Aliases] = lambda: _NONE) -> None:
+    def __init__(
+        self,
+        backend: LMStudio,
+        cache_size: int,
+        aliases: Callable[[], Aliases] = lambda: _NONE,
+        profiles: ModelProfiles | None = None,
+    ) -> None:
         """Cache up to ``cache_size`` results; ``aliases`` must return the same object until an alias changes."""
+        self._profiles = profiles or ModelProfiles()
         self._backend = backend
         self._aliases = aliases
         self._lock = threading.Lock()
@@ -98,7 +106,7 @@ class ModelRegistry:
     def aliases(self, listing: Listing) -> list[Entry]:
         """Return the aliases whose models are in the list."""
         based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
-        return [to_entry(alias, model) for alias, model in based if model is not None]
+        return [self._profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
 
     def _resolve(self, name: str, listing: Listing, aliases: Aliases) -> ResolvedModel | None:
         with self._lock:
@@ -111,7 +119,7 @@ class ModelRegistry:
             entry, identifier = (self._entry(found.model), found.identifier) if found else (None, "")
         else:
             model = base_of(alias, listing.models)
-            entry, identifier = to_entry(alias, model) if model else None, alias.base
+            entry, identifier = self._profiles.apply(to_entry(alias, model)) if model else None, alias.base
         if entry is None:
             return None
         target = ResolvedModel(name=name, entry=entry, identifier=identifier, listing=listing, alias=alias)
@@ -123,4 +131,4 @@ class ModelRegistry:
     def _entry(self, model: Model) -> Entry:
         with self._lock:
             seen_ns = self._seen_ns.setdefault(model.key, time.time_ns())
-        return Entry(name=display(model.key), model=model, modified_ns=seen_ns)
+        return self._profiles.apply(Entry(name=display(model.key), model=model, modified_ns=seen_ns))

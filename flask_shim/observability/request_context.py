@@ -59,6 +59,8 @@ class RequestRecord:
     """Why a field was changed or left out, where that depends on settings or on the model."""
     exchange: Exchange | None = None
     """Both sides of it, while the inspector is switched on."""
+    hides_thinking: bool = False
+    """Whether the answer has no thinking because of a rule."""
     rejected_by: str = ""
     """The check that rejected it: host, origin, key or size."""
     error_kind: str = ""

@@ -54,7 +54,7 @@ def messages() -> Response:
         message_id=f"msg_{secrets.token_hex(12)}",
         estimated_input_tokens=estimate_prompt_tokens(payload),
     )
-    completion = new_chat(target, payload, started_ns)
+    completion = new_chat(target, payload, started_ns, think=api_request.think)
     offered = to_schemas(api_request.functions)
     options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)
@@ -74,7 +74,7 @@ def count_tokens() -> Response:
     check_chat(api_request.model, (), target.model)
     payload = to_counting_payload(api_request, target.model, services().defaults)
     try:
-        tokens = count_prompt_tokens(new_chat(target, payload, started_ns))
+        tokens = count_prompt_tokens(new_chat(target, payload, started_ns, think=api_request.think))
     except ContextOverflow as exc:
         if exc.prompt_tokens is None:
             raise

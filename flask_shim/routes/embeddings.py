@@ -11,22 +11,23 @@ from flask_shim.inference.forwarding import ForwardRequest, forward
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import EMBEDDINGS
 from flask_shim.lmstudio.errors import BackendRequestError
-from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import (
     EMBED_NAMING,
     EMBEDDINGS_NAMING,
     LEAST_CONTEXT,
+    adjust_payload,
     load,
     requirements_of_request,
     unload,
     with_checked_options,
 )
+from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_embed, load_embeddings
 from flask_shim.schemas.openai_embeddings import load_openai_embeddings
 from flask_shim.services import services
-from flask_shim.translate.ollama.alias_defaults import context_of, with_alias_options
+from flask_shim.translate.ollama.alias_defaults import with_alias_options
 from flask_shim.translate.ollama.payloads import to_ttl
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, OpenAIEmbeddingsRequest
 from flask_shim.translate.ollama.vectors import check_num_ctx, embed_payload, normalize, shorten, to_embed, to_openai
@@ -42,7 +43,7 @@ def embed() -> Response:
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
     target = EMBED_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_alias_options(target.entry, api_request))
+    api_request = with_checked_options(with_rules(with_alias_options(target.entry, api_request), target))
     if not api_request.inputs:
         _load_or_unload(target, api_request)
         return json_response({"model": api_request.model, "embeddings": []})
@@ -60,7 +61,7 @@ def embeddings() -> Response:
     """Return the vector of one text as the model makes it; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
     target = EMBEDDINGS_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_alias_options(target.entry, api_request))
+    api_request = with_checked_options(with_rules(with_alias_options(target.entry, api_request), target))
     if not api_request.prompt:
         _load_or_unload(target, api_request)
         return json_response({"embedding": []})
@@ -82,12 +83,12 @@ def openai_embeddings() -> Response:
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
     target = EMBED_NAMING.resolve(api_request.model)
-    requirements = ModelRequirements(target=target, context=context_of(target.entry))
+    payload, requirements = adjust_payload(EMBEDDINGS, dict(api_request.rest), target)
     manager, is_disconnected = services().manager, disconnect_check(request.environ)
     if _can_pass_through(api_request, target):
-        forwarded = ForwardRequest(path=EMBEDDINGS, payload=api_request.rest, requirements=requirements)
+        forwarded = ForwardRequest(path=EMBEDDINGS, payload=payload, requirements=requirements)
         return forward(manager, forwarded, is_disconnected)
-    done = request_embeddings(manager, requirements, api_request.rest, is_disconnected)
+    done = request_embeddings(manager, requirements, payload, is_disconnected)
     return json_response(
         to_openai(done.answer, done.vectors, dimensions=api_request.dimensions, as_base64=api_request.as_base64)
     )

@@ -23,11 +23,12 @@ from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
+from flask_shim.routes.request_rules import apply_rules
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions, ReasoningMode
 from flask_shim.translate.answer.tool_schemas import Schemas
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
-from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_defaults
+from flask_shim.translate.ollama.alias_defaults import context_of, default_think, payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
 from flask_shim.translate.ollama.payloads import Payload
@@ -35,6 +36,7 @@ from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
+from flask_shim.translate.request_settings import payload_with_settings, settings_of_payload
 
 log = logging.getLogger(__name__)
 
@@ -138,13 +140,18 @@ def requirements_of_request(target: ResolvedModel, api_request: ModelRequest) ->
     """Return what a request with options and a keep-alive needs of its model."""
     num_ctx = api_request.options.get("num_ctx")
     context = max(num_ctx, LEAST_CONTEXT) if num_ctx else services().config.default_context
-    keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
-    return ModelRequirements(target=target, keep_alive=keep_alive, context=context)
+    return ModelRequirements(target=target, keep_alive=idle_seconds(api_request.keep_alive), context=context)
 
 
 def default_requirements(target: ResolvedModel) -> ModelRequirements:
     """Return what a request needs that has neither."""
-    return ModelRequirements(target=target, context=context_of(target.entry) or services().config.default_context)
+    context = context_of(target.entry) or services().config.default_context
+    return ModelRequirements(target=target, keep_alive=idle_seconds(target.entry.profile.keep_alive), context=context)
+
+
+def idle_seconds(keep_alive: float | None) -> float | None:
+    """Return the keep-alive after an answer, for which SHIM_UNLOAD_TTL_SECONDS may replace 0."""
+    return services().config.unload_ttl if keep_alive == 0 else keep_alive
 
 
 def new_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
@@ -153,10 +160,43 @@ def new_completion(path: str, payload: Payload, requirements: ModelRequirements,
     return Completion(services().manager, requirements, path, payload, is_disconnected, started_ns)
 
 
-def new_chat(target: ResolvedModel, payload: Payload, started_ns: int) -> Completion:
-    """Return the chat of a request without options and keep-alive; nothing is sent yet."""
-    payload = payload_with_alias_defaults(CHAT, payload, target.entry)
-    return new_completion(CHAT, payload, default_requirements(target), started_ns)
+def new_chat(target: ResolvedModel, payload: Payload, started_ns: int, *, think: Think = None) -> Completion:
+    """Return the chat of a request without options and keep-alive; nothing is sent yet.
+
+    ``think`` is what the client asked for, which ``payload`` lacks where it is LM Studio's default.
+    """
+    payload, requirements = adjust_payload(CHAT, payload, target, think=think)
+    return new_completion(CHAT, payload, requirements, started_ns)
+
+
+def adjust_payload(
+    path: str, payload: Payload, target: ResolvedModel, *, think: Think = None, ttl: float | None = None
+) -> tuple[Payload, ModelRequirements]:
+    """Add the defaults of the alias and the profile, apply the rules, and return what the request needs of its model.
+
+    ``think`` and ``ttl`` are what the client asked for, as far as ``payload`` does not say it.
+    """
+    entry = target.entry
+    payload = payload_with_alias_defaults(path, payload, entry)
+    given = settings_of_payload(path, payload)
+    given = dataclasses.replace(given, think=given.think if think is None else think, keep_alive=ttl)
+    context = {"num_ctx": context_of(entry)} if context_of(entry) else {}
+    wanted = apply_rules(
+        dataclasses.replace(
+            given,
+            options={**context, **given.options},
+            think=default_think(entry) if given.think is None else given.think,
+            keep_alive=entry.profile.keep_alive if ttl is None else ttl,
+        ),
+        target,
+    )
+    is_kept_by_us = wanted.keep_alive != ttl
+    requirements = ModelRequirements(
+        target=target,
+        keep_alive=idle_seconds(wanted.keep_alive) if is_kept_by_us else None,
+        context=int(wanted.options.get("num_ctx") or services().config.default_context),
+    )
+    return payload_with_settings(path, payload, given, wanted, target.model), requirements
 
 
 def reader_options(
@@ -174,7 +214,7 @@ def reader_options(
 
 
 def _reasoning_mode(think: Think, *, wants_json: bool) -> ReasoningMode:
-    if think is False:
+    if think is False or current().hides_thinking:
         return "hide"
     mode = services().config.reasoning
     return "separate" if wants_json and mode == "merge" else mode  # merged with thinking, it would not be JSON

@@ -22,6 +22,7 @@ from flask_shim.routes.model_requests import (
     unload_response,
     with_checked_options,
 )
+from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.answer.tool_schemas import to_schemas
@@ -45,10 +46,10 @@ def chat() -> Response:
     started_ns = time.perf_counter_ns()
     api_request = _without_billing_line(load_chat(request.get_data(cache=False)))
     target = CHAT_NAMING.resolve(api_request.model)
-    api_request = chat_with_alias_defaults(api_request, target.entry)
     encoder = ChatEncoder(api_request.model)
     if not api_request.messages and api_request.keep_alive == 0:
         return unload_response(target, encoder)
+    api_request = with_rules(chat_with_alias_defaults(api_request, target.entry), target)
     check_thinking(api_request.model, api_request.think, target.model)
     check_chat(api_request.model, api_request.tools, target.model)
     api_request = with_checked_options(api_request)
@@ -76,7 +77,7 @@ def generate() -> Response:
     if not api_request.prompt and api_request.keep_alive == 0:
         return unload_response(target, GenerateEncoder(api_request.model))
     check_raw(api_request)
-    api_request = generate_with_alias_defaults(api_request, target.entry)
+    api_request = with_rules(generate_with_alias_defaults(api_request, target.entry), target)
     check_thinking(api_request.model, api_request.think, target.model)
     check_generate(api_request.model, api_request.suffix, target.model)
     api_request = with_checked_options(api_request)

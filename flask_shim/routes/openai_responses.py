@@ -67,7 +67,7 @@ def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns:
     if not payload["messages"]:
         load(default_requirements(target))
         return send_empty(encoder, stream=api_request.stream)
-    completion = new_chat(target, payload, started_ns)
+    completion = new_chat(target, payload, started_ns, think=api_request.think)
     offered = to_schemas(api_request.functions)
     options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)

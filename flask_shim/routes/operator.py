@@ -65,6 +65,6 @@ def _loaded() -> Iterator[dict[str, Any]]:
         yield {
             "name": entry.name,
             "size_bytes": size_bytes(entry.model) or None,
-            "context_length": context_length(entry.model),
+            "context_length": context_length(entry),
             "expires_at": expires_at(entry.model),
         }

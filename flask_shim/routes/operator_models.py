@@ -43,9 +43,11 @@ def load_model() -> Response:
     wanted = read(_LOAD, request.get_data(cache=False))
     target = SHOW_NAMING.resolve(wanted["model"])
     config = services().config
+    of_profile = target.entry.profile.keep_alive
+    default_ttl = (config.default_ttl or math.inf) if of_profile is None else of_profile
     requirements = ModelRequirements(
         target=target,
-        keep_alive=wanted.get("ttl_seconds", config.default_ttl or math.inf),
+        keep_alive=wanted.get("ttl_seconds", default_ttl),
         context=wanted.get("context_length") or context_of(target.entry) or config.default_context,
         must_fit=True,
     )

@@ -23,7 +23,7 @@ from flask_shim.routes.model_requests import (
     CHAT_NAMING,
     GENERATE_NAMING,
     Naming,
-    default_requirements,
+    adjust_payload,
     drop_billing_line,
 )
 from flask_shim.schemas.json_body import kind, read_json
@@ -32,11 +32,11 @@ from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama import capabilities
-from flask_shim.translate.ollama.alias_defaults import payload_with_alias_defaults
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.prompts import insertion
 from flask_shim.translate.openai.chat_completions import adapt, check_mcp
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
+from flask_shim.translate.openai.hidden_thinking import ThinkingRemover
 from flask_shim.translate.openai.reasoning_effort import adapt_chat
 from flask_shim.translate.openai.request_checks import check_chat, check_completion
 from flask_shim.translate.structured_output import schema_of
@@ -152,7 +152,8 @@ def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
     functions = [tool.get("function") for tool in tools or () if isinstance(tool, Mapping)]
     offered = to_schemas(each for each in functions if isinstance(each, Mapping) and each.get("name"))
     wants_json = schema_of(payload) is not None
-    return ChatRepairer(ReaderOptions(offered=offered, wants_json=wants_json, new_id=new_call_id))
+    repairer = ThinkingRemover if current().hides_thinking else ChatRepairer
+    return repairer(ReaderOptions(offered=offered, wants_json=wants_json, new_id=new_call_id))
 
 
 def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
@@ -167,11 +168,11 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
     """Return the request to forward for ``target``: byte for byte, unless ``payload`` differs from ``body``."""
     requirements = None
     if target is not None:
+        ttl = body.get("ttl")
+        client_ttl = float(ttl) if isinstance(ttl, int | float) else None
+        payload, requirements = adjust_payload(request.path, payload, target, ttl=client_ttl)
         if changes_models(request.path):
-            payload = {**payload, "model": target.model.key}
-        else:
-            requirements = default_requirements(target)
-        payload = payload_with_alias_defaults(request.path, payload, target.entry)
+            payload, requirements = {**target.entry.load_settings, **payload, "model": target.model.key}, None
     current().dropped += tuple(name for name in body if name not in payload)
     return ForwardRequest(
         path=_path(),

@@ -91,5 +91,5 @@ def _is_nothing_loaded() -> bool:
 
 def _reader_options(target: ResolvedModel) -> ReaderOptions:
     # The protocol has no field for thinking: it is part of the answer or hidden.
-    is_merged = services().config.reasoning == "merge"
+    is_merged = services().config.reasoning == "merge" and not current().hides_thinking
     return ReaderOptions(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))

@@ -15,6 +15,7 @@ from flask_shim.lmstudio.errors import BackendUnavailable, ClientDisconnected, M
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.schemas.service_schemas import LoadSchema, UnloadSchema, read
 from flask_shim.services import services
+from flask_shim.translate.ollama.alias_defaults import context_of
 from flask_shim.translate.service_records import describe_loaded_model, describe_model
 
 bp = Blueprint("models", __name__)
@@ -46,6 +47,7 @@ def load_model() -> Response:
         with services().manager.admit(disconnect_check(request.environ)) as call:
             if is_exclusive:
                 _unload([model for model in _loaded() if model.key != target.model.key], call)
+            context = context or context_of(target.entry)
             services().manager.load_pinned(target, call, context=context, settings=api_request, must_fit=True)
     except _STATUS_ERRORS:
         raise

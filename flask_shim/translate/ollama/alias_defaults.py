@@ -1,4 +1,4 @@
-"""What a request inherits from the alias it names; the request's own values win."""
+"""What a request inherits from the alias it names and from the profile of its model; the request's own values win."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
+from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.messages import to_messages
 from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_sampling
@@ -17,6 +18,7 @@ from flask_shim.translate.ollama.requests import (
     GenerateRequest,
     InferenceRequest,
     Message,
+    Think,
 )
 from flask_shim.translate.ollama.sampling_options import check_options
 
@@ -25,8 +27,17 @@ AliasRequest = TypeVar("AliasRequest", bound=InferenceRequest | EmbedRequest | E
 
 def with_alias_options(entry: Entry, request: AliasRequest) -> AliasRequest:
     """Return the request with the entry's parameters as defaults of its options; null counts as not given."""
+    if request.keep_alive is None and entry.profile.keep_alive is not None:
+        request = dataclasses.replace(request, keep_alive=entry.profile.keep_alive)
+    if isinstance(request, InferenceRequest) and request.think is None:
+        request = dataclasses.replace(request, think=default_think(entry))
     given = {key: value for key, value in request.options.items() if value is not None}
     return dataclasses.replace(request, options={**entry.parameters, **given}) if entry.parameters else request
+
+
+def default_think(entry: Entry) -> Think:
+    """Return the profile's level of thinking, unless the model certainly cannot think."""
+    return entry.profile.think if has_thinking(entry.model) else None
 
 
 def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
@@ -68,30 +79,30 @@ def payload_with_alias_defaults(path: str, payload: Payload, entry: Entry) -> Pa
     know are left out.
     """
     defaults = {}
-    if entry.parameters and path in _NAMES:
+    if entry.parameters and path in OPTION_NAMES:
         options = check_options(entry.parameters).known
         values = {**to_sampling(options, Defaults()), "num_ctx": options.get("num_ctx")}
-        names = _NAMES[path]
+        names = OPTION_NAMES[path]
         defaults = {names[key]: value for key, value in values.items() if key in names and value is not None}
-    if entry.system and path in _SYSTEM_FIELDS:
-        defaults[_SYSTEM_FIELDS[path]] = entry.system
+    if entry.system and path in SYSTEM_FIELDS:
+        defaults[SYSTEM_FIELDS[path]] = entry.system
     payload = {**payload, **{key: value for key, value in defaults.items() if key not in payload}}
     messages = payload.get("messages")
-    if path in _CHATS and isinstance(messages, list) and messages:
+    if path in CHAT_PATHS and isinstance(messages, list) and messages:
         first = messages[0]
         role = first.get("role", "") if isinstance(first, Mapping) else ""
         payload["messages"] = [*to_messages(_before(entry, begins_with=role)), *messages]
     return payload
 
 
-_CHATS = ("/v1/chat/completions", "/api/v0/chat/completions")
+CHAT_PATHS = ("/v1/chat/completions", "/api/v0/chat/completions")
 
-_SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
+SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
 """Routes with a field for the system prompt."""
 
 _OPENAI = {name: name for name in (*SAME, "max_tokens", "seed", "stop")}
 
-_NAMES: dict[str, dict[str, str]] = {
+OPTION_NAMES: dict[str, dict[str, str]] = {
     "/v1/chat/completions": _OPENAI,
     "/v1/completions": _OPENAI,
     "/api/v0/chat/completions": _OPENAI,

@@ -10,11 +10,16 @@ from typing import Any
 
 import orjson
 
+from flask_shim.config.shim_file import ModelProfile
 from flask_shim.lmstudio.model import Kind, Model
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.dates import to_local
 from flask_shim.translate.ollama.name_heuristics import estimated_bytes, family, parameter_size
 from flask_shim.translate.ollama.requests import Message
+
+NO_PROFILE = ModelProfile()
+
+_LOAD_SETTINGS = ("flash_attention", "offload_kv_cache_to_gpu", "eval_batch_size", "num_experts")
 
 FOREVER_NS = (1 << 63) - 1
 """How far ahead Ollama sets the expiry of a model that stays loaded: about 292 years."""
@@ -26,6 +31,7 @@ class Entry:
 
     ``modified_ns`` is when the shim first saw it (ns since 1970), because the backend reports no dates. ``base`` is the
     model key or variant of an alias, empty for a model. ``config`` holds the alias's renderer, parser and requires.
+    ``parameters`` and ``system`` include those of the ``profile``.
     """
 
     name: str
@@ -39,11 +45,20 @@ class Entry:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     config: Mapping[str, str] = field(default_factory=dict)
+    profile: ModelProfile = NO_PROFILE
+
+    @property
+    def load_settings(self) -> dict[str, Any]:
+        """LM Studio's settings for loading the model, in addition to its context."""
+        named = {name: getattr(self.profile, name) for name in _LOAD_SETTINGS}
+        return {name: value for name, value in named.items() if value is not None}
 
 
-def context_length(model: Model) -> int | None:
-    """Return the context of the model: the loaded one if it is loaded, else its maximum."""
-    return model.loaded_context_length or model.max_context_length
+def context_length(entry: Entry) -> int | None:
+    """Return the context: the loaded one if the model is loaded, else that of its profile, else its maximum."""
+    model, wanted = entry.model, entry.profile.context
+    maximum = model.max_context_length
+    return model.loaded_context_length or (min(wanted, maximum or wanted) if wanted else maximum)
 
 
 def digest(entry: Entry) -> str:
@@ -74,7 +89,7 @@ def to_tags(entries: Iterable[Entry]) -> dict[str, Any]:
 
 def _tag(entry: Entry) -> dict[str, Any]:
     shown = details(entry)
-    if (length := context_length(entry.model)) is not None:
+    if (length := context_length(entry)) is not None:
         shown["context_length"] = length
     return {
         "name": entry.name,
@@ -105,7 +120,7 @@ def _running(entry: Entry, seconds: float, now_ns: int) -> dict[str, Any]:
         "expires_at": to_local(now_ns + left_ns),
         # LM Studio does not report how much is on the GPU; clients read a smaller number as "runs on the CPU".
         "size_vram": size,
-        "context_length": context_length(entry.model) or 0,
+        "context_length": context_length(entry) or 0,
     }
 
 

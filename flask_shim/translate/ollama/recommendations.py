@@ -13,7 +13,7 @@ def to_recommendations(entries: Iterable[Entry]) -> dict[str, Any]:
     """Return the body of /api/experimental/model-recommendations, without embedding models."""
     recommendations = []
     for entry in entries:
-        model, length = entry.model, context_length(entry.model)
+        model, length = entry.model, context_length(entry)
         if model.kind is Kind.LLM:
             facts = (model.display_name, model.parameters, model.quantization, "in LM Studio")
             shown = {"model": entry.name, "description": " ".join(filter(None, facts))}

@@ -58,7 +58,7 @@ def model_info(entry: Entry) -> dict[str, Any]:
     info: dict[str, Any] = {"general.architecture": architecture(model), "general.basename": basename}
     if (count := parameter_count(model.parameters or parameter_size(model.key))) is not None:
         info["general.parameter_count"] = count
-    if (length := context_length(model)) is not None:
+    if (length := context_length(entry)) is not None:
         info[f"{architecture(model)}.context_length"] = length
     return dict(sorted(info.items()))
 
