@@ -36,6 +36,7 @@ COMMANDS = {
     "rm": "flask_shim.cli.alias_commands:rm",
     "doctor": "flask_shim.cli.doctor_command:doctor",
     "config": "flask_shim.cli.config_command:config_file",
+    "explain": "flask_shim.cli.explain_command:explain",
     "service": "flask_shim.cli.service_command:service",
 }
 """The object of each command; it is imported on use, so that no command loads the modules of another."""
