@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the tests 
 from support.answers import event, streams
 from support.fake_lmstudio import CHAT, FakeLMStudio
 from support.gauges import Gauges, gauges_of, memory_of, settled
+from support.peer import Peer
 from support.processes import ShimProcess
-from support.socket_server import Peer
 from support.wire import Wire
 
 PARTS = 10

@@ -12,7 +12,7 @@ from typing import Any
 
 from support.answers import streams
 from support.fake_lmstudio import CHAT, COMPLETIONS, DOWNLOAD, EMBEDDINGS, UNKNOWN, FakeLMStudio, Status
-from support.socket_server import ReceivedRequest
+from support.peer import ReceivedRequest
 
 USAGE = {
     "prompt_tokens": 11,

@@ -6,9 +6,9 @@ import pytest
 from support.answers import by_path, endless, replies, silent, streams
 from support.fake_lmstudio import CHAT
 from support.fronts import HOST, PROGRAMS, Front
+from support.peer import Peer
 from support.ports import unused_port
 from support.processes import ShimProcess
-from support.socket_server import Peer
 from support.wire import Wire, answer_in, request
 
 from flask_shim.config import Config

@@ -10,7 +10,8 @@ import pytest
 from support.answers import endless, event, replies, silent, streams
 from support.fake_lmstudio import CHAT
 from support.fronts import HOST
-from support.socket_server import DEADLINE_SECONDS, Peer
+from support.peer import Peer
+from support.socket_server import DEADLINE_SECONDS
 from support.wire import asked
 
 SOON_SECONDS = 3.0

@@ -10,7 +10,8 @@ import pytest
 from support.answers import END, event, replies, sse, streams
 from support.fake_lmstudio import CHAT
 from support.gauges import memory_of
-from support.socket_server import Peer, SocketServer
+from support.peer import Peer
+from support.socket_server import SocketServer
 from support.watched import PROMPT, chat
 
 CUT = "LM Studio closed the connection before its answer was complete"

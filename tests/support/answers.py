@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from support.socket_server import Peer, Script
+from support.peer import Peer
+from support.socket_server import Script
 
 MODEL = "tiny"
 

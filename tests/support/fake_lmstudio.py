@@ -8,6 +8,7 @@ with FakeLMStudio({"tiny": 4096, "other": None}) as studio:      # tiny is loade
 
 from __future__ import annotations
 
+import functools
 import http
 import socket
 import threading
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from support.answers import Answer, replies, streams
-from support.socket_server import DEADLINE_SECONDS, Peer, ReceivedRequest, SocketServer
+from support.peer import Peer, ReceivedRequest
+from support.socket_server import DEADLINE_SECONDS, SocketServer
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -57,9 +59,12 @@ Rows = Iterable[Mapping[str, Any]]
 AnswerFunction = Callable[[ReceivedRequest], Any]
 
 
-def v1_model(key: str, kind: str = "llm", *, context_length: int | None = None, **more: Any) -> dict[str, Any]:
-    """Return an entry of /api/v1/models; with a ``context_length`` it is loaded."""
-    instances = [{"id": key, "config": {"context_length": context_length}}] if context_length else []
+def v1_model(
+    key: str, kind: str = "llm", *, context_length: int | None = None, parallel: int | None = None, **more: Any
+) -> dict[str, Any]:
+    """Return an entry of /api/v1/models; with a ``context_length`` it is loaded, to answer ``parallel`` requests."""
+    config = {"context_length": context_length, **({"parallel": parallel} if parallel else {})}
+    instances = [{"id": key, "config": config}] if context_length else []
     return {"key": key, "type": kind, "max_context_length": 8192, "loaded_instances": instances, **more}
 
 
@@ -70,13 +75,14 @@ def v0_model(key: str, kind: str = "llm", *, context_length: int | None = None) 
 
 
 class FakeLMStudio:
-    """Listens from the moment it exists until :meth:`kill`; a context manager.
+    """Listens from the moment it exists until :meth:`kill`; a context manager. ``server`` can freeze and be unplugged.
 
     ``models`` maps keys to the context they are loaded with, None if they are not; ``rows`` are list entries as they
     stand instead (or a function that returns them). ``answer`` is asked first about every request that is not a list;
     then ``answers`` by path. Both give a value (JSON, bytes), a :class:`Status`, or an answer of ``support.answers``;
     None leaves it to the default. ``offers`` maps what can be downloaded to the keys it brings; while it is
-    None, any download starts and never ends. Every load waits for ``may_load``.
+    None, any download starts and never ends. Every load waits for ``may_load``, every list for ``list_seconds``.
+    ``parallel`` is how many requests a loaded model answers at a time, as 0.4 lists it.
     """
 
     def __init__(
@@ -86,15 +92,17 @@ class FakeLMStudio:
         *,
         version: ApiVersion | str = ApiVersion.V1,
         rows: Rows | Callable[[], Rows] | None = None,
+        parallel: int | None = None,
     ) -> None:
         self._initial = {MODEL: CONTEXT, COLD: None, EMBEDDER: CONTEXT} if models is None else dict(models)
         self.answer = answer
         self.rows = rows
+        self.parallel = parallel
         self.may_load = threading.Event()
         self.calm(version)
-        self._server = SocketServer(self._serve)
-        self.port = self._server.port
-        self.url = self._server.url
+        self.server = SocketServer(self._serve)
+        self.port = self.server.port
+        self.url = self.server.url
 
     def calm(self, version: ApiVersion | str = ApiVersion.V1) -> None:
         """Return to the initial models and default answers, and forget all requests."""
@@ -105,20 +113,21 @@ class FakeLMStudio:
         self.offers: dict[str, list[str]] | None = None
         self.asked: list[ReceivedRequest] = []
         self.peers: list[Peer] = []
+        self.list_seconds = 0.0
         self.may_load.set()
 
     def kill(self) -> None:
         """Break all connections and accept no more."""
-        self._server.stop()
+        self.server.stop()
 
     def back(self, version: ApiVersion = ApiVersion.V1) -> None:
         """Answer again, on the same port."""
         self.version = version
-        self._server = SocketServer(self._serve, port=self.port)
+        self.server = SocketServer(self._serve, port=self.port)
 
     def until(self, is_so: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until ``is_so()``; fail after a deadline."""
-        self._server.until(is_so, seconds)
+        self.server.until(is_so, seconds)
 
     def asked_for(self, path: str) -> list[ReceivedRequest]:
         """Return the requests for one path, the oldest first."""
@@ -154,8 +163,10 @@ class FakeLMStudio:
             self.asked.append(asked)
             if peer not in self.peers:
                 self.peers.append(peer)
-            with self._server.changed:
-                self._server.changed.notify_all()
+            with self.server.changed:
+                self.server.changed.notify_all()
+            if _path(asked) in LISTS:
+                peer.pause(self.list_seconds)
             _as_answer(self._respond(asked))(peer)
 
     def _respond(self, asked: ReceivedRequest) -> Any:
@@ -178,7 +189,7 @@ class FakeLMStudio:
     def _list(self, version: ApiVersion) -> dict[str, Any]:
         rows = list(self.rows() if callable(self.rows) else self.rows or ())
         if self.rows is None:
-            row = v1_model if version is ApiVersion.V1 else v0_model
+            row = functools.partial(v1_model, parallel=self.parallel) if version is ApiVersion.V1 else v0_model
             rows = [row(key, self._kind(key, version), context_length=loaded) for key, loaded in self.models.items()]
         if version is ApiVersion.OPENAI:
             rows = [

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from support.answers import by_path, lm_studio, model, reads, replies, streams
 from support.apps import served
+from support.peer import Peer
 from support.ports import unused_port
-from support.socket_server import Peer
 
 from flask_shim import create_app
 from flask_shim.cli import cli

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from support.answers import by_path, reads, replies
-from support.socket_server import Peer
+from support.peer import Peer
 
 from flask_shim.serving import port_probe
 from flask_shim.serving.port_probe import identify_server
