@@ -1,4 +1,4 @@
-"""LM Studio's ``lms`` tool, which loads, unloads and downloads models for versions before 0.4.
+"""LM Studio's ``lms`` tool, which starts LM Studio, and loads, unloads and downloads models for versions before 0.4.
 
 It is started without a shell and without a terminal. Since it guesses what a name means, models are loaded by their
 exact path, and the download of another model is aborted.
@@ -35,6 +35,8 @@ LOOK_SECONDS = 0.1
 
 LIST_SECONDS = 60.0
 LOAD_SECONDS = 600.0
+START_SECONDS = 60.0
+"""How long the daemon or its server may take to start; ``lms server start`` checks for 5 s whether it succeeded."""
 
 _BLOCK_BYTES = 4096
 _MOST_BYTES = 16 << 20
@@ -104,6 +106,19 @@ class CliTool:
                 else:
                     lines = [*lines, line][-_TAIL_LINES:]
             _check("get", _end_of(process, call), "\n".join(lines))
+
+    def start_server(self, port: int, *, bind: str = "", call: BackendCall | None = None) -> None:
+        """Start LM Studio without a window unless it runs, and its HTTP server on that port.
+
+        ``bind`` is the address to listen on; otherwise it is LMS_SERVER_HOST or 127.0.0.1.
+        """
+        try:
+            self._run("daemon", "up", timeout=START_SECONDS, call=call)
+        except BackendRequestError as exc:
+            if "unknown command" not in exc.text:  # the tool before LM Studio 0.4, whose "server start" opens the app
+                raise
+        address = ("--bind", _operand(bind)) if bind else ()
+        self._run("server", "start", "--port", str(port), *address, timeout=START_SECONDS, call=call)
 
     def _rows(self, command: str, call: BackendCall | None) -> list[Row]:
         output = self._run(command, "--json", timeout=LIST_SECONDS, call=call)
