@@ -26,7 +26,7 @@ def follow_running_shim(config: Config, url: str = "") -> Config:
 
     Settings that name LM Studio win. A token is never sent to an address that another program names.
     """
-    if not _NAMES_LM_STUDIO.isdisjoint(config.configured):
+    if config.file.backends or not _NAMES_LM_STUDIO.isdisjoint(config.configured):
         return config
     url = url or _running_shim(config)
     if not url:

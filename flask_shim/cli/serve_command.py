@@ -62,7 +62,9 @@ def open_listeners_or_exit(config: Config) -> list[socket.socket]:
 
 def _check_for_loop(config: Config, listeners: Sequence[socket.socket]) -> None:
     """Raise CommandError if LM Studio's address is one of the listeners'."""
-    for name, url in (("SHIM_LMSTUDIO_BASE", config.backend_url), ("SHIM_LMSTUDIO_REST_BASE", config.rest_url)):
+    settings = [("SHIM_LMSTUDIO_BASE", config.backend_url), ("SHIM_LMSTUDIO_REST_BASE", config.rest_url)]
+    tables = [(f"{config.file.path}, line {each.line}", each.url) for each in config.file.backends]
+    for name, url in tables or settings:
         if is_own_listener(url, listeners):
             raise CommandError(
                 f"{name}: {url} is where the shim itself listens, so it would send requests to itself. Set it to "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from flask_shim.config import shim_file
@@ -15,7 +15,7 @@ from flask_shim.config.reader import Setting, Values, choose, settings_of
 from flask_shim.config.server_settings import AccessSettings, ServerSettings
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.sources import Source, gather
-from flask_shim.config.validation import contradictions, derive, without_stray_token
+from flask_shim.config.validation import contradictions, derive, use_backend_tables, without_stray_token
 
 __all__ = ["GROUPS", "SETTINGS", "SPARE_THREADS", "Config", "ConfigError", "Setting"]
 
@@ -44,7 +44,9 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
     configured: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that a variable, the settings file or an option sets."""
     file: ShimFile = field(default=ShimFile(), compare=False)
-    """The tables of ``flask-shim.toml``."""
+    """The tables of ``flask-shim.toml``. With backends in it, the settings of the connection are the first one's."""
+    is_backend_fixed: bool = field(default=False, compare=False)
+    """An option of the command line says where LM Studio is; the file's backends are left out."""
 
     def __post_init__(self) -> None:
         """Fill the fields that follow from others."""
@@ -73,8 +75,10 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         that a variable names are read. ``overrides`` are texts by variable, as from a command line, and win over
         everything.
         """
-        source = _gather(environ, env_file, overrides or {})
-        return cls._from(source, SETTINGS, None if env_file == "" else shim_file.default_path())
+        overrides = overrides or {}
+        source = _gather(environ, env_file, overrides)
+        default_file = None if env_file == "" else shim_file.default_path()
+        return cls._from(source, SETTINGS, default_file, is_backend_fixed="SHIM_LMSTUDIO_BASE" in overrides)
 
     @classmethod
     def for_client(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> Config:
@@ -85,7 +89,14 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         return cls._from(_gather(environ, env_file, {}), _CLIENT_SETTINGS, None)
 
     @classmethod
-    def _from(cls, source: Source, settings: Collection[Setting], default_file: Path | None) -> Config:
+    def _from(
+        cls,
+        source: Source,
+        settings: Collection[Setting],
+        default_file: Path | None,
+        *,
+        is_backend_fixed: bool = False,
+    ) -> Config:
         choices, token_notes = without_stray_token(choose(settings, source.texts))
         values = Values(choices)
         defaults = cls()
@@ -95,11 +106,14 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         problems = (*source.problems, *values.problems, *contradictions(values, defaults), *file_problems)
         if problems:
             raise ConfigError(problems)
+        if is_backend_fixed:
+            file = replace(file, backends=())
+        use_backend_tables(values, file.backends)
         names = {each.name for each in fields(cls)}
         found = {name: value for name, value in values.found.items() if name in names}
-        file_notes = [f"profiles and rules read from {path.absolute()}"] if path else []
+        file_notes = [f"backends, profiles and rules read from {path.absolute()}"] if path else []
         notes = (*source.notes, *file_notes, *token_notes, *values.notes)
-        return cls(**found, notes=notes, configured=frozenset(choices), file=file)
+        return cls(**found, notes=notes, configured=frozenset(choices), file=file, is_backend_fixed=is_backend_fixed)
 
 
 GROUPS: dict[str, tuple[Setting, ...]] = {

@@ -24,7 +24,9 @@ def backend_root(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", parts.netloc + parts.path):
         raise ValueError("Not an http or https URL such as http://localhost:1234/v1.")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("Only host, port and path belong here; a key goes into SHIM_LMSTUDIO_TOKEN.")
+        raise ValueError(
+            "Only host, port and path belong here; a key goes into SHIM_LMSTUDIO_TOKEN, or the token of a backend."
+        )
     port = "" if parts.port is None else f":{parts.port}"
     return f"{parts.scheme}://{bracketed(parts.hostname)}{port}{_API_PATH.sub('', parts.path.rstrip('/'))}"
 

@@ -48,13 +48,15 @@ _EXAMPLE_HEAD = """\
 _FILE_HEAD = """\
 ## flask-shim.toml
 
-[Profiles and rules](PROFILES.md) are tables in a TOML file, `flask-shim.toml`. `flask-shim config check` shows which
-file is used and what it says. Mistakes are reported together with those of the settings, with their lines.
+[Profiles of models, rules for clients, and several LM Studios](PROFILES.md) are tables in a TOML file,
+`flask-shim.toml`. `flask-shim config check` shows which file is used and what it says. Mistakes are reported together
+with those of the settings, with their lines.
 """
 
 _FILE_EXAMPLE_HEAD = """\
-# Model profiles and rules for clients. Copy this file to flask-shim.toml in the folder the shim is started from, or
-# name it in SHIM_CONFIG. Remove the # in front of the lines that you need, beginning with the header of their table.
+# Several LM Studios, model profiles, and rules for clients. Copy this file to flask-shim.toml in the folder the shim
+# is started from, or name it in SHIM_CONFIG. Remove the # in front of the lines that you need, beginning with the
+# header of their table.
 """
 
 

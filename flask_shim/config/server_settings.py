@@ -112,7 +112,7 @@ class ServerSettings:
         "SHIM_CONFIG",
         "",
         existing_file,
-        "File with model profiles and rules for clients.",
+        "File with several LM Studios, model profiles and rules for clients.",
         unset="`flask-shim.toml` in the current folder, else in the user's folder for configuration, if it exists",
     )
 

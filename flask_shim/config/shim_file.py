@@ -1,4 +1,4 @@
-"""The tables of ``flask-shim.toml``: model profiles, rules for clients, names of keys.
+"""The tables of ``flask-shim.toml``: LM Studios, model profiles, rules for clients, names of keys.
 
 A new kind of table is a dataclass whose fields are keys, and a field of :class:`ShimFile`.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from platformdirs import user_config_dir
 
+from flask_shim.config.backend_table import BackendTable, repetitions
 from flask_shim.config.sources import decode
 from flask_shim.config.toml_document import TomlError, parse
 from flask_shim.config.toml_tables import TableReader, keys_of, kinds_of, suggestion, tables, toml_key
@@ -155,6 +156,12 @@ class ShimFile:
     """What a file says, in its order. Without a file there are no tables."""
 
     path: Path | None = None
+    backends: tuple[BackendTable, ...] = tables(
+        "backend",
+        BackendTable,
+        "One of several LM Studios that answer as one; without such tables, the settings say where LM Studio is. "
+        "`NAME/model` is the name of a model on that machine only.",
+    )
     models: tuple[ModelProfile, ...] = tables(
         "model",
         ModelProfile,
@@ -197,6 +204,8 @@ def read(path: Path) -> tuple[ShimFile, list[str]]:
     for index, rule in enumerate(file.rules):
         for problem in _problems_of(rule, document.values["rule"][index], {each.name for each in file.keys}):
             reader.report(("rule", index), problem)
+    for index, problem in repetitions(file.backends):
+        reader.report(("backend", index), problem)
     return file, reader.problems
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flask_shim.config import addresses
+from flask_shim.config.backend_table import BackendTable
 from flask_shim.config.reader import Choice, Values
 
 if TYPE_CHECKING:
@@ -25,6 +26,23 @@ def without_stray_token(choices: Mapping[str, Choice]) -> tuple[dict[str, Choice
         return dict(choices), []
     note = "OPENAI_API_KEY is not sent to LM Studio, because OPENAI_BASE_URL is not in use; set SHIM_LMSTUDIO_TOKEN"
     return {field: choice for field, choice in choices.items() if field != "backend_token"}, [note]
+
+
+def use_backend_tables(values: Values, backends: Sequence[BackendTable]) -> None:
+    """Let the tables ``[[backend]]`` win over the settings of the connection, which become those of the first one.
+
+    A token of the settings must not go to a machine that a table names.
+    """
+    if not backends:
+        return
+    ignored = {"SHIM_LMSTUDIO_BASE", "SHIM_LMSTUDIO_REST_BASE", "SHIM_LMSTUDIO_TOKEN"}
+    values.notes += [
+        f"{choice.name} has no effect: the tables [[backend]] say where LM Studio is"
+        for choice in values.choices.values()
+        if choice.setting.env in ignored
+    ]
+    first = max(backends, key=lambda backend: backend.priority)
+    values.found |= {"backend_url": first.url, "rest_url": "", "backend_token": first.token}
 
 
 def derive(values: Values, defaults: Config) -> None:

@@ -53,7 +53,9 @@ def configure(config: Config) -> bool:
         root.addHandler(QueuedHandler(target))
     root.addHandler(RecentLines())
     for handler in root.handlers:
-        handler.setFormatter(OneLine((*config.api_keys, config.backend_token)))
+        handler.setFormatter(
+            OneLine((*config.api_keys, config.backend_token, *(each.token for each in config.file.backends)))
+        )
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)

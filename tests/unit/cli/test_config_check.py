@@ -38,6 +38,14 @@ def test_each_table_is_explained_with_its_line(check, tmp_path):
     assert "secret" not in result.output
 
 
+def test_backends_are_explained_without_their_tokens(check):
+    result = check('[[backend]]\nname = "a"\nurl = "a:1"\ntoken = "secret"\nmax_streams = 4\n')
+    assert result.exit_code == 0
+    for part in ("line 1: [[backend]]\n", 'url = "http://a:1" ', "token = … ", "max_streams = 4 "):
+        assert part in result.output
+    assert "secret" not in result.output
+
+
 def test_mistakes_end_it_with_code_two_and_no_traceback(check, tmp_path):
     result = check("[[rules]]\n[model.x]\ncontext = 0")
     assert (result.exit_code, result.output.count("\n")) == (2, 2)

@@ -47,7 +47,7 @@ def test_the_named_file_wins_over_that_of_the_folder_and_of_the_user(read, tmp_p
         (tmp_path / place).write_text(f'[model."a"]\ncontext = {context}', encoding="utf-8")
         environ = {"SHIM_CONFIG": "other.toml"} if context == 3 else {}
         assert read(**environ).file.models[0].context == context
-    assert f"profiles and rules read from {tmp_path / 'other.toml'}" in read(SHIM_CONFIG="other.toml").notes
+    assert f"backends, profiles and rules read from {tmp_path / 'other.toml'}" in read(SHIM_CONFIG="other.toml").notes
 
 
 def test_without_a_settings_file_only_the_named_file_is_read(tmp_path):
@@ -108,6 +108,31 @@ def test_mistakes_of_the_file_are_reported_with_those_of_settings(problems, tmp_
         ),
         ("[[rule]]\nmin = { top_k = 3 }\nmax = { top_k = 2 }", "line 1: top_k: min is more than max."),
         ('[key."x"]', 'line 1: value is missing; write value = "…".'),
+        ("[backend.desktop]", "line 1: Write such a table under the header [[backend]]."),
+        ('[[backend]]\nurl = "a"', 'line 1: name is missing; write name = "desktop".'),
+        ('[[backend]]\nname = "a"', 'line 1: url is missing; write url = "http://192.168.1.20:1234".'),
+        (
+            '[[backend]]\nname = "my.pc"',
+            'line 2: name: Write up to 80 of a-z, 0-9, "-" and "_", the first a letter or digit, such as "desktop".',
+        ),
+        (
+            '[[backend]]\nurl = "ftp://x"',
+            "line 2: url: Not an http or https URL such as http://localhost:1234/v1.",
+        ),
+        (
+            '[[backend]]\ntoken = "a b"',
+            "line 2: token: A key holds visible ASCII characters only, without blanks.",
+        ),
+        ("[[backend]]\nmax_streams = 0", "line 2: max_streams: Must be from 1 to 2147483647."),
+        ('[[backend]]\nwake = "AA:BB"', 'line 2: wake: Must be "lms", or a MAC address such as "AA:BB:CC:DD:EE:FF".'),
+        (
+            '[[backend]]\nname = "a"\nurl = "x:1"\n[[backend]]\nname = "a"\nurl = "y:1"',
+            "line 4: name: a is that of the backend in line 1; each has its own.",
+        ),
+        (
+            '[[backend]]\nname = "a"\nurl = "x:1/v1"\n[[backend]]\nname = "b"\nurl = "http://x:1"',
+            "line 4: url: http://x:1 is that of the backend in line 1; each has its own.",
+        ),
         (b"\xff\xfe\xfa", ": Not UTF-8; save it with that encoding."),
     ],
 )
@@ -117,6 +142,54 @@ def test_every_mistake_has_its_line_and_a_remedy(mistakes, text, expected):
 
 def test_a_rule_must_change_something(mistakes):
     assert mistakes('[[rule]]\nclient = "x"')[0].startswith("line 1: The rule changes nothing; give it one of drop,")
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("", "priority", 0),
+        ("", "max_streams", None),
+        ('url = "desktop.local:1234/v1/"', "url", "http://desktop.local:1234"),
+        ('wake = "aa-bb-cc-dd-ee-0f"', "wake", "AA:BB:CC:DD:EE:0F"),
+        ('wake = "lms"', "wake", "lms"),
+        ("drain = true", "drain", True),
+    ],
+)
+def test_a_backend_is_read(tmp_path, line, key, value):
+    (tmp_path / "x.toml").write_text(f"[[backend]]\n{line}", encoding="utf-8")
+    assert getattr(shim_file.read(tmp_path / "x.toml")[0].backends[0], key) == value
+
+
+BACKENDS = """
+[[backend]]
+name = "laptop"
+url = "laptop:1234"
+[[backend]]
+name = "desktop"
+url = "desktop:1234"
+token = "secret"
+priority = 1
+"""
+
+
+def test_backends_win_over_the_settings_of_the_connection(read, tmp_path):
+    (tmp_path / "flask-shim.toml").write_text(BACKENDS, encoding="utf-8")
+    config = read(LMSTUDIO_URL="http://other:1", SHIM_LMSTUDIO_REST_BASE="http://other:2", SHIM_LMSTUDIO_TOKEN="x")
+    assert [each.name for each in config.file.backends] == ["laptop", "desktop"]
+    assert (config.backend_url, config.rest_url, config.backend_token) == (
+        "http://desktop:1234",
+        "http://desktop:1234",
+        "secret",
+    )
+    for name in ("LMSTUDIO_URL", "SHIM_LMSTUDIO_REST_BASE", "SHIM_LMSTUDIO_TOKEN"):
+        assert f"{name} has no effect: the tables [[backend]] say where LM Studio is" in config.notes
+    assert "secret" not in repr(config)
+
+
+def test_an_option_wins_over_backends(tmp_path):
+    (tmp_path / "flask-shim.toml").write_text(BACKENDS, encoding="utf-8")
+    config = Config.from_env({}, overrides={"SHIM_LMSTUDIO_BASE": "http://other:1"})
+    assert (config.backend_url, config.file.backends) == ("http://other:1", ())
 
 
 def test_a_key_is_in_no_mistake_and_no_representation(mistakes, tmp_path):
