@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,24 @@ import click
 from rich.console import Console
 
 from tests.benchmarks import report
-from tests.benchmarks.chart import to_svg
-from tests.benchmarks.goals import Judged, judge
+from tests.benchmarks.goals import judge
 from tests.benchmarks.rounds import Row, measure_all
 from tests.benchmarks.scenarios import SCENARIOS, Scenario
-from tests.benchmarks.targets import NAMES, installed, started
-from tests.benchmarks.usage import WITHOUT
+from tests.benchmarks.targets import NAMES, OURS, Targets, installed
 
 QUICK_FACTOR = 0.5
 
-_LEAST_COLUMNS = 110
+_LEAST_COLUMNS = 150
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Half of the work, one round.")
+@click.option("--quick", is_flag=True, help="Half of the time, one round.")
 @click.option("--only", multiple=True, help="Measure this scenario; may be given repeatedly.")
 @click.option("--target", "names", multiple=True, type=click.Choice(NAMES), help="Leave the other targets out.")
 @click.option("--repeats", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds that count.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting for ours, as SHIM_....")
 @click.option("--json", "json_file", type=_FILE, help="Write every measurement there.")
-@click.option("--svg", "svg_file", type=_FILE, help="Draw the rates there.")
 @click.option("--markdown", is_flag=True, help="Print Markdown instead of tables.")
 def main(
     quick: bool,
@@ -42,24 +40,25 @@ def main(
     repeats: int,
     settings: tuple[str, ...],
     json_file: Path | None,
-    svg_file: Path | None,
     markdown: bool,
 ) -> None:
-    """Measure what the shim costs, against the backend itself, nginx and a naive shim."""
+    """Measure what the shim costs, beside nginx and a naive shim."""
     signal.signal(signal.SIGTERM, _end)
     scenarios = _chosen(only, QUICK_FACTOR if quick else 1.0)
     ours = dict(setting.split("=", 1) for setting in settings)
-    rows = _measured(scenarios, names or NAMES, ours, 1 if quick else repeats)
+    rows = _measured(scenarios, installed(names), ours, 1 if quick else repeats)
     judged = judge(rows)
     if json_file:
         json_file.write_text(json.dumps(report.to_data(rows, judged), indent=1), encoding="utf-8")
-    if svg_file:
-        svg_file.write_text(to_svg(rows), encoding="utf-8")
-    if markdown:
-        click.echo(report.to_markdown(rows, judged))
-    else:
-        _show(rows, judged)
-    if any(row.faults for row in rows if row.target == "ours"):
+    console = Console()
+    console.width = max(console.width, _LEAST_COLUMNS)  # wrapped numbers cannot be read
+    for table in report.tables(rows, judged):
+        if markdown:
+            click.echo(f"{report.to_markdown(table)}\n")
+        else:
+            console.print(report.to_rich(table))
+    click.echo(f"{report.NOTES}\n\n{report.machine_line()}")
+    if any(row.faults for row in rows if row.target == OURS):
         sys.exit(1)
 
 
@@ -76,29 +75,17 @@ def _chosen(only: tuple[str, ...], factor: float) -> list[Scenario]:
 
 def _measured(scenarios: list[Scenario], names: tuple[str, ...], ours: dict[str, str], repeats: int) -> list[Row]:
     console = Console(stderr=True)
-    most = max(one.streams for one in scenarios)
     rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="shim-benchmark-", ignore_cleanup_errors=True) as folder,
         console.status("starting") as status,
-        started(Path(folder), installed(names), ours, most) as targets,
+        ExitStack() as running,
     ):
+        targets = Targets(Path(folder), running, ours)
         for scenario in scenarios:
-            rows += measure_all(targets, scenario, repeats, Path(folder), status.update)
+            rows += measure_all(targets, names, scenario, repeats, status.update)
             console.print(f"measured: {scenario.title}", style="dim")
     return rows
-
-
-def _show(rows: list[Row], judged: list[Judged]) -> None:
-    console = Console()
-    console.width = max(console.width, _LEAST_COLUMNS)  # wrapped numbers cannot be read
-    for title, table in report.sections(rows):
-        console.print(report.to_rich(title, table))
-    console.print(report.NOTES, WITHOUT, style="dim")
-    for one in judged:
-        mark = "[green]kept  [/]" if one.is_kept else "[red]missed[/]"
-        console.print(f"{mark} {one.goal.text} {one.goal.limit:g}: {one.value:.2f}")
-    console.print(report.machine_line(), style="dim")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """An LM Studio that only sends: ``python -m tests.benchmarks.backend PORT``. One thread, ready-made bytes.
 
-``max_tokens`` of a request says how many tokens to send, ``seed`` how many microseconds lie between two of them
-(0 or absent: as fast as the socket takes them).
+The prompt says how many tokens to send, and how fast: see ``wire.WISH``.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 import re
 import selectors
 import socket
@@ -21,19 +19,21 @@ from tests.benchmarks.children import end_with_parent
 _BLOCK_TOKENS = 256
 _BLOCK = wire.TOKEN * _BLOCK_TOKENS
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
+_IS_STREAM = re.compile(rb'"stream": ?true')
 _UNKNOWN = wire.json_answer({"error": "Unexpected endpoint or method."})
 
 
 class Peer:
     """One connection: what was read of a request, what is still to be sent."""
 
-    __slots__ = ("asked", "due_ns", "events", "left", "pace_ns", "rest", "sock", "tokens", "waiting")
+    __slots__ = ("asked", "due_ns", "events", "left", "pace_ns", "rest", "size", "sock", "tokens", "waiting")
 
     def __init__(self, sock: socket.socket) -> None:
         """Start with an idle connection."""
         self.sock = sock
         self.events = selectors.EVENT_READ
-        self.asked = b""
+        self.asked = bytearray()
+        self.size = 0  # of the request; 0: its head has not arrived yet
         self.rest = memoryview(b"")
         self.waiting: deque[bytes] = deque()
         self.tokens = self.left = self.pace_ns = self.due_ns = 0
@@ -117,25 +117,26 @@ class Backend:
         peer.sock.close()
 
     def _read(self, peer: Peer) -> None:
-        block = peer.sock.recv(65536)
+        block = peer.sock.recv(1 << 18)
         if not block:
             raise ConnectionError("closed")
         peer.asked += block
-        head, end, body = peer.asked.partition(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        if end and len(body) >= (int(length[1]) if length else 0):
-            peer.asked = b""
-            self._answer(peer, head, body)
+        if not peer.size and (end := peer.asked.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(peer.asked, 0, end + 2)
+            peer.size = end + 4 + (int(length[1]) if length else 0)
+        if peer.size and len(peer.asked) >= peer.size:
+            asked, peer.asked, peer.size = peer.asked, bytearray(), 0
+            self._answer(peer, asked)
 
-    def _answer(self, peer: Peer, head: bytes, body: bytes) -> None:
-        method, path, _ = head.split(b" ", 2)
+    def _answer(self, peer: Peer, asked: bytearray) -> None:
+        method, path, _ = asked[:200].split(b" ", 2)
         if method == b"GET":
             peer.send(wire.LISTS.get(path.decode(), _UNKNOWN))
             return
-        wish = json.loads(body)
-        peer.tokens = wish.get("max_tokens") or 16
-        peer.pace_ns = (wish.get("seed") or 0) * 1000
-        if not wish.get("stream"):
+        wish = wire.WISH.search(asked)
+        tokens, pace_us = (int(wish[1]), int(wish[2])) if wish else (16, 0)
+        peer.tokens, peer.pace_ns = tokens, pace_us * 1000
+        if not _IS_STREAM.search(asked):
             peer.send(wire.whole_answer(peer.tokens))
         elif peer.pace_ns:
             peer.send(wire.STREAM_HEAD)

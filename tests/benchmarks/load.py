@@ -1,4 +1,4 @@
-"""A client that costs little: ``python -m tests.benchmarks.load JSON``; prints one JSON object when it is done.
+"""A client that costs little: ``python -m tests.benchmarks.load FILE``; prints one JSON object when it is done.
 
 It keeps ``connections`` connections busy until ``requests`` were answered or ``seconds`` have passed. Once as many
 answers as there are connections have brought their first token, it prints a line ``running``.
@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from tests.benchmarks import wire
 from tests.benchmarks.asking import Asking
@@ -23,18 +24,25 @@ _READ_BYTES = 1 << 18
 _ASKED_AT_ONCE = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Load:
-    """What to do. Each answer must bring ``tokens`` tokens and have ``end`` near its end."""
+    """What to do: the JSON of the file.
+
+    After ``seconds`` nothing more is asked, and what was asked has ``grace`` seconds to be answered. Each answer must
+    bring ``tokens`` tokens and have ``end`` near its end, where its text may be repeated. Without ``grace``, answers
+    that are not complete are cut off, and that is no fault.
+    """
 
     port: int
     request: str
     connections: int
-    requests: int
+    requests: int | None
     tokens: int
     end: str
+    repeats: bool
     is_paced: bool
     seconds: float
+    grace: float
 
 
 @dataclass
@@ -66,25 +74,32 @@ class Client:
         self._faults: Counter[str] = Counter()
         self._selector = selectors.DefaultSelector()
         self._idle: deque[Asking | None] = deque([None] * load.connections)  # None: not connected
-        self._to_ask = load.requests
+        self._to_ask = sys.maxsize if load.requests is None else load.requests
 
     def run(self) -> Outcome:
         """Ask until everything was answered or time is up."""
-        started = time.perf_counter()
-        deadline = started + self._load.seconds
-        while self.outcome.requests < self._load.requests and time.perf_counter() < deadline:
+        started = now = time.perf_counter()
+        asks_until = started + self._load.seconds
+        while now < asks_until + self._load.grace and (self._to_ask or self._unanswered):
+            if now >= asks_until:
+                self._to_ask = 0
             self._ask()
-            for key, _ in self._selector.select(0 if self._idle and self._to_ask else 0.1):
+            for key, _ in self._selector.select(0 if self._idle and self._to_ask else 0.02):
                 self._read(key.data)
-        return self._outcome_after(time.perf_counter() - started)
+            now = time.perf_counter()
+        return self._outcome_after(now - started)
+
+    @property
+    def _unanswered(self) -> int:
+        return self._load.connections - len(self._idle)
 
     def _outcome_after(self, seconds: float) -> Outcome:
         outcome = self.outcome
         outcome.seconds = seconds
         outcome.first_ms, outcome.first_p99_ms = _percentiles(self._first_ms)
         outcome.lag_ms, outcome.lag_p99_ms = _percentiles(self._lag_ms)
-        if missing := self._load.requests - outcome.requests:
-            self._faults["not answered in time"] += missing
+        if self._unanswered and self._load.grace:
+            self._faults["not answered in time"] += self._unanswered
         outcome.faults = dict(self._faults)
         return outcome
 
@@ -124,13 +139,16 @@ class Client:
     def _take(self, asking: Asking, body: bytes) -> None:
         now_ns = time.perf_counter_ns()
         tokens = body.count(wire.MARK)
+        if self._load.repeats:
+            tokens = min(tokens, self._load.tokens - asking.tokens)
         asking.tokens += tokens
         self.outcome.tokens += tokens
         if not asking.first_ns and (tokens or not self._load.tokens):
             asking.first_ns = now_ns
             self._first((now_ns - asking.asked_ns) / 1e6)
         if self._load.is_paced:
-            self._lag_ms.extend((now_ns - sent_ns) / 1e6 for sent_ns in asking.stamps_in(body))
+            stamps = asking.stamps_in(body)[: tokens if self._load.repeats else None]
+            self._lag_ms.extend((now_ns - sent_ns) / 1e6 for sent_ns in stamps)
 
     def _first(self, waited_ms: float) -> None:
         self._first_ms.append(waited_ms)
@@ -160,7 +178,7 @@ def _percentiles(values: list[float]) -> tuple[float | None, float | None]:
 def main() -> None:
     """Do what the argument says."""
     end_with_parent()
-    outcome = Client(Load(**json.loads(sys.argv[1]))).run()
+    outcome = Client(Load(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))).run()
     sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
 
 

@@ -41,16 +41,21 @@ def _events(response: requests.Response) -> Iterator[dict[str, Any]]:
 def chat() -> Any:
     """Chat with a model."""
     asked = request.get_json()
-    options = asked.get("options", {})
     stream = asked.get("stream", True)
-    payload = {"model": asked["model"], "messages": asked["messages"], "stream": stream}
-    payload |= {"max_tokens": options.get("num_predict"), "seed": options.get("seed")}
+    payload = {"model": asked["model"], "messages": list(map(_message, asked["messages"])), "stream": stream}
     response = session.post(_backend("/v1/chat/completions"), json=payload, stream=stream)
     model = asked["model"]
     if stream:
         return Response(_lines(model, response), mimetype="application/x-ndjson")
     text = response.json()["choices"][0]["message"]["content"]
     return jsonify(_record(model, text, done=True))
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    urls = [f"data:image/jpeg;base64,{image}" for image in message.get("images", ())]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    text = message["content"]
+    return {"role": message["role"], "content": [{"type": "text", "text": text}, *images] if images else text}
 
 
 def _record(model: str, text: str, *, done: bool) -> dict[str, Any]:

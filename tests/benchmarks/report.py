@@ -1,106 +1,119 @@
-"""What was measured, as a table for the terminal, as Markdown, as data."""
+"""What was measured, as tables for the terminal, as Markdown, as data."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from tests.benchmarks.goals import Judged
 from tests.benchmarks.rounds import Row
-from tests.benchmarks.targets import DIRECT, NAIVE, NGINX
+from tests.benchmarks.targets import NAIVE, NGINX, OURS
+from tests.benchmarks.usage import WITHOUT
 
-HEADS = (
-    "target",
-    "per second",
-    "of nginx'",
-    "of naive's",
-    "CPU µs each",
-    "first token ms",
-    "added ms",
-    "p99 ms",
-    "MB",
-    "kB/stream",
-    "faults",
-)
+_SHOWN = {OURS: "flask-shim", NAIVE: "naive shim"}
+_COMPARED = (NGINX, NAIVE)
+
 NOTES = (
-    "Medians of the rounds; ratios are medians of each round's ratio. CPU is the target's own, for one token or "
-    "request. First token: from connecting to receiving it. Added: between sending and receiving a token, less what "
-    "it is without anything between (p99: without that subtraction). MB: most resident memory; kB/stream: what it "
-    "grew by since the start, by streams. Direct and through nginx, every list is LM Studio's own."
+    "The numbers are medians of the rounds. The last columns: ours divided by the other, the median of each round's "
+    "ratio, with the least and the greatest. First token: from the request until it is there, connecting included. CPU "
+    "is that of the process itself. nginx passes LM Studio's own API on, and its model list in place of /api lists."
 )
 
 
-def cells(row: Row, others: dict[str, Row]) -> list[str]:
-    """Return a row of the table; ``others`` are the scenario's rows by target."""
-    direct = others.get(DIRECT)
-    lag, base = row.value("lag_ms"), direct.value("lag_ms") if direct else None
-    is_wide = row.scenario.connections >= _MANY
-    return [
-        row.target,
-        _number(row.value("rate"), "{:,.0f}"),
-        _number(row.ratio("rate", others.get(NGINX)), "{:.2f}"),
-        _number(row.ratio("rate", others.get(NAIVE)), "{:.2f}"),
-        _number(row.value("cpu_us"), "{:.1f}"),
-        _number(row.value("first_ms"), "{:.1f}"),
-        _number(None if lag is None or base is None else lag - base, "{:.2f}"),
-        _number(row.value("lag_p99_ms"), "{:.1f}"),
-        _number(_scaled(row.value("memory_bytes"), 1e6), "{:.0f}"),
-        _number(_scaled(row.value("stream_bytes"), 1e3) if is_wide else None, "{:.0f}"),
-        ", ".join(f"{count} {text}" for text, count in row.faults.items()),
-    ]
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one table is about: a number of Measured, divided by ``unit``."""
+
+    title: str
+    name: str
+    form: str = "{:,.1f}"
+    unit: float = 1.0
 
 
-_MANY = 100
-"""From so many streams on, what memory grew by says something about one."""
+MEASURES = (
+    Measure("First token, or whole answer: ms", "first_ms"),
+    Measure("Tokens or requests per second", "rate", "{:,.0f}"),
+    Measure("CPU for a token or request: µs", "cpu_us", "{:,.0f}"),
+    Measure("From sending a token to receiving it, 99 of 100 tokens: ms", "lag_p99_ms"),
+    Measure("Resident memory: MB", "memory_bytes", "{:,.0f}", 1e6),
+)
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of texts; the first column names what the others are about."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
-def _scaled(value: float | None, unit: float) -> float | None:
-    return None if value is None else value / unit
-
-
-def sections(rows: Iterable[Row]) -> list[tuple[str, list[list[str]]]]:
-    """Return the tables: a title each, and cells."""
-    by_scenario: dict[str, list[Row]] = {}
+def tables(rows: Sequence[Row], judged: Iterable[Judged]) -> Iterator[Table]:
+    """Yield one table for each measure, what went wrong, and the goals."""
+    targets = list(dict.fromkeys(row.target for row in rows))
+    scenarios: dict[str, dict[str, Row]] = {}
     for row in rows:
-        by_scenario.setdefault(row.scenario.name, []).append(row)
-    return [(f"{same[0].scenario.title} ({same[0].scenario.unit})", _table(same)) for same in by_scenario.values()]
+        scenarios.setdefault(row.scenario.title, {})[row.target] = row
+    for measure in MEASURES:
+        shown = [(title, same) for title, same in scenarios.items() if _has(measure, same.values())]
+        others = [other for other in _COMPARED if other in targets]
+        heads = [measure.title, *(_SHOWN.get(name, name) for name in targets), *(f"of {other}" for other in others)]
+        yield Table(heads, [[title, *_numbers(measure, same, targets, others)] for title, same in shown])
+    faults = [(row.scenario.title, row.target, row.faults) for row in rows if row.faults]
+    yield Table(("Faults", "of", "number"), [(title, target, _counted(counts)) for title, target, counts in faults])
+    yield Table(("Goal", "limit", "reached", "kept"), [_goal(one) for one in judged])
 
 
-def _table(rows: Sequence[Row]) -> list[list[str]]:
-    others = {row.target: row for row in rows}
-    return [cells(row, others) for row in rows]
+def _has(measure: Measure, same: Iterable[Row]) -> bool:
+    """Tell whether a scenario belongs into the table: the first token only where an answer is waited for."""
+    if measure.name == "first_ms" and all(row.scenario.unit == "tokens" for row in same):
+        return False
+    return any(row.value(measure.name) is not None for row in same)
 
 
-def to_rich(title: str, table: Iterable[Sequence[str]]) -> Table:
+def _numbers(measure: Measure, same: dict[str, Row], targets: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    for name in targets:
+        value = same[name].value(measure.name) if name in same else None
+        yield "" if value is None else measure.form.format(value / measure.unit)
+    for other in others:
+        yield spread(same[OURS].ratios(measure.name, same.get(other))) if OURS in same else ""
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the middle one of ascending values, with the first and the last."""
+    if not values:
+        return ""
+    middle = f"{median(values):.2f}"
+    return f"{middle} ({values[0]:.2f} to {values[-1]:.2f})" if len(values) > 1 else middle
+
+
+def _counted(faults: dict[str, int]) -> str:
+    return ", ".join(f"{count} {text}" for text, count in faults.items())
+
+
+def _goal(one: Judged) -> Sequence[str]:
+    return (one.goal.text, f"{one.goal.limit:g}", spread(one.values), "yes" if one.is_kept else "no")
+
+
+def to_rich(table: Table) -> RichTable:
     """Return a table for the terminal."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
-    for head in HEADS:
-        shown.add_column(head, justify="left" if head in ("target", "faults") else "right")
-    for row in table:
+    shown = RichTable()
+    for number, head in enumerate(table.heads):
+        shown.add_column(head, justify="right" if number else "left")
+    for row in table.rows:
         shown.add_row(*row)
     return shown
 
 
-def to_markdown(rows: Iterable[Row], judged: Iterable[Judged]) -> str:
-    """Return everything as Markdown."""
-    lines = [f"| scenario | {' | '.join(HEADS)} |", "| --- | --- |" + " ---: |" * (len(HEADS) - 2) + " --- |"]
-    for title, table in sections(rows):
-        lines += [f"| {title if not number else ''} | {' | '.join(row)} |" for number, row in enumerate(table)]
-    lines += ["", NOTES, "", "| goal | limit | reached | kept |", "| --- | ---: | ---: | --- |"]
-    lines += [
-        f"| {one.goal.text} | {one.goal.limit:g} | {one.value:.2f} | {'yes' if one.is_kept else '**no**'} |"
-        for one in judged
-    ]
-    return "\n".join([*lines, "", machine_line()])
+def to_markdown(table: Table) -> str:
+    """Return a table as Markdown."""
+    lines = [table.heads, ["---", *["---:"] * (len(table.heads) - 1)], *table.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def to_data(rows: Iterable[Row], judged: Iterable[Judged]) -> dict[str, Any]:
@@ -117,11 +130,13 @@ def to_data(rows: Iterable[Row], judged: Iterable[Judged]) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "goals": [{"goal": one.goal.text, "limit": one.goal.limit, "value": one.value} for one in judged],
+        "goals": [{"goal": one.goal.text, "limit": one.goal.limit, "values": one.values} for one in judged],
     }
 
 
 def machine_line() -> str:
     """Return what was measured on."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{python}, {platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} processors"
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} processors"
+    return f"{python}, {system}{load}. {WITHOUT}".rstrip()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, cast
 
 from tests.benchmarks.children import end, environment, module
 from tests.benchmarks.load import RUNNING, Load, Outcome
-from tests.benchmarks.scenarios import Scenario, beside
+from tests.benchmarks.scenarios import Scenario
 from tests.benchmarks.targets import Target, Targets
 from tests.benchmarks.usage import cpu_seconds, memory_bytes
 
@@ -55,15 +56,14 @@ class Row:
         known = [value for value in values if value is not None]
         return float(median(known)) if known else None
 
-    def ratio(self, name: str, other: Row | None) -> float | None:
-        """Return the median of the rounds' ratios to another target's number."""
+    def ratios(self, name: str, other: Row | None) -> list[float]:
+        """Return the rounds' ratios to another target's number, in ascending order."""
         if other is None:
-            return None
+            return []
         pairs = [
             (getattr(mine, name), getattr(theirs, name)) for mine, theirs in zip(self.rounds, other.rounds, strict=True)
         ]
-        ratios = [mine / theirs for mine, theirs in pairs if mine is not None and theirs]
-        return float(median(ratios)) if ratios else None
+        return sorted(mine / theirs for mine, theirs in pairs if mine is not None and theirs)
 
     @property
     def faults(self) -> dict[str, int]:
@@ -73,20 +73,21 @@ class Row:
 
 
 def measure_all(
-    targets: Targets, scenario: Scenario, repeats: int, folder: Path, tell: Callable[[str], None]
+    targets: Targets, names: Iterable[str], scenario: Scenario, repeats: int, tell: Callable[[str], None]
 ) -> list[Row]:
-    """Measure every target ``repeats`` times in turns, after a round that does not count."""
-    rounds: dict[str, list[Measured]] = {name: [] for name in targets}
+    """Measure every target ``repeats`` times in turns, after a short round that does not count."""
+    rounds: dict[str, list[Measured]] = {name: [] for name in names if scenario.is_for(name)}
     for number in range(repeats + 1):
-        for name in targets:
+        for name, measured in rounds.items():
             tell(f"{scenario.title}: {name}, {f'round {number} of {repeats}' if number else 'warming up'}")
-            rounds[name].append(_measure(targets.of(name, scenario.streams), scenario.for_target(name), folder))
+            target = targets.of(name, scenario.distance, scenario.streams, scenario.settings)
+            measured.append(_measure(target, scenario if number else scenario.warm_up, targets.folder))
     return [Row(scenario, name, tuple(measured[1:])) for name, measured in rounds.items()]
 
 
 def _measure(target: Target, scenario: Scenario, folder: Path) -> Measured:
     if scenario.beside:
-        with _running_beside(beside(scenario.beside, target), folder):
+        with _running_beside(scenario.load_beside(target), folder):
             return _measure_alone(target, scenario, folder)
     return _measure_alone(target, scenario, folder)
 
@@ -115,7 +116,7 @@ def _run(load: Load, target: Target, folder: Path) -> tuple[Outcome, int | None]
     """Run the load client; return what it says, and the most memory that the target had meanwhile."""
     memory = memory_bytes(target.pid)
     with _client(load, folder) as process:
-        deadline = time.monotonic() + load.seconds + _END_SECONDS
+        deadline = time.monotonic() + load.seconds + load.grace + _END_SECONDS
         while process.poll() is None:
             if time.monotonic() > deadline:
                 raise ClientFailed("the load client does not end")
@@ -138,12 +139,15 @@ def _running_beside(load: Load, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _client(load: Load, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = module("tests.benchmarks.load", json.dumps(asdict(load)))
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False, encoding="utf-8") as file:
+        json.dump(asdict(load), file)
+    command = module("tests.benchmarks.load", file.name)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, env=environment())
     try:
         yield process
     finally:
         end(process)
+        Path(file.name).unlink()
 
 
 def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:

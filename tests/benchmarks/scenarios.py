@@ -1,39 +1,46 @@
-"""What is measured: one table, and the request each scenario sends to a target."""
+"""What is measured: one table, what users feel first."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from tests.benchmarks.bodies import request_for
 from tests.benchmarks.load import Load
-from tests.benchmarks.targets import NAIVE, Speech, Target
-from tests.benchmarks.wire import MODEL, request
+from tests.benchmarks.targets import DIRECT, OURS, ROUND_TRIP_MS, Distance, Target
 
-_GRACE_SECONDS = 4.0
-"""How much later than its tokens a paced stream may end before it is given up."""
+_GRACE_SECONDS = 10.0
+"""How much longer than planned an answer may take before it is given up."""
 
-_MOST_SECONDS = 40.0
+_BESIDE_PACE_US = 10_000
+_BESIDE_SECONDS = 120.0
+"""Longer than any measurement takes."""
+
+_WARM_UP_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One thing to measure.
 
-    ``requests`` is their number in all, on ``connections`` connections; each brings ``tokens`` tokens, one every
-    ``pace_us`` microseconds (0: at once). ``beside`` paced streams run meanwhile. The naive shim gets only
-    ``naive_share`` of the work where it would take too long for all of it.
+    ``connections`` clients send requests of ``kind`` for ``seconds``; an answer has ``tokens`` tokens, one every
+    ``pace_us`` microseconds (0: at once). If ``is_long``, each sends one request, whose answer lasts as long. If
+    ``is_cut``, what is not complete at the end is cut off. ``beside`` paced streams run meanwhile.
     """
 
     name: str
     title: str
-    route: str
+    kind: str = "chat"
     connections: int = 1
-    requests: int = 1
-    tokens: int = 0
-    pace_us: int = 0
+    seconds: float = 2.0
+    tokens: int = 1
+    pace_us: int = 1
+    is_long: bool = False
+    is_cut: bool = False
     beside: int = 0
-    naive_share: float = 1.0
+    distance: Distance = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> int:
@@ -43,123 +50,120 @@ class Scenario:
     @property
     def unit(self) -> str:
         """What the rate counts."""
-        return "tokens" if self.tokens > 1 and self.route != "whole" else "requests"
+        return "tokens" if self.is_long or self.is_cut else "requests"
 
     def shortened(self, factor: float) -> Scenario:
-        """Return the same with about ``factor`` of the work."""
-        if self.requests > self.connections:
-            return replace(self, requests=max(self.connections, math.ceil(self.requests * factor)))
-        return replace(self, tokens=max(1, math.ceil(self.tokens * factor)))
+        """Return the same for ``factor`` of the time."""
+        tokens = math.ceil(self.tokens * factor) if self.is_long else self.tokens
+        return replace(self, seconds=self.seconds * factor, tokens=tokens)
 
-    def for_target(self, name: str) -> Scenario:
-        """Return the work that a target gets."""
-        return self.shortened(self.naive_share) if name == NAIVE and self.naive_share < 1 else self
+    @property
+    def warm_up(self) -> Scenario:
+        """What runs before the measurements."""
+        return self.shortened(_WARM_UP_SHARE)
+
+    def is_for(self, target: str) -> bool:
+        """Tell whether the scenario makes sense for a target."""
+        if self.settings:
+            return target == OURS
+        return target != DIRECT or self.distance != "https"  # the load client has no TLS
 
     def load(self, target: Target) -> Load:
         """Return what the load client has to do."""
-        text, end = _request(self.route, target.speech, self.tokens, self.pace_us)
-        ideal = self.tokens * self.pace_us / 1e6 * math.ceil(self.requests / self.connections)
+        request = request_for(self.kind, target.speech, self.tokens, self.pace_us)
         return Load(
             port=target.port,
-            request=text,
+            request=request.text,
             connections=self.connections,
-            requests=self.requests,
-            tokens=self.tokens,
-            end=end,
-            is_paced=bool(self.pace_us),
-            seconds=1.5 * ideal + _GRACE_SECONDS if self.pace_us else _MOST_SECONDS,
+            requests=self.connections if self.is_long else None,
+            tokens=self.tokens if self.kind not in _WITHOUT_TOKENS else 0,
+            end=request.end,
+            repeats=request.repeats,
+            is_paced=self.is_long,
+            seconds=self.seconds,
+            grace=0.0 if self.is_cut else _GRACE_SECONDS,
         )
 
-
-def beside(streams: int, target: Target) -> Load:
-    """Return the load that runs beside a measurement: it lasts as long as anything may."""
-    pace_us, tokens = 10_000, int(_MOST_SECONDS * 100)
-    text, end = _request("chat", target.speech, tokens, pace_us)
-    return Load(target.port, text, streams, streams, tokens, end, True, 2 * _MOST_SECONDS)
-
-
-def _request(route: str, speech: Speech, tokens: int, pace_us: int) -> tuple[str, str]:
-    """Return the text of a request and what the answer must end with."""
-    if route in _LISTS:
-        if speech == "lmstudio":
-            return request("GET", "/api/v1/models"), "]}"
-        return request(*_LISTS[route]), "}"
-    is_stream = route != "whole"
-    messages = [{"role": "user", "content": "Why is the sky blue?"}]
-    if speech == "lmstudio" or route == "v1":
-        asked = {"model": MODEL, "messages": messages, "stream": is_stream, "max_tokens": tokens, "seed": pace_us}
-        return request("POST", "/v1/chat/completions", asked), "[DONE]" if is_stream else "}"
-    options = {"num_predict": tokens, "seed": pace_us}
-    asked = {"model": MODEL, "messages": messages, "stream": is_stream, "options": options}
-    return request("POST", "/api/chat", asked), "true" if is_stream else "}"
+    def load_beside(self, target: Target) -> Load:
+        """Return the load that runs meanwhile, until it is ended."""
+        tokens = int(_BESIDE_SECONDS * 1e6 / _BESIDE_PACE_US)
+        scenario = Scenario(name="beside", title="", connections=self.beside, tokens=tokens, pace_us=_BESIDE_PACE_US)
+        return replace(scenario, seconds=_BESIDE_SECONDS, is_long=True).load(target)
 
 
-_LISTS: dict[str, tuple[Any, ...]] = {
-    "version": ("GET", "/api/version"),
-    "tags": ("GET", "/api/tags"),
-    "show": ("POST", "/api/show", {"model": MODEL}),
-}
-"""The calls that generate nothing. Direct and through nginx it is LM Studio's model list each time."""
+_WITHOUT_TOKENS = ("version", "tags", "show")
 
 
-def _unpaced(streams: int, **more: Any) -> Scenario:
-    title = f"{streams} stream{'s' if streams > 1 else ''}, as fast as they go"
-    return Scenario(name=f"unpaced-{streams}", title=title, route="chat", connections=streams, **more)
-
-
-def _paced(streams: int, milliseconds: int, tokens: int, **more: Any) -> Scenario:
+def _paced(streams: int, tokens_per_second: int, seconds: float, kind: str = "chat", route: str = "") -> Scenario:
+    name = f"paced-{streams}" if kind == "chat" else kind
+    title = f"{route}{streams} stream{'s' if streams > 1 else ''} at {tokens_per_second} tokens/s"
+    pace_us = 1_000_000 // tokens_per_second
+    tokens = int(seconds * tokens_per_second)
     return Scenario(
-        name=f"paced-{streams}",
-        title=f"{streams} streams, a token every {milliseconds} ms",
-        route="chat",
+        name=name,
+        title=title,
+        kind=kind,
         connections=streams,
-        requests=streams,
+        seconds=seconds,
         tokens=tokens,
-        pace_us=milliseconds * 1000,
-        **more,
+        pace_us=pace_us,
+        is_long=True,
     )
 
 
-def _calls(route: str, naive_share: float) -> Scenario:
-    title = f"/api/{route}, 8 clients"
-    return Scenario(name=route, title=title, route=route, connections=8, requests=3000, naive_share=naive_share)
+def _burst(streams: int, tokens: int, kind: str = "chat", route: str = "") -> Scenario:
+    title = f"{route}{streams} stream{'s' if streams > 1 else ''}, as fast as they go"
+    return Scenario(
+        name=f"burst-{streams}" if kind == "chat" else kind,
+        title=title,
+        kind=kind,
+        connections=streams,
+        seconds=1.5,
+        tokens=tokens,
+        pace_us=0,
+        is_cut=True,
+    )
 
+
+def _far(distance: Distance) -> Scenario:
+    title = f"first token, LM Studio {ROUND_TRIP_MS} ms away, {distance}"
+    return Scenario(name=f"far-{distance}", title=title, distance=distance)
+
+
+def _whole(clients: int) -> Scenario:
+    title = f"whole answer of 20 tokens, {clients} client{'s' if clients > 1 else ''}"
+    return Scenario(name=f"whole-{clients}", title=title, kind="whole", connections=clients, tokens=20, pace_us=0)
+
+
+def _list(kind: str) -> Scenario:
+    return Scenario(name=kind, title=f"/api/{kind}, 8 clients", kind=kind, connections=8, seconds=1.0)
+
+
+_NONE_KEPT = {"SHIM_MAX_KEEPALIVE_CONNECTIONS": "0"}
 
 SCENARIOS = (
-    _unpaced(1, requests=10, tokens=20_000, naive_share=0.2),
-    _unpaced(32, requests=32, tokens=15_000, naive_share=0.1),
-    _unpaced(128, requests=128, tokens=4_000, naive_share=0.1),
-    _paced(32, 10, tokens=500),
-    _paced(128, 20, tokens=400),
-    _paced(500, 100, tokens=100, naive_share=0.3),
-    Scenario(name="first", title="first token, alone", route="chat", requests=150, tokens=1, pace_us=1),
-    Scenario(
-        name="first-32",
-        title="first token, 32 streams beside it",
-        route="chat",
-        requests=60,
-        tokens=1,
-        pace_us=1,
-        beside=32,
-    ),
-    Scenario(
-        name="v1",
-        title="/v1 passed on, 1 stream, as fast as it goes",
-        route="v1",
-        requests=20,
-        tokens=20_000,
-        naive_share=0.2,
-    ),
-    Scenario(
-        name="whole",
-        title="chat without a stream, 8 clients",
-        route="whole",
-        connections=8,
-        requests=1500,
-        tokens=20,
-        naive_share=0.5,
-    ),
-    _calls("version", 1.0),
-    _calls("tags", 0.3),
-    _calls("show", 0.3),
+    Scenario(name="first", title="first token"),
+    Scenario(name="first-32", title="first token beside 32 streams", beside=32),
+    _whole(1),
+    _whole(8),
+    _paced(1, 50, 3),
+    _paced(8, 50, 3),
+    _paced(32, 100, 4),
+    _paced(128, 50, 5),
+    _paced(500, 10, 6),
+    _paced(8, 50, 3, "messages", "/v1/messages, "),
+    _paced(8, 50, 3, "responses", "/v1/responses, "),
+    Scenario(name="agent", title="agent's prompt of 30,000 tokens, 60 tools: first token", kind="agent"),
+    Scenario(name="agent-4mb", title="agent's prompt of 4 MB, 60 tools: first token", kind="agent-4mb"),
+    Scenario(name="vision", title="picture of 10 MB: first token", kind="vision"),
+    _far("http"),
+    _far("https"),
+    replace(_far("https"), name="far-new", title="the same, a new connection each time", settings=_NONE_KEPT),
+    _burst(1, 20_000),
+    _burst(32, 20_000),
+    _burst(128, 10_000),
+    _burst(1, 20_000, "v1", "/v1 passed on, "),
+    _list("version"),
+    _list("tags"),
+    _list("show"),
 )

@@ -2,6 +2,7 @@
 
 Every token's text has exactly one ``~`` in it, whatever a target turns the event into: counting tokens is counting
 one byte. In a paced stream the moment of sending follows (``~123456;``, ns on the clock that all processes share).
+The prompt says what the backend sends (``[500 tokens, 10000 us]``), since every API carries the prompt unchanged.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 MODEL = "bench/tiny-1b"
 MARK = b"~"
 STAMP = re.compile(rb"~(\d+);")
+WISH = re.compile(rb"\[(\d+) tokens, (\d+) us\]")
+"""How many tokens a prompt asks for, and how long after the one before each is sent (0: all at once)."""
 
 _KEEP = "X-Powered-By: Express\r\nConnection: keep-alive\r\n"
 STREAM_HEAD = (
@@ -88,7 +91,7 @@ def _model(key: str, loaded: list[dict[str, Any]]) -> dict[str, Any]:
         "loaded_instances": loaded,
         "max_context_length": 131072,
         "format": "gguf",
-        "capabilities": {"vision": False, "trained_for_tool_use": True},
+        "capabilities": {"vision": True, "trained_for_tool_use": True},
         "description": None,
     }
 
@@ -101,10 +104,3 @@ LISTS: dict[str, bytes] = {
     "/v1/models": json_answer({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "bench"}]}),
 }
 """The model lists by path: one loaded model and ten on the disk."""
-
-
-def request(method: str, path: str, body: dict[str, Any] | None = None) -> str:
-    """Return the text of a client's request."""
-    payload = "" if body is None else json.dumps(body)
-    length = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n" if payload else ""
-    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n{length}\r\n{payload}"
