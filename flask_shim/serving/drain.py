@@ -1,4 +1,8 @@
-"""Graceful shutdown: become not ready, reject new work, finish running requests, abort the rest with an error."""
+"""Graceful shutdown: become not ready, reject new work, finish running requests, abort the rest with an error.
+
+With ``drain_delay`` a load balancer is in front, which learns in this order that the shim stops: from ``/ready``, from
+503 for new work, from refused connections. Each is answered before the next, so a request can fail in none of them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,9 @@ ABORT_SECONDS = 2.0
 FLUSH_SECONDS = 1.0
 """Minimum time for the last bytes to be sent."""
 
+LEAVE_SECONDS = 1.0
+"""How long proxies may take to leave after the listeners are closed; a request may be on its way until then."""
+
 POLL_SECONDS = 0.02
 
 
@@ -31,6 +38,9 @@ def drain(services: Services, server: Server) -> None:
             log.info("not ready seconds=%g", services.config.drain_delay)
             time.sleep(services.config.drain_delay)
         _finish_requests(services, server)
+        if services.config.drain_delay:
+            server.stop_listening()
+            _wait(lambda: not server.count_connections(), LEAVE_SECONDS)
     finally:
         server.stop()
 

@@ -24,7 +24,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
-from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS
+from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS, LEAVE_SECONDS
 from flask_shim.serving.server import THREADS_SECONDS
 from flask_shim.serving.signals import stop_signals
 from flask_shim.serving.worker_exchange import exchange_addresses
@@ -38,7 +38,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 TICK_SECONDS = 0.5
 """How long the parent waits at a time, because no signal interrupts a wait on Windows."""
 
-GRACE_SECONDS = ABORT_SECONDS + FLUSH_SECONDS + THREADS_SECONDS + 2.0
+GRACE_SECONDS = ABORT_SECONDS + FLUSH_SECONDS + LEAVE_SECONDS + THREADS_SECONDS + 2.0
 """What a worker may need in addition to the drain time."""
 
 STOP = 0
@@ -110,8 +110,6 @@ class Supervisor:
             while (number := self._next_event()) != STOP:
                 self._plan_restart(self._workers[number])
             self._drain()
-        for listener in self._listeners:
-            listener.close()
 
     def _next_event(self) -> int:
         while True:
@@ -162,6 +160,8 @@ class Supervisor:
     def _drain(self) -> None:
         workers = [worker for worker in self._workers.values() if worker.process.poll() is None]
         log.info("stopping workers=%d", len(workers))
+        for listener in self._listeners:
+            listener.close()  # a socket that no worker accepts from any more would take connections that are then reset
         deadline = time.monotonic() + self._config.drain_delay + self._config.drain_seconds + GRACE_SECONDS
         for worker in workers:
             _close_input(worker.process)

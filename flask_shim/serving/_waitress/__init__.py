@@ -10,6 +10,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from waitress import wasyncore
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.serving._waitress.channel import Channel
@@ -38,6 +39,14 @@ class WaitressServer:
         for each in self._listening:
             each.is_draining = True
 
+    def stop_listening(self) -> None:
+        """Accept the connections that the system has made already, and refuse new ones; open ones are served on."""
+        self._listening[0].trigger.pull_trigger(partial(_stop_listening, self._listening))
+
+    def count_connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(_channels(self._listening))
+
     def is_idle(self) -> bool:
         """Return whether no request is queued or running, and every response has been sent completely."""
         dispatcher = self._server.task_dispatcher
@@ -63,6 +72,17 @@ def _accept(accept: Callable[[], Any]) -> Any:
         if isinstance(exc, ConnectionError) or exc.errno == errno.ENOTCONN:
             return None
         raise
+
+
+def _stop_listening(listening: Sequence[Any]) -> None:
+    for each in listening:
+        count = -1
+        while count < len(each.active_channels):  # closing a listener resets the connections that it has not accepted
+            count = len(each.active_channels)
+            each.handle_accept()
+    for each in listening:
+        # Not its own close(), which closes the trigger of its connections, too.
+        _try_to_close(partial(wasyncore.dispatcher.close, each))
 
 
 def shut_down(listening: Sequence[Any], *, seconds: float) -> None:

@@ -31,12 +31,18 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
             super().write(data)
 
     def build_response_header(self) -> bytes:
-        """Return the head; undo waitress' ``Connection: close`` for chunked and empty HTTP/1.1 responses."""
+        """Return the head; undo waitress' ``Connection: close`` for chunked and empty HTTP/1.1 responses.
+
+        While the server stops, every response closes its connection: a proxy that sends its next request on a kept
+        connection just as it is closed cannot know whether the request ran, and fails it (RFC 9112 section 9.6).
+        """
+        if self.channel.is_draining:
+            self.request.headers["CONNECTION"] = "close"  # as if the client had asked for it
         was_closing = self.close_on_finish
         head: bytes = super().build_response_header()
         wants_close = self.request.headers.get("CONNECTION", "").lower() == "close"
         is_delimited = self.request.command != "HEAD" and (self.chunked_response or not self.has_body)
-        if was_closing or wants_close or not is_delimited or self.version != "1.1" or self.channel.is_draining:
+        if was_closing or wants_close or not is_delimited or self.version != "1.1":
             return head
         self.close_on_finish = False
         return head.replace(b"\r\nConnection: close\r\n", b"\r\n", 1)

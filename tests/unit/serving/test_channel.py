@@ -152,9 +152,15 @@ def test_a_response_whose_end_is_the_connections_end_closes_it(task, sockets, ve
     assert task.close_on_finish
 
 
-def test_a_draining_server_closes_connections(task, sockets):
+@pytest.mark.parametrize("length", [None, 1])
+@pytest.mark.parametrize(("version", "connection"), [("1.1", ""), ("1.0", "keep-alive")])
+def test_a_draining_server_closes_connections(task, sockets, version, connection, length):
     sockets.server.is_draining = True
-    assert b"\r\nConnection: close\r\n" in head_of(task, sockets)
+    task.version, task.request.headers["CONNECTION"], task.content_length = version, connection, length
+    head = head_of(task, sockets).lower()
+    assert b"\r\nconnection: close\r\n" in head
+    assert head.count(b"\r\nconnection:") == 1
+    assert task.close_on_finish
 
 
 def test_a_head_without_a_body_leaves_alone(task, sockets):

@@ -198,7 +198,8 @@ def test_before_it_drains_it_is_not_ready_and_still_works(socket_server):
     with ShimProcess(socket_server(lm_studio(streams("one"))).url, SHIM_DRAIN_DELAY="60") as shim:
         shim.signal()
         shim.until("not ready seconds=60")
-        assert shim.get("/ready").status_code == 503
-        assert shim.chat().status_code == 200
+        ready, chat = shim.get("/ready"), shim.chat()
+        assert (ready.status_code, ready.headers["Connection"]) == (503, "close")
+        assert (chat.status_code, chat.headers["Connection"]) == (200, "close")
         shim.signal()
         assert shim.wait(5) == 0

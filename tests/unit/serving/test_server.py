@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
+from support.ports import accepts
+from support.wire import Wire
 
 from flask_shim.config import Config
 from flask_shim.serving import server
@@ -46,3 +49,27 @@ def test_client_that_left_before_it_was_accepted_is_no_line(caplog, error, is_lo
         running._server.task_dispatcher.shutdown()
         running._server.close()
     assert bool(caplog.messages) is is_logged
+
+
+def test_server_that_stops_listening_answers_the_connected_clients(until):
+    def app(_, start_response):
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"here"]
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    running = WaitressServer(app, [listener], {"threads": 1})
+    loop = threading.Thread(target=running.run, daemon=True)
+    with Wire(port) as wire:  # accepted by the system, not yet by the server
+        running.start_draining()
+        running.stop_listening()
+        loop.start()
+        until(lambda: not accepts(port))
+        until(lambda: running.count_connections() == 1)  # the probes have gone
+        wire.ask("/", closes=False)
+        answer = wire.answer()
+    assert (answer.body, answer.headers["connection"]) == (b"here", "close")
+    until(lambda: not running.count_connections())
+    running.stop(5)
+    loop.join(10)
+    assert not loop.is_alive()

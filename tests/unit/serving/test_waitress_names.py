@@ -7,6 +7,7 @@ from importlib.metadata import version
 from types import SimpleNamespace
 
 import pytest
+from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -25,7 +26,8 @@ NAMES = {
     WSGITask: "execute get_environment",
     ErrorTask: "execute",
     ThreadedTaskDispatcher: "shutdown active_count",
-    BaseWSGIServer: "channel_class accept run close",
+    BaseWSGIServer: "channel_class accept handle_accept run close",
+    wasyncore.dispatcher: "close",
 }
 INSTANCES = {
     "dispatcher": (lambda: ThreadedTaskDispatcher(), "queue active_count"),
