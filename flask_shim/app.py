@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
+from werkzeug.routing import Rule
 
 from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
@@ -16,8 +17,21 @@ from flask_shim.observability.access_log import recorder_of
 from flask_shim.services import Services
 
 
+class MatchingRule(Rule):
+    """A route that compiles its part of ``url_for`` on use: that took three quarters of the time of :func:`create_app`.
+
+    The method is private in Werkzeug 3; without it, applications would only be built more slowly.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = super()._compile_builder
+        return lambda rule, **values: compiled(append_unknown)(rule, **values)
+
+
 class SyncFlask(Flask):
     """Flask without asynchronous views, for which it would inspect every function at every request."""
+
+    url_rule_class = MatchingRule
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``func`` as it is."""

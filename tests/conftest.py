@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,11 @@ from support.socket_server import SocketServer
 from support.wine import SLOWNESS
 
 DEADLINE_SECONDS = 10.0 * SLOWNESS
+
+if sys.dont_write_bytecode:  # usual in containers; each process that tests start would compile the package again
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": sys.pycache_prefix}
 
 # The same examples on every run; --hypothesis-profile=search looks for new ones.
 settings.register_profile("same", deadline=None, derandomize=True, max_examples=100)

@@ -13,7 +13,6 @@ from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
 from flask_shim.serving.signals import stop_signals
-from flask_shim.serving.supervisor import Supervisor
 
 
 def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
@@ -23,6 +22,8 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
     """
     services = services_of(app)
     if config.workers > 1:
+        from flask_shim.serving.supervisor import Supervisor  # imports multiprocessing
+
         services.close()
         Supervisor(config, listeners).run()
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from flask import Response, request
+from flask import Response, request, url_for
 from support.answers import by_path, lm_studio, model, replies, streams
 
 from flask_shim import create_app
@@ -40,6 +40,12 @@ def test_a_function_before_every_request_can_be_added(app):
     client = shim.test_client()
     assert client.post("/api/chat", json=ASK, headers={"X-Who": "hasty"}).status_code == 429
     assert client.post("/api/chat", json=ASK).json["message"]["content"] == "Hello"
+
+
+def test_url_for_knows_every_route(app):
+    with app().test_request_context():
+        assert url_for("docs.part", name="a b", x=1) == "/docs/a%20b?x=1"
+        assert url_for("models.tags") == "/api/tags"
 
 
 def test_a_wsgi_middleware_can_be_put_around_it(app):

@@ -9,10 +9,10 @@ from marshmallow import ValidationError
 from openapi_spec_validator import validate
 from support.apps import guarded
 
+from flask_shim import openapi
 from flask_shim.openapi.field_descriptions import OWN_WORDS, WORDS
 from flask_shim.openapi.field_schemas import SHAPES, component_name
 from flask_shim.openapi.operations import OPERATIONS
-from flask_shim.routes import api_docs
 from flask_shim.schemas import go_fields, ollama_schemas, openai_embeddings, responses_and_messages
 from flask_shim.schemas.ollama_fields import FormatValue, KeepAlive
 
@@ -85,8 +85,8 @@ def test_route_nobody_wrote_about_is_described_by_its_docstring():
 
 def test_the_document_is_made_once(monkeypatch):
     made = []
-    describe = api_docs.describe
-    monkeypatch.setattr(api_docs, "describe", lambda *arguments: made.append(1) or describe(*arguments))
+    describe = openapi.describe
+    monkeypatch.setattr(openapi, "describe", lambda *arguments: made.append(1) or describe(*arguments))
     client = guarded()[0].test_client()
     assert client.get("/openapi.json").data == client.get("/openapi.json").data
     assert len(made) == 1
