@@ -50,7 +50,7 @@ class Services:
         """Build the parts; nothing is sent yet."""
         backend = backend or LMStudio(client_options(config))
         aliases = AliasStore(config.data_dir / FILE_NAME)
-        slots = Slots(config.max_streams)
+        slots = Slots(config.max_streams, max_waiting=config.max_waiting, queue_seconds=config.queue_seconds)
         defaults = Defaults(
             temperature=config.default_temperature,
             system_prompt=config.default_system_prompt,

@@ -20,7 +20,10 @@ from flask_shim.config.validation import contradictions, derive, use_backend_tab
 __all__ = ["GROUPS", "SETTINGS", "SPARE_THREADS", "Config", "ConfigError", "Setting"]
 
 SPARE_THREADS = 8
-"""Threads in addition to the slots for generations, so that lists and health answer under any load."""
+"""Threads in addition to those of generations and the queue, so that lists and health answer under any load."""
+
+QUEUE_THREADS = 64
+"""Threads on which requests wait for a slot, if they may."""
 
 
 class ConfigError(Exception):
@@ -53,13 +56,19 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         if not self.rest_url:
             object.__setattr__(self, "rest_url", self.backend_url)
         if not self.threads:
-            object.__setattr__(self, "threads", self.max_streams + SPARE_THREADS)
+            queue = QUEUE_THREADS if self.queue_seconds else 0
+            object.__setattr__(self, "threads", self.max_streams + queue + SPARE_THREADS)
         if not self.max_connections:
             object.__setattr__(self, "max_connections", max(50, self.max_streams + SPARE_THREADS))
 
+    @property
+    def max_waiting(self) -> int:
+        """How many requests may wait for a slot: each takes a thread."""
+        return max(0, self.threads - self.max_streams - SPARE_THREADS) if self.queue_seconds else 0
+
     def spare_threads(self, eighths: int) -> int:
-        """Return that share of the threads that generations never use, at least one."""
-        return max(1, (self.threads - self.max_streams) * eighths // 8)
+        """Return that share of the threads that generations and their queue never use, at least one."""
+        return max(1, (self.threads - self.max_streams - self.max_waiting) * eighths // 8)
 
     @classmethod
     def from_env(

@@ -37,15 +37,23 @@ class ServerSettings:
         "SHIM_MAX_STREAMS",
         "64",
         whole(1, 4096),
-        "Generations at the same time; one more is refused with 503.",
+        "Generations at the same time; one more is refused with 503, or waits for SHIM_QUEUE_SECONDS.",
         fallbacks=("OLLAMA_MAX_QUEUE",),
+    )
+    queue_seconds: float = setting(
+        "SHIM_QUEUE_SECONDS",
+        "0",
+        seconds(0.1, 3600, zero=True),
+        "Seconds that a request may wait for one of them to end; the client with the fewest running requests is next. "
+        "0 = none waits. Each request that waits takes a thread.",
     )
     threads: int = setting(
         "SHIM_THREADS",
         "",
         whole(2, 8192),
-        "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation.",
-        unset="SHIM_MAX_STREAMS + 8",
+        "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation. With "
+        "SHIM_QUEUE_SECONDS, all but 8 of those beyond may hold a request that waits.",
+        unset="SHIM_MAX_STREAMS + 8, with SHIM_QUEUE_SECONDS 64 more",
         value=0,
     )
     workers: int = setting("SHIM_WORKERS", "1", whole(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",))

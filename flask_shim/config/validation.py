@@ -95,7 +95,9 @@ def contradictions(values: Values, defaults: Config) -> list[str]:
             "set SHIM_API_KEY, or SHIM_ALLOW_OPEN=1 to serve them all on purpose."
         )
     threads, streams = found.get("threads"), found.get("max_streams", defaults.max_streams)
-    if threads is not None and threads <= streams and "max_streams" not in values.failed:
+    spare = defaults.threads - defaults.max_streams if found.get("queue_seconds") else 0
+    if threads is not None and threads <= streams + spare and "max_streams" not in values.failed:
         name = values.name_of("max_streams", "SHIM_MAX_STREAMS")
-        problems.append(f"SHIM_THREADS={threads}: Must be more than {name}, which is {streams}.")
+        more = f", and by more than {spare} because of SHIM_QUEUE_SECONDS" if spare else ""
+        problems.append(f"SHIM_THREADS={threads}: Must be more than {name}, which is {streams}{more}.")
     return problems

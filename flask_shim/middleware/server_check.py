@@ -87,10 +87,15 @@ def find_waitress(environ: Mapping[str, Any]) -> WaitressSettings | None:
 def _adapt(found: WaitressSettings, slots: Slots) -> None:
     problems: list[str] = []
     options: list[str] = []
+    needed = slots.total + slots.max_waiting + SPARE_THREADS
     if found.threads <= slots.total:
-        options.append(f"--threads={slots.total + SPARE_THREADS}")
-        slots.limit(max(1, found.threads - RESERVED_THREADS))
+        slots.limit(max(1, found.threads - RESERVED_THREADS), 0)
         problems.append(f"with {found.threads} threads only {slots.total} generations can run at the same time")
+    elif slots.max_waiting > (most := max(0, found.threads - slots.total - RESERVED_THREADS)):
+        slots.limit(slots.total, most)
+        problems.append(f"with {found.threads} threads only {most} requests can wait for a slot")
+    if problems:
+        options.append(f"--threads={needed}")
     if found.lookahead < 1:
         options.append("--channel-request-lookahead=1")
         problems.append("without look-ahead a disconnected client is noticed late, and its generation goes on")

@@ -22,7 +22,7 @@ from flask_shim.models.keep_alive import KeepAliveTracker
 from flask_shim.models.loader import CAN_MANAGE, ModelLoader, ModelRequirements
 from flask_shim.models.model_use import ModelUse
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.models.slots import Slots
+from flask_shim.models.slots import Anywhere, Slots
 from flask_shim.observability.request_context import current, current_id
 from flask_shim.translate.answer.usage import estimate_prompt_tokens, is_cut, needed_tokens
 from flask_shim.translate.ollama.payloads import Defaults, Payload
@@ -73,9 +73,12 @@ class ModelManager:
 
     @contextmanager
     def admit(self, is_disconnected: Callable[[], bool], ticks: Ticks | None = None) -> Iterator[BackendCall]:
-        """Hold a slot and a watched call for a block; raise ServerBusy if no slot is free."""
+        """Hold a slot and a watched call for a block; raise ServerBusy if no slot gets free in time."""
         call = self.new_call(is_disconnected, ticks)
-        with self.slots.take(), self.backend.watchdog.watch(call):
+        record = current()
+        # Not the key: most people have one for all programs, and the queue separates an agent from an editor.
+        client = record.client, record.user_agent
+        with self.slots.take_in_turn(Anywhere, client, call), self.backend.watchdog.watch(call):
             yield call
 
     @contextmanager

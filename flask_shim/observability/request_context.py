@@ -72,6 +72,8 @@ class RequestRecord:
     error_safe_text: str = ""
     """The same without quotations of LM Studio, a model or the client."""
     phase: Phase = "answering"
+    queue_seconds: float | None = None
+    """How long it has waited for a slot so far; None if it did not have to."""
     sent_ns: int | None = None
     """When the prompt was sent to a model that was loaded."""
     phase_ns: int | None = None
@@ -160,7 +162,7 @@ class RequestRecord:
     def outcome(self) -> str:
         """How it ended: ``done``, ``client_disconnected``, ``canceled``, ``rejected``, ``error:<kind>`` or ``error``.
 
-        ``aborted`` is a streamed answer that was still running when the shim stopped.
+        ``aborted`` is a streamed answer that was still running when the shim stopped, or got no slot after heartbeats.
         """
         if self._ending:
             return self._ending

@@ -111,6 +111,11 @@ class BackendCall:
         self._timeout_message = timeout_message
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
+    def extend(self, seconds: float) -> None:
+        """Allow so much more time for all phases together: the call has waited before it was sent."""
+        if self._total_deadline is not None:
+            self._total_deadline += seconds
+
     def check(self) -> None:
         """Raise if the call was cancelled or its client has disconnected, otherwise tick; for the call's own thread."""
         if self.failure is None and self._is_disconnected():
