@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,14 @@ TEST_SECONDS = 120
 
 QUIET_SECONDS = 300
 """A pytest that has neither started nor ended a test for this time is killed."""
+
+START_SECONDS = 60
+"""A Windows Python that does nothing has to start within this time."""
+
+START_ATTEMPTS = 3
+
+END_SECONDS = 30
+"""How long to wait for what a process leaves behind."""
 
 RANK = ("started", "passed", "skipped", "failed")
 
@@ -83,16 +92,19 @@ class Run:
         command += ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "tools.windows_under_wine.recorder"]
         command += [f"--basetemp={_windows(self.folder / 'tmp')}", f"@{_windows(self.folder / 'tests')}"]
         mine = {"WINPYTHON_RUN": self.id, "WINPYTHON_CONSOLE": "1", "TEST_RECORD": _windows(self.record)}
-        with subprocess.Popen(  # noqa: S603 - our own command
+        # Not used as a context manager, whose end would wait without limit for a process that keeps the pipe open.
+        process = subprocess.Popen(  # noqa: S603 - our own command
             command, cwd=ROOT, env=os.environ | mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as process:
-            chunks: list[bytes] = []
-            reader = threading.Thread(target=lambda: chunks.extend(process.stdout or ()), daemon=True)
-            reader.start()
-            self._wait(process)
-            # Processes that tests left behind keep the pipe open.
-            _kill_rest(self.id)
-            reader.join()
+        )
+        chunks: list[bytes] = []
+        reader = threading.Thread(target=lambda: chunks.extend(process.stdout or ()), daemon=True)
+        reader.start()
+        self._wait(process)
+        # Processes that tests left behind keep the pipe open.
+        _kill_rest(self.id)
+        reader.join(END_SECONDS)
+        if reader.is_alive():
+            _say(f"the output of {self.id} was not closed {END_SECONDS} s after its processes were killed")
         text = b"".join(chunks).decode("utf-8", "replace").replace("\r", "")
         self.output += text
         self.is_complete = " in " in text.rstrip().rpartition("\n")[2]
@@ -131,15 +143,37 @@ def _kill_rest(run: str) -> None:
 def _keep_server_running(box: Path) -> subprocess.Popen[bytes]:
     """Start a process that reads standard input to its end.
 
-    The Wine server ends with its last process, and a program that starts at that moment fails.
+    The Wine server ends with its last process, and a program that starts at that moment fails or hangs. The first
+    program that needs a desktop starts Wine's explorer.exe, which runs as long as the server and keeps the pipes of
+    that program open; so this process needs one.
     """
-    command = [str(box / "bin" / "winpython"), "-c", "import sys; print(flush=True); sys.stdin.read()"]
-    keeper = subprocess.Popen(  # noqa: S603 - our own command
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    if not keeper.stdout or not keeper.stdout.readline():
-        raise SystemExit("the Windows Python does not start")
-    return keeper
+    run = uuid.uuid4().hex[:8]
+    code = "import ctypes, sys; ctypes.windll.user32.GetDesktopWindow(); print(flush=True); sys.stdin.read()"
+    command = [str(box / "bin" / "winpython"), "-c", code]
+    for _ in range(START_ATTEMPTS):
+        keeper = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            env=os.environ | {"WINPYTHON_RUN": run},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        output = keeper.stdout
+        if output is not None and select.select([output], [], [], START_SECONDS)[0] and output.readline():
+            return keeper
+        _say(f"the Windows Python did not start within {START_SECONDS} s")
+        _kill_rest(run)
+        keeper.kill()
+    raise SystemExit(f"the Windows Python did not start in {START_ATTEMPTS} attempts")
+
+
+def _end(keeper: subprocess.Popen[bytes]) -> None:
+    if keeper.stdin is not None:
+        keeper.stdin.close()
+    try:
+        keeper.wait(END_SECONDS)  # not for the end of its output: Wine's services keep that open
+    except subprocess.TimeoutExpired:
+        keeper.kill()
 
 
 def main() -> int:
@@ -163,7 +197,7 @@ def main() -> int:
         if failed:
             runs.append(_run_and_print(Run(asked.box, failed, deadline)))
     finally:
-        keeper.communicate()
+        _end(keeper)
     if asked.record:
         lines = (json.dumps(each) for run in runs for each in run.facts)
         asked.record.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
