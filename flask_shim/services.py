@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import threading
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 
 from flask_shim.backend import client_options
-from flask_shim.config import Config
+from flask_shim.config import Config, ConfigError
+from flask_shim.config.shim_file import ShimFile
+from flask_shim.config.toml_tables import kinds_of
 from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
@@ -16,11 +20,17 @@ from flask_shim.models.manager import ModelManager
 from flask_shim.models.profiles import ModelProfiles
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.models.slots import Slots
+from flask_shim.observability import logs
 from flask_shim.observability.history import FILE_NAME as HISTORY_FILE
 from flask_shim.observability.history import History
 from flask_shim.translate.ollama.payloads import Defaults
 
+log = logging.getLogger(__name__)
+
 _KEY = "flask_shim"
+
+RELOAD = "reload"
+"""The question that makes another worker read ``flask-shim.toml`` again."""
 
 PULLS = 3
 """How many eighths of the spare threads may pull models, which can take hours."""
@@ -29,11 +39,12 @@ LISTS = 2
 """How many eighths of the spare threads may forward LM Studio's own lists."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Services:
     """The parts of one application; the code that built them calls :meth:`close`."""
 
     config: Config
+    """The settings; only :meth:`reload` replaces them, by those with other tables."""
     backend: LMStudio
     aliases: AliasStore
     registry: ModelRegistry
@@ -44,6 +55,7 @@ class Services:
     defaults: Defaults
     history: History | None
     """None if SHIM_HISTORY_DAYS is not set."""
+    _reloading: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
@@ -78,6 +90,25 @@ class Services:
     def init_app(self, app: Flask) -> None:
         """Attach the parts to ``app``."""
         app.extensions[_KEY] = self
+
+    def reload(self) -> tuple[str, ...]:
+        """Take over what ``flask-shim.toml`` says now; return its mistakes, with which nothing changes.
+
+        Requests in flight end as they began.
+        """
+        with self._reloading:
+            try:
+                config = self.config.with_current_file()
+            except ConfigError as exc:
+                for problem in exc.problems:
+                    log.error("not reloaded: %s", problem)
+                return exc.problems
+            logs.redact(self.config, config)
+            self.registry.profiles = ModelProfiles(config.file.models)
+            self.config = config
+        counts = [f"{name}={len(getattr(config.file, name))}" for name in kinds_of(ShimFile)]
+        log.info("reloaded file=%s %s", logs.quoted(config.file.path), " ".join(counts))
+        return ()
 
     def close(self) -> None:
         """End the threads of this application and close its connections to LM Studio; requests in flight fail.

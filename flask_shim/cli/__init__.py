@@ -37,6 +37,7 @@ COMMANDS = {
     "rm": "flask_shim.cli.alias_commands:rm",
     "doctor": "flask_shim.cli.doctor_command:doctor",
     "config": "flask_shim.cli.config_command:config_file",
+    "reload": "flask_shim.cli.reload_command:reload",
     "explain": "flask_shim.cli.explain_command:explain",
     "service": "flask_shim.cli.service_command:service",
 }

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from flask_shim._version import __version__
-from flask_shim.cli.setting_options import CommandError, read_config
+from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, errors_as_text
 from flask_shim.config import Config
 from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS, backend_root, bracketed
 from flask_shim.doctor.probe import Prober, ProbeResponse
@@ -52,6 +52,13 @@ class RunningShim:
         """Return the JSON at a path."""
         return self._checked(self._prober.ask("GET", path)).json
 
+    def reload(self) -> Any:
+        """Make the shim read ``flask-shim.toml`` again; return how many tables of each kind it has."""
+        response = self._prober.ask("POST", "/shim/reload")
+        if response.status == 409:
+            raise CommandError(f"Nothing is changed.\n{response.error}", BAD_SETTINGS)
+        return self._checked(response).json
+
     def cancel(self, request_id: str) -> None:
         """Stop a request in flight."""
         self._checked(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='')}"))
@@ -81,7 +88,8 @@ class RunningShim:
 @contextmanager
 def open_shim(url: str, options: dict[str, str | None]) -> Iterator[RunningShim]:
     """Connect to the shim at ``url``, or to the one that runs where the settings say."""
-    config = read_config(**options)
+    with errors_as_text():
+        config = Config.from_env(env_file=options.get("env_file"), with_tables=False)
     found = url or _running_shim(config)
     if not found:
         raise CommandError(

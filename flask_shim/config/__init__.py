@@ -15,7 +15,7 @@ from flask_shim.config.reader import Setting, Values, choose, settings_of
 from flask_shim.config.server_settings import AccessSettings, ServerSettings
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.sources import Source, gather
-from flask_shim.config.validation import contradictions, derive, use_backend_tables, without_stray_token
+from flask_shim.config.validation import connection_of, contradictions, derive, use_backend_tables, without_stray_token
 
 __all__ = ["GROUPS", "SETTINGS", "SPARE_THREADS", "Config", "ConfigError", "Setting"]
 
@@ -50,6 +50,8 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
     """The tables of ``flask-shim.toml``. With backends in it, the settings of the connection are the first one's."""
     is_backend_fixed: bool = field(default=False, compare=False)
     """An option of the command line says where LM Studio is; the file's backends are left out."""
+    processes: int = field(default=1, compare=False)
+    """How many processes share the streams of the file's backends."""
 
     def __post_init__(self) -> None:
         """Fill the fields that follow from others."""
@@ -70,6 +72,20 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         """Return that share of the threads that generations and their queue never use, at least one."""
         return max(1, (self.threads - self.max_streams - self.max_waiting) * eighths // 8)
 
+    def with_current_file(self) -> Config:
+        """Return these settings with what ``flask-shim.toml`` says now; raise ConfigError with its mistakes."""
+        path = self.file.path
+        if path is None:
+            raise ConfigError((f"No {shim_file.FILE_NAME} was found at start. Restart the shim to use one.",))
+        file, problems = shim_file.read(path)
+        if self.is_backend_fixed:
+            file = replace(file, backends=())
+        if self.file.backends and not file.backends and not problems:
+            problems = [f"{path}: The last [[backend]] is gone. Restart the shim to use SHIM_LMSTUDIO_BASE instead."]
+        if problems:
+            raise ConfigError(tuple(problems))
+        return replace(self, file=file.for_one_of(self.processes), **connection_of(file.backends))
+
     @classmethod
     def from_env(
         cls,
@@ -77,17 +93,19 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
         *,
         env_file: str | None = None,
         overrides: Mapping[str, str] | None = None,
+        with_tables: bool = True,
     ) -> Config:
         """Read the settings from the environment and the settings file; raise ConfigError with all mistakes.
 
         ``env_file`` wins over SHIM_ENV_FILE and over ``.env`` in the current folder; with an empty one, only the files
         that a variable names are read. ``overrides`` are texts by variable, as from a command line, and win over
-        everything.
+        everything. Without ``with_tables``, ``flask-shim.toml`` is not read.
         """
         overrides = overrides or {}
         source = _gather(environ, env_file, overrides)
-        default_file = None if env_file == "" else shim_file.default_path()
-        return cls._from(source, SETTINGS, default_file, is_backend_fixed="SHIM_LMSTUDIO_BASE" in overrides)
+        default_file = shim_file.default_path() if with_tables and env_file != "" else None
+        settings = [setting for setting in SETTINGS if with_tables or setting.field != "config_file"]
+        return cls._from(source, settings, default_file, is_backend_fixed="SHIM_LMSTUDIO_BASE" in overrides)
 
     @classmethod
     def for_client(cls, environ: Mapping[str, str] | None = None, *, env_file: str | None = None) -> Config:

@@ -5,8 +5,9 @@ A new kind of table is a dataclass whose fields are keys, and a field of :class:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,14 @@ class ShimFile:
         "A name for a key that clients send, so that rules can match by it. `SHIM_API_KEY` says which keys are valid.",
         example="editor",
     )
+
+    def for_one_of(self, processes: int) -> ShimFile:
+        """Return the tables for one of several processes, which share the streams of each backend."""
+        shares = [
+            replace(backend, max_streams=backend.max_streams and math.ceil(backend.max_streams / processes))
+            for backend in self.backends
+        ]
+        return replace(self, backends=tuple(shares))
 
 
 def default_path() -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_shim.config import addresses
 from flask_shim.config.backend_table import BackendTable
@@ -33,16 +33,21 @@ def use_backend_tables(values: Values, backends: Sequence[BackendTable]) -> None
 
     A token of the settings must not go to a machine that a table names.
     """
-    if not backends:
-        return
     ignored = {"SHIM_LMSTUDIO_BASE", "SHIM_LMSTUDIO_REST_BASE", "SHIM_LMSTUDIO_TOKEN"}
     values.notes += [
         f"{choice.name} has no effect: the tables [[backend]] say where LM Studio is"
         for choice in values.choices.values()
-        if choice.setting.env in ignored
+        if backends and choice.setting.env in ignored
     ]
-    first = max(backends, key=lambda backend: backend.priority)
-    values.found |= {"backend_url": first.url, "rest_url": "", "backend_token": first.token}
+    values.found |= connection_of(backends)
+
+
+def connection_of(backends: Sequence[BackendTable]) -> dict[str, Any]:
+    """Return the settings of the connection that follow from the tables ``[[backend]]``."""
+    if not backends:
+        return {}
+    first = backends[0]
+    return {"backend_url": first.url, "rest_url": first.url, "backend_token": first.token}
 
 
 def derive(values: Values, defaults: Config) -> None:

@@ -1,4 +1,4 @@
-"""Resolve model names against the backend's list and the aliases; results are cached while both are unchanged."""
+"""Resolve model names against the backend's list and the aliases; results are cached until one of them changes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class ModelNames:
 
     listing: Listing = field(repr=False)
     aliases: Aliases = field(repr=False)
+    profiles: ModelProfiles = field(repr=False)
     entries: list[Entry]
 
 
@@ -64,11 +65,12 @@ class ModelRegistry:
         profiles: ModelProfiles | None = None,
     ) -> None:
         """Cache up to ``cache_size`` results; ``aliases`` must return the same object until an alias changes."""
-        self._profiles = profiles or ModelProfiles()
+        self.profiles = profiles or ModelProfiles()
+        """Replaced as a whole when the file of profiles is read again."""
         self._backend = backend
         self._aliases = aliases
         self._lock = threading.Lock()
-        self._cache: LRUCache[str, tuple[Aliases, ResolvedModel]] = LRUCache(maxsize=cache_size)
+        self._cache: LRUCache[str, tuple[Aliases, ModelProfiles, ResolvedModel]] = LRUCache(maxsize=cache_size)
         self._seen_ns: dict[str, int] = {}
         self._names: ModelNames | None = None
 
@@ -94,9 +96,14 @@ class ModelRegistry:
 
     def names(self, listing: Listing) -> ModelNames:
         """Return all names of the list: the same object until the list or the aliases change."""
-        aliases, names = self._aliases(), self._names
-        if names is None or names.listing is not listing or names.aliases is not aliases:
-            names = self._names = ModelNames(listing, aliases, self.entries(listing))
+        aliases, profiles, names = self._aliases(), self.profiles, self._names
+        if (
+            names is None
+            or names.listing is not listing
+            or names.aliases is not aliases
+            or names.profiles is not profiles
+        ):
+            names = self._names = ModelNames(listing, aliases, profiles, self.entries(listing))
         return names
 
     def models(self, listing: Listing) -> list[Entry]:
@@ -106,29 +113,30 @@ class ModelRegistry:
     def aliases(self, listing: Listing) -> list[Entry]:
         """Return the aliases whose models are in the list."""
         based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
-        return [self._profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
+        return [self.profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
 
     def _resolve(self, name: str, listing: Listing, aliases: Aliases) -> ResolvedModel | None:
+        profiles = self.profiles
         with self._lock:
             known = self._cache.get(name)
-        if known is not None and known[0] is aliases and known[1].listing is listing:
-            return known[1]
+        if known is not None and known[0] is aliases and known[1] is profiles and known[2].listing is listing:
+            return known[2]
         alias = aliases.get(alias_key(name))
         if alias is None:
             found = find_model(name, listing.models)
             entry, identifier = (self._entry(found.model), found.identifier) if found else (None, "")
         else:
             model = base_of(alias, listing.models)
-            entry, identifier = self._profiles.apply(to_entry(alias, model)) if model else None, alias.base
+            entry, identifier = self.profiles.apply(to_entry(alias, model)) if model else None, alias.base
         if entry is None:
             return None
         target = ResolvedModel(name=name, entry=entry, identifier=identifier, listing=listing, alias=alias)
         if self._cache.maxsize:
             with self._lock:
-                self._cache[name] = aliases, target
+                self._cache[name] = aliases, profiles, target
         return target
 
     def _entry(self, model: Model) -> Entry:
         with self._lock:
             seen_ns = self._seen_ns.setdefault(model.key, time.time_ns())
-        return self._profiles.apply(Entry(name=display(model.key), model=model, modified_ns=seen_ns))
+        return self.profiles.apply(Entry(name=display(model.key), model=model, modified_ns=seen_ns))

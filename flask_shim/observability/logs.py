@@ -52,10 +52,7 @@ def configure(config: Config) -> bool:
     for target in (*console, *_file(config)):
         root.addHandler(QueuedHandler(target))
     root.addHandler(RecentLines())
-    for handler in root.handlers:
-        handler.setFormatter(
-            OneLine((*config.api_keys, config.backend_token, *(each.token for each in config.file.backends)))
-        )
+    redact(config)
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -66,6 +63,15 @@ def configure(config: Config) -> bool:
     for note in config.notes:
         log.info("%s", note)
     return True
+
+
+def redact(*configs: Config) -> None:
+    """Keep the keys and tokens of these settings out of the log from now on."""
+    secrets = [secret for config in configs for secret in (*config.api_keys, config.backend_token)]
+    secrets += [backend.token for config in configs for backend in config.file.backends]
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, QueuedHandler | RecentLines):
+            handler.setFormatter(OneLine(secrets))
 
 
 def recent_lines() -> list[dict[str, str]]:

@@ -155,6 +155,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /shim/status": Operation(tag=OPERATOR, reply="Status"),
     "GET /shim/requests": Operation(tag=OPERATOR, reply="Requests"),
     "DELETE /shim/requests/<id>": Operation(tag=OPERATOR, reply="Canceled"),
+    "POST /shim/reload": Operation(tag=OPERATOR, reply="Reloaded"),
     "GET /shim": Operation(tag=OPERATOR, status=301),
     "GET /shim/": Operation(tag=OPERATOR, reply=TEXT, media=HTML),
     "GET /shim/exchanges": Operation(tag=OPERATOR, reply="Exchanges"),

@@ -234,6 +234,7 @@ REPLIES: dict[str, Shape] = {
     ),
     "Requests": holding(running=every(holding(**_REQUEST)), ended=every(holding(**_REQUEST, **_ENDED))),
     "Canceled": holding(id=TEXT, canceled=BOOL),
+    "Reloaded": holding(file=TEXT, backends=COUNT, models=COUNT, rules=COUNT, keys=COUNT),
     "OllamaError": holding(error=TEXT),
     "OpenAIError": holding(error=holding({"param": {}, "code": {}}, message=TEXT, type=TEXT)),
     "AnthropicError": holding(type={"const": "error"}, error=holding(type=TEXT, message=TEXT), request_id=TEXT),

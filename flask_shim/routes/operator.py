@@ -1,19 +1,22 @@
-"""The operator's routes: what the server does now, and stopping a request."""
+"""The operator's routes: what the server does now, stopping a request, and reading ``flask-shim.toml`` again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
 from flask_shim._version import __version__
+from flask_shim.config.shim_file import ShimFile
+from flask_shim.config.toml_tables import kinds_of
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
 from flask_shim.middleware.web_pages import polled_response
 from flask_shim.observability.activity import activity_of, to_requests, to_status
 from flask_shim.routes.operator_models import expires_at
-from flask_shim.services import services
+from flask_shim.services import RELOAD, services
 from flask_shim.translate.ollama.listing import context_length, size_bytes
 
 bp = Blueprint("operator", __name__)
@@ -55,6 +58,16 @@ def cancel(id: str) -> Response:  # noqa: A002  the name in the path
     if not activity_of(current_app).cancel(id):
         raise ShimError(f"no request {id} is in flight: it may have just ended", status=404)
     return json_response({"id": id, "canceled": True})
+
+
+@bp.post("/shim/reload")
+def reload() -> Response:
+    """Take over the changes of ``flask-shim.toml`` in all workers; with a mistake in it, nothing changes."""
+    problems = services().reload() or tuple(chain.from_iterable(activity_of(current_app).ask_others(RELOAD, "")))
+    if problems:
+        raise ShimError("\n".join(dict.fromkeys(problems)), status=409)
+    file = services().config.file
+    return json_response({"file": str(file.path), **{name: len(getattr(file, name)) for name in kinds_of(ShimFile)}})
 
 
 def _loaded() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Stop signals: the first one shuts down gracefully, the second one at once."""
+"""Signals: the first one to stop shuts down gracefully, the second one at once; SIGHUP reads a file again."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ log = logging.getLogger(__name__)
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 """Ctrl-C, a service manager's stop, and Ctrl-Break on Windows."""
 
-IGNORED = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
-"""Closing the terminal does not stop the server."""
+RELOADING = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
+"""What service managers send to make a server read its files again. Closing the terminal sends it, too."""
 
 
 @contextmanager
-def stop_signals(stop: Callable[[], None], force: Callable[[], None] | None = None) -> Iterator[None]:
-    """Within the block, call ``stop`` on the first signal; on the second call ``force`` and end the process.
+def handle_signals(
+    stop: Callable[[], object], reload: Callable[[], object], force: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Within the block, call ``stop`` on the first signal to stop; on the second call ``force`` and end the process.
 
-    Both run on other threads. Only the main thread may enter the block.
+    ``reload`` is called on each SIGHUP. All run on other threads. Only the main thread may enter the block.
     """
     # Unlike queue.Queue, SimpleQueue.put is reentrant, so signal handlers may call it.
     caught: SimpleQueue[int] = SimpleQueue()
@@ -34,9 +36,8 @@ def stop_signals(stop: Callable[[], None], force: Callable[[], None] | None = No
     def catch(number: int, _: FrameType | None) -> None:
         caught.put(number)
 
-    before = {number: signal.signal(number, catch) for number in STOPPING}
-    before |= {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
-    threading.Thread(target=_obey, args=(caught, stop, force), name="shim-signals", daemon=True).start()
+    before = {number: signal.signal(number, catch) for number in (*STOPPING, *RELOADING)}
+    threading.Thread(target=_obey, args=(caught, stop, reload, force), name="shim-signals", daemon=True).start()
     try:
         yield
     finally:
@@ -45,17 +46,26 @@ def stop_signals(stop: Callable[[], None], force: Callable[[], None] | None = No
         caught.put(0)
 
 
-def _obey(caught: SimpleQueue[int], stop: Callable[[], None], force: Callable[[], None] | None) -> None:
-    number = caught.get()
-    if not number:
-        return
-    log.info("stopping signal=%s", signal.Signals(number).name)
-    threading.Thread(target=stop, name="shim-stop", daemon=True).start()
-    number = caught.get()
-    if number:
-        log.warning("forced signal=%s", signal.Signals(number).name)
-        if force is not None:
-            force()
-        flush()
-        # os._exit skips the interpreter's shutdown, which would wait for busy threads.
-        os._exit(0)
+def _obey(
+    caught: SimpleQueue[int],
+    stop: Callable[[], object],
+    reload: Callable[[], object],
+    force: Callable[[], object] | None,
+) -> None:
+    is_stopping = False
+    while number := caught.get():
+        name = signal.Signals(number).name
+        if number in RELOADING:
+            log.info("reloading signal=%s", name)
+            threading.Thread(target=reload, name="shim-reload", daemon=True).start()
+        elif not is_stopping:
+            is_stopping = True
+            log.info("stopping signal=%s", name)
+            threading.Thread(target=stop, name="shim-stop", daemon=True).start()
+        else:
+            log.warning("forced signal=%s", name)
+            if force is not None:
+                force()
+            flush()
+            # os._exit skips the interpreter's shutdown, which would wait for busy threads.
+            os._exit(0)

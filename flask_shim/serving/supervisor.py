@@ -24,10 +24,11 @@ from queue import Empty, SimpleQueue
 from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
+from flask_shim.services import RELOAD
 from flask_shim.serving.drain import ABORT_SECONDS, FLUSH_SECONDS, LEAVE_SECONDS
 from flask_shim.serving.server import THREADS_SECONDS
-from flask_shim.serving.signals import stop_signals
-from flask_shim.serving.worker_exchange import exchange_addresses
+from flask_shim.serving.signals import handle_signals
+from flask_shim.serving.worker_exchange import ask, exchange_addresses
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ def share_of(config: Config, number: int) -> Config:
     return replace(
         config,
         workers=1,
+        processes=config.workers,
+        file=config.file.for_one_of(config.workers),
         max_streams=streams,
         threads=streams + config.threads - config.max_streams,
         connection_limit=math.ceil(config.connection_limit / config.workers),
@@ -104,7 +107,8 @@ class Supervisor:
     def run(self) -> None:
         """Serve until a stop signal, then drain."""
         exchange = exchange_addresses(self._config.workers)
-        with stop_signals(lambda: self._events.put(STOP), self._kill), exchange as self._addresses:
+        signals = handle_signals(lambda: self._events.put(STOP), self._reload, self._kill)
+        with signals, exchange as self._addresses:
             for number in range(1, self._config.workers + 1):
                 self._start(number)
             while (number := self._next_event()) != STOP:
@@ -173,6 +177,10 @@ class Supervisor:
                 worker.process.kill()
                 worker.process.wait()
         log.info("stopped")
+
+    def _reload(self) -> None:
+        """Let all workers take over the changes of ``flask-shim.toml``; they log what is wrong with it."""
+        list(ask(self._addresses, RELOAD))
 
     def _kill(self) -> None:
         for worker in list(self._workers.values()):

@@ -21,10 +21,10 @@ from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
 from flask_shim.observability.activity import activity_of
 from flask_shim.observability.metrics import WorkerMetrics, metrics_of
-from flask_shim.services import services_of
+from flask_shim.services import RELOAD, services_of
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
-from flask_shim.serving.signals import IGNORED, STOPPING
+from flask_shim.serving.signals import RELOADING, STOPPING
 from flask_shim.serving.supervisor import WorkerConfig
 from flask_shim.serving.worker_exchange import ask, serve_answers
 
@@ -33,13 +33,15 @@ _METRICS = "metrics"
 
 def main() -> None:
     """Serve until the parent closes our standard input or ends."""
-    for number in {*STOPPING, *IGNORED}:
+    for number in {*STOPPING, *RELOADING}:
         signal.signal(number, signal.SIG_IGN)
     settings: WorkerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301 - only our parent can write to this pipe
     logs.configure(settings.config)
     app = create_app(settings.config)
     services = services_of(app)
     _connect_workers(app, settings)
+    if settings.config.file.path:
+        services.reload()  # the parent's settings are those of its start
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in settings.listeners]
     server = Server(app, settings.config, listeners)
     is_stopping = threading.Lock()
@@ -62,7 +64,7 @@ def main() -> None:
 
 
 def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
-    """Show the metrics and the activity of all workers: answer the others, and ask them."""
+    """Show the metrics and the activity of all workers, and reload all: answer the others, and ask them."""
     addresses = list(settings.exchange_addresses)
     own = addresses.pop(settings.number - 1)
     activity, metrics = activity_of(app), metrics_of(app)
@@ -77,7 +79,7 @@ def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
     def answer(question: str, argument: str) -> Any:
         if question == _METRICS:
             return list(workers.collect_own()) if workers else []
-        return activity.answer(question, argument)
+        return services_of(app).reload() if question == RELOAD else activity.answer(question, argument)
 
     serve_answers(own, answer)
 

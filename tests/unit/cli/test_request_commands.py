@@ -1,4 +1,4 @@
-"""``flask-shim requests``, ``cancel`` and ``run`` beside a running shim."""
+"""``flask-shim requests``, ``cancel``, ``reload`` and ``run`` beside a running shim."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ SHIM = {
     "/health": replies({"status": "ok"}),
     "/shim/requests": replies({"running": [RUNNING], "ended": [ENDED]}),
     "/shim/requests/abc": replies({"id": "abc", "canceled": True}),
+    "/shim/reload": replies({"file": "x.toml", "backends": 2, "models": 1, "rules": 0, "keys": 0}),
     "/shim/requests/gone": replies({"error": "no request gone is in flight"}, "404 Not Found"),
 }
 THINKING, TEXT = (
@@ -98,6 +99,17 @@ def test_cancelling_what_has_ended_says_so(beside):
     assert (result.exit_code, "no request gone is in flight" in result.stderr) == (1, True)
 
 
+def test_reload_says_what_is_in_use(beside):
+    assert beside("reload").stdout == "In use: x.toml (backends: 2, models: 1, rules: 0, keys: 0).\n"
+
+
+def test_mistakes_in_the_file_end_reload_with_code_two(beside, shim, tmp_path):
+    server = shim(**{"shim/reload": replies({"error": "x.toml, line 3: x: No such table."}, "409 Conflict")})
+    (tmp_path / "broken.toml").write_text("[x]", encoding="utf-8")
+    result = beside("reload", server=server, SHIM_CONFIG=str(tmp_path / "broken.toml"))
+    assert (result.exit_code, result.stderr) == (2, "Nothing is changed.\nx.toml, line 3: x: No such table.\n")
+
+
 def test_ids_are_completed(shim, monkeypatch):
     monkeypatch.setenv("SHIM_PORT", str(shim().port))
     context = click.Context(cancel)
@@ -106,7 +118,7 @@ def test_ids_are_completed(shim, monkeypatch):
     assert [item.value for item in completed] == ["abc"]
 
 
-@pytest.mark.parametrize("command", [("requests",), ("cancel", "abc"), ("run", "tiny", "Hi")])
+@pytest.mark.parametrize("command", [("requests",), ("cancel", "abc"), ("reload",), ("run", "tiny", "Hi")])
 def test_without_a_shim_the_commands_say_how_to_start_one(command):
     env = {"SHIM_PORT": str(unused_port())}
     result = CliRunner().invoke(cli, [*command, "--env-file", ""], env=env, prog_name="flask-shim")

@@ -20,7 +20,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_class():
 
 
 def test_every_field_has_its_setting():
-    about_the_source = {"notes", "configured", "file", "is_backend_fixed"}
+    about_the_source = {"notes", "configured", "file", "is_backend_fixed", "processes"}
     assert {f.name for f in dataclasses.fields(Config)} - about_the_source < {setting.field for setting in SETTINGS}
 
 

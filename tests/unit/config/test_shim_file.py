@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from flask_shim.config import Config, generated_docs, shim_file
+from flask_shim.config import Config, ConfigError, generated_docs, shim_file
 from flask_shim.config.shim_file import Bounds, ModelProfile, NamedKey, Options, ShimFile
 from flask_shim.config.toml_document import parse
 from flask_shim.config.toml_tables import keys_of, kinds_of
@@ -176,11 +176,8 @@ def test_backends_win_over_the_settings_of_the_connection(read, tmp_path):
     (tmp_path / "flask-shim.toml").write_text(BACKENDS, encoding="utf-8")
     config = read(LMSTUDIO_URL="http://other:1", SHIM_LMSTUDIO_REST_BASE="http://other:2", SHIM_LMSTUDIO_TOKEN="x")
     assert [each.name for each in config.file.backends] == ["laptop", "desktop"]
-    assert (config.backend_url, config.rest_url, config.backend_token) == (
-        "http://desktop:1234",
-        "http://desktop:1234",
-        "secret",
-    )
+    assert (config.backend_url, config.rest_url) == ("http://laptop:1234", "http://laptop:1234")
+    assert config.backend_token == ""
     for name in ("LMSTUDIO_URL", "SHIM_LMSTUDIO_REST_BASE", "SHIM_LMSTUDIO_TOKEN"):
         assert f"{name} has no effect: the tables [[backend]] say where LM Studio is" in config.notes
     assert "secret" not in repr(config)
@@ -189,7 +186,31 @@ def test_backends_win_over_the_settings_of_the_connection(read, tmp_path):
 def test_an_option_wins_over_backends(tmp_path):
     (tmp_path / "flask-shim.toml").write_text(BACKENDS, encoding="utf-8")
     config = Config.from_env({}, overrides={"SHIM_LMSTUDIO_BASE": "http://other:1"})
-    assert (config.backend_url, config.file.backends) == ("http://other:1", ())
+    for each in (config, config.with_current_file()):
+        assert (each.backend_url, each.file.backends) == ("http://other:1", ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("", BACKENDS, ("http://laptop:1234", "")),
+        (BACKENDS, BACKENDS.replace("laptop", "tower"), ("http://tower:1234", "")),
+        (BACKENDS, "", "The last [[backend]] is gone. Restart the shim to use SHIM_LMSTUDIO_BASE instead."),
+        ("", "[x]", "line 1: x: No such table."),
+        ("", None, "Can't be read"),
+    ],
+)
+def test_the_file_is_read_again(read, tmp_path, before, after, expected):
+    path = tmp_path / "flask-shim.toml"
+    path.write_text(before, encoding="utf-8")
+    config = read(SHIM_PORT="3")
+    path.unlink() if after is None else path.write_text(after, encoding="utf-8")
+    if isinstance(expected, str):
+        with pytest.raises(ConfigError, match=re.escape(expected)):
+            config.with_current_file()
+    else:
+        again = config.with_current_file()
+        assert ((again.backend_url, again.backend_token), again.port) == (expected, 3)
 
 
 def test_a_key_is_in_no_mistake_and_no_representation(mistakes, tmp_path):

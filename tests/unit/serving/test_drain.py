@@ -185,9 +185,10 @@ def test_second_signal_ends_at_once(socket_server):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
-def test_closed_terminal_and_idle_connections_change_nothing():
+def test_closed_terminal_and_idle_connections_end_nothing():
     with ShimProcess() as shim:
         shim.signal(signal.SIGHUP)
+        shim.until("not reloaded: No flask-shim.toml was found at start")
         assert shim.get("/health").status_code == 200
         shim.signal()
         assert shim.wait(5) == 0

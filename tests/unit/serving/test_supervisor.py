@@ -33,6 +33,16 @@ def test_workers_share_the_limits(config):
     assert (part.workers, part.max_streams, part.threads, part.connection_limit) == (1, 22, 28, 34)
 
 
+def test_workers_share_the_streams_of_each_backend_also_after_a_reload(config, tmp_path):
+    path = tmp_path / "x.toml"
+    table = '[[backend]]\nname = "a"\nurl = "a"\nmax_streams = {}\n[[backend]]\nname = "b"\nurl = "b"\n'
+    path.write_text(table.format(4), encoding="utf-8")
+    part = share_of(config(SHIM_WORKERS="3", SHIM_CONFIG=str(path)), 2)
+    assert [each.max_streams for each in part.file.backends] == [2, None]
+    path.write_text(table.format(9), encoding="utf-8")
+    assert [each.max_streams for each in part.with_current_file().file.backends] == [3, None]
+
+
 def test_workers_write_log_files_of_their_own(config, tmp_path):
     whole = config(SHIM_WORKERS="2", SHIM_LOG_FILE=str(tmp_path / "shim.log"))
     assert [share_of(whole, number).log_file for number in (1, 2)] == [tmp_path / "shim-1.log", tmp_path / "shim-2.log"]
@@ -93,6 +103,23 @@ def test_one_scrape_has_the_metrics_of_all_workers(until):
             text = requests.get(f"{shim.url}/metrics", timeout=20).text
             counts = re.findall(r'shim_requests_total\{.*route="/ping".*worker="([12])"\} ([0-9.]+)', text)
             assert sum(float(count) for _, count in counts) == 20
+
+
+def test_all_workers_reload_and_new_ones_too(tmp_path, until):
+    path = tmp_path / "x.toml"
+    path.write_text("", encoding="utf-8")
+    with ShimProcess(SHIM_WORKERS="2", SHIM_CONFIG=str(path)) as shim:
+        until(lambda: shim.log.count("reloaded file=") == 2)  # at the start of each
+        path.write_text("[model.a]\ntop_k = 1", encoding="utf-8")
+        assert shim.post("/shim/reload", None).json()["models"] == 1
+        until(lambda: shim.log.count("models=1") == 2)
+        path.write_text("[x]", encoding="utf-8")
+        assert shim.post("/shim/reload", None).status_code == 409
+        shim.until("not reloaded: .*x.toml, line 1: x: No such table")
+        if hasattr(signal, "SIGHUP"):
+            path.write_text("[model.a]\n[model.b]", encoding="utf-8")
+            shim.signal(signal.SIGHUP)
+            until(lambda: shim.log.count("models=2") == 2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no way to end one process there that ends it as a crash does")
