@@ -98,6 +98,8 @@ def _table(view: View, running: list[Row]) -> Table:
 
 
 def _phase(row: Row) -> str:
+    if row["phase"] == "queued" and row["queue_seconds"] is not None:
+        return f"queued {seconds_text(row['queue_seconds'])}"
     share = row["progress_estimate"]
     return row["phase"] if share is None else f"{row['phase']} {100 * share:.0f} %"
 
@@ -108,6 +110,7 @@ def _headline(status: Row) -> Text:
         return Text(plain(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}"), style="red")
     is_full = slots["in_use"] >= slots["total"]
     text = f"LM Studio at {backend['url']}   {slots['in_use']} of {slots['total']} slots in use"
+    text += f", {slots['waiting']} waiting" if slots["waiting"] else ""
     return Text(plain(text), style="yellow" if is_full else "bold")
 
 

@@ -110,7 +110,7 @@ class Heartbeat:
         except Exception as exc:  # of another type in each server
             raise ClientDisconnected from exc
         self._due_at = time.monotonic() + self._seconds
-        log.info("model=%s waits for LM Studio: %s", current().model, text)
+        log.info("heartbeat model=%s: %s", current().model, text)
 
     def first(self, blocks: Iterator[bytes]) -> bytes:
         """Return the first block that is not empty, b"" at the end."""

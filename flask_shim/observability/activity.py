@@ -34,6 +34,10 @@ class Slots(Protocol):
     in_use: int
     total: int
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for one."""
+
 
 @dataclass(slots=True)
 class Minute:
@@ -73,6 +77,7 @@ class Snapshot(NamedTuple):
     last_error: Row | None
     slots_total: int
     slots_in_use: int
+    waiting: int
     started_at: float
 
 
@@ -130,7 +135,8 @@ class Activity:
         with self._lock:
             ended, minutes = list(self._ended), list(self._minutes)
         slots = self._slots
-        return Snapshot(running, ended, minutes, self._last_error, slots.total, slots.in_use, self._started_at)
+        counts = slots.total, slots.in_use, slots.waiting
+        return Snapshot(running, ended, minutes, self._last_error, *counts, self._started_at)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the activity of every process; a worker that does not answer is left out."""
@@ -155,6 +161,7 @@ class Activity:
             "model": record.model or None,
             "backend": self._backend_url,
             "phase": record.phase,
+            "queue_seconds": None if record.queue_seconds is None else round(record.queue_seconds, 3),
             "prompt_tokens": record.tokens_in,
             "cached_tokens": record.cached_tokens,
             "output_tokens": record.generated_tokens,
@@ -202,6 +209,7 @@ def to_status(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
         "slots": {
             "total": sum(each.slots_total for each in snapshots),
             "in_use": sum(each.slots_in_use for each in snapshots),
+            "waiting": sum(each.waiting for each in snapshots),
         },
         "last_error": max(errors, key=lambda error: error["at"], default=None),
         "last_hour": [minutes[at].to_json() for at in sorted(minutes)],

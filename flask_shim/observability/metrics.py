@@ -34,11 +34,13 @@ _TOKENS = (
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 _FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_QUEUE_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _GENERATION_SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 _DECODE_RATES = (1, 2.5, 5, 10, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 _PREFILL_RATES = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000)
 
 _HISTOGRAMS = (
+    ("shim_queue_seconds", "Seconds that requests waited for a slot, of those that had to.", _QUEUE_SECONDS),
     ("shim_time_to_first_token_seconds", "Seconds until an answer began.", _FIRST_TOKEN_SECONDS),
     ("shim_generation_seconds", "Seconds a whole answer took.", _GENERATION_SECONDS),
     ("shim_prefill_tokens_per_second", "Speed at which a model that was loaded read a prompt.", _PREFILL_RATES),
@@ -51,6 +53,10 @@ class Slots(Protocol):
 
     in_use: int
     total: int
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for one."""
 
 
 class Backend(Protocol):
@@ -103,7 +109,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         by_model = ("model",)
         self.requests = Counter("shim_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
-        self.first_token, self.generation, self.prefill, self.decode = (
+        self.queue, self.first_token, self.generation, self.prefill, self.decode = (
             Histogram(name, meaning, by_model, registry=registry, buckets=buckets)
             for name, meaning, buckets in _HISTOGRAMS
         )
@@ -120,6 +126,7 @@ class Metrics:
             ("shim_streams_open", "Streamed answers in progress.", recorder.count_streams),
             ("shim_generations_in_flight", "Generations that run.", lambda: slots.in_use),
             ("shim_generations_limit", "Generations that may run at once.", lambda: slots.total),
+            ("shim_generations_waiting", "Generations that wait for a slot.", lambda: slots.waiting),
             (
                 "shim_backend_requests_in_flight",
                 "Requests to LM Studio that are aborted when their client disconnects.",
@@ -146,12 +153,13 @@ class Metrics:
         if record.first_token_seconds is not None:
             self.first_token.labels(model).observe(record.first_token_seconds)
             self.generation.labels(model).observe(record.seconds)
-        for histogram, rate in (
+        for histogram, number in (
+            (self.queue, record.queue_seconds),
             (self.prefill, record.prefill_tokens_per_second),
             (self.decode, record.tokens_per_second),
         ):
-            if rate is not None:
-                histogram.labels(model).observe(rate)
+            if number is not None:
+                histogram.labels(model).observe(number)
         for counter, tokens in (
             (self.tokens_in, record.tokens_in),
             (self.cached_tokens, record.cached_tokens),

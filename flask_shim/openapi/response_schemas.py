@@ -84,6 +84,7 @@ _REQUEST = {
     "model": _TEXT_OR_NULL,
     "backend": TEXT,
     "phase": {"enum": ["answering", "queued", "loading", "reading the prompt", "generating", "sending"]},
+    "queue_seconds": _NUMBER_OR_NULL,
     "prompt_tokens": _COUNT_OR_NULL,
     "cached_tokens": _COUNT_OR_NULL,
     "output_tokens": _COUNT_OR_NULL,
@@ -218,7 +219,7 @@ REPLIES: dict[str, Shape] = {
         workers=COUNT,
         started_at=TIME,
         backend=holding(url=TEXT, reachable=BOOL, api_version=_TEXT_OR_NULL, error=_TEXT_OR_NULL),
-        slots=holding(total=COUNT, in_use=COUNT),
+        slots=holding(total=COUNT, in_use=COUNT, waiting=COUNT),
         loaded=every(
             holding(name=TEXT, size_bytes=_COUNT_OR_NULL, context_length=_COUNT_OR_NULL, expires_at=_TEXT_OR_NULL)
         ),

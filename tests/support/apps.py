@@ -127,7 +127,7 @@ def old_backend() -> Iterator[tuple[str, list[dict[str, str]]]]:
 @contextlib.contextmanager
 def served(app: Flask, **adjustments: Any) -> Iterator[int]:
     """Serve ``app`` with waitress on a port of loopback, which is yielded."""
-    server: Any = create_server(app, map={}, host="127.0.0.1", port=0, threads=4, **adjustments)
+    server: Any = create_server(app, map={}, host="127.0.0.1", port=0, **{"threads": 4, **adjustments})
     thread = threading.Thread(target=server.run, name="waitress", daemon=True)
     thread.start()
     try:

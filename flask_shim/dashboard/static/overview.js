@@ -41,8 +41,9 @@ const LOADED = [
 export const clientName = (request) => request.client || request.user_agent || "unknown client";
 
 function phase(request) {
-  const share = request.progress_estimate;
-  return typeof share === "number" ? `${request.phase}, about ${percent(share)}` : request.phase;
+  const { phase: name, queue_seconds: waited, progress_estimate: share } = request;
+  if (name === "queued" && typeof waited === "number") return `queued for ${duration(waited)}`;
+  return typeof share === "number" ? `${name}, about ${percent(share)}` : name;
 }
 
 function showHeadline(status, running) {
@@ -51,7 +52,7 @@ function showHeadline(status, running) {
   if (!backend.reachable) {
     [kind, text] = ["bad", backend.error || `LM Studio is not reachable at ${backend.url}. Start it with: lms server start`];
   } else if (slots.total && slots.in_use >= slots.total) {
-    [kind, text] = ["warn", `All ${slots.total} slots are in use. Stop a request, or raise SHIM_MAX_STREAMS.`];
+    [kind, text] = ["warn", `All ${slots.total} slots are in use${waiting(slots)}. Stop a request, or raise SHIM_MAX_STREAMS.`];
   } else if (running.length) {
     const phases = [...new Set(running.map((request) => request.phase))];
     const parts = phases.map((name) => `${running.filter((request) => request.phase === name).length} ${name}`);
@@ -61,6 +62,8 @@ function showHeadline(status, running) {
   setText("headline-text", text);
   document.title = running.length ? `(${running.length}) flask-shim` : "flask-shim";
 }
+
+const waiting = (slots) => (slots.waiting ? `, ${plural(slots.waiting, "request")} waiting` : "");
 
 // With SHIM_PORT=0 the system chose the port; this page knows it.
 const addresses = (listening) => listening.map((url) => (url.endsWith(":0") ? location.origin : url));
@@ -72,7 +75,7 @@ function showFacts({ version, listening, workers, started_at: since, backend, sl
   setText("fact-backend", backend.url);
   setText("fact-api", backend.reachable ? `API ${backend.api_version ?? UNKNOWN}` : "Not reachable");
   byId("fact-api").classList.toggle("bad", !backend.reachable);
-  setText("fact-slots", `${count(slots.total - slots.in_use)} of ${count(slots.total)}`);
+  setText("fact-slots", `${count(slots.total - slots.in_use)} of ${count(slots.total)}${waiting(slots)}`);
   byId("slots").value = slots.total ? slots.in_use / slots.total : 0;
   setText("fact-error", error ? error.message : "None since the start");
   const remedy = error ? `${moment(error.at)}${error.remedy ? ` – ${error.remedy}` : ""}` : "";

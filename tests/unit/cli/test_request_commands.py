@@ -24,6 +24,7 @@ RUNNING = {
     "model": "tiny",
     "phase": "reading the prompt",
     "progress_estimate": 0.5,
+    "queue_seconds": None,
     "prompt_tokens": 7,
     "output_tokens": None,
     "tokens_per_second": None,

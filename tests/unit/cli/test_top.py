@@ -17,6 +17,7 @@ ROW = {
     "client_address": "10.0.0.1",
     "model": "tiny",
     "phase": "generating",
+    "queue_seconds": None,
     "progress_estimate": None,
     "prompt_tokens": None,
     "time_to_first_token_seconds": 0.5,
@@ -24,9 +25,10 @@ ROW = {
 SLOW = {**ROW, "id": "slow", "age_seconds": 90, "output_tokens": 5, "tokens_per_second": 1.5}
 FAST = {**ROW, "id": "fast", "age_seconds": 3, "output_tokens": 50, "tokens_per_second": 60.25}
 QUEUED = {**ROW, "id": "queued", "age_seconds": 1, "output_tokens": None, "tokens_per_second": None}
+WAITING = {**QUEUED, "phase": "queued", "queue_seconds": 2.5}
 STATUS = {
     "backend": {"url": "http://lm:1234", "reachable": True, "error": None},
-    "slots": {"total": 4, "in_use": 1},
+    "slots": {"total": 4, "in_use": 1, "waiting": 0},
     "loaded": [{"name": "tiny:latest", "size_bytes": 10**9, "context_length": 4096, "expires_at": None}],
     "last_error": None,
 }
@@ -51,6 +53,12 @@ def test_screen_says_why_nothing_works():
     text = shown(View(), {**STATUS, "backend": backend, "last_error": error, "loaded": []}, ())
     for part in ("does not answer at http://lm:1234: refused", "06:07:08: it ]0;broke", "No request is in flight."):
         assert part in text
+
+
+def test_screen_shows_who_waits_and_for_how_long():
+    text = shown(View(), {**STATUS, "slots": {"total": 4, "in_use": 4, "waiting": 7}}, [WAITING])
+    assert "4 of 4 slots in use, 7 waiting" in text
+    assert "queued 2.5 s" in text
 
 
 def test_unknown_values_are_sorted_last():

@@ -98,7 +98,7 @@ def test_the_activity_of_all_workers_is_added_up(activity):
     for each in (activity, other, other):
         each.note(answered())
     status = to_status(activity.snapshots())
-    assert status["slots"] == {"total": 8, "in_use": 0}
+    assert status["slots"] == {"total": 8, "in_use": 0, "waiting": 0}
     assert sum(minute["streams"] for minute in status["last_hour"]) == 3
     assert status["last_hour"][-1]["tokens_per_second"] == pytest.approx(25)
     assert len(to_requests(activity.snapshots())["ended"]) == 3

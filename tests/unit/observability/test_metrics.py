@@ -197,6 +197,14 @@ def test_streams_and_slots_are_read_as_they_are(shim):
     assert [shim.value(name) for name in names] == [0, 0, 3]
 
 
+def test_waits_for_a_slot_are_counted(shim):
+    for seconds in (None, 0.3, 4.0):
+        shim.metrics.count(generated(queue_seconds=seconds))
+    assert shim.value("shim_queue_seconds_count", model="tiny") == 2
+    assert shim.value("shim_queue_seconds_sum", model="tiny") == pytest.approx(4.3)
+    assert shim.value("shim_generations_waiting") == 0
+
+
 def test_calls_and_connections_are_read_as_they_are(shim):
     names = ("shim_backend_requests_in_flight", "shim_backend_connections")
     with shim.backend.watchdog.watch(BackendCall()):

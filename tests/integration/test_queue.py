@@ -1,0 +1,120 @@
+"""Requests that wait for a slot, behind waitress: what their clients and the operator see, and what ends the wait."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+
+import pytest
+from support.answers import endless
+from support.apps import served, several_apps
+from support.fake_lmstudio import CHAT
+from support.fake_lmstudio_fixtures import one_studio, studio
+from support.wire import Wire
+
+from flask_shim.services import services_of
+
+__all__ = ["one_studio", "studio"]
+
+CHAT_BODY = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
+THREADS = 12
+"""One generation, eight spare threads, three that wait."""
+
+
+class Shim:
+    """A shim with one slot and a queue; its wires are closed with the test."""
+
+    def __init__(self, app, port, opened):
+        self.slots = services_of(app).slots
+        self._port = port
+        self._opened = opened
+
+    def wire(self, path="/api/chat", body=None, **more):
+        wire = self._opened.enter_context(Wire(self._port))
+        wire.ask(path, body, **more)
+        return wire
+
+    def chat(self, agent="editor", **more):
+        return self.wire(body={**CHAT_BODY, **more}, headers={"User-Agent": agent})
+
+    def json(self, path, **more):
+        return json.loads(self.wire(path, **more).answer().body)
+
+
+@pytest.fixture
+def queue(one_studio, tmp_path):
+    """Return a function that starts a shim whose only slot is taken, with these settings."""
+    with several_apps(data_dir=tmp_path, max_streams=1, heartbeat=0.1) as app_of, ExitStack() as opened:
+
+        def start(**settings):
+            app = app_of(backend_url=one_studio.url, **{"queue_seconds": 60, "threads": THREADS, **settings})
+            port = opened.enter_context(served(app, channel_request_lookahead=1, threads=THREADS))
+            return Shim(app, int(port), opened)
+
+        yield start
+
+
+@pytest.fixture
+def full(queue, studio):
+    """A shim with a chat that does not end, and its wire."""
+    studio.answers[CHAT] = endless(0.02)
+    shim = queue()
+    shim.running = shim.chat("agent")
+    shim.running.until(b"tok ")
+    return shim
+
+
+def test_stream_that_waits_has_heartbeats_and_then_its_answer(full, studio, until):
+    waiting = full.chat()
+    waiting.until(b'"content":""')
+    assert b"tok" not in waiting.received
+    full.running.sock.close()
+    waiting.until(b"tok ")
+    until(lambda: full.slots.waiting == 0)
+
+
+def test_operator_sees_the_wait_and_ends_it(full, until):
+    waiting = full.chat(stream=False)
+    until(lambda: full.slots.waiting)
+    row = next(row for row in full.json("/shim/requests")["running"] if row["phase"] == "queued")
+    assert row["queue_seconds"] >= 0
+    assert full.json("/shim/status")["slots"] == {"total": 1, "in_use": 1, "waiting": 1}
+    assert full.json(f"/shim/requests/{row['id']}", method="DELETE")["canceled"] is True
+    assert waiting.answer().status == 499
+    assert full.slots.waiting == 0
+
+
+def test_wait_ends_with_the_client(full, until):
+    waiting = full.chat(stream=False)
+    until(lambda: full.slots.waiting)
+    waiting.sock.close()
+    until(lambda: not full.slots.waiting)
+
+
+def test_wait_ends_when_the_shim_drains(full, until):
+    waiting = full.chat(stream=False)
+    until(lambda: full.slots.waiting)
+    full.slots.drain()
+    answer = waiting.answer()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_full_queue_leaves_threads_for_lists_and_health(full, until):
+    waiting = []
+    while full.slots.waiting < 3:
+        waiting.append(full.chat("agent", stream=False))
+        until(lambda: full.slots.waiting == len(waiting))
+    assert full.chat("agent", stream=False).answer().status == 503
+    for path in ("/health", "/api/tags", "/v1/models", "/metrics"):
+        assert full.wire(path).answer().status == 200
+    full.chat("editor").until(b'"content":""')
+    assert waiting[-1].answer().status == 503
+
+
+def test_wait_that_takes_too_long_is_refused(queue, studio):
+    studio.answers[CHAT] = endless(0.02)
+    shim = queue(queue_seconds=0.1)
+    shim.chat("agent").until(b"tok ")
+    answer = shim.chat(stream=False).answer()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert "no slot was free for 0.1 s" in answer.json["error"]
