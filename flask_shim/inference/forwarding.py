@@ -26,7 +26,7 @@ from flask_shim.inference.forwarded_stream import (
 from flask_shim.inference.streaming import stream_response
 from flask_shim.inference.structured_answers import second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
-from flask_shim.lmstudio.completion_events import Choice, Delta, Usage
+from flask_shim.lmstudio.completion_events import Choice, Usage
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
@@ -132,9 +132,8 @@ def _with_valid_answer(opened: OpenedAnswer, payload: Payload, send: Callable[[P
 
 def _attempt_after(opened: OpenedAnswer, payload: Payload) -> Payload | None:
     choice = next(iter(read_event(opened[1]).choices), Choice())
-    message = choice.message or Delta(choice.text)
-    reason = "tool_calls" if message.tool_calls else choice.finish_reason
-    return second_attempt(payload, message.content or message.reasoning_content or "", reason)
+    reason = "tool_calls" if choice.tool_calls else choice.finish_reason
+    return second_attempt(payload, choice.text or choice.thinking or "", reason)
 
 
 def _with_output(opened: OpenedAnswer, backend: LMStudio, check_empty: Callable[[Usage | None], None]) -> OpenedAnswer:

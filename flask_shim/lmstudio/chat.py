@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import STREAMED, Choice, Delta, Usage
+from flask_shim.lmstudio.completion_events import STREAMED, Choice, Usage
 from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.lmstudio.tool_call_deltas import ToolCallDeltas
 
@@ -108,12 +108,11 @@ class Chat:
             yield self.end
 
     def _pieces_of(self, choice: Choice) -> Iterator[Piece]:
-        delta = choice.delta or choice.message or Delta()
-        if reasoning := delta.reasoning_content or delta.reasoning:
-            yield Reasoning(reasoning)
-        if delta.content:
-            yield Text(delta.content)
-        for call in delta.tool_calls or ():
+        if choice.thinking:
+            yield Reasoning(choice.thinking)
+        if choice.text:
+            yield Text(choice.text)
+        for call in choice.tool_calls or ():
             self._calls.add(call)
 
 

@@ -37,24 +37,15 @@ class CallDelta:
 
 
 @dataclass(slots=True)
-class Delta:
-    """What one event adds to the message. Engines name the thinking ``reasoning_content`` or ``reasoning``."""
-
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[CallDelta] | None = None
-
-
-@dataclass(slots=True)
 class Choice:
-    """One choice: ``delta`` in streams, ``message`` in whole answers, ``text`` in text completions."""
+    """What one event adds to the answer, or the whole answer of one that is not streamed.
 
-    delta: Delta | None = None
-    message: Delta | None = None
+    ``thinking`` has two names among the engines, ``reasoning_content`` and ``reasoning``.
+    """
+
     text: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    thinking: str | None = None
+    tool_calls: list[CallDelta] | None = None
     finish_reason: str | None = None
     logprobs: Any = None
 
@@ -85,11 +76,7 @@ class Event:
     @property
     def has_output(self) -> bool:
         """Whether it has text, thinking or a tool call."""
-        for choice in self.choices:
-            delta = choice.delta or choice.message or Delta(choice.text, choice.reasoning_content, choice.reasoning)
-            if delta.content or delta.reasoning_content or delta.reasoning or delta.tool_calls:
-                return True
-        return False
+        return any(choice.text or choice.thinking or choice.tool_calls for choice in self.choices)
 
 
 def decode_event(payload: bytes) -> Event:
@@ -122,27 +109,19 @@ def encodable(text: str) -> str:
 
 
 def _choice(value: dict[str, Any]) -> Choice:
-    delta, message, reason = value.get("delta"), value.get("message"), value.get("finish_reason")
-    choice = Choice(
-        _delta(delta) if isinstance(delta, dict) else None,
-        _delta(message) if isinstance(message, dict) else None,
-        finish_reason=reason if isinstance(reason, str) else None,
-        logprobs=value.get("logprobs"),
-    )
-    if delta is None:
-        choice.text = _text(value.get("text"))
-        choice.reasoning_content = _text(value.get("reasoning_content"))
-        choice.reasoning = _text(value.get("reasoning"))
-    return choice
-
-
-def _delta(value: dict[str, Any]) -> Delta:
-    content, thinking, calls = value.get("content"), value.get("reasoning_content"), value.get("tool_calls")
-    return Delta(
-        content if isinstance(content, str) else None,
+    message = value.get("delta") or value.get("message")
+    if isinstance(message, dict):
+        text = message.get("content")
+    else:  # a text completion
+        message, text = value, value.get("text")
+    thinking = message.get("reasoning_content") or message.get("reasoning")
+    calls, reason = message.get("tool_calls"), value.get("finish_reason")
+    return Choice(
+        text if isinstance(text, str) else None,
         thinking if isinstance(thinking, str) else None,
-        _text(value.get("reasoning")),
         [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None,
+        reason if isinstance(reason, str) else None,
+        value.get("logprobs"),
     )
 
 

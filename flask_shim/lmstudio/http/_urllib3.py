@@ -23,7 +23,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker
 from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
-from flask_shim.lmstudio.http.ticking_reader import TickingReader
+from flask_shim.lmstudio.http.ticking_reader import TickingReader, limit_waiting
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
@@ -48,8 +48,9 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         call = CURRENT.call
-        if call is not None and call.ticks is not None:
-            sock.settimeout(call.ticks.seconds)
+        ticks = call.ticks if call is not None else None
+        limit_waiting(sock, ticks.seconds if ticks is not None else None)
+        if call is not None and ticks is not None:
             self.fp = io.BufferedReader(TickingReader(sock, self.fp, call))
 
 

@@ -19,6 +19,7 @@ from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.ticking_reader import TIMED_OUT
 
 CUT = "LM Studio closed the connection before its answer was complete"
 LATE = "LM Studio sent nothing for too long"
@@ -75,7 +76,7 @@ class BackendResponse:
             except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
                 if self.call.failure is not None:
                     raise self.call.failure from exc
-                if self.call.ticks is None or not isinstance(exc, TimeoutError):
+                if self.call.ticks is None or not isinstance(exc, TIMED_OUT):
                     is_late = isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError)
                     raise (BackendTimeout(LATE) if is_late else BackendProtocolError(CUT)) from exc
                 if not self.call.waits_on():
@@ -188,23 +189,26 @@ class EventStream:
             return
         response.check_encoding()
         splitter = SseSplitter(options.max_line_bytes)
+        idle, timeout_message = options.idle_timeout, f"LM Studio sent no data for {options.idle_timeout} s"
         size = 0
+        block: bytes | None = None
         try:
-            for block in response:
+            while block != b"" and not self._has_end_mark:
+                block = response.read_or_tick()
                 if block is None:
                     yield []
                     continue
                 size += len(block)
                 if options.max_answer_bytes and size > options.max_answer_bytes:
                     raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
-                if payloads := splitter.feed(block):
-                    idle = options.idle_timeout
-                    response.call.allow(idle, f"LM Studio sent no data for {idle} s")
-                    yield from self._decode(payloads)
-                    if payloads[-1] == DONE:
-                        self._has_end_mark = True
-                        return
-            yield from self._decode(splitter.flush())
+                if payloads := splitter.feed(block) if block else splitter.flush():
+                    response.call.allow(idle, timeout_message)
+                    events, failure = self._decode(payloads)
+                    if events:
+                        yield events
+                    if failure is not None:
+                        raise failure
+                    self._has_end_mark = payloads[-1] == DONE
         except EventTooLarge as exc:
             raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
         if not self._is_complete:
@@ -224,10 +228,9 @@ class EventStream:
             raise BackendProtocolError("LM Studio's answer is no completion")
         return event
 
-    def _decode(self, payloads: list[bytes]) -> Iterator[list[Event]]:
-        """Yield the events in one list; raise an error among them after those before it were yielded."""
+    def _decode(self, payloads: list[bytes]) -> tuple[list[Event], ShimError | None]:
+        """Return the events up to the first error, and that error."""
         events: list[Event] = []
-        failure: ShimError | None = None
         for payload in payloads:
             if payload == DONE:
                 self._is_complete = True
@@ -235,15 +238,10 @@ class EventStream:
             try:
                 event = decode_event(payload)
             except ShimError as exc:
-                failure = exc
-                break
+                return events, exc
             if event.error:
-                failure = parse_error_event(payload, token=self._options.token)
-                break
+                return events, parse_error_event(payload, token=self._options.token)
             if event.choices and event.choices[0].finish_reason:
                 self._is_complete = True
             events.append(event)
-        if events:
-            yield events
-        if failure is not None:
-            raise failure
+        return events, None

@@ -7,9 +7,28 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
+import struct
+import sys
 from typing import Any
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
+
+TIMED_OUT = (TimeoutError, BlockingIOError)
+"""What a read raises after the time set with :func:`limit_waiting`."""
+
+
+def limit_waiting(sock: socket.socket, seconds: float | None) -> None:
+    """Let each read of ``sock`` wait at most ``seconds``, None: without limit.
+
+    The kernel's own limit costs nothing, whereas Python's polls before every read. OpenSSL would ignore the kernel's,
+    and Windows documents a socket as unusable after it (SO_RCVTIMEO).
+    """
+    if sys.platform == "win32" or isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(seconds)
+    else:
+        whole, fraction = divmod(seconds or 0.0, 1.0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(fraction * 1e6)))
 
 
 class TickingReader(io.RawIOBase):
@@ -26,11 +45,11 @@ class TickingReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Wait for bytes, at most until a tick that ends the read, which raises TimeoutError."""
+        """Wait for bytes, at most until a tick that ends the read, which raises one of ``TIMED_OUT``."""
         while True:
             try:
                 return self._sock.recv_into(buffer)
-            except TimeoutError:
+            except TIMED_OUT:
                 if not self._call.waits_on():
                     raise
 

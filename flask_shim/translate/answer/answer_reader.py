@@ -109,10 +109,7 @@ class AnswerReader:
     def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
-        delta = choice.delta or choice.message
-        source: Any = choice if delta is None else delta
-        text = choice.text if delta is None else delta.content
-        thinking = source.reasoning_content or source.reasoning
+        text, thinking = choice.text, choice.thinking
         before = len(pieces)
         if thinking:
             self.deltas += 1
@@ -125,9 +122,9 @@ class AnswerReader:
             self._logprobs += to_logprobs(choice.logprobs) or ()
         if self._logprobs and len(pieces) > before:
             pieces[before].logprobs, self._logprobs = self._logprobs, []
-        if delta is not None and delta.tool_calls:
+        if choice.tool_calls:
             self.deltas += not (text or thinking)
-            for call in delta.tool_calls:
+            for call in choice.tool_calls:
                 self._calls.add(call)
 
     def _text(self, text: str, pieces: list[Piece]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio.completion_events import Delta, Event, decode_event
+from flask_shim.lmstudio.completion_events import Choice, Event, decode_event
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
 from flask_shim.translate.answer.encoder import FullAnswer
@@ -47,16 +47,17 @@ class ChatRepairer:
         except ShimError:
             return body
         choice = event.choices[0] if event.choices else None
-        if choice is None or choice.message is None:
+        if choice is None:
             return body
-        is_empty = self._options.wants_json and not choice.message.content
-        pieces = None if self._is_sound(choice.message) and not is_empty else self._read([event])
+        is_empty = self._options.wants_json and not choice.text
+        pieces = None if self._is_sound(choice) and not is_empty else self._read([event])
         if pieces is None:
+            return body
+        value = orjson.loads(body)
+        if not (message := value["choices"][0].get("message")):
             return body
         answer = FullAnswer()
         answer.add(pieces)
-        value = orjson.loads(body)
-        message = value["choices"][0]["message"]
         if answer.thinking:
             message["reasoning_content"] = answer.thinking
         if is_empty and answer.text:  # the JSON that LM Studio's grammar forced into the thinking
@@ -80,22 +81,21 @@ class ChatRepairer:
         if not event.choices and not event.usage:  # the end mark, an error, a comment
             return self._release() + raw
         choice = event.choices[0] if event.choices else None
-        is_sound = self._is_sound((choice and choice.delta) or Delta())
+        is_sound = self._is_sound(choice or Choice())
         self._held.append((raw, event))
         if choice is not None and choice.finish_reason and not is_sound:
             return self._repair()
         return self._release() if is_sound else b""
 
-    def _is_sound(self, delta: Delta) -> bool:
+    def _is_sound(self, choice: Choice) -> bool:
         """Return whether nothing so far can be a fault."""
-        thinking = delta.reasoning_content or delta.reasoning
         if not self._options.offered:
             return True
-        if thinking:
-            self._thinking.feed(thinking)
-        if delta.tool_calls or (delta.content or "").strip():
+        if choice.thinking:
+            self._thinking.feed(choice.thinking)
+        if choice.tool_calls or (choice.text or "").strip():
             self._thinking.finish()
-        for fragment in delta.tool_calls or ():
+        for fragment in choice.tool_calls or ():
             call, arguments = self._calls.add(fragment), fragment.arguments or ""
             if id(call) not in self._begun:
                 self._pending.append(call)

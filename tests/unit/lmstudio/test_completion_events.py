@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from flask_shim.lmstudio.completion_events import (
     CallDelta,
     Choice,
-    Delta,
     Event,
     Usage,
     decode_event,
@@ -32,17 +31,17 @@ def test_a_token_is_read():
         b'{"id":"chatcmpl-x","object":"chat.completion.chunk","created":1772000000,"model":"m","system_fingerprint":"m",'
         b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"},"logprobs":null,"finish_reason":null}]}'
     )
-    assert event == Event(choices=(Choice(delta=Delta(content="Hel")),))
+    assert event == Event(choices=(Choice("Hel"),))
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_thinking_is_read_under_either_name(name):
-    assert getattr(choice_of(delta(**{name: "Hm"})).delta, name) == "Hm"
+    assert choice_of(delta(**{name: "Hm"})).thinking == "Hm"
 
 
 def test_a_fragment_of_a_call_is_read():
     fragment = {"index": 0, "id": "814890118", "type": "function", "function": {"name": "f", "arguments": "{"}}
-    assert choice_of(delta(tool_calls=[fragment])).delta.tool_calls == [
+    assert choice_of(delta(tool_calls=[fragment])).tool_calls == [
         CallDelta(index=0, id="814890118", name="f", arguments="{")
     ]
 
@@ -80,7 +79,7 @@ def test_an_error_is_read(error):
     ],
 )
 def test_what_a_strict_reader_refuses_is_read_as_far_as_it_makes_sense(sent, content):
-    assert choice_of(sent).delta.content == content
+    assert choice_of(sent).text == content
 
 
 @pytest.mark.parametrize(
@@ -127,12 +126,12 @@ def test_cached_tokens_are_unknown_unless_the_backend_reports_them(details, timi
 
 @pytest.mark.parametrize(("sent", "read"), [("365174485", "365174485"), (365174485, "365174485"), ([], None)])
 def test_ids_of_calls_become_text(sent, read):
-    assert choice_of(delta(tool_calls=[{"id": sent, "function": {"name": "f"}}])).delta.tool_calls[0].id == read
+    assert choice_of(delta(tool_calls=[{"id": sent, "function": {"name": "f"}}])).tool_calls[0].id == read
 
 
 def test_whole_arguments_in_one_object_are_kept():
     choice = choice_of(delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": {"city": "Oslo"}}}]))
-    assert choice.delta.tool_calls == [CallDelta(index=0, name="f", arguments={"city": "Oslo"})]
+    assert choice.tool_calls == [CallDelta(index=0, name="f", arguments={"city": "Oslo"})]
 
 
 NO_EVENTS = {
@@ -174,7 +173,5 @@ EVENTS = st.dictionaries(
 def test_any_object_is_an_event_whose_texts_can_be_sent(value):
     event = decode_event(json.dumps(value).encode())
     for choice in event.choices or ():
-        for text in (
-            (choice.delta.content, choice.delta.reasoning, choice.text, choice.finish_reason) if choice.delta else ()
-        ):
+        for text in (choice.text, choice.thinking, choice.finish_reason):
             assert text is None or text.encode("utf-8")

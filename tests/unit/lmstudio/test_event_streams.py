@@ -31,11 +31,7 @@ def texts(stream):
     found = []
     try:
         for events in stream:
-            found += [
-                one.choices[0].delta.content
-                for one in events
-                if one.choices and one.choices[0].delta.content is not None
-            ]
+            found += [one.choices[0].text for one in events if one.choices and one.choices[0].text is not None]
     except BackendError as exc:
         return found, exc
     return found, None
@@ -45,7 +41,7 @@ def texts(stream):
 def test_a_stream_is_read_to_its_end(opened, chunked):
     stream = opened(streams("Hel", "lo", chunked=chunked))
     events = [one for some in stream for one in some]
-    assert [one.choices[0].delta.content for one in events if one.choices] == ["Hel", "lo", None]
+    assert [one.choices[0].text for one in events if one.choices] == ["Hel", "lo", None]
     assert events[-1].usage == Usage(USAGE["prompt_tokens"], USAGE["completion_tokens"])
 
 
@@ -70,7 +66,7 @@ def test_events_that_arrive_together_stay_together(opened):
 def test_the_first_event_is_there_before_the_second_is_sent(opened):
     seen = threading.Event()
     stream = iter(opened(streams("first", lambda _: seen.wait(5), "second")))
-    assert next(stream)[0].choices[0].delta.content == "first"
+    assert next(stream)[0].choices[0].text == "first"
     seen.set()
     assert texts(stream) == (["second"], None)
 

@@ -29,7 +29,7 @@ WHOLE = {
 
 def test_a_whole_answer_to_a_request_for_a_stream_is_taken(opened):
     (events,) = opened(replies(WHOLE))
-    assert events[0].choices[0].message.content == "Hello!"
+    assert events[0].choices[0].text == "Hello!"
     assert events[0].usage == Usage(3, 2)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from support.answers import END, event, reads, streams
-from support.sending import post
+from support.answers import END, by_path, event, reads, replies, streams
+from support.sending import body_of, post
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.client import CHAT
@@ -81,7 +81,7 @@ def test_event_stream_gives_empty_lists_for_ticks(client_of, socket_server):
     stream = client.open_completion(CHAT, {}, BackendCall(ticks=Ticks(SECONDS, lambda: None)))
     lists = [events for events in stream if events or counter() or True]
     stream.close()
-    texts = [choice.delta.content for events in lists for each in events for choice in each.choices]
+    texts = [choice.text for events in lists for each in events for choice in each.choices]
     assert texts[:2] == ["one", "two"]
     assert lists.count([]) >= 3
 
@@ -109,3 +109,17 @@ def test_waiting_for_a_turn_ticks_without_its_lock():
     loaded = LoadedModel("m")
     loaded.acquire(BackendCall())
     loaded.acquire(BackendCall(ticks=Ticks(SECONDS, loaded.release)))
+
+
+def test_reused_connection_that_has_ticked_waits_without_a_limit(client_of, socket_server):
+    def late(peer):
+        if len(server.asked) == 2:
+            threading.Event().wait(5 * SECONDS)
+        replies(b"body")(peer)
+
+    server = socket_server(by_path({CHAT: late}))
+    client = client_of(server.url)
+    with post(client, BackendCall(ticks=Ticks(SECONDS, lambda: None))) as response:
+        assert response.read_all(0) == b"body"
+    assert body_of(client) == b"body"
+    assert server.connections == 1

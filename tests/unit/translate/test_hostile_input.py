@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio.completion_events import Choice, Delta, Event
+from flask_shim.lmstudio.completion_events import Choice, Event
 from flask_shim.translate.answer.answer_reader import AnswerReader, ReaderOptions
 from flask_shim.translate.answer.call_forms import parse_pairs, parse_parameters
 from flask_shim.translate.answer.text_tool_calls import TextCalls
@@ -36,7 +36,7 @@ def split_thinking(*pieces):
 def read_thinking(*pieces):
     reader = AnswerReader(ReaderOptions(offered={"f": {}}))
     for piece in pieces:
-        reader.feed([Event(choices=(Choice(delta=Delta(reasoning_content=piece)),))])
+        reader.feed([Event(choices=(Choice(thinking=piece),))])
     reader.finish()
 
 
