@@ -30,6 +30,8 @@ class Dechunker:
 
     def feed(self, block: bytes) -> bytes:
         """Return the payload in ``block``; raise FramingError if it is not chunked framing."""
+        if not self.rest and not self._left and self._state == "size" and (payload := _only_chunk(block)):
+            return payload
         block = self.rest + block
         parts: list[bytes] = []
         at = 0
@@ -61,6 +63,14 @@ class Dechunker:
             self._state = "size"
         elif not line:  # the blank line after the trailers
             self.is_done = True
+
+
+def _only_chunk(block: bytes) -> bytes:
+    """Return the payload of a block that is one whole chunk, as of a model's token; b"" for any other block."""
+    begin = block.find(b"\r\n", 0, _SHORT_LINE) + 2
+    between = b"\r\n" + block[:begin]
+    size = _KNOWN[between] if between in _KNOWN else _size_between(between)
+    return block[begin:-2] if size and len(block) == begin + size + 2 and block.endswith(b"\r\n") else b""
 
 
 def _take_whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
         """See waitress' channel."""
         super().__init__(server, *args, **kwargs)
+        self._output = threading.RLock()
+        self.outbuf_lock = threading.Condition(self._output)
         self.server = _ChannelsServer(server, self)
 
     @property
@@ -150,19 +153,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self._together is not None:
             self._together.append(data)
             return len(data)
-        with self.outbuf_lock:
-            sent = self._send_now(data)
-            if sent < len(data):
+        size = len(data)
+        with self._output:
+            sent = self._send_now(data) if self.connected and not self.total_outbufs_len else 0
+            if sent < size:
                 self._buffer(data[sent:])
-        return len(data)
+        return size
 
     def _send_now(self, data: bytes) -> int:
-        if self.total_outbufs_len or not self.connected:
+        try:
+            sent = int(self.send(data, do_close=False))
+        except OSError:  # waitress tries again, logs the failure and closes
             return 0
-        sent, _ = self._flush_exception(lambda do_close: self.send(data, do_close), do_close=False)
         if sent:
             self.last_activity = time.time()
-        return int(sent)
+        return sent
 
     def _buffer(self, data: bytes) -> None:
         try:
