@@ -74,17 +74,13 @@ def _chosen(only: tuple[str, ...], factor: float) -> list[Scenario]:
 
 
 def _measured(scenarios: list[Scenario], names: tuple[str, ...], ours: dict[str, str], repeats: int) -> list[Row]:
-    console = Console(stderr=True)
-    rows: list[Row] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="shim-benchmark-", ignore_cleanup_errors=True) as folder,
-        console.status("starting") as status,
-        ExitStack() as running,
-    ):
+    temporary = tempfile.TemporaryDirectory(prefix="shim-benchmark-", ignore_cleanup_errors=True)
+    with temporary as folder, ExitStack() as running:
         targets = Targets(Path(folder), running, ours)
+        rows: list[Row] = []
         for scenario in scenarios:
-            rows += measure_all(targets, names, scenario, repeats, status.update)
-            console.print(f"measured: {scenario.title}", style="dim")
+            click.echo(f"measuring: {scenario.title}", err=True)
+            rows += measure_all(targets, names, scenario, repeats)
     return rows
 
 

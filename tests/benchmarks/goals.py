@@ -97,7 +97,6 @@ GOALS = (
     Goal("burst of 1 stream, tokens/s, times naive, at least", _over(NAIVE, "burst-1", "rate"), _AT_LEAST, 8.0),
     Goal("burst of 32 streams, tokens/s, times naive, at least", _over(NAIVE, "burst-32", "rate"), _AT_LEAST, 8.0),
     Goal("burst on /v1, tokens/s, times nginx, at least", _over(NGINX, "v1", "rate"), _AT_LEAST, 0.8),
-    Goal("/api/version, requests/s, times naive, at least", _over(NAIVE, "version", "rate"), _AT_LEAST, 2.0),
     Goal("/api/tags, requests/s, times naive, at least", _over(NAIVE, "tags", "rate"), _AT_LEAST, 2.0),
     Goal("/api/show, requests/s, times naive, at least", _over(NAIVE, "show", "rate"), _AT_LEAST, 2.0),
 )

@@ -1,7 +1,7 @@
-"""A client that costs little: ``python -m tests.benchmarks.load FILE``; prints one JSON object when it is done.
+"""A client that costs little. It keeps connections busy until enough was asked, or for a time.
 
-It keeps ``connections`` connections busy until ``requests`` were answered or ``seconds`` have passed. Once as many
-answers as there are connections have brought their first token, it prints a line ``running``.
+``python -m tests.benchmarks.load FILE`` does what the file says, beside a measurement. It prints a line once all
+connections have brought a token, and one JSON object when it is done.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -63,16 +64,18 @@ class Outcome:
 class Client:
     """The loop over all connections."""
 
-    def __init__(self, load: Load) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, load: Load, on_running: Callable[[], None] | None = None) -> None:
+        """Connect to nothing yet; ``on_running`` is called when as many first tokens as connections have come."""
         self.outcome = Outcome()
         self._load = load
+        self._on_running = on_running
         self._request = load.request.encode()
         self._end = load.end.encode()
         self._first_ms: list[float] = []
         self._lag_ms: list[float] = []
         self._faults: Counter[str] = Counter()
         self._selector = selectors.DefaultSelector()
+        self._open: set[Asking] = set()
         self._idle: deque[Asking | None] = deque([None] * load.connections)  # None: not connected
         self._to_ask = sys.maxsize if load.requests is None else load.requests
 
@@ -87,7 +90,13 @@ class Client:
             for key, _ in self._selector.select(0 if self._idle and self._to_ask else 0.02):
                 self._read(key.data)
             now = time.perf_counter()
+        self._close()
         return self._outcome_after(now - started)
+
+    def _close(self) -> None:
+        for asking in self._open:
+            asking.sock.close()
+        self._selector.close()
 
     @property
     def _unanswered(self) -> int:
@@ -119,6 +128,7 @@ class Client:
         sock = socket.create_connection(("127.0.0.1", self._load.port), timeout=5)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         asking = Asking(sock)
+        self._open.add(asking)
         self._selector.register(sock, selectors.EVENT_READ, asking)
         return asking
 
@@ -152,9 +162,8 @@ class Client:
 
     def _first(self, waited_ms: float) -> None:
         self._first_ms.append(waited_ms)
-        if len(self._first_ms) == self._load.connections:
-            sys.stdout.write(f"{RUNNING}\n")
-            sys.stdout.flush()
+        if self._on_running and len(self._first_ms) == self._load.connections:
+            self._on_running()
 
     def _over(self, asking: Asking | None, fault: str, *, closes: bool) -> None:
         self.outcome.requests += 1
@@ -163,6 +172,7 @@ class Client:
         if asking is not None and closes:
             self._selector.unregister(asking.sock)
             asking.sock.close()
+            self._open.remove(asking)
             asking = None
         self._idle.append(asking)
 
@@ -176,10 +186,11 @@ def _percentiles(values: list[float]) -> tuple[float | None, float | None]:
 
 
 def main() -> None:
-    """Do what the argument says."""
+    """Do what the file says."""
     end_with_parent()
-    outcome = Client(Load(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))).run()
-    sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+    load = Load(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    outcome = Client(load, lambda: print(RUNNING, flush=True)).run()  # noqa: T201 the parent waits for it
+    print(json.dumps(asdict(outcome)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import trustme
 
 from tests.benchmarks.bodies import Speech
 from tests.benchmarks.children import child, free_port, module
-from tests.benchmarks.usage import memory_bytes
 
 DIRECT, NGINX, NAIVE, OURS = "direct", "nginx", "naive", "ours"
 NAMES = (DIRECT, NGINX, NAIVE, OURS)
@@ -51,13 +50,12 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One running target. ``idle_bytes`` is its resident memory before it had anything to do."""
+    """One running target."""
 
     name: str
     speech: Speech
     port: int
     pid: int
-    idle_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class Targets:
         backend, port = self._backend_ports[start.distance], free_port()
         url = f"{start.distance or 'http'}://127.0.0.1:{backend}"
         if start.name == DIRECT:
-            return Target(DIRECT, "lmstudio", backend, self._backend.pid, self._backend.idle_bytes)
+            return Target(DIRECT, "lmstudio", backend, self._backend.pid)
         if start.name == NGINX:
             return self._run(NGINX, "lmstudio", self._nginx(port, backend, start.distance or "http"), port, {})
         if start.name == NAIVE:
@@ -118,7 +116,7 @@ class Targets:
 
     def _run(self, name: str, speech: Speech, command: list[str], port: int, env: Mapping[str, str]) -> Target:
         process: subprocess.Popen[bytes] = self.running.enter_context(child(command, self.folder, port=port, env=env))
-        return Target(name, speech, port, process.pid, memory_bytes(process.pid))
+        return Target(name, speech, port, process.pid)
 
     @cached_property
     def _backend(self) -> Target:

@@ -1,4 +1,4 @@
-"""What a process and its children have used. Other systems than Linux leave it out of the report."""
+"""What a process and its children use. Other systems than Linux leave it out of the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ PROC = Path("/proc")
 IS_READABLE = sys.platform == "linux" and (PROC / f"self/task/{os.getpid()}/children").is_file()
 WITHOUT = "" if IS_READABLE else "CPU and memory are shown on Linux only."
 
-_RSS = re.compile(r"VmRSS:\s+(\d+) kB")
+_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+_RESET_PEAK = "5"
+"""See clear_refs in proc(5)."""
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -22,12 +24,18 @@ def cpu_seconds(pid: int) -> float | None:
     return sum(time.clock_gettime(_cpu_clock(each)) for each in _tree(pid))
 
 
-def memory_bytes(pid: int) -> int | None:
-    """Return the resident memory of the process and those it started, None where it cannot be read."""
+def reset_peak(pid: int) -> None:
+    """Forget how much memory was resident before now."""
+    for each in _tree(pid) if IS_READABLE else ():
+        (PROC / str(each) / "clear_refs").write_text(_RESET_PEAK, encoding="utf-8")
+
+
+def peak_bytes(pid: int) -> int | None:
+    """Return the most resident memory since ``reset_peak``, None where it cannot be read."""
     if not IS_READABLE:
         return None
     statuses = ((PROC / str(each) / "status").read_text(encoding="utf-8") for each in _tree(pid))
-    return sum(int(found[1]) * 1024 for status in statuses if (found := _RSS.search(status)))
+    return sum(int(found[1]) * 1024 for status in statuses if (found := _PEAK.search(status)))
 
 
 def _cpu_clock(pid: int) -> int:
