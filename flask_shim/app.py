@@ -53,7 +53,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     middleware.init_app(app, config)
     activity.init_app(app, services.slots, config.backend_url)
     streaming.init_app(app, config)
-    metrics.init_app(app, config, services.slots, services.backend)
+    metrics.init_app(app, config, services.slots, services.backends)
     if services.history is not None:
         recorder_of(app).observers.append(services.history.note)
     error_responses.init_app(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -14,9 +15,13 @@ from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import kinds_of
 from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
+from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
+from flask_shim.models.backends import Backend
+from flask_shim.models.loader import ModelLoader
 from flask_shim.models.manager import ModelManager
+from flask_shim.models.pool import Backends
 from flask_shim.models.profiles import ModelProfiles
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.models.slots import Slots
@@ -45,7 +50,7 @@ class Services:
 
     config: Config
     """The settings; only :meth:`reload` replaces them, by those with other tables."""
-    backend: LMStudio
+    backends: Backends
     aliases: AliasStore
     registry: ModelRegistry
     manager: ModelManager
@@ -60,7 +65,6 @@ class Services:
     @classmethod
     def build(cls, config: Config, backend: LMStudio | None = None) -> Services:
         """Build the parts; nothing is sent yet."""
-        backend = backend or LMStudio(client_options(config))
         aliases = AliasStore(config.data_dir / FILE_NAME)
         slots = Slots(config.max_streams, max_waiting=config.max_waiting, queue_seconds=config.queue_seconds)
         defaults = Defaults(
@@ -70,15 +74,21 @@ class Services:
             ttl_seconds=config.default_ttl,
             unload_ttl_seconds=config.unload_ttl,
         )
+        if backend is None:
+            watchdog = Watchdog()
+            backends = Backends(build_backends(config, defaults, watchdog), watchdog)
+        else:
+            only = Backend(client=backend, loader=ModelLoader(backend, defaults))
+            backends = Backends([only], backend.watchdog)
         return cls(
             config=config,
-            backend=backend,
+            backends=backends,
             aliases=aliases,
             registry=ModelRegistry(
-                backend, config.model_selector_cache_size, aliases.aliases, ModelProfiles(config.file.models)
+                backends, config.model_selector_cache_size, aliases.aliases, ModelProfiles(config.file.models)
             ),
             manager=ModelManager(
-                backend, slots, defaults, read_only=config.read_only, auto_context=config.auto_context
+                backends, slots, defaults, read_only=config.read_only, auto_context=config.auto_context
             ),
             slots=slots,
             pulls=Slots(config.spare_threads(PULLS)),
@@ -105,6 +115,7 @@ class Services:
                 return exc.problems
             logs.redact(self.config, config)
             self.registry.profiles = ModelProfiles(config.file.models)
+            self.backends.update(build_backends(config, self.defaults, self.backends.watchdog))
             self.config = config
         counts = [f"{name}={len(getattr(config.file, name))}" for name in kinds_of(ShimFile)]
         log.info("reloaded file=%s %s", logs.quoted(config.file.path), " ".join(counts))
@@ -118,7 +129,31 @@ class Services:
         self.manager.close()
         if self.history is not None:
             self.history.close()
-        self.backend.close()
+        self.backends.close()
+
+
+def build_backends(config: Config, defaults: Defaults, watchdog: Watchdog) -> list[Backend]:
+    """Return the LM Studios of the file, else the one of the settings; nothing is sent yet."""
+    options = client_options(config)
+    if not config.file.backends:
+        client = LMStudio(options, watchdog=watchdog)
+        return [Backend(client=client, loader=ModelLoader(client, defaults))]
+    backends = []
+    for table in config.file.backends:
+        own = dataclasses.replace(options, base_url=table.url, rest_url="", token=table.token or None)
+        client = LMStudio(own, watchdog=watchdog)
+        backends.append(
+            Backend(
+                client=client,
+                loader=ModelLoader(client, defaults),
+                name=table.name,
+                priority=table.priority,
+                max_streams=table.max_streams,
+                is_draining=table.drain,
+                wake=table.wake,
+            )
+        )
+    return backends
 
 
 def services() -> Services:

@@ -40,7 +40,7 @@ def resolve_name(services: Services, name: str) -> ResolvedModel:
     target = services.registry.find(name)
     if target is not None:
         return target
-    names = [entry.name for entry in services.registry.entries(services.backend.listing())]
+    names = [entry.name for entry in services.registry.entries(services.backends.listing())]
     similar = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     advice = f"Did you mean {' or '.join(similar)}?" if similar else "flask-shim models lists the models."
     raise CommandError(f"LM Studio has no model {name!r}. {advice}")
@@ -58,7 +58,7 @@ def complete_names(context: click.Context, _parameter: click.Parameter, incomple
                 names = [alias.name for alias in services.aliases.aliases().values()]
             else:
                 only_loaded = context.command.name == "unload"
-                entries = services.registry.entries(services.backend.listing())
+                entries = services.registry.entries(services.backends.listing())
                 names = [entry.name for entry in entries if entry.model.is_loaded or not only_loaded]
     except CommandError:
         return []  # a shell has no place for an error

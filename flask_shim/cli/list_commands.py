@@ -24,7 +24,7 @@ def models(*, as_json: bool, **options: str | None) -> None:
     In a pipe: one line per name, with tabs between the columns and without heading.
     """
     with open_services(options) as services:
-        rows = [_row(entry) for entry in services.registry.entries(services.backend.listing())]
+        rows = [_row(entry) for entry in services.registry.entries(services.backends.listing())]
     print_rows(rows, _model_cells, as_json=as_json)
 
 
@@ -37,7 +37,7 @@ def ps(*, as_json: bool, **options: str | None) -> None:
     In a pipe: one line per loaded instance, with tabs between the columns and without heading.
     """
     with open_services(options) as services:
-        listing = services.backend.listing()
+        listing = services.backends.listing()
         loaded = listing.loaded()
         entries = [entry for entry in services.registry.models(listing) if entry.model in loaded]
     rows = [

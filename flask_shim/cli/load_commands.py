@@ -8,7 +8,8 @@ from flask_shim.cli.cli_context import busy, complete_names, open_services, reso
 from flask_shim.cli.setting_options import BAD_SETTINGS, FAILED, CommandError, backend_options
 from flask_shim.errors import ShimError
 from flask_shim.inference.preload import Preloader
-from flask_shim.lmstudio import BackendCall, Model
+from flask_shim.lmstudio import BackendCall
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.alias_defaults import context_of
 
@@ -26,13 +27,14 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
     with open_services(options) as services:
         target = resolve_name(services, name)
         if exclusive:
-            for model in services.backend.listing(max_age=0).loaded():
+            listing = services.backends.listing(max_age=0)
+            for model in listing.loaded():
                 if model.key != target.model.key:
-                    _unload(services, model)
+                    _unload(services, services.registry.of(model, listing))
         length = context or context_of(target.entry) or services.config.default_context
-        with busy(f"Loading {target.entry.name}"), services.backend.watchdog.watch(BackendCall()) as call:
+        with busy(f"Loading {target.entry.name}"), services.backends.watchdog.watch(BackendCall()) as call:
             services.manager.load_pinned(target, call, context=length, must_fit=True)
-        loaded = services.backend.listing(max_age=0).models
+        loaded = services.backends.listing(max_age=0).models
         granted = next((model.loaded_context_length for model in loaded if model.key == target.model.key), None)
         context_text = f", with a context of {granted} tokens" if granted else ""
         click.echo(f"{target.entry.name} is loaded{context_text}.")
@@ -51,15 +53,16 @@ def unload(*, names: tuple[str, ...], wants_all: bool, **options: str | None) ->
         raise click.UsageError("Either name the models to unload, or use --all.")
     with open_services(options) as services:
         if wants_all:
-            loaded = services.backend.listing(max_age=0).loaded()
+            listing = services.backends.listing(max_age=0)
+            loaded = listing.loaded()
             for model in loaded:
-                _unload(services, model)
+                _unload(services, services.registry.of(model, listing))
             if not loaded:
                 click.echo("No model was loaded.")
         for name in names:
             target = resolve_name(services, name)
             is_copy = target.identifier in [copy.id for copy in target.model.instances]
-            _unload(services, target.model, target.identifier if is_copy else "")
+            _unload(services, target, target.identifier if is_copy else "")
 
 
 @click.command()
@@ -75,7 +78,7 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         wanted = names or services.config.preload
         if not wanted:
             raise CommandError("No model to load: name models, or set SHIM_PRELOAD.", BAD_SETTINGS)
-        services.backend.listing()  # fails here once if LM Studio is away, and not for each model
+        services.backends.listing()  # fails here once if LM Studio is away, and not for each model
         preloader = Preloader(services.config, services.registry, services.manager)
         for name in wanted:
             try:
@@ -89,8 +92,8 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
-def _unload(services: Services, model: Model, instance: str = "") -> None:
-    name = instance or model.key
-    with busy(f"Unloading {name}"), services.backend.watchdog.watch(BackendCall()) as call:
-        copies = services.manager.unload(model, call, instance=instance)
+def _unload(services: Services, target: ResolvedModel, instance: str = "") -> None:
+    name = instance or target.model.key
+    with busy(f"Unloading {name}"), services.backends.watchdog.watch(BackendCall()) as call:
+        copies = services.manager.unload(target, call, instance=instance)
     click.echo(f"{name} was not loaded." if not copies else f"Unloaded {', '.join(copies)}.")

@@ -89,11 +89,11 @@ def _watch(services: Services, name: str, wanted: Wanted) -> None:
 def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
     target = _target(services, name)
     if target is not None:
-        return ensure_ready(services.backend, target.model.key, preload=wants_preload)
+        return ensure_ready(services.backends.first.client, target.model.key, preload=wants_preload)
     wanted = to_wanted(name)
     with _showing(name) as display:
         return ensure_ready(
-            services.backend,
+            services.backends.first.client,
             wanted.model,
             quantization=wanted.quantization,
             preload=wants_preload,

@@ -13,7 +13,6 @@ from flask_shim.lmstudio.completion_events import Event, Usage
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.response import EventStream
-from flask_shim.lmstudio.model import Model
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.model_use import ModelUse
@@ -77,10 +76,10 @@ class Completion:
 
     def _open_stream(self, payload: Payload) -> EventStream:
         self._ready_ns = time.perf_counter_ns()
-        stream = self._manager.backend.open_completion(self._path, payload, self._use.call)
+        stream = self._use.client.open_completion(self._path, payload, self._use.call)
         if not stream.has_output:
             try:
-                check_prompt_fits(self._manager, self._requirements.target.model, payload, stream.usage)
+                check_prompt_fits(self._use, payload, stream.usage)
             except ShimError:
                 stream.close()
                 raise
@@ -105,12 +104,12 @@ class Completion:
         )
 
 
-def check_prompt_fits(manager: ModelManager, model: Model, payload: Mapping[str, Any], usage: Usage | None) -> None:
+def check_prompt_fits(use: ModelUse, payload: Mapping[str, Any], usage: Usage | None) -> None:
     """Raise ContextOverflow for an empty answer to a prompt that does not fit in the context.
 
     LM Studio answers some of these prompts with status 200 and no text. Without its count, an estimate decides.
     """
-    context = manager.loaded_context(model)
+    context = use.loaded_context()
     tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(payload)
     if context and tokens >= context:
         raise ContextOverflow("the prompt is longer than the context", tokens, context)

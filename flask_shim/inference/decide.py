@@ -28,18 +28,17 @@ def decide(
     is_disconnected: Callable[[], bool],
 ) -> dict[str, Any]:
     """Return the answers as /v1/systemone gives them; raise NotSupported if LM Studio has neither route."""
-    backend = manager.backend
     with manager.use(requirements, is_disconnected) as use:
 
         def send(named: Payload) -> dict[str, Any]:
             try:
-                return decisions.decide(backend, decisions.SYSTEMONE, named, use.call)
+                return decisions.decide(use.client, decisions.SYSTEMONE, named, use.call)
             except (NoSuchEndpoint, BackendRequestError) as exc:
                 if not decisions.lacks_route(exc):
                     raise
             payload = {**decisions_payload(request), "model": named["model"]}
             try:
-                return from_decisions(request, decisions.decide(backend, decisions.DECISIONS, payload, use.call))
+                return from_decisions(request, decisions.decide(use.client, decisions.DECISIONS, payload, use.call))
             except (NoSuchEndpoint, BackendRequestError) as exc:
                 if not decisions.lacks_route(exc):
                     raise

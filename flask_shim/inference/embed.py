@@ -59,10 +59,10 @@ def request_embeddings(
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
     with manager.use(requirements, is_disconnected) as use:
         if not truncate:
-            lengths = (num_ctx, _context_length(manager.backend, target))
+            lengths = (num_ctx, _context_length(use.client, target))
             check_lengths(inputs, min((length for length in lengths if length is not None), default=None))
         ready_ns = time.perf_counter_ns()
-        answer = use.send(lambda named: _embed(manager.backend, target, named, use.call), payload)
+        answer = use.send(lambda named: _embed(use.client, target, named, use.call), payload)
     ended_ns = time.perf_counter_ns()
     return EmbeddingResult(
         answer=answer,

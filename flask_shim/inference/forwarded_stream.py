@@ -12,13 +12,11 @@ import orjson
 from flask_shim.error_responses import envelope_of
 from flask_shim.errors import ShimError
 from flask_shim.inference.streaming import StreamedAnswer
-from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event
-from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
 from flask_shim.observability.client_names import client_name
@@ -67,7 +65,6 @@ class ForwardedAnswer(StreamedAnswer):
 
     def __init__(
         self,
-        backend: LMStudio,
         path: str,
         open_answer: Callable[[ExitStack, Ticks | None], OpenedAnswer],
         *,
@@ -76,7 +73,6 @@ class ForwardedAnswer(StreamedAnswer):
     ) -> None:
         """``open_answer`` puts on a stack what must be released; ``is_stream`` says what the client wants."""
         self.has_heartbeats = is_stream and client_name(current().user_agent) not in _FAIL_AT_COMMENTS
-        self._backend = backend
         self._path = path
         self._open_answer = open_answer
         self._completer = completer
@@ -91,7 +87,7 @@ class ForwardedAnswer(StreamedAnswer):
         current().first_token()
         if answer.content_type == SSE:
             answer.start_streaming()
-            for block in _relay_events(self._backend, answer, first, self._path):
+            for block in _relay_events(answer, first, self._path):
                 yield completer.complete_events(block) if completer is not None and block else block
             return
         if self._has_begun:
@@ -132,12 +128,12 @@ class ForwardedAnswer(StreamedAnswer):
         self._stack.close()
 
 
-def read_to_output(answer: BackendResponse, first: bytes, options: ClientOptions) -> tuple[bytes, bool, Usage | None]:
+def read_to_output(answer: BackendResponse, first: bytes) -> tuple[bytes, bool, Usage | None]:
     """Read the stream of a completion on from ``first`` until output begins; raise an error that comes instead.
 
     Return what was read, whether output has begun (False: the answer has none), and the counts in it.
     """
-    splitter = SseSplitter(options.max_line_bytes)
+    splitter = SseSplitter(answer.options.max_line_bytes)
     blocks, usage = [first], None
     while blocks[-1]:
         try:
@@ -146,7 +142,7 @@ def read_to_output(answer: BackendResponse, first: bytes, options: ClientOptions
                     return b"".join(blocks), False, usage
                 event = read_event(payload)
                 if event.error:
-                    raise parse_error_event(payload, token=options.token)
+                    raise parse_error_event(payload, token=answer.options.token)
                 if event.has_output:
                     return b"".join(blocks), True, usage
                 usage = event.usage or usage
@@ -164,9 +160,9 @@ def read_event(data: bytes) -> Event:
         return Event()
 
 
-def _relay_events(backend: LMStudio, answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
+def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
     """Yield complete events, b"" for a tick; raise if the stream is cut or too long."""
-    options = backend.options
+    options = answer.options
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in ENDED_BY_DONE
     last_event = _LAST_EVENTS.get(path, _ANYTHING)

@@ -66,42 +66,39 @@ class ForwardRequest:
 
 def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
     """Send ``request`` to the backend and answer with its answer as it arrives."""
-    backend = manager.backend
     is_completion = request.path in ENDED_BY_DONE
+
+    def send_to(client: LMStudio, call: BackendCall, payload: Mapping[str, Any]) -> OpenedAnswer:
+        body = request.raw if payload == request.body else orjson.dumps(payload)
+        return _open(client, call, "POST", _with_query(request.path, request.query), body, request.accept)
 
     def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
         def send(payload: Mapping[str, Any]) -> OpenedAnswer:
-            if is_completion:
-                payload = to_engine_payload(dict(payload))
-            body = request.raw if payload == request.body else orjson.dumps(payload)
-            answer = _open(backend, call, "POST", _with_query(request.path, request.query), body, request.accept)
-            if request.requirements is None or not is_completion:
-                return answer
-            model = request.requirements.target.model
-            return _with_output(answer, backend, partial(check_prompt_fits, manager, model, payload))
+            if not is_completion:
+                return send_to(use.client, use.call, payload)
+            payload = to_engine_payload(dict(payload))
+            answer = send_to(use.client, use.call, payload)
+            return _with_output(answer, partial(check_prompt_fits, use, payload))
 
         if request.requirements is None:
             call = stack.enter_context(manager.admit(is_disconnected, ticks))
-            return send(request.payload)
+            return send_to(manager.backends.first.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
         use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt, ticks))
-        call = use.call
         answer = use.send(send, request.payload)
         if prompt is not None and answer[0].content_type != SSE:
             answer = _with_valid_answer(answer, prompt, partial(use.send, send))
         return answer
 
     is_stream = request.payload.get("stream") is True
-    return stream_response(
-        ForwardedAnswer(backend, request.path, open_answer, is_stream=is_stream, completer=request.completer)
-    )
+    return stream_response(ForwardedAnswer(request.path, open_answer, is_stream=is_stream, completer=request.completer))
 
 
 def forward_list(
     manager: ModelManager, waiters: BoundedWaiters, path: str, is_disconnected: Callable[[], bool], *, query: str = ""
 ) -> Response:
     """Forward a GET. It takes no slot, and ``waiters`` keeps some threads free."""
-    backend = manager.backend
+    backend = manager.backends.first.client
 
     def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
         call = manager.new_call(is_disconnected, ticks)
@@ -110,7 +107,7 @@ def forward_list(
         stack.enter_context(backend.watchdog.watch(call))
         return _open(backend, call, "GET", _with_query(path, query))
 
-    return stream_response(ForwardedAnswer(backend, path, open_answer, is_stream=False))
+    return stream_response(ForwardedAnswer(path, open_answer, is_stream=False))
 
 
 def _with_valid_answer(opened: OpenedAnswer, payload: Payload, send: Callable[[Payload], OpenedAnswer]) -> OpenedAnswer:
@@ -136,12 +133,12 @@ def _attempt_after(opened: OpenedAnswer, payload: Payload) -> Payload | None:
     return second_attempt(payload, choice.text or choice.thinking or "", reason)
 
 
-def _with_output(opened: OpenedAnswer, backend: LMStudio, check_empty: Callable[[Usage | None], None]) -> OpenedAnswer:
+def _with_output(opened: OpenedAnswer, check_empty: Callable[[Usage | None], None]) -> OpenedAnswer:
     """Wait until a completion's output begins; ``check_empty`` gets the counts of one without any, and may raise."""
     answer, first = opened
     try:
         if answer.content_type == SSE:
-            first, has_output, usage = read_to_output(answer, first, backend.options)
+            first, has_output, usage = read_to_output(answer, first)
         else:
             event = read_event(first)
             has_output, usage = not event.choices or event.has_output, event.usage

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 
 from flask_shim.config import Config
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelNotFound
 from flask_shim.models.manager import ModelManager
+from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.translate.ollama.alias_defaults import context_of
 
@@ -41,7 +42,7 @@ class Preloader:
         if target is None:
             raise ModelNotFound(f"LM Studio has no model {name!r}")
         context = context_of(target.entry) or self._config.default_context
-        with self._manager.backend.watchdog.watch(call):
+        with self._manager.backends.watchdog.watch(call):
             self._manager.load_pinned(target, call, context=context)
 
     @contextmanager
@@ -58,11 +59,11 @@ class Preloader:
         finally:
             stopped.set()
             while thread.is_alive():  # repeated, because the thread may be about to send its next request
-                self._manager.backend.watchdog.cancel_all(ClientDisconnected())
+                self._manager.backends.watchdog.cancel_all(ClientDisconnected())
                 thread.join(_JOIN_SECONDS)
 
     def _load_all(self, stopped: threading.Event) -> None:
-        if not _wait_for_lm_studio(self._manager.backend, stopped):
+        if not _wait_for_lm_studio(self._manager.backends, stopped):
             return
         for name in self._config.preload:
             started_at = time.monotonic()
@@ -76,12 +77,12 @@ class Preloader:
                 log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
 
 
-def _wait_for_lm_studio(backend: LMStudio, stopped: threading.Event) -> bool:
+def _wait_for_lm_studio(backends: Backends, stopped: threading.Event) -> bool:
     """Wait until LM Studio lists its models; return False if ``stopped`` is set before."""
     is_logged = False
     while not stopped.is_set():
         try:
-            backend.listing(max_age=0)
+            backends.listing(max_age=0)
         except ShimError as exc:
             if not is_logged and not stopped.is_set():
                 log.warning("preloading waits for LM Studio: %s", exc.text)

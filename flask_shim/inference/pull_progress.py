@@ -34,7 +34,7 @@ class Pull:
         self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str, wanted: Wanted
     ) -> None:
         self._manager = manager
-        self._backend = manager.backend
+        self._backend = manager.backends.first.client
         self._registry = registry
         self._aliases = aliases
         self._name = name

@@ -145,6 +145,7 @@ def _instance(item: Mapping[str, Any]) -> Instance:
         str(item.get("id")),
         whole_number(config.get("context_length")),
         float(ttl) if isinstance(ttl, int | float) and not isinstance(ttl, bool) else None,
+        whole_number(config.get("parallel")),
     )
 
 

@@ -86,9 +86,10 @@ class ModelListCache:
         With ``must_answer``, a cached list is used only while the backend accepts connections. Raises the backend's
         failure; threads that waited for the same failing request raise its failure without a request of their own.
         """
-        asked_at, failures = time.monotonic(), self._failures
-        if (cached := self._cached(asked_at, max_age)) is not None and not (must_answer and self._is_old(asked_at)):
+        failures = self._failures
+        if (cached := self.peek(max_age, must_answer=must_answer)) is not None:
             return cached
+        asked_at = time.monotonic()
         with self._queue.take() as is_ours:
             if not is_ours:
                 if self._last is None or max_age is not None or must_answer:
@@ -102,6 +103,11 @@ class ModelListCache:
                 self._failure, self._failures = exc, self._failures + 1
                 self.lost()
                 raise
+
+    def peek(self, max_age: float | None = None, *, must_answer: bool = False) -> Listing | None:
+        """Return what :meth:`listing` would return without asking the backend; None if it would ask."""
+        asked_at = time.monotonic()
+        return None if must_answer and self._is_old(asked_at) else self._cached(asked_at, max_age)
 
     def find(self, name: str, max_age: float | None = None) -> Model:
         """Return the model of which ``name`` is an identifier; a name that is not in the list is looked up afresh."""

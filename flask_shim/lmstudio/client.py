@@ -44,14 +44,15 @@ class LMStudio:
         options: ClientOptions | None = None,
         session_factory: SessionFactory = build_session,
         tool: CliTool | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         """Connect to nothing yet; ``session_factory`` makes the Session, for proxies and TLS settings of your own.
 
         ``tool`` loads, unloads and downloads models for versions before 0.4. Without one, the tool is looked for when
-        it is needed, and used if the backend is this machine's LM Studio.
+        it is needed, and used if the backend is this machine's LM Studio. Clients may share a ``watchdog``.
         """
         self.options = options or ClientOptions()
-        self._transport = Transport(self.options, session_factory)
+        self._transport = Transport(self.options, session_factory, watchdog)
         self.is_reachable = self._transport.is_reachable
         """Returns whether LM Studio's address accepts connections; it sends no request."""
         self.catalogue = ModelListCache(self._transport, self.options.catalogue_ttl)

@@ -37,6 +37,8 @@ class Instance:
     id: str
     context_length: int | None = None
     ttl_seconds: float | None = None
+    parallel: int | None = None
+    """How many requests it answers at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.errors import (
@@ -18,16 +19,21 @@ from flask_shim.lmstudio.errors import (
     NotSupported,
 )
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
-from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import context_for
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import Defaults, to_ttl
 
+if TYPE_CHECKING:  # the registry imports this module
+    from flask_shim.models.registry import ResolvedModel
+
 log = logging.getLogger(__name__)
 
 JIT_TTL_SECONDS = 3600.0
 """LM Studio's default ``ttl`` for a model that it loads just in time."""
+
+UNLOAD_SECONDS = 15.0
+"""How long the unload of an expired model may take; requests for that model wait meanwhile."""
 
 _REFUSALS = (ModelLoadError, BackendRequestError, NotSupported)
 
@@ -77,10 +83,10 @@ def _at_most(maximum: int | None, context: int) -> int:
 class ModelLoader:
     """Loads models of one backend."""
 
-    def __init__(self, backend: LMStudio, tracker: KeepAliveTracker, defaults: Defaults) -> None:
+    def __init__(self, backend: LMStudio, defaults: Defaults) -> None:
         """Send nothing yet."""
         self.backend = backend
-        self.tracker = tracker
+        self.tracker = KeepAliveTracker(self._unload_expired)
         self._defaults = defaults
         self._warned: set[str] = set()
 
@@ -174,6 +180,34 @@ class ModelLoader:
         """Return a model as it is listed now, or in a list no older than ``max_age``."""
         models = self.backend.listing(max_age=max_age).models
         return next((listed for listed in models if listed.key == model.key), model)
+
+    def is_loaded(self, model: Model) -> bool:
+        """Return whether a model may be loaded now: certain unless the backend does not report it."""
+        return self.current(model).is_loaded or not self.backend.listing().reports_state
+
+    def unload(self, model: Model, call: BackendCall, *, instance: str = "") -> tuple[str, ...]:
+        """Unload a model, or one ``instance``, and return what was unloaded; a model in use is unloaded afterwards."""
+        if not self.backend.can_manage():
+            if self.is_loaded(model):
+                raise NotSupported(f"this LM Studio cannot unload a model over HTTP: that needs {CAN_MANAGE}")
+            return ()
+        if self.tracker.of(model.key).unload_when_idle():
+            return ()
+        with self.turn(model.key, call) as loaded:
+            # A request that held the turn has loaded the model in order to use it.
+            if loaded.unload_when_idle() or not self.is_loaded(model):
+                return ()
+            with loaded.unloading():
+                return self.backend.unload(instance or self.current(model), call=call)
+
+    def _unload_expired(self, key: str, is_closed: Callable[[], bool]) -> None:
+        try:
+            models = [model for model in self.backend.listing(max_age=0).models if model.key == key]
+            if models and self.backend.can_manage():
+                self.backend.unload(models[0], call=BackendCall(is_closed, total_timeout=UNLOAD_SECONDS))
+                log.info("unloaded model=%s", key)
+        except ShimError as exc:
+            log.warning("unload failed model=%s: %s", key, exc.text)
 
     def _warn_if_too_old(self, target: ResolvedModel) -> None:
         """Warn once for each model that this version loads without the settings of its profile."""

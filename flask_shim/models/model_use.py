@@ -9,9 +9,19 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall, Kind
-from flask_shim.lmstudio.errors import ContextOverflow, ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort
+from flask_shim.lmstudio import BackendCall, Kind, LMStudio
+from flask_shim.lmstudio.errors import (
+    BackendUnavailable,
+    ContextOverflow,
+    ModelEvicted,
+    ModelLoadError,
+    NoModelLoaded,
+    UnsupportedReasoningEffort,
+)
 from flask_shim.models.loader import ModelLoader, ModelRequirements
+from flask_shim.models.pool import Backends
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.models.routing import Placement
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import needed_tokens
 from flask_shim.translate.ollama.payloads import Payload
@@ -22,27 +32,64 @@ T = TypeVar("T")
 
 
 class ModelUse:
-    """One request's place among the users of its model, from :meth:`open` to :meth:`close`.
+    """One request's use of its model, from :meth:`open` to :meth:`close`.
 
     ``call`` is the backend call of the request. ``is_cold`` says whether the request itself makes LM Studio load the
     model. Its turn is then held until the answer begins, since simultaneous first requests would load a copy each.
     """
 
     def __init__(
-        self, loader: ModelLoader, requirements: ModelRequirements, call: BackendCall, *, read_only: bool
+        self,
+        backends: Backends,
+        placement: Placement,
+        requirements: ModelRequirements,
+        call: BackendCall,
+        *,
+        read_only: bool,
     ) -> None:
-        """Hold nothing yet. With ``read_only``, the model is neither loaded explicitly nor unloaded."""
+        """Use the model at ``placement``. With ``read_only``, the model is neither loaded explicitly nor unloaded."""
         self.call = call
         self.is_cold = False
-        self._loader = loader
+        self._backends = backends
+        self._placement = placement
         self._requirements = requirements
         self._read_only = read_only
         self._turn = ExitStack()
         self._place = ExitStack()
 
+    @property
+    def target(self) -> ResolvedModel:
+        """The model at the backend that answers."""
+        return self._placement.target
+
+    @property
+    def client(self) -> LMStudio:
+        """The client of the backend that answers."""
+        return self.target.backend.client
+
+    @property
+    def _loader(self) -> ModelLoader:
+        return self.target.backend.loader
+
     def open(self) -> None:
-        """Load or reload the model if its context requires that, and count as one of its users."""
-        target, loader = self._requirements.target, self._loader
+        """Load or reload the model if its context requires that, and count as one of its users.
+
+        A backend that cannot be reached, or cannot load the model, is replaced by another one that has it.
+        """
+        while True:
+            try:
+                self._open()
+                return
+            except (BackendUnavailable, ModelLoadError) as exc:
+                self._move(exc)
+
+    def loaded_context(self) -> int | None:
+        """Return the context that the model is loaded with; None if that is not known."""
+        return self._loader.current(self.target.model, max_age=None).loaded_context_length
+
+    def _open(self) -> None:
+        target, loader = self.target, self._loader
+        self._requirements = dataclasses.replace(self._requirements, target=target)
         if not target.listing.reports_state:
             return
         loaded = self._turn.enter_context(loader.turn(target.model.key, self.call))
@@ -59,14 +106,35 @@ class ModelUse:
         else:
             self._turn.close()
 
+    def _move(self, failure: ShimError) -> None:
+        """Give up the backend that failed and take another place; raise the failure if no other one is free."""
+        self.close()
+        backend = self.target.backend
+        if isinstance(failure, BackendUnavailable):
+            self._backends.failed(backend, failure)
+        if not self._placement.move():
+            raise failure
+        log.warning("backend=%s answers instead of %s: %s", self.target.backend.name, backend.name, failure.safe_text)
+
     def send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
         """Return ``send(payload)`` with the model's name in the payload.
 
         ``send`` is called a second time if the model was evicted, nothing is loaded, the reasoning effort was rejected,
         or the model was reloaded for a prompt that does not fit. It must not have sent anything to the client when it
-        raises.
+        raises. As in :meth:`open`, a backend may be replaced.
         """
-        target = self._requirements.target
+        while True:
+            try:
+                return self._send(send, payload)
+            except (BackendUnavailable, ModelLoadError) as exc:
+                # A model that crashed has run: the same prompt might make it crash everywhere.
+                if isinstance(exc, ModelLoadError) and not self.is_cold:
+                    raise
+                self._move(exc)
+                self.open()
+
+    def _send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
+        target = self.target
         named = {**payload, "model": target.identifier}
         if self.is_cold:
             current().loads()
@@ -79,14 +147,14 @@ class ModelUse:
         if self.is_cold:
             loaded = self._loader.tracker.of(target.model.key)
             if self._read_only or loaded.is_ours:
-                self._loader.backend.catalogue.expire()
+                self.client.catalogue.expire()
             else:
                 self._loader.note_jit_load(self._requirements, loaded)
             self._turn.close()
         return answer
 
     def close(self) -> None:
-        """Release the turn and the place; safe to call twice."""
+        """Release the turn and the model; safe to call twice."""
         self._turn.close()
         self._place.close()
 
@@ -104,7 +172,7 @@ class ModelUse:
         if jit_is_off and self._read_only:
             raise failure
         self._reopen()
-        target = self._requirements.target
+        target = self.target
         if jit_is_off and (self.is_cold or not target.listing.reports_state):
             self._loader.load_on_demand(self._requirements, self._loader.tracker.of(target.model.key), self.call)
         return payload
@@ -113,7 +181,7 @@ class ModelUse:
         """Reload the model with the context that the prompt needs; raise the overflow if it gets no larger one."""
         if not self._requirements.tokens:
             raise overflow
-        model = self._loader.current(self._requirements.target.model)
+        model = self._loader.current(self.target.model)
         prompt_tokens = max(overflow.prompt_tokens or 0, (model.loaded_context_length or 0) + 1)
         if model.max_context_length is not None and prompt_tokens > model.max_context_length:
             raise overflow
@@ -127,5 +195,5 @@ class ModelUse:
 
     def _reopen(self) -> None:
         self.close()  # a reload waits until the model has no users
-        self._loader.backend.catalogue.expire()
-        self.open()
+        self.client.catalogue.expire()
+        self._open()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from flask_shim.lmstudio import LMStudio, Model
+from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
 from flask_shim.lmstudio.errors import ModelNotFound
+from flask_shim.models.backends import Backend, BackendList
+from flask_shim.models.pool import Backends
 from flask_shim.models.profiles import ModelProfiles
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
@@ -26,22 +29,30 @@ _NONE: Aliases = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResolvedModel:
-    """The model that a client's name stands for. Compared by identity, so that it can be a cache key.
+    """The model that a client's name stands for, at one backend. Compared by identity, so that it can be a cache key.
 
     ``identifier`` is the name to send to the backend: the model's key, or one of its variants or loaded instances.
-    ``alias`` is set if the name is an alias; ``entry`` includes its settings.
+    ``listing`` is the backend's. ``alias`` is set if the name is an alias; ``entry`` includes its settings.
     """
 
     name: str
     entry: Entry
     identifier: str
+    backend: Backend = field(repr=False)
     listing: Listing = field(repr=False)
     alias: Alias | None = None
+    others: tuple[ResolvedModel, ...] = field(default=(), repr=False)
+    """The same model at the other backends that have it."""
 
     @property
     def model(self) -> Model:
         """The backend's model."""
         return self.entry.model
+
+    @property
+    def places(self) -> tuple[ResolvedModel, ...]:
+        """The model at all backends that have it."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +70,7 @@ class ModelRegistry:
 
     def __init__(
         self,
-        backend: LMStudio,
+        backends: Backends,
         cache_size: int,
         aliases: Callable[[], Aliases] = lambda: _NONE,
         profiles: ModelProfiles | None = None,
@@ -67,10 +78,10 @@ class ModelRegistry:
         """Cache up to ``cache_size`` results; ``aliases`` must return the same object until an alias changes."""
         self.profiles = profiles or ModelProfiles()
         """Replaced as a whole when the file of profiles is read again."""
-        self._backend = backend
+        self._backends = backends
         self._aliases = aliases
         self._lock = threading.Lock()
-        self._cache: LRUCache[str, tuple[Aliases, ModelProfiles, ResolvedModel]] = LRUCache(maxsize=cache_size)
+        self._cache: LRUCache[str, tuple[Aliases, ModelProfiles, Listing, ResolvedModel]] = LRUCache(maxsize=cache_size)
         self._seen_ns: dict[str, int] = {}
         self._names: ModelNames | None = None
 
@@ -80,12 +91,23 @@ class ModelRegistry:
         An alias whose model was deleted raises ModelNotFound, even if another model has that name.
         """
         aliases = self._aliases()
-        listing = self._backend.listing()
+        listing = self._backends.listing()
         target = self._resolve(name, listing, aliases)
         if target is None and time.monotonic() - listing.requested_at > NEWS_SECONDS:
-            target = self._resolve(name, self._backend.listing(max_age=NEWS_SECONDS), aliases)
+            target = self._resolve(name, self._backends.listing(max_age=NEWS_SECONDS), aliases)
+        if target is None and self._backends.wait_for_newcomers():
+            target = self._resolve(name, self._backends.listing(), aliases)
+        if target is None:
+            self._raise_if_away(name, aliases)
         if target is None and (alias := aliases.get(alias_key(name))) is not None:
             raise ModelNotFound(f"model '{name}' not found: it was made from '{alias.base}', which LM Studio lacks now")
+        return target
+
+    def of(self, model: Model, listing: Listing) -> ResolvedModel:
+        """Return a model of a list under its own name, even if an alias hides that."""
+        target = self._find_at(model.key, (model,), self._backends.lists_of(listing))
+        if target is None:
+            raise ModelNotFound(f"model '{model.key}' not found")
         return target
 
     def entries(self, listing: Listing) -> list[Entry]:
@@ -115,26 +137,66 @@ class ModelRegistry:
         based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
         return [self.profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
 
+    def _raise_if_away(self, name: str, aliases: Aliases) -> None:
+        """Raise the failure of a backend that had this model before it failed."""
+        for backend in self._backends:
+            listing = backend.last_listing
+            if backend.failure is None or listing is None:
+                continue
+            if self._find(name, listing.models, ((backend, listing),), aliases) is not None:
+                raise backend.failure
+
     def _resolve(self, name: str, listing: Listing, aliases: Aliases) -> ResolvedModel | None:
         profiles = self.profiles
         with self._lock:
             known = self._cache.get(name)
-        if known is not None and known[0] is aliases and known[1] is profiles and known[2].listing is listing:
-            return known[2]
-        alias = aliases.get(alias_key(name))
-        if alias is None:
-            found = find_model(name, listing.models)
-            entry, identifier = (self._entry(found.model), found.identifier) if found else (None, "")
-        else:
-            model = base_of(alias, listing.models)
-            entry, identifier = self.profiles.apply(to_entry(alias, model)) if model else None, alias.base
-        if entry is None:
-            return None
-        target = ResolvedModel(name=name, entry=entry, identifier=identifier, listing=listing, alias=alias)
-        if self._cache.maxsize:
+        if known is not None and known[0] is aliases and known[1] is profiles and known[2] is listing:
+            return known[3]
+        target = self._find(name, listing.models, self._backends.lists_of(listing), aliases)
+        if target is not None and self._cache.maxsize:
             with self._lock:
-                self._cache[name] = aliases, profiles, target
+                self._cache[name] = aliases, profiles, listing, target
         return target
+
+    def _find(
+        self, name: str, models: Sequence[Model], lists: Sequence[BackendList], aliases: Aliases
+    ) -> ResolvedModel | None:
+        """Return what a name means in these lists, of which ``models`` has the models; ``NAME/`` names one backend."""
+        target = self._find_at(name, models, lists, aliases.get(alias_key(name)))
+        machine, _, rest = name.partition("/")
+        if target is not None or not rest:
+            return target
+        named = next((pair for pair in lists if pair[0].name == machine.lower()), None)
+        return self._find_at(rest, named[1].models, (named,)) if named else None
+
+    def _find_at(
+        self, name: str, models: Sequence[Model], lists: Sequence[BackendList], alias: Alias | None = None
+    ) -> ResolvedModel | None:
+        """Return what a name, or the alias that it is, means among ``models``, at the backend that would answer now."""
+        if alias is None:
+            found = find_model(name, models)
+            key, identifier = (found.model.key, found.identifier) if found else ("", "")
+        else:
+            based = base_of(alias, models)
+            key, identifier = (based.key, alias.base) if based else ("", "")
+        places = [
+            ResolvedModel(
+                name=name,
+                entry=self.profiles.apply(to_entry(alias, model)) if alias else self._entry(model),
+                identifier=identifier,
+                backend=backend,
+                listing=own,
+                alias=alias,
+            )
+            for backend, own in lists
+            for model in own.models
+            if model.key == key and identifier in (*model.identifiers, key)
+        ]
+        # The one that would answer if none were busy; which one does is decided when the request is admitted.
+        first = min(places, key=lambda place: (not place.model.is_loaded, -place.backend.priority), default=None)
+        if first is None or len(places) == 1:
+            return first
+        return dataclasses.replace(first, others=tuple(place for place in places if place is not first))
 
     def _entry(self, model: Model) -> Entry:
         with self._lock:

@@ -55,5 +55,5 @@ def _cloud_error(operation: str) -> Exception:
 @bp.get("/api/experimental/model-recommendations")
 def recommendations() -> Response:
     """Recommend the models of LM Studio: without any, clients recommend some that it can't download."""
-    entries = services().registry.entries(services().backend.listing())
+    entries = services().registry.entries(services().backends.listing())
     return json_response(to_recommendations(entries))

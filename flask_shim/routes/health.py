@@ -48,7 +48,7 @@ def ready() -> Response:
     details: dict[str, object] = {"lmstudio": services().config.backend_url}
     status = "ok"
     try:
-        listing = services().backend.listing(must_answer=True)
+        listing = services().backends.listing(must_answer=True)
         details |= {"generation": listing.api_version.name.lower(), "models": len(listing.models)}
     except ShimError as exc:
         status, details["error"] = "unavailable", exc.text

@@ -224,7 +224,7 @@ def load(requirements: ModelRequirements) -> None:
     """Load the model and start its keep-alive."""
     manager = services().manager
     manager.check_may_change()
-    services().backend.listing(must_answer=True)  # a cached list would hide that LM Studio has stopped
+    services().backends.listing(must_answer=True)  # a cached list would hide that LM Studio has stopped
     with manager.admit(disconnect_check(request.environ)) as call:
         manager.load(requirements, call)
 
@@ -234,7 +234,7 @@ def unload(target: ResolvedModel) -> None:
     manager = services().manager
     manager.check_may_change()
     with manager.admit(disconnect_check(request.environ)) as call:
-        manager.unload(target.model, call)
+        manager.unload(target, call)
 
 
 def load_response(target: ResolvedModel, api_request: InferenceRequest, encoder: OllamaEncoder) -> Response:

@@ -36,7 +36,7 @@ def version() -> Response:
 @bp.get("/api/tags")
 def tags() -> Response:
     """List all models."""
-    listing = services().backend.listing(must_answer=True)
+    listing = services().backends.listing(must_answer=True)
     return Response(_tags_body(services().registry.names(listing)), content_type=JSON_UTF8)
 
 
@@ -49,7 +49,7 @@ def _tags_body(names: ModelNames) -> bytes:
 def show() -> Response:
     """Describe one model."""
     api_request = load_show(request.get_data(cache=False))
-    services().backend.listing(must_answer=True)
+    services().backends.listing(must_answer=True)
     target = SHOW_NAMING.resolve(api_request.model)
     if api_request.system or api_request.options:
         return json_response(to_show(target.entry, system=api_request.system, options=api_request.options))
@@ -64,7 +64,7 @@ def _show_body(target: ResolvedModel) -> bytes:
 @bp.get("/api/ps")
 def ps() -> Response:
     """List the loaded models, by their own names, and when each is unloaded."""
-    listing = services().backend.listing(max_age=PS_SECONDS)
+    listing = services().backends.listing(max_age=PS_SECONDS)
     running = [
         (entry, services().manager.seconds_left(entry.model))
         for entry in services().registry.models(listing)
@@ -80,7 +80,7 @@ def openai_models() -> Response:
     own = forward_list(services().manager, services().list_waiters, "/v1/models", is_disconnected)
     with closing(own):
         data = b"".join(own.iter_encoded())
-    listing, registry = services().backend.listing(), services().registry
+    listing, registry = services().backends.listing(), services().registry
     aliases = [_item(entry.name, entry) for entry in registry.aliases(listing)]
     models = [_item(entry.model.key, entry) for entry in registry.models(listing)]
     return Response(complete_models(data, aliases, models), mimetype=own.mimetype)
@@ -89,7 +89,7 @@ def openai_models() -> Response:
 @bp.get("/v1/models/<path:name>")
 def openai_model(name: str) -> Response:
     """Describe one model as Ollama does; its name may contain slashes."""
-    services().backend.listing(must_answer=True)
+    services().backends.listing(must_answer=True)
     return json_response(_item(name, SHOW_NAMING.resolve(name).entry))
 
 

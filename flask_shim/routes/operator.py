@@ -29,7 +29,7 @@ def status() -> Response:
     backend: dict[str, Any] = {"url": config.backend_url, "api_version": None, "reachable": False, "error": None}
     loaded: list[dict[str, Any]] = []
     try:
-        listing = services().backend.listing(must_answer=True)
+        listing = services().backends.listing(must_answer=True)
         backend |= {"api_version": listing.api_version.name.lower(), "reachable": True}
         loaded = list(_loaded())
     except ShimError as exc:
@@ -72,7 +72,7 @@ def reload() -> Response:
 
 def _loaded() -> Iterator[dict[str, Any]]:
     """Yield the loaded models with the time at which each is unloaded, None if no time is set."""
-    for entry in services().registry.models(services().backend.listing()):
+    for entry in services().registry.models(services().backends.listing()):
         if not entry.model.is_loaded:
             continue
         yield {

@@ -31,7 +31,7 @@ _LOAD, _UNLOAD = OperatorLoadSchema(), OperatorUnloadSchema()
 @bp.get("/shim/models")
 def list_models() -> Response:
     """List all models with their size, context and state."""
-    listing = services().backend.listing(max_age=LIST_SECONDS)
+    listing = services().backends.listing(max_age=LIST_SECONDS)
     rows = [_row(entry) for entry in services().registry.models(listing)]
     return polled_response({"models": rows})
 
@@ -62,12 +62,12 @@ def unload_model() -> Response:
     services().manager.check_may_change()
     target = SHOW_NAMING.resolve(read(_UNLOAD, request.get_data(cache=False))["model"])
     with services().manager.admit(disconnect_check(request.environ)) as call:
-        services().manager.unload(target.model, call)
+        services().manager.unload(target, call)
     return json_response({"model": _row_now(target)})
 
 
 def _row_now(target: ResolvedModel) -> dict[str, Any]:
-    listing = services().backend.listing(max_age=0)
+    listing = services().backends.listing(max_age=0)
     entries = services().registry.models(listing)
     return _row(next((entry for entry in entries if entry.model.key == target.model.key), target.entry))
 

@@ -124,7 +124,7 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwa
         raise BadRequest(exc.text, status=404) from exc
     finally:
         if changes_models(request.path):
-            services().backend.catalogue.expire()
+            services().backends.first.client.catalogue.expire()
 
 
 def _post() -> ForwardRequest:

@@ -62,7 +62,7 @@ def _target(name: str) -> ResolvedModel | None:
         with suppress(ModelNotFound):  # an alias whose model was deleted: download it again
             if (target := services().registry.find(name)) is not None:
                 return target
-        if not services().backend.can_manage():
+        if not services().backends.first.client.can_manage():
             raise NotSupported(CANNOT_DOWNLOAD)
     return None
 

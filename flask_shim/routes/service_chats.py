@@ -85,7 +85,7 @@ def _resolve(name: str) -> ResolvedModel:
 
 
 def _is_nothing_loaded() -> bool:
-    listing = services().backend.listing(max_age=0)
+    listing = services().backends.listing(max_age=0)
     return listing.reports_state and not any(model.is_loaded for model in listing.models)
 
 

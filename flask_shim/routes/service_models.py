@@ -85,12 +85,12 @@ def find(name: str) -> ResolvedModel:
 
 
 def _loaded() -> list[Model]:
-    return services().backend.listing(max_age=0).loaded()
+    return services().backends.listing(max_age=0).loaded()
 
 
 def _loaded_as(name: str) -> list[Model]:
     """Return the model of that name, or nothing if LM Studio reports that it is not loaded."""
-    listing = services().backend.listing(max_age=0)
+    listing = services().backends.listing(max_age=0)
     model = find(name).model
     return [model] if model.is_loaded or not listing.reports_state else []
 
@@ -98,7 +98,7 @@ def _loaded_as(name: str) -> list[Model]:
 def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
     keys = []
     for model in loaded:
-        services().manager.unload(model, call)
+        services().manager.unload(services().registry.of(model, services().backends.listing()), call)
         keys.append(model.key)
     return keys
 

@@ -62,13 +62,13 @@ def _finish_requests(services: Services, server: Server) -> None:
 
 def _count_running(services: Services) -> int:
     """Return the number of backend operations; loads and downloads are watched without holding a slot."""
-    return max(services.slots.in_use, len(services.backend.watchdog))
+    return max(services.slots.in_use, len(services.backends.watchdog))
 
 
 def _abort(services: Services) -> None:
     def is_over() -> bool:
         # Repeated: a request that holds a slot but has not called the backend yet can't be canceled.
-        services.backend.watchdog.cancel_all(draining_error())
+        services.backends.watchdog.cancel_all(draining_error())
         return not _count_running(services)
 
     if not _wait(is_over, ABORT_SECONDS):

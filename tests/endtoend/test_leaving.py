@@ -40,7 +40,7 @@ def stopped(shim, miniature, until):
 
     def waits():
         until(lambda: miniature.open_generations == 0, STOPPED_SECONDS)
-        until(lambda: services.slots.in_use == 0 and len(services.backend.watchdog) == 0)
+        until(lambda: services.slots.in_use == 0 and len(services.backends.first.client.watchdog) == 0)
 
     return waits
 

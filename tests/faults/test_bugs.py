@@ -62,7 +62,11 @@ def shim(studio, tmp_path, caplog):
     services = services_of(app)
     with served(app, channel_request_lookahead=1) as port:
         yield int(port)
-    assert (services.slots.in_use, len(services.backend.watchdog), services.backend.open_connections) == (0, 0, 0)
+    assert (
+        services.slots.in_use,
+        len(services.backends.watchdog),
+        services.backends.open_connections,
+    ) == (0, 0, 0)
     services.close()
 
 

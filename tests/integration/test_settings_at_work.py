@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,7 @@ from flask_shim.backend import client_options
 from flask_shim.config import Config
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.errors import BackendUnavailable
-from flask_shim.models.registry import ModelRegistry
-from flask_shim.services import services_of
+from flask_shim.services import Services, services_of
 
 CERTIFICATE = Path(__file__).parents[1] / "data" / "localhost.pem"
 """Signed by itself, for localhost; its key is in it and worth nothing."""
@@ -106,9 +106,8 @@ def test_no_read_takes_more_than_the_chunk_size(framing, socket_server, studio):
 def test_as_many_names_are_remembered_as_told(size, is_same, socket_server):
     backend = socket_server(lm_studio(replies({}), model("tiny")))
     config = Config.from_env({"SHIM_MODEL_SELECTOR_CACHE_SIZE": size, "SHIM_LMSTUDIO_BASE": backend.url}, env_file="")
-    with LMStudio(client_options(config)) as client:
-        directory = ModelRegistry(client, config.model_selector_cache_size)
-        assert (directory.find("tiny") is directory.find("tiny")) is is_same
+    with closing(Services.build(config)) as services:
+        assert (services.registry.find("tiny") is services.registry.find("tiny")) is is_same
 
 
 @pytest.fixture
@@ -161,4 +160,4 @@ def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(chat):
     body = {"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}
     payload, app = chat(body, SHIM_UNLOAD_TTL_SECONDS="300")
     assert payload["ttl"] == 300
-    assert services_of(app).manager.tracker.of("tiny").keep_alive == 300
+    assert services_of(app).backends.first.loader.tracker.of("tiny").keep_alive == 300

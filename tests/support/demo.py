@@ -96,7 +96,7 @@ class Demo(Shim):
         """Make the miniature forget what is loaded, and the shim notice."""
         for instance in self.miniature.services.loaded_models.all():
             self.miniature.services.loaded_models.unload(instance.id)
-        services_of(self.app).backend.catalogue.expire()
+        services_of(self.app).backends.first.client.catalogue.expire()
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

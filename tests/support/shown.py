@@ -31,7 +31,7 @@ class Shown(Shim):
             self.miniature.services.loaded_models.unload(instance.id)
         for alias in services.aliases.aliases().values():
             services.aliases.delete(alias.name)
-        services.backend.catalogue.expire()
+        services.backends.first.client.catalogue.expire()
 
     def ask(self, asked: Asked) -> requests.Response:
         """Send the request."""

@@ -31,16 +31,17 @@ END_SECONDS = 0.2
 class BackendResponse:
     """An open response. The caller must close it; closing it early makes the backend stop generating."""
 
-    __slots__ = ("_body", "_read", "_release", "call", "headers", "status")
+    __slots__ = ("_body", "_read", "_release", "call", "headers", "options", "status")
 
     def __init__(
-        self, response: requests.Response, call: BackendCall, chunk_size: int, release: Callable[[], None]
+        self, response: requests.Response, call: BackendCall, options: ClientOptions, release: Callable[[], None]
     ) -> None:
         """Take over ``response``, requested with ``stream=True``; ``release`` is called once, when it is closed."""
         self.status = response.status_code
         self.headers = response.headers
         self.call = call
-        self._body = open_body(response, chunk_size)
+        self.options = options
+        self._body = open_body(response, options.chunk_size)
         read = self._body.read
         self._read = read if call.trace is None else call.trace.answered(self.status, read)
         self._release: Callable[[], None] | None = release

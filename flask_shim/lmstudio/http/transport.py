@@ -64,10 +64,16 @@ RACE_SECONDS = 1.0
 class Transport:
     """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.lmstudio.errors`."""
 
-    def __init__(self, options: ClientOptions, session_factory: SessionFactory = build_session) -> None:
-        """Make the Session; nothing is sent yet."""
+    def __init__(
+        self,
+        options: ClientOptions,
+        session_factory: SessionFactory = build_session,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        """Make the Session; nothing is sent yet. A ``watchdog`` that is given is not closed with it."""
         self.options = options
-        self.watchdog = Watchdog()
+        self._owns_watchdog = watchdog is None
+        self.watchdog = Watchdog() if watchdog is None else watchdog
         self.limiter = ConnectionLimiter(options.max_connections)
         self._session = session_factory(options)
         self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
@@ -75,7 +81,8 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections, and end the watchdog's thread."""
         self._session.close()
-        self.watchdog.close()
+        if self._owns_watchdog:
+            self.watchdog.close()
 
     def open(
         self,
@@ -109,7 +116,7 @@ class Transport:
                 # The adapter of the root has no pool, in which the next connection may have been closed, too.
                 response = self._send(self._session.get_adapter(self.options.base_url), request, call)
             cleanup.pop_all()
-        return BackendResponse(response, call, self.options.chunk_size, self.limiter.release)
+        return BackendResponse(response, call, self.options, self.limiter.release)
 
     def _send(
         self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall

@@ -129,7 +129,7 @@ def test_given_tool_is_used_without_looking(lms):
 
 def test_load_settings_that_the_tool_lacks_are_refused(old):
     client, fake, _ = old("m")
-    backend = services_of(client.application).backend
+    backend = services_of(client.application).backends.first.client
     with pytest.raises(NotSupported, match=r"needs LM Studio 0\.4 or later$"):
         backend.load("m", flash_attention=True)
     assert commands(fake) == []
@@ -139,5 +139,5 @@ def test_load_settings_that_the_tool_lacks_are_refused(old):
 def test_tool_is_not_waited_for_when_the_client_has_gone(old, does):
     client, fake, _ = old("m", loaded=["m"])
     with pytest.raises(ClientDisconnected):
-        does(services_of(client.application).backend, "m", call=BackendCall(lambda: True))
+        does(services_of(client.application).backends.first.client, "m", call=BackendCall(lambda: True))
     assert commands(fake) == []

@@ -80,8 +80,8 @@ def test_model_that_cannot_be_loaded_is_a_warning_and_the_next_one_follows(servi
 def test_lm_studio_that_is_not_there_yet_is_waited_for(services, until, caplog, monkeypatch):
     monkeypatch.setattr(preload, "RETRY_SECONDS", 0.01)
     parts = services("tiny", backend_url=f"http://127.0.0.1:{unused_port()}", request_retries=0)
-    attempts, listing = [], parts.backend.listing
-    monkeypatch.setattr(parts.backend, "listing", lambda **age: attempts.append(age) or listing(**age))
+    attempts, listing = [], parts.backends.first.client.listing
+    monkeypatch.setattr(parts.backends.first.client, "listing", lambda **age: attempts.append(age) or listing(**age))
     with running(parts):
         until(lambda: len(attempts) > 3)
     [(level, text)] = told(caplog)
@@ -110,8 +110,8 @@ def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, socke
 def test_preloaded_model_stays_unless_a_time_is_set(services, studio, until, settings, seconds):
     parts = services("tiny", **settings)
     with running(parts):
-        until(lambda: parts.manager.tracker.of("tiny").last_used_at)
-    assert parts.manager.tracker.of("tiny").keep_alive == seconds
+        until(lambda: parts.backends.first.loader.tracker.of("tiny").last_used_at)
+    assert parts.backends.first.loader.tracker.of("tiny").keep_alive == seconds
 
 
 def test_preloaded_model_has_the_default_context(services, studio, until):

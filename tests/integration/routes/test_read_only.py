@@ -76,5 +76,5 @@ def test_model_that_lm_studio_loaded_by_itself_is_left_to_it_by_a_read_only_shim
     shim = client(read_only=is_read_only, default_context=0, default_ttl=60.0)
     assert shim.post("/api/chat", json={"model": "tiny", "messages": TURNS}, buffered=True).status_code == 200
     assert studio.models["tiny"]
-    expires_at = services_of(shim.application).manager.tracker.of("tiny").expires_at
+    expires_at = services_of(shim.application).backends.first.loader.tracker.of("tiny").expires_at
     assert (expires_at is None) is is_read_only

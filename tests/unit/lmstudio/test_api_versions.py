@@ -71,7 +71,7 @@ def test_the_newest_generation_tells_everything():
         reasoning_default="on",
         variants=("google/gemma-4-26b-a4b@q4_k_m",),
         selected_variant="google/gemma-4-26b-a4b@q4_k_m",
-        instances=(Instance("google/gemma-4-26b-a4b", 4096),),
+        instances=(Instance("google/gemma-4-26b-a4b", 4096, parallel=4),),
         is_loaded=True,
     )
     assert (embedder.kind, embedder.architecture, embedder.vision) == (Kind.EMBEDDING, None, Support.UNKNOWN)

@@ -62,7 +62,7 @@ def chat(studio, tmp_path):
         services = built[0]
         requirements = ModelRequirements(target=services.registry.find(name), **more)
         with services.manager.use(requirements, lambda: False, payload) as use:
-            use.send(lambda named: services.backend.open_completion(CHAT, named, use.call), payload).close()
+            use.send(lambda named: use.client.open_completion(CHAT, named, use.call), payload).close()
 
     yield send
     for services in built:

@@ -46,7 +46,7 @@ def requirements(services, name="tiny", **more):
 
 def chat(services, name="tiny", payload=STREAM, **more):
     """Send one chat; return whether it loaded the model."""
-    backend = services.backend
+    backend = services.backends.first.client
     with services.manager.use(requirements(services, name, **more), lambda: False) as use:
         use.send(lambda named: backend.open_completion(CHAT, named, use.call), payload).close()
         return use.is_cold
@@ -70,8 +70,8 @@ def test_model_name_is_written_into_the_payload(parts, studio):
 def test_nothing_is_held_after_a_use(parts):
     services = parts()
     chat(services)
-    assert (services.slots.in_use, len(services.backend.watchdog)) == (0, 0)
-    assert services.manager.tracker.of("tiny").users == 0
+    assert (services.slots.in_use, len(services.backends.first.client.watchdog)) == (0, 0)
+    assert services.backends.first.loader.tracker.of("tiny").users == 0
 
 
 @pytest.mark.parametrize("name", ["tiny", "cold"])
@@ -80,8 +80,8 @@ def test_nothing_is_held_after_a_failed_use(parts, studio, name):
     services = parts()
     with pytest.raises(ModelLoadError):
         chat(services, name)
-    loaded = services.manager.tracker.of(name)
-    assert (services.slots.in_use, len(services.backend.watchdog)) == (0, 0)
+    loaded = services.backends.first.loader.tracker.of(name)
+    assert (services.slots.in_use, len(services.backends.first.client.watchdog)) == (0, 0)
     assert (loaded.users, loaded.is_busy) == (0, False)
 
 
@@ -132,7 +132,7 @@ def test_context_is_asked_for_again_after_a_load_by_hand(parts, studio):
     studio.answers[LOAD] = CRASHED
     chat(services, context=8192)
     studio.answers.clear()
-    services.manager.unload(services.registry.find("tiny").model, BackendCall())
+    services.manager.unload(services.registry.find("tiny"), BackendCall())
     studio.models["tiny"] = 2048
     chat(services, context=8192)
     assert studio.models["tiny"] == 8192
@@ -187,7 +187,7 @@ def test_an_evicted_model_gets_its_context_again(parts, studio):
     studio.answer = evict_once
     chat(services, context=4096)
     assert sent(studio) == [CHAT, LOAD, CHAT]
-    assert services.manager.tracker.of("tiny").users == 0
+    assert services.backends.first.loader.tracker.of("tiny").users == 0
 
 
 def test_rejected_reasoning_effort_is_left_out_the_second_time(parts, studio):
@@ -227,20 +227,20 @@ def test_mandatory_context_that_cannot_be_loaded_is_an_error(parts, studio):
     studio.answers[LOAD] = CRASHED
     with pytest.raises(ModelLoadError):
         services.manager.load_pinned(services.registry.find("cold"), BackendCall(), context=8192, must_fit=True)
-    assert not services.manager.tracker.of("cold").is_busy
+    assert not services.backends.first.loader.tracker.of("cold").is_busy
 
 
 def test_unload_returns_what_was_unloaded(parts, studio):
     services = parts()
-    model = services.registry.find("tiny").model
-    assert services.manager.unload(model, BackendCall()) == ("tiny",)
-    assert services.manager.unload(model, BackendCall()) == ()
+    target = services.registry.find("tiny")
+    assert services.manager.unload(target, BackendCall()) == ("tiny",)
+    assert services.manager.unload(target, BackendCall()) == ()
 
 
 def test_model_in_use_is_unloaded_after_its_last_request(parts, studio, until):
     services = parts()
     needed = requirements(services)
     with services.manager.use(needed, lambda: False):
-        assert services.manager.unload(needed.target.model, BackendCall()) == ()
+        assert services.manager.unload(needed.target, BackendCall()) == ()
         assert sent(studio) == []
     until(lambda: studio.models["tiny"] is None)

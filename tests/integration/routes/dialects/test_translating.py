@@ -140,7 +140,7 @@ def test_everything_is_given_back_when_the_answer_is_over(path, body, lm_studio,
     for stream in (True, False):
         app.test_client().post(path, json={**body, "stream": stream}).close()
     parts = services_of(app)
-    assert (parts.slots.in_use, len(parts.backend.watchdog)) == (0, 0)
+    assert (parts.slots.in_use, len(parts.backends.first.client.watchdog)) == (0, 0)
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)

@@ -188,4 +188,4 @@ def test_slots_and_watched_calls_come_back_after_everything(client, backend, fat
         if is_read:
             assert response.data
     assert services.slots.in_use == 0
-    assert len(services.backend.watchdog) == 0
+    assert len(services.backends.first.client.watchdog) == 0

@@ -131,7 +131,7 @@ def test_loaded_model_stays_unless_a_time_is_set(shim):
     for settings, seconds in (({}, float("inf")), ({"default_ttl": 60.0}, 60.0)):
         client = shim(**settings)
         load(client, "other")
-        resident = services_of(client.application).manager.tracker.of("other")
+        resident = services_of(client.application).backends.first.loader.tracker.of("other")
         assert resident.keep_alive == seconds
         client.post("/models/unload", json={"model_key": "other"})
 

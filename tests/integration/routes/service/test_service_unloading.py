@@ -57,9 +57,9 @@ def test_old_backend_cannot_unload_and_says_so(client, body):
 
 def test_unload_cuts_no_answer(client, backend):
     parts = services_of(client.application)
-    resident = parts.manager.tracker.of(REGULAR)
-    parts.manager.tracker.enter(resident, None)
+    resident = parts.backends.first.loader.tracker.of(REGULAR)
+    parts.backends.first.loader.tracker.enter(resident, None)
     assert unload(client, model_key=REGULAR).json["success"] is True
     assert backend.models[REGULAR] == 4096
     assert resident.keep_alive == 0  # it goes with the last answer
-    parts.manager.tracker.leave(resident)
+    parts.backends.first.loader.tracker.leave(resident)

@@ -1,0 +1,79 @@
+"""One LM Studio of a shim, and the lists of several as one list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio import LMStudio, Model
+from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.models.loader import ModelLoader
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Backend:
+    """One LM Studio, and what this process does there.
+
+    ``name`` is empty if the settings name the only one. ``failure`` is why it gets no requests at the moment, None if
+    it works. ``running`` counts its requests by model key; only :class:`flask_shim.models.routing.Router` changes it.
+    """
+
+    client: LMStudio
+    loader: ModelLoader
+    name: str = ""
+    priority: int = 0
+    max_streams: int | None = None
+    is_draining: bool = False
+    wake: str = ""
+    failure: ShimError | None = None
+    running: Counter[str] = field(default_factory=Counter)
+    last_listing: Listing | None = None
+    """What it listed last, also after it failed."""
+    refresh: Future[Listing] | None = None
+    """The request for its list that runs in the background."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests run there as may."""
+        return self.max_streams is not None and self.running.total() >= self.max_streams
+
+    def close(self) -> None:
+        """End the keep-alives and close the connections."""
+        self.loader.tracker.close()
+        self.client.close()
+
+
+BackendList = tuple[Backend, Listing]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedListing(Listing):
+    """The models of several LM Studios, those of the highest priority first.
+
+    Of a model on several, ``models`` has the one that is loaded, else the one of the highest priority.
+    """
+
+    lists: tuple[BackendList, ...] = ()
+
+
+def merge(lists: tuple[BackendList, ...]) -> MergedListing:
+    """Return the lists of several LM Studios, of which there is at least one, as one list."""
+    ordered = sorted(lists, key=lambda pair: -pair[0].priority)
+    models: dict[str, Model] = {}
+    for _, listing in ordered:
+        for model in listing.models:
+            known = models.get(model.key)
+            if known is None or (model.is_loaded and not known.is_loaded):
+                models[model.key] = model
+    reporting = next((listing for _, listing in ordered if listing.reports_state), ordered[0][1])
+    oldest = min(listing.requested_at for _, listing in ordered)
+    return MergedListing(reporting.api_version, tuple(models.values()), oldest, lists)
+
+
+def are_same(some: tuple[BackendList, ...], others: tuple[BackendList, ...]) -> bool:
+    """Return whether both consist of the same objects."""
+    return len(some) == len(others) and all(
+        one[0] is other[0] and one[1] is other[1] for one, other in zip(some, others, strict=True)
+    )

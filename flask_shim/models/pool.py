@@ -1,0 +1,237 @@
+"""The LM Studios that one shim uses: which of them work, and all their models as one list."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from flask_shim.errors import BadRequest, ShimError
+from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.lmstudio.errors import ServerBusy
+from flask_shim.lmstudio.http.cancellation import Watchdog
+from flask_shim.models.backends import Backend, BackendList, MergedListing, are_same, merge
+
+log = logging.getLogger(__name__)
+
+NEWCOMER_SECONDS = 0.25
+"""How long a list waits, after the first LM Studio has answered, for those that have not answered since the start."""
+
+LIVING_SECONDS = 1.0
+"""How long it waits for those that have; their last list is used then."""
+
+PROBE_SECONDS = 5.0
+"""How often an LM Studio that failed is asked for its models again."""
+
+CLOSE_SECONDS = 2.0
+
+
+class Backends:
+    """All LM Studios of one shim. With one of them, nothing is added to what its client does."""
+
+    def __init__(self, backends: Sequence[Backend], watchdog: Watchdog) -> None:
+        """``watchdog`` is that of all their clients."""
+        self._all = tuple(backends)
+        self.watchdog = watchdog
+        self._lock = threading.Lock()
+        self._merged: MergedListing | None = None
+        self._prober: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    @property
+    def first(self) -> Backend:
+        """The one that answers what is for no model and for no named LM Studio."""
+        return self._all[0]
+
+    def __iter__(self) -> Iterator[Backend]:
+        """Return all of them in the order of the settings."""
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._all)
+
+    def by_name(self, name: str) -> Backend:
+        """Return the one of that name; raise BadRequest with the names that there are."""
+        for backend in self._all:
+            if backend.name == name:
+                return backend
+        names = ", ".join(backend.name for backend in self._all if backend.name) or "none has a name"
+        raise BadRequest(f"no LM Studio is named '{name}' ({names})")
+
+    def is_reachable(self) -> bool:
+        """Return whether at least one accepts connections."""
+        return any(backend.client.is_reachable() for backend in self._all)
+
+    @property
+    def open_connections(self) -> int:
+        """The number of connections to all of them that are in use."""
+        return sum(backend.client.open_connections for backend in self._all)
+
+    def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:
+        """Return the models of all that work; see :meth:`flask_shim.lmstudio.catalogue.ModelListCache.listing`.
+
+        The lists are requested side by side. One that does not answer delays the others by a moment only: its last
+        list is used, or none. Raises a failure if none answers.
+        """
+        if len(self._all) == 1:
+            return self.first.client.listing(max_age=max_age, must_answer=must_answer)
+        backends = [backend for backend in self._all if not backend.is_draining]
+        lists = {
+            backend: found
+            for backend in backends
+            if backend.failure is None
+            and (found := backend.client.catalogue.peek(max_age, must_answer=must_answer)) is not None
+        }
+        working = [backend for backend in backends if backend.failure is None]
+        if len(lists) < len(working) or not working:
+            asked = [backend for backend in working or backends if backend not in lists]
+            self._request(asked, lists, max_age=max_age, must_answer=must_answer)
+        if not lists:
+            failure = next((backend.failure for backend in backends if backend.failure is not None), None)
+            raise failure or ServerBusy("no LM Studio takes requests now: all are drained", retry_after=30)
+        return self._merge(tuple((backend, lists[backend]) for backend in backends if backend in lists))
+
+    def lists_of(self, listing: Listing) -> tuple[BackendList, ...]:
+        """Return the list of each LM Studio in a list of :meth:`listing`."""
+        return listing.lists if isinstance(listing, MergedListing) else ((self.first, listing),)
+
+    def failed(self, backend: Backend, failure: ShimError) -> None:
+        """Send no requests to an LM Studio until it lists its models again."""
+        if len(self._all) == 1:
+            return
+        backend.client.catalogue.lost()
+        if backend.failure is None:
+            log.warning("backend=%s is left out: %s", backend.name, failure.text)
+        with self._lock:
+            backend.failure = failure
+            if self._prober is None and not self._closing.is_set():
+                self._prober = threading.Thread(target=self._probe, name="shim-backends", daemon=True)
+                self._prober.start()
+
+    def wait_for_newcomers(self) -> bool:
+        """Wait for those that have not answered since the start; return whether there were any."""
+        requests = [
+            backend.refresh
+            for backend in self._all
+            if backend.refresh is not None and backend.last_listing is None and backend.failure is None
+        ]
+        wait(requests)
+        return bool(requests)
+
+    def update(self, backends: Sequence[Backend]) -> None:
+        """Use these from now on; one that stays keeps its requests, connections and loaded models."""
+        left = {(backend.name, backend.client.options): backend for backend in self._all}
+        updated = []
+        for backend in backends:
+            known = left.pop((backend.name, backend.client.options), None)
+            if known is None:
+                updated.append(backend)
+                continue
+            known.priority, known.max_streams = backend.priority, backend.max_streams
+            known.is_draining, known.wake = backend.is_draining, backend.wake
+            updated.append(known)
+            backend.close()
+        self._all = tuple(updated)
+        for backend in left.values():  # its requests in flight end as they began
+            backend.close()
+
+    def refresh(self) -> None:
+        """Request the lists of several in the background, so that the first client does not wait for them."""
+        if len(self._all) > 1:
+            for backend in self._all:
+                self._start(backend, None, must_answer=False)
+
+    def close(self) -> None:
+        """End all threads and close all connections."""
+        self._closing.set()
+        if self._prober is not None:
+            self._prober.join(CLOSE_SECONDS)
+        for backend in self._all:
+            backend.close()
+        self.watchdog.close()
+
+    def _request(
+        self,
+        asked: Sequence[Backend],
+        lists: dict[Backend, Listing],
+        *,
+        max_age: float | None,
+        must_answer: bool,
+    ) -> None:
+        """Request lists side by side and put what arrives in time into ``lists``."""
+        requests = {self._start(backend, max_age, must_answer=must_answer): backend for backend in asked}
+        started_at = time.monotonic()
+        first_at = started_at if lists else None
+        pending = set(requests)
+        while pending:
+            done, pending = wait(pending, _seconds_left(first_at, map(requests.__getitem__, pending)), FIRST_COMPLETED)
+            if not done:
+                break
+            for request in done:
+                if request.exception() is None:
+                    lists[requests[request]] = request.result()
+                    first_at = first_at or time.monotonic()
+        for request in pending:
+            backend = requests[request]
+            if backend.failure is None and backend.last_listing is not None:
+                lists[backend] = backend.last_listing
+
+    def _start(self, backend: Backend, max_age: float | None, *, must_answer: bool) -> Future[Listing]:
+        """Request a list on a thread; share the request that runs, unless it may be too old."""
+        with self._lock:
+            running = backend.refresh
+            if running is not None and not running.done() and max_age is None:
+                return running
+            request = backend.refresh = Future()
+        threading.Thread(
+            target=self._run,
+            args=(backend, request),
+            kwargs={"max_age": max_age, "must_answer": must_answer},
+            name="shim-backend-list",
+            daemon=True,
+        ).start()
+        return request
+
+    def _run(self, backend: Backend, request: Future[Listing], *, max_age: float | None, must_answer: bool) -> None:
+        try:
+            backend.last_listing = backend.client.listing(max_age=max_age, must_answer=must_answer)
+        except ServerBusy as exc:  # enough threads wait for this list
+            request.set_exception(exc)
+        except ShimError as exc:
+            self.failed(backend, exc)
+            request.set_exception(exc)
+        else:
+            if backend.failure is not None:
+                log.info("backend=%s is back", backend.name)
+            backend.failure = None
+            request.set_result(backend.last_listing)
+
+    def _probe(self) -> None:
+        """Ask those that failed for their lists until all work; one that was only slow is back at once."""
+        while not self._closing.is_set():
+            with self._lock:
+                failed = [backend for backend in self._all if backend.failure is not None]
+                if not failed:
+                    self._prober = None
+                    return
+            for backend in failed:
+                self._start(backend, None, must_answer=False)
+            self._closing.wait(PROBE_SECONDS)
+
+    def _merge(self, lists: tuple[BackendList, ...]) -> MergedListing:
+        """Return the same object as long as the lists are the same."""
+        merged = self._merged
+        if merged is None or not are_same(merged.lists, lists):
+            merged = self._merged = merge(lists)
+        return merged
+
+
+def _seconds_left(first_at: float | None, backends: Iterator[Backend]) -> float | None:
+    """Return how long to wait for these backends; None, without limit, before the first one has answered."""
+    if first_at is None:
+        return None
+    has_living = any(backend.last_listing is not None for backend in backends)
+    return max(0.0, first_at + (LIVING_SECONDS if has_living else NEWCOMER_SECONDS) - time.monotonic())

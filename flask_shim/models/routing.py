@@ -1,0 +1,167 @@
+"""Choose the LM Studio that answers a request, and count what runs at each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import orjson
+from cachetools import TTLCache
+
+from flask_shim.lmstudio import Model
+from flask_shim.models.backends import Backend
+from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
+
+log = logging.getLogger(__name__)
+
+CONVERSATIONS = 4096
+CONVERSATION_SECONDS = 3600.0
+"""How many conversations, and for how long after their last request, are sent to the LM Studio that knows them."""
+
+USUAL_PARALLEL = 4
+"""How many requests LM Studio answers at the same time, unless it says otherwise (0.4's default)."""
+
+
+class Rank(NamedTuple):
+    """Why one place is better than another; the smallest is the best."""
+
+    has_to_wait: bool
+    """Whether the model is not loaded there, or already answers as many requests as it can."""
+    is_new_to_it: bool
+    """Whether the conversation was answered elsewhere, or nowhere: its prompt is in no cache there."""
+    swap: int
+    """1 if another model is loaded there instead, 2 if that is in use."""
+    load: float
+    priority: int
+
+
+def rank(place: ResolvedModel, known: Backend | None) -> Rank:
+    """Return the rank of one place for a request whose conversation was answered by ``known``."""
+    backend, model = place.backend, place.model
+    running = backend.running[model.key]
+    is_loaded = model.is_loaded or running > 0  # the first of them loads it
+    has_other = any(other.is_loaded for other in place.listing.models)
+    return Rank(
+        has_to_wait=not is_loaded or running >= capacity(model),
+        is_new_to_it=not is_loaded or backend is not known,
+        swap=0 if is_loaded else 2 if backend.running else int(has_other),
+        load=load(place),
+        priority=-backend.priority,
+    )
+
+
+def capacity(model: Model) -> int:
+    """Return how many requests a backend answers with this model at the same time."""
+    return sum(copy.parallel or USUAL_PARALLEL for copy in model.instances) or USUAL_PARALLEL
+
+
+def load(place: ResolvedModel) -> float:
+    """Return how many requests run at a backend, in relation to what it can do at the same time."""
+    return place.backend.running.total() / (place.backend.max_streams or capacity(place.model))
+
+
+class Placement:
+    """A request's place at one of the LM Studios that have its model."""
+
+    __slots__ = ("_router", "conversation", "places", "target", "tried")
+
+    def __init__(self, router: Router, places: Sequence[ResolvedModel], conversation: int | None) -> None:
+        """Only :meth:`Router.start` makes them, and sets ``target``, the model at the LM Studio that was chosen."""
+        self.places = places
+        self.conversation = conversation
+        self.tried: list[Backend] = []
+        self.target: ResolvedModel
+        self._router = router
+
+    def move(self) -> bool:
+        """Go to the next best LM Studio; return False, and stay, if none is left that has a free place."""
+        return self._router.move(self)
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._router.leave(self.target)
+
+
+class Router:
+    """Chooses among the LM Studios that have a model. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: TTLCache[int, Backend] = TTLCache(CONVERSATIONS, CONVERSATION_SECONDS, timer=time.monotonic)
+
+    def start(self, target: ResolvedModel, conversation: int | None) -> Placement | None:
+        """Count a request at the best place for it; return None if all are full."""
+        placement = Placement(self, target.places, conversation)
+        with self._lock:
+            return placement if self._take(placement) else None
+
+    def move(self, placement: Placement) -> bool:
+        """Move a request; see :meth:`Placement.move`."""
+        before = placement.target
+        placement.tried.append(before.backend)
+        with self._lock:
+            has_moved = self._take(placement)
+        if has_moved:
+            self.leave(before)
+        return has_moved
+
+    def leave(self, place: ResolvedModel) -> None:
+        """Count a request less."""
+        running, key = place.backend.running, place.model.key
+        with self._lock:
+            running[key] -= 1
+            if not running[key]:
+                del running[key]
+
+    def _take(self, placement: Placement) -> bool:
+        place = self._best(placement) if len(placement.places) > 1 else placement.places[0]
+        if place is None or place.backend.is_full or place.backend in placement.tried:
+            return False
+        place.backend.running[place.model.key] += 1
+        placement.target = place
+        return True
+
+    def _best(self, placement: Placement) -> ResolvedModel | None:
+        conversation = placement.conversation
+        known = self._known.get(conversation) if conversation is not None else None
+        left = [place for place in placement.places if place.backend not in placement.tried]
+        working = [place for place in left if place.backend.failure is None and not place.backend.is_draining]
+        free = [place for place in working or left if not place.backend.is_full]
+        if not free:
+            return None
+        # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.
+        most = min(map(load, free)) + 1
+        if any(place.backend is known and load(place) >= most for place in free):
+            known = None
+        ranks = {place: rank(place, known) for place in free}
+        best = min(ranks, key=ranks.__getitem__)
+        if conversation is not None:
+            self._known[conversation] = best.backend
+        reason = _reason(ranks[best])
+        log.debug("model=%s backend=%s of %d: %s", best.model.key, best.backend.name, len(placement.places), reason)
+        current().reasons["backend"] = f"{best.backend.name}: {reason}"
+        return best
+
+
+def conversation_of(payload: Mapping[str, Any]) -> int | None:
+    """Return a number that the requests of one conversation share: that of its first messages up to the user's."""
+    messages = payload.get("messages")
+    if not isinstance(messages, list):
+        return None
+    head = list(takewhile(lambda message: message.get("role") != "user", messages))
+    return hash(orjson.dumps(messages[: len(head) + 1]))
+
+
+def _reason(best: Rank) -> str:
+    facts: Iterable[tuple[bool, str]] = (
+        (not best.has_to_wait, "the model is loaded and has a free place"),
+        (not best.is_new_to_it, "it has answered this conversation before"),
+        (best.swap == 1, "all others are worse, although another model is loaded there"),
+        (best.swap == 2, "all others are worse, although another model is in use there"),
+    )
+    return ", ".join(text for is_so, text in facts if is_so) or "it has the least to do"
