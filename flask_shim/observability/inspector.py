@@ -168,6 +168,15 @@ class Inspector:
         """When it switches itself off, in seconds since 1970; None if it does not."""
         return self._until or None
 
+    @property
+    def state(self) -> tuple[int, float]:
+        """How many exchanges are kept, and until when; for :meth:`resume` in a new process."""
+        return self.limit, self._until
+
+    def resume(self, state: tuple[int, float]) -> None:
+        """Keep as many exchanges as another process, and as long."""
+        self._limit, self._until = state
+
     def switch_on(self, limit: int, seconds: float) -> None:
         """Keep the last ``limit`` exchanges for a while."""
         self._until = time.time() + seconds

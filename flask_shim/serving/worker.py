@@ -19,8 +19,10 @@ from flask import Flask
 from flask_shim.app import create_app
 from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
+from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.activity import activity_of
 from flask_shim.observability.metrics import WorkerMetrics, metrics_of
+from flask_shim.routes.exchange_records import QUESTIONS
 from flask_shim.services import RELOAD, services_of
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server
@@ -64,7 +66,7 @@ def main() -> None:
 
 
 def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
-    """Show the metrics and the activity of all workers, and reload all: answer the others, and ask them."""
+    """Show the metrics, activity and exchanges of all workers, and reload all: answer the others, and ask them."""
     addresses = list(settings.exchange_addresses)
     own = addresses.pop(settings.number - 1)
     activity, metrics = activity_of(app), metrics_of(app)
@@ -79,9 +81,14 @@ def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
     def answer(question: str, argument: str) -> Any:
         if question == _METRICS:
             return list(workers.collect_own()) if workers else []
+        if question in QUESTIONS:
+            with app.app_context():
+                return QUESTIONS[question](argument)
         return services_of(app).reload() if question == RELOAD else activity.answer(question, argument)
 
     serve_answers(own, answer)
+    for state in ask(addresses, "recording"):  # the inspector may have been switched on or off at the page
+        recorder_of(app).inspector.resume(state)
 
 
 def _start(action: Callable[[], object]) -> None:

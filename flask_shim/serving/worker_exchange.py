@@ -46,9 +46,14 @@ def serve_answers(address: str, answer: Callable[[str, str], Any]) -> Listener:
             except OSError as exc:
                 log.warning("this worker is missing in /metrics and /shim/ from now on: %s", exc)
                 return
-            with suppress(OSError, EOFError), connection:  # the worker that asked has gone
-                if connection.poll(ANSWER_SECONDS):
-                    connection.send(answer(*connection.recv()))
+            try:
+                with connection:
+                    if connection.poll(ANSWER_SECONDS):
+                        connection.send(answer(*connection.recv()))
+            except (OSError, EOFError):
+                log.debug("the worker that asked is gone")
+            except Exception:
+                log.exception("a question of another worker could not be answered")
 
     threading.Thread(target=serve, name="shim-exchange", daemon=True).start()
     return listener

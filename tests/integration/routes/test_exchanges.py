@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+
+from flask_shim.observability.activity import activity_of
+from flask_shim.routes.exchange_records import QUESTIONS
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "options": {"num_predict": 5, "mirostat": 1}}
 
@@ -74,6 +79,51 @@ def test_message_that_breaks_the_prompt_cache_is_named(shim):
         turns = [{"role": "system", "content": f"Today is {day}."}, *CHAT["messages"]]
         client.post("/api/chat", json={"model": "tiny", "messages": turns}, buffered=True)
     assert (newest(client)["prompt_prefix"]["differs_at"], newest(client)["prompt_prefix"]["role"]) == (0, "system")
+
+
+@pytest.fixture
+def workers(shim):
+    """Clients of two workers that ask each other, with inspectors that are on."""
+
+    def ask(other, question, argument):
+        with other.application.app_context():
+            yield QUESTIONS[question](argument)
+
+    one, two = clients = shim(inspect=5), shim(inspect=5)
+    activity_of(one.application).ask_others = partial(ask, two)
+    activity_of(two.application).ask_others = partial(ask, one)
+    return clients
+
+
+def test_every_worker_shows_the_exchanges_of_all(workers):
+    for client in workers:
+        client.post("/api/chat", json=CHAT, buffered=True)
+    first, second = (client.get("/shim/exchanges").json["exchanges"] for client in workers)
+    assert first == second
+    assert len(first) == 2
+    for row in first:
+        shown = [client.get(f"/shim/exchanges/{row['id']}").json for client in workers]
+        assert shown[0] == shown[1]
+        assert shown[0]["client"]["request"]["body"] == CHAT
+    assert newest(workers[0])["prompt_prefix"] == {"previous": first[1]["id"], "differs_at": None}
+
+
+def test_any_worker_replays_an_exchange(workers, backend):
+    workers[0].post("/api/chat", json=CHAT, buffered=True)
+    answer = workers[1].post(f"/shim/exchanges/{newest(workers[1])['id']}/replay")
+    assert "Hel" in answer.text
+    assert len(backend.asked_for("/v1/chat/completions")) == 2
+
+
+def test_any_worker_switches_all_of_them(workers):
+    def limits():
+        return [client.get("/shim/exchanges").json["recording"]["limit"] for client in workers]
+
+    workers[0].post("/api/chat", json=CHAT, buffered=True)
+    workers[1].delete("/shim/exchanges")
+    assert (limits(), workers[0].get("/shim/exchanges").json["exchanges"]) == ([0, 0], [])
+    workers[0].post("/shim/exchanges", json={"limit": 3, "minutes": 1})
+    assert limits() == [3, 3]
 
 
 def test_replay_sends_what_lm_studio_received(shim, backend):

@@ -78,3 +78,12 @@ def test_of_long_answers_both_ends_are_kept():
     assert [chunk["text"] for chunk in shown["last"]] == [
         str(number) for number in range(2 * EDGE_CHUNKS, 3 * EDGE_CHUNKS)
     ]
+
+
+def test_new_process_continues_as_another_records():
+    running, new = Inspector(), Inspector(20)
+    new.resume(running.state)
+    assert new.limit == 0
+    running.switch_on(5, 60)
+    new.resume(running.state)
+    assert (new.limit, new.until) == (5, running.until)

@@ -65,6 +65,19 @@ def test_client_that_disconnects_does_not_end_the_service(addresses, serve):
     assert answers(addresses[:1]) == said(1)
 
 
+def test_question_without_an_answer_does_not_end_the_service(addresses, serve):
+    def fails_once(question, argument):
+        if not failed:
+            failed.append(question)
+            raise ValueError
+        return (1, question, argument)
+
+    failed = []
+    serve(addresses[0], fails_once)
+    assert answers(addresses[:1]) == []
+    assert answers(addresses[:1]) == said(1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes leave no file")
 def test_replaced_worker_takes_over_and_nothing_is_left():
     with exchange_addresses(1) as (address,):
