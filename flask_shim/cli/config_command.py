@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ import click
 from flask_shim.cli.config_check import explain
 from flask_shim.cli.help_lists import ListingCommand
 from flask_shim.cli.setting_options import CommandError, backend_options, read_config
-from flask_shim.deploy import TEMPLATES, render, save
+from flask_shim.config.addresses import with_port
+from flask_shim.deploy import CLUSTERS, TEMPLATES, render, save
 
 _BY_NAME = {template.name: template for template in TEMPLATES}
 CHECK = "check"
@@ -21,10 +23,15 @@ _NAMES = {
 
 @click.command(name="config", cls=ListingCommand, heading="Names", items=_NAMES)
 @click.argument("name", type=click.Choice(list(_NAMES)), metavar="NAME")
+@click.option(
+    "--shim", "shims", metavar="HOST:PORT", multiple=True, help="A shim behind nginx-cluster or haproxy; once for each."
+)
 @click.option("--root", metavar="FOLDER", help="Folder that holds .venv [that of this installation].")
 @click.option("--output", metavar="FILE", type=click.Path(dir_okay=False), help="File to write [standard output].")
 @backend_options
-def config_file(*, name: str, root: str | None, output: str | None, **options: str | None) -> None:
+def config_file(
+    *, name: str, shims: Sequence[str], root: str | None, output: str | None, **options: str | None
+) -> None:
     """Print a file for a service or a proxy, or check your own.
 
     NAME is one of those below. Folders are those of this installation, the rest follows the settings.
@@ -32,7 +39,14 @@ def config_file(*, name: str, root: str | None, output: str | None, **options: s
     if name == CHECK:
         click.echo(explain(read_config(**options).file))
         return
-    text = render(_BY_NAME[name], read_config(**options), root)
+    if shims and name not in CLUSTERS:
+        raise CommandError(f"{name} is not for several shims. Leave out --shim, or choose {' or '.join(CLUSTERS)}.")
+    config = read_config(**options)
+    try:
+        addresses = [with_port(shim, config.port) for shim in shims]
+    except ValueError as exc:
+        raise CommandError(f"--shim: {exc}") from exc
+    text = render(_BY_NAME[name], config, root, shims=addresses)
     if output is None:
         click.echo(text, nl=False)
         return

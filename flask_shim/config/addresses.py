@@ -64,6 +64,15 @@ def _to_host(entry: str) -> str:
     raise ValueError(f"Not a host name or address: {entry!r} (a port goes into SHIM_PORT).")
 
 
+def with_port(text: str, default: int) -> str:
+    """Parse the address of a server such as ``box``, ``box:11434`` or ``[fd00::1]:11434``; return it with its port."""
+    parts = _split_url(f"http://{text.lower()}")
+    host = parts.hostname or ""
+    if parts.netloc != text.lower() or "@" in text or not (is_address(host) or _NAME.fullmatch(host)):
+        raise ValueError(f"Not an address such as box:11434 or [fd00::1]:11434: {text!r}.")
+    return f"{bracketed(host)}:{parts.port or default}"
+
+
 def is_address(host: str) -> bool:
     """Return whether the host is an IPv4 or IPv6 address without brackets."""
     try:

@@ -77,7 +77,8 @@ class ServerSettings:
         "SHIM_DRAIN_DELAY",
         "0",
         seconds(0, 3600),
-        "Seconds before that in which `/ready` says 503 while new work is still accepted; for load balancers.",
+        "Seconds before that in which `/ready` says 503 while new work is still accepted; 5 behind a proxy for several "
+        "shims, 0 where it would only delay the end.",
     )
     debug: bool = setting(
         "SHIM_DEBUG", "0", flag, "1 = detailed log, with texts of LM Studio, which may quote prompts."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -46,8 +47,17 @@ SHIPPED_ROOT = {False: "/opt/flask-shim", True: "C:\\flask-shim"}
 PROTECTED_HOMES = ("/home", "/root", "/run/user")
 """What ``ProtectHome=yes`` hides (systemd.exec(5))."""
 
-CHECKED_WITHIN_SECONDS = 3
-"""The drain delay that the health checks of haproxy.cfg need: an interval of one second, and time for the answer."""
+CLUSTERS = ("nginx-cluster", "haproxy")
+"""The templates for several shims."""
+
+SECOND_SHIM = "127.0.0.1:11435"
+
+NOTICED_SECONDS = 5
+"""The least drain delay behind a cluster's proxy: HAProxy's checks notice within three seconds that a shim stops, and
+nginx uses a shim again within four that was restarted."""
+
+QUEUE_SECONDS = 5
+"""How long HAProxy lets a request wait for a slot."""
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("flask_shim.deploy"),
@@ -63,14 +73,21 @@ def template_named(name: str) -> Template:
 
 
 def render(
-    template: Template, config: Config, root: Path | str | None = None, *, folder: Path | str | None = None
+    template: Template,
+    config: Config,
+    root: Path | str | None = None,
+    *,
+    folder: Path | str | None = None,
+    shims: Sequence[str] = (),
 ) -> str:
     """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run.
 
-    ``folder`` makes a service of one user, which runs there.
+    ``folder`` makes a service of one user, which runs there. ``shims`` are the addresses behind a cluster's proxy, by
+    default that of ``config`` and a second one on this machine.
     """
     place, python = _installation(root, is_windows=template.is_windows)
     values = {**_values(config), "root": place, "python": python, "folder": folder and str(folder)}
+    values["shims"] = shims or (values["address"], SECOND_SHIM)
     values["in_home"] = _is_below_a_home(python)
     return _ENVIRONMENT.get_template(template.file).render(values)
 
@@ -124,7 +141,9 @@ def _values(config: Config) -> dict[str, Any]:
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes,
-        "drain_delay": math.ceil(config.drain_delay) or CHECKED_WITHIN_SECONDS,
+        "drain_delay": max(math.ceil(config.drain_delay), NOTICED_SECONDS),
+        "max_connections": config.max_streams + config.max_waiting,
+        "queue_timeout": math.ceil(config.queue_seconds) or QUEUE_SECONDS,
         "stop_timeout": stop_timeout(config),
     }
 

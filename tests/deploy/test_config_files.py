@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from flask_shim.cli import cli
 from flask_shim.config import Config, addresses
-from flask_shim.deploy import TEMPLATES, render
+from flask_shim.deploy import CLUSTERS, TEMPLATES, render
 from flask_shim.deploy.rendering import shipped
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -51,6 +51,30 @@ def test_a_printed_file_has_the_users_own_settings(template, monkeypatch, tmp_pa
     folders = (str(tmp_path), str(PureWindowsPath(tmp_path)))
     mine = [text for text in ("12345", "43", *folders) if text in printed.output]
     assert mine or template.name in ("docker",)
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_a_file_for_several_shims_has_their_addresses(name):
+    shims = ["--shim", "Box", "--shim", "10.0.0.2:80", "--shim", "[fd00::1]:81"]
+    printed = CliRunner().invoke(cli, ["config", name, *shims]).output
+    servers = re.findall(r"^    server (?:shim\d )?(\S+)", printed, re.M)
+    assert servers == ["box:11434", "10.0.0.2:80", "[fd00::1]:81"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shim", "problem"),
+    [
+        ("nginx", "box", "nginx is not for several shims"),
+        ("haproxy", "box/x", "--shim: Not an address"),
+        ("haproxy", "a b", "--shim: Not an address"),
+        ("haproxy", "ann@box", "--shim: Not an address"),
+        ("haproxy", "box:99999", "--shim: Not a URL"),
+    ],
+)
+def test_what_is_no_address_of_a_shim_is_told(name, shim, problem):
+    printed = CliRunner().invoke(cli, ["config", name, "--shim", shim])
+    assert printed.exit_code == 1
+    assert problem in printed.output
 
 
 @pytest.mark.parametrize(("template", "mark"), [("windows-service", b"\xef\xbb\xbf"), ("winsw", b"")])

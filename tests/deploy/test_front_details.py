@@ -12,6 +12,7 @@ from support.processes import ShimProcess
 from support.wire import Wire, answer_in, request
 
 from flask_shim.config import Config
+from flask_shim.deploy import CLUSTERS
 
 HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 NGINX = [name for name in PROGRAMS if name.startswith("nginx")]
@@ -50,8 +51,10 @@ def test_connections_to_the_shim_are_kept(name, socket_server):
 def test_that_no_shim_is_there_is_told_as_json(name):
     with Front(name, [unused_port()]) as front:
         answer = front.asked("/api/chat", HELLO)
-    assert answer.status == (503 if name == "haproxy" else 502)
-    assert ("no shim answered" if name == "nginx-cluster" else "cannot reach") in answer.json["error"]
+    is_cluster = name in CLUSTERS
+    assert answer.status == (503 if is_cluster else 502)
+    assert ("no shim took the request" if is_cluster else "cannot reach") in answer.json["error"]
+    assert answer.headers.get("retry-after") == ("1" if is_cluster else None)
     assert answer.headers["content-type"] == "application/json"
 
 

@@ -33,8 +33,6 @@ DEADLINE_SECONDS = 15.0 * SLOWNESS
 HOST = "models.example.org"
 """The name in the certificate, and in the configuration that uses it."""
 
-SECOND_SHIM = "127.0.0.1:11435"
-
 
 class Program(NamedTuple):
     """What runs a configuration: its command line, and the main file around the shipped one."""
@@ -157,11 +155,10 @@ class Front:
 def _adapted(name: str, shims: Sequence[int], port: int, folder: str, changes: Mapping[str, str]) -> str:
     """Return the configuration as it is shipped, but for ports, certificates and ``changes``."""
     (template,) = (template for template in TEMPLATES if template.name == name)
-    text = render(template, Config(port=shims[0]), "/srv/shim")
+    addresses = [f"127.0.0.1:{port}" for port in (shims if len(shims) > 1 else [*shims, *shims])]
+    text = render(template, Config(port=shims[0]), "/srv/shim", shims=addresses)
     listens = {"haproxy": "bind 127.0.0.1:8434", "nginx-tls": "listen 443 "}.get(name, "listen 127.0.0.1:8434")
     own = {listens: f"{listens.split()[0]} 127.0.0.1:{port} "}
-    if SECOND_SHIM in text:
-        own[SECOND_SHIM] = f"127.0.0.1:{shims[-1]}"
     if name == "nginx-tls":
         own |= {"/etc/ssl/certs/": f"{folder}/", "/etc/ssl/private/": f"{folder}/"}
     for old, new in {**own, **changes}.items():

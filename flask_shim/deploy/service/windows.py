@@ -26,6 +26,9 @@ ACCOUNT = f"NT SERVICE\\{NAME}"
 ADMINISTRATORS = "*S-1-5-32-544"  # by number: the names differ from language to language
 SYSTEM = "*S-1-5-18"
 
+STOP_SECONDS = 7300
+"""Longer than any drain: a delay and a time of up to an hour each."""
+
 DOES_NOT_EXIST = (1060, 1)
 """Exit codes of ``sc query`` for an unknown service: ERROR_SERVICE_DOES_NOT_EXIST, and that of Wine's sc."""
 
@@ -142,7 +145,10 @@ class WindowsServices:
 
     def stop(self) -> Sequence[Step]:
         """Stop the service and wait for it: the request itself returns at once."""
-        return [_sc("stop"), WaitUntil("the service has stopped", lambda run: self.state(run) is not State.RUNNING)]
+        return [
+            _sc("stop"),
+            WaitUntil("the service has stopped", lambda run: self.state(run) is not State.RUNNING, STOP_SECONDS),
+        ]
 
     def remove(self, state: State) -> Sequence[Step]:
         """Stop the service and remove it."""
