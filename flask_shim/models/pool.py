@@ -138,12 +138,6 @@ class Backends:
         for backend in left.values():  # its requests in flight end as they began
             backend.close()
 
-    def refresh(self) -> None:
-        """Request the lists of several in the background, so that the first client does not wait for them."""
-        if len(self._all) > 1:
-            for backend in self._all:
-                self._start(backend, None, must_answer=False)
-
     def close(self) -> None:
         """End all threads and close all connections."""
         self._closing.set()
