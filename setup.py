@@ -26,6 +26,8 @@ def long_description() -> str:
 REQUIRED = [
     "flask>=3.0",
     "jinja2>=3.1.2",  # Flask requires it
+    # Flask requires it; forms used up the memory before (CVE-2024-49767). app.py overrides a private method of 3.
+    "werkzeug>=3.0.6,<4",
     # Private names of 3.0 are used in serving/_waitress; look-ahead raced before 3.0.1 (CVE-2024-49768).
     "waitress>=3.0.1,<3.1",
     "requests>=2.32.4,<3",  # leaked .netrc credentials before (CVE-2024-47081)
