@@ -50,7 +50,7 @@ class ModelManager:
         self.backends = backends
         self.slots = slots
         self._defaults = defaults
-        self._router = Router()
+        self._router = Router(slots.start_waiting)
         self._read_only = read_only
         self._auto_context = auto_context and not read_only
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -90,7 +90,9 @@ class Placement:
 class Router:
     """Chooses among the LM Studios that have a model. Safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_free: Callable[[], None] = lambda: None) -> None:
+        """Call ``on_free`` when a request has left a place for another one, and not when it ends."""
+        self._on_free = on_free
         self._lock = threading.Lock()
         self._known: TTLCache[int, Backend] = TTLCache(CONVERSATIONS, CONVERSATION_SECONDS, timer=time.monotonic)
 
@@ -108,6 +110,7 @@ class Router:
             has_moved = self._take(placement)
         if has_moved:
             self.leave(before)
+            self._on_free()
         return has_moved
 
     def leave(self, place: ResolvedModel) -> None:

@@ -18,7 +18,7 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
 
 DRAINING = "server is shutting down, please try again later"
 
-_WAIT_SECONDS = 0.1
+_WAIT_SECONDS = 0.2
 """How often a request that waits looks for a disconnect, and sends the heartbeat that is due."""
 
 

@@ -2,8 +2,8 @@
 
 The parent opens the sockets and serves nothing itself. Each worker has its own threads, model list, keep-alive times
 and log file; they share the alias store. The kernel decides which worker accepts a connection. Each worker gets an
-equal part of the streams and connections, rounded up, and answers 503 when its part is in use even if another has free
-slots.
+equal part of the streams and connections, rounded up. When its part is in use it answers 503, or queues the request,
+even if another has free slots.
 
 A worker that dies is replaced, after a growing pause if it died soon. A worker ends when its parent dies.
 """

@@ -12,6 +12,7 @@ from support.fake_lmstudio import CHAT
 from support.fake_lmstudio_fixtures import one_studio, studio
 from support.wire import Wire
 
+from flask_shim.config.shim_file import BackendTable, ShimFile
 from flask_shim.services import services_of
 
 __all__ = ["one_studio", "studio"]
@@ -109,6 +110,19 @@ def test_full_queue_leaves_threads_for_lists_and_health(full, until):
         assert full.wire(path).answer().status == 200
     full.chat("editor").until(b'"content":""')
     assert waiting[-1].answer().status == 503
+
+
+def test_request_waits_for_a_place_at_one_of_several_lm_studios(queue, one_studio, studio, until):
+    studio.answers[CHAT] = endless(0.02)
+    tables = tuple(BackendTable(name=name, url=one_studio.url, max_streams=1) for name in ("desktop", "laptop"))
+    shim = queue(max_streams=3, file=ShimFile(backends=tables))
+    running = [shim.chat("agent") for _ in tables]
+    for wire in running:
+        wire.until(b"tok ")
+    waiting = shim.chat()
+    until(lambda: shim.slots.waiting)
+    running[1].close()
+    waiting.until(b"tok ")
 
 
 def test_wait_that_takes_too_long_is_refused(queue, studio):

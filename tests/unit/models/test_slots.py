@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from flask_shim.errors import RequestCanceled, ShimError
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import ClientDisconnected, ServerBusy
 from flask_shim.lmstudio.http.cancellation import Ticks
+from flask_shim.models.routing import Router
 from flask_shim.models.slots import BUSY, DRAINING, Anywhere, Slots
 from flask_shim.observability.request_context import RequestRecord, current, enter
 
@@ -151,6 +154,34 @@ def test_request_that_can_start_elsewhere_passes_its_own_client(opened, log):
     held.release()
     assert second.ended().slot.place is laptop
     assert first.slot is None
+
+
+class Computer:
+    """A model at an LM Studio with room for one request, as the router sees them."""
+
+    max_streams, priority, failure, is_draining, name = 1, 0, None, False, "desktop"
+    key, is_loaded, instances, models = "tiny", True, (), ()
+
+    def __init__(self):
+        self.backend = self.model = self.listing = self
+        self.running = Counter()
+
+    @property
+    def is_full(self):
+        return self.running.total() >= 1
+
+
+def test_place_that_a_request_leaves_for_another_is_free_at_once(opened, log):
+    slots = opened(4)
+    router, desktop, laptop = Router(slots.start_waiting), Computer(), Computer()
+
+    def start_at(*places):
+        return lambda: router.start(SimpleNamespace(places=places), None)
+
+    moving = slots.take_in_turn(start_at(desktop, laptop), "agent", BackendCall())
+    waiting = Waiting(slots, "editor", log, start_at(desktop))
+    assert moving.place.move()
+    assert waiting.ended().slot.place.target is desktop
 
 
 def test_waiting_request_starts_in_its_own_context(opened, log):
