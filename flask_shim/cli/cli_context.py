@@ -20,8 +20,8 @@ from flask_shim.services import Services
 ASCII_SPINNER = "line"
 """The other spinners of rich need letters that old Windows consoles lack."""
 
-COMPLETION_SECONDS = 2.0
-"""How long a shell waits for LM Studio's list of models."""
+QUICK_SECONDS = 2.0
+"""How long to wait for LM Studio's list of models where an answer is possible without it, as in completion."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def complete_names(context: click.Context, _parameter: click.Parameter, incomple
     """
     options = {name: context.params.get(name) for name in ("env_file", "lmstudio_url")}
     try:
-        with open_services(options, connect_timeout=COMPLETION_SECONDS, list_timeout=COMPLETION_SECONDS) as services:
+        with open_services(options, connect_timeout=QUICK_SECONDS, list_timeout=QUICK_SECONDS) as services:
             if context.command.name == "rm":
                 names = [alias.name for alias in services.aliases.aliases().values()]
             else:

@@ -6,31 +6,48 @@ import dataclasses
 import json
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from flask_shim.config.shim_file import FILE_NAME, ShimFile
+from flask_shim.config.shim_file import FILE_NAME, ModelProfile, ShimFile
 from flask_shim.config.toml_tables import Key, Tables, keys_of, kinds_of
+from flask_shim.config.toml_values import matches
+from flask_shim.models.profiles import names_of
+from flask_shim.translate.ollama.listing import Entry
 
 _WIDTH = 100
 _INDENT = "    "
 
 
-def explain(file: ShimFile) -> str:
-    """Return which file is used and what each of its tables does; secrets are not shown."""
+def explain(file: ShimFile, entries: Sequence[Entry] | None = None) -> str:
+    """Return which file is used and what each of its tables does; secrets are not shown.
+
+    ``entries`` are the names that the profiles may match, None if they are not known.
+    """
     if file.path is None:
         return (
             f"No {FILE_NAME} is used: neither this folder nor your folder for configuration has one, and SHIM_CONFIG "
             "is not set.\nconfig/flask-shim.toml.example shows what it can say."
         )
     tables = [(each.line, kind, each) for field, kind in kinds_of(ShimFile).items() for each in getattr(file, field)]
-    found = [_explain_table(kind, each) for _, kind, each in sorted(tables, key=lambda table: table[0])]
-    return "\n\n".join([f"{file.path.absolute()}: {len(tables)} tables, no mistakes.", *found])
+    found = [_explain_table(kind, each, entries) for _, kind, each in sorted(tables, key=lambda table: table[0])]
+    count = f"{len(tables)} table{'' if len(tables) == 1 else 's'}"
+    return "\n\n".join([f"{file.path.absolute()}: {count}, no mistakes.", *found])
 
 
-def _explain_table(kind: Tables, table: Any) -> str:
+def _explain_table(kind: Tables, table: Any, entries: Sequence[Entry] | None) -> str:
     header = f'[{kind.name}."{table.name}"]' if kind.example else kind.header
-    return "\n".join([f"line {table.line}: {header}", *_explain_keys(keys_of(type(table)), table)])
+    lines = [f"line {table.line}: {header}", *_explain_keys(keys_of(type(table)), table)]
+    if isinstance(table, ModelProfile):
+        lines.append(_wrapped(f"# {_matching(table, entries)}"))
+    return "\n".join(lines)
+
+
+def _matching(profile: ModelProfile, entries: Sequence[Entry] | None) -> str:
+    if entries is None:
+        return "Which models it matches is not known: LM Studio does not answer."
+    names = [entry.name.removesuffix(":latest") for entry in entries if matches((profile.name,), *names_of(entry))]
+    return f"Matches {', '.join(names) or f'none of the {len(entries)} models at hand'}."
 
 
 def _explain_keys(keys: Mapping[str, Key], table: Any) -> Iterator[str]:
@@ -40,9 +57,11 @@ def _explain_keys(keys: Mapping[str, Key], table: Any) -> Iterator[str]:
         if value != defaults[name]:
             shown = "…" if key.is_secret else to_text(value)
             text = f"{name} = {shown}"
-            yield textwrap.fill(
-                f"{text}   # {key.help.replace('`', '')}", _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2
-            )
+            yield _wrapped(f"{text}   # {key.help.replace('`', '')}")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2, break_on_hyphens=False)
 
 
 def to_text(value: Any) -> str:

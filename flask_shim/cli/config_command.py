@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from flask_shim.cli.cli_context import QUICK_SECONDS, open_services
 from flask_shim.cli.config_check import explain
 from flask_shim.cli.help_lists import ListingCommand
 from flask_shim.cli.setting_options import CommandError, backend_options, read_config
 from flask_shim.config.addresses import with_port
 from flask_shim.deploy import CLUSTERS, TEMPLATES, render, save
+from flask_shim.translate.ollama.listing import Entry
 
 _BY_NAME = {template.name: template for template in TEMPLATES}
 CHECK = "check"
@@ -37,7 +39,8 @@ def config_file(
     NAME is one of those below. Folders are those of this installation, the rest follows the settings.
     """
     if name == CHECK:
-        click.echo(explain(read_config(**options).file))
+        file = read_config(**options).file
+        click.echo(explain(file, _entries(options) if file.models else None))
         return
     if shims and name not in CLUSTERS:
         raise CommandError(f"{name} is not for several shims. Leave out --shim, or choose {' or '.join(CLUSTERS)}.")
@@ -54,3 +57,12 @@ def config_file(
         save(text, Path(output))
     except OSError as exc:
         raise CommandError(f"{output} can't be written: {exc.strerror}. Choose another --output.") from exc
+
+
+def _entries(options: dict[str, str | None]) -> list[Entry] | None:
+    """Return all names of models; None if LM Studio does not answer soon."""
+    try:
+        with open_services(options, connect_timeout=QUICK_SECONDS, list_timeout=QUICK_SECONDS) as services:
+            return services.registry.entries(services.backends.listing())
+    except CommandError:
+        return None  # the output says so

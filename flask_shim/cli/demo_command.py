@@ -56,39 +56,38 @@ _DEFAULT_MODELS = {"SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat", "SHIM_DEFAULT_VISI
 @click.option(
     "--generation", type=click.Choice(get_args(Generation)), default="v1", help="LM Studio's API version [v1]."
 )
+@click.option(
+    "--auto-context",
+    is_flag=True,
+    envvar="SHIM_AUTO_CONTEXT",
+    help="Reload a model with more context for a prompt that does not fit [SHIM_AUTO_CONTEXT].",
+)
+@click.option(
+    "--inspect",
+    type=click.IntRange(0, 200),
+    default=0,
+    envvar="SHIM_INSPECT",
+    metavar="N",
+    help="Keep the last N requests for the inspector at /shim/ [SHIM_INSPECT].",
+)
 @click.option("--debug", is_flag=True, help="Write a detailed log.")
-def demo(
-    *,
-    host: str,
-    port: int,
-    allow_open: bool,
-    backend_port: int,
-    models: Path | None,
-    generation: Generation,
-    debug: bool,
-) -> None:
+def demo(*, backend_port: int, models: Path | None, generation: Generation, **settings: str | int | bool) -> None:
     """Try the shim without LM Studio, until Ctrl-C.
 
     A small LM Studio with a llama.cpp engine answers: with five tiny models, which know a few sentences, or with the
-    GGUF files of --models. Of your settings only SHIM_HOST, SHIM_PORT and SHIM_ALLOW_OPEN are used.
+    GGUF files of --models. Of your settings only those in brackets below are used, from the environment.
     """
     with ExitStack() as stack, errors_as_text():
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True))
-        texts = {
-            "SHIM_HOST": host,
-            "SHIM_PORT": str(port),
-            "SHIM_ALLOW_OPEN": str(int(allow_open)),
-            "SHIM_DEBUG": str(int(debug)),
-            "SHIM_DATA_DIR": home,
-            **_DEFAULT_MODELS,
-        }
-        config = Config.from_env(texts, env_file="")
+        texts = {f"SHIM_{option.upper()}": str(value) for option, value in settings.items()}
+        config = Config.from_env({**texts, "SHIM_DATA_DIR": home, **_DEFAULT_MODELS}, env_file="")
         logs.configure(config)
         listeners = open_listeners_or_exit(config)
         for listener in listeners:
             stack.callback(listener.close)
-        settings = MiniSettings(models=models, generation=generation)
-        miniature = stack.enter_context(_start_miniature(settings, backend_port))
+        miniature = stack.enter_context(
+            _start_miniature(MiniSettings(models=models, generation=generation), backend_port)
+        )
         config = replace(config, backend_url=miniature.url, rest_url=miniature.url)
         _announce(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)

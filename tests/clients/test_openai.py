@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
 pytest.importorskip("openai", reason="the clients extra is not installed")
 
 import openai
+import pydantic
 from clients.known import ADA, HELLO, OSLO, PERSON, RAIN, RAINY, WEATHER, user
+from support.demo import Shim
+
+from flask_shim.embedded import MiniLMStudio, MiniSettings
+from flask_shim.embedded.mini_settings import Generation
 
 
 @pytest.fixture
@@ -68,6 +74,39 @@ def test_a_tool_is_called_in_a_stream_and_its_result_understood(client, chat):
     assert json.loads(call.function.arguments) == {"city": "Oslo"}
     told = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
     assert chat(user(OSLO), message, told, tools=[WEATHER]).choices[0].message.content == RAINY
+
+
+class Person(pydantic.BaseModel):
+    """What a model is asked for."""
+
+    name: str
+    age: int
+
+
+@pytest.mark.parametrize("generation", get_args(Generation))
+def test_the_stream_helper_works_with_every_version_of_lm_studio(tmp_path, generation):
+    with MiniLMStudio(MiniSettings(generation=generation)) as studio, Shim(studio.url, tmp_path) as shim:
+        client = openai.OpenAI(base_url=f"{shim.url}/v1", api_key="ollama", max_retries=0)
+
+        def final(text, **more):
+            turn = {"model": "tiny-chat", "messages": [user(text)], "temperature": 0, **more}
+            with client.chat.completions.stream(**turn) as stream:
+                kinds = {event.type for event in stream}
+                return kinds, stream.get_final_completion()
+
+        with client:
+            kinds, answer = final("Hello", stream_options={"include_usage": True})
+            assert (answer.choices[0].message.content, answer.usage.total_tokens > 0) == (HELLO, True)
+            assert {"chunk", "content.delta", "content.done"} <= kinds
+            kinds, answer = final(OSLO, tools=[WEATHER])
+            (call,) = answer.choices[0].message.tool_calls
+            assert (json.loads(call.function.arguments), answer.choices[0].finish_reason) == (
+                {"city": "Oslo"},
+                "tool_calls",
+            )
+            assert "tool_calls.function.arguments.done" in kinds
+            _, answer = final(ADA, response_format=Person)
+            assert answer.choices[0].message.parsed == Person(name="Ada", age=36)
 
 
 @pytest.mark.parametrize(

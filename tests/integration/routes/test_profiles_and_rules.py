@@ -164,6 +164,38 @@ def test_a_rule_applies_on_every_route(shim, sent, path, caplog):
 
 
 @pytest.mark.parametrize(
+    ("path", "given", "expected"),
+    [
+        (
+            "/api/v0/chat/completions",
+            {"messages": TURN, "max_tokens": 9},
+            {
+                "messages": [{"role": "system", "content": "P\n\nA"}, *TURN],
+                "max_tokens": 5,
+                "reasoning_effort": "none",
+                "ttl": 2147483,
+            },
+        ),
+        (
+            "/api/v0/completions",
+            {"prompt": "Hi", "max_tokens": 9},
+            {"prompt": "Hi", "max_tokens": 5, "reasoning_effort": "none", "ttl": 2147483},
+        ),
+        (
+            "/api/v1/chat",
+            {"input": "Hi", "max_output_tokens": 9},
+            {"input": "Hi", "max_output_tokens": 5, "reasoning": "off", "system_prompt": "P\n\nA"},
+        ),
+    ],
+)
+def test_a_rule_applies_on_the_native_chats_of_lm_studio(shim, studio, path, given, expected):
+    studio.answers[path] = {"choices": []}
+    answer = shim(rules=(RULE,)).post(path, json={"model": "tiny", "temperature": 1, "top_k": 3, **given})
+    assert answer.status_code == 200, answer.text
+    assert studio.posted(path) == [{"model": "tiny", "temperature": 0.2, **expected}]
+
+
+@pytest.mark.parametrize(
     ("rule", "is_match"),
     [
         ({"client": ("Claude Code",)}, True),

@@ -13,10 +13,10 @@ def check(tmp_path, monkeypatch):
     """Return a function that checks a file with that text in the current folder."""
     monkeypatch.chdir(tmp_path)
 
-    def checked(text=None):
+    def checked(text=None, *arguments):
         if text is not None:
             (tmp_path / "flask-shim.toml").write_text(text, encoding="utf-8")
-        return CliRunner().invoke(cli, ["config", "check"])
+        return CliRunner().invoke(cli, ["config", "check", *arguments])
 
     return checked
 
@@ -44,6 +44,20 @@ def test_backends_are_explained_without_their_tokens(check):
     for part in ("line 1: [[backend]]\n", 'url = "http://a:1" ', "token = … ", "max_streams = 4 "):
         assert part in result.output
     assert "secret" not in result.output
+
+
+def test_each_profile_names_the_models_that_it_matches(check, studio, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHIM_DATA_DIR", str(tmp_path))
+    backend = studio(**{"qwen/coder": None, "qwen/tiny": None})
+    text = '[model."qwen/*"]\ntop_k = 1\n[model."*CODER"]\ntop_k = 2\n[model.x]\ntop_k = 3'
+    output = check(text, "--lmstudio-url", backend.url).output
+    found = [line.strip() for line in output.splitlines() if "Matches" in line]
+    assert found == [
+        "# Matches qwen/coder, qwen/tiny.",
+        "# Matches qwen/coder.",
+        "# Matches none of the 2 models at hand.",
+    ]
+    assert "LM Studio does not answer." in check(text, "--lmstudio-url", "http://127.0.0.1:9").output
 
 
 def test_mistakes_end_it_with_code_two_and_no_traceback(check, tmp_path):

@@ -7,6 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -14,9 +16,10 @@ from click.testing import CliRunner
 from support.children import CAN_LIST_CHILDREN, children, is_running
 from support.processes import ShimProcess, clean_environment, run
 
-from flask_shim.cli import cli
+from flask_shim.cli import cli, demo_command
 from flask_shim.embedded import engine
 from flask_shim.embedded.install_command import install_command
+from flask_shim.services import services_of
 
 
 @pytest.fixture
@@ -55,6 +58,22 @@ def test_commands_beside_a_demo_look_at_its_lm_studio(demo, command):
     assert (code, "tiny-chat" in output) == (0, True), output
     if command == "doctor":
         assert output.endswith("All is well.\n")
+
+
+def test_demo_takes_the_inspector_and_the_context_from_the_environment(monkeypatch):
+    miniature = nullcontext(SimpleNamespace(url="http://127.0.0.1:9"))
+    monkeypatch.setattr(demo_command, "_start_miniature", lambda *_: miniature)
+    monkeypatch.setattr(demo_command, "_chat_model", lambda _: "tiny-chat")
+    configs = []
+
+    def note(app, config, _):
+        configs.append(config)
+        services_of(app).close()
+
+    monkeypatch.setattr(demo_command, "run", note)
+    for env in ({"SHIM_INSPECT": "7", "SHIM_AUTO_CONTEXT": "1"}, {}):
+        assert CliRunner().invoke(cli, ["demo", "--port", "0"], env=env).exit_code == 0
+    assert [(config.inspect, config.auto_context) for config in configs] == [(7, True), (0, False)]
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "abc"])
