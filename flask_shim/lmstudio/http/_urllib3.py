@@ -12,10 +12,9 @@ import io
 import socket
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError, ProtocolError
@@ -153,21 +152,11 @@ class _SingleUseTlsPool(_SingleUse, _TlsPool):
     pass
 
 
-class BackendAdapter(HTTPAdapter):
-    """An adapter whose requests can be cancelled while they wait for the response head."""
+POOLS = {"http": _Pool, "https": _TlsPool}
+"""Pools that keep connections for the next request."""
 
-    pools: ClassVar = {"http": _Pool, "https": _TlsPool}
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Use pools of cancellable connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
-
-
-class SingleUseAdapter(BackendAdapter):
-    """An adapter with a new connection for every request."""
-
-    pools: ClassVar = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
+SINGLE_USE_POOLS = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
+"""Pools with a new connection for every request."""
 
 
 def was_closing(failure: BaseException | None) -> bool:

@@ -1,19 +1,71 @@
-"""The requests Session for LM Studio: no environment, no cookies, connect-only retries."""
+"""The requests Session for LM Studio: no environment, no cookies, connect-only retries, cancellable connections."""
 
 from __future__ import annotations
 
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any, ClassVar
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from flask_shim.lmstudio.http._urllib3 import BackendAdapter, SingleUseAdapter
+from flask_shim.lmstudio.http._urllib3 import POOLS, SINGLE_USE_POOLS
 from flask_shim.lmstudio.http.options import ClientOptions
 
 LIST_PATHS = ("/v1/models", "/api/v0/models", "/api/v1/models")
 
 GENERATION_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 """Requests that change nothing: repeating one costs computing time, and nothing else."""
+
+MOST_URLS = 64
+"""A cache without a limit would grow with the names of models in paths."""
+
+
+class BackendAdapter(HTTPAdapter):
+    """An adapter whose requests can be cancelled while they wait for the response head."""
+
+    pools: ClassVar = POOLS
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use pools of cancellable connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Return the pool for a request, which requests would look up by the parts of its URL each time."""
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        key = (request.url, verify, cert)
+        pool = self._found.get(key)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if len(self._found) < MOST_URLS:
+                self._found[key] = pool
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Return the target for the request line."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the response without cookies and a guess at its encoding, which the client does not use."""
+        response = requests.Response()
+        response.status_code, response.headers, response.raw, response.request = resp.status, resp.headers, resp, req
+        return response
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._found.clear()
+        super().close()
+
+
+class SingleUseAdapter(BackendAdapter):
+    """An adapter with a new connection for every request."""
+
+    pools: ClassVar = SINGLE_USE_POOLS
 
 
 def connect_only(options: ClientOptions) -> Retry:

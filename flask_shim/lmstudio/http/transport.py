@@ -27,7 +27,7 @@ from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse, read_json
-from flask_shim.lmstudio.http.session import GENERATION_PATHS, build_session
+from flask_shim.lmstudio.http.session import GENERATION_PATHS, MOST_URLS, build_session
 
 SessionFactory = Callable[[ClientOptions], requests.Session]
 """A function that makes the Session, for proxies, client certificates or other adapters."""
@@ -182,7 +182,7 @@ class Transport:
         template = self._templates.get(key)
         if template is None:
             template = self._session.prepare_request(requests.Request(method, self.options.url(path)))
-            if len(self._templates) < 64:  # a cache without limit would grow with the model names in paths
+            if len(self._templates) < MOST_URLS:
                 self._templates[key] = template
         request = template.copy()
         request.headers.update(headers)
