@@ -106,7 +106,8 @@ def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
     checked = check_options(api_request.options)
     current().options = tuple(api_request.options)
     current().dropped += tuple(checked.unknown)
-    return dataclasses.replace(api_request, options=checked.known)
+    is_same = checked.known == api_request.options
+    return api_request if is_same else dataclasses.replace(api_request, options=checked.known)
 
 
 def record_dropped_effort(think: Think, model: Model) -> None:

@@ -24,6 +24,7 @@ class GoSchema(Schema):
 
     def __init__(self) -> None:
         super().__init__(unknown=EXCLUDE)
+        self._defaults = {name: field.load_default for name, field in self.load_fields.items()}
         self._names = frozenset(field.data_key or name for name, field in self.load_fields.items())
 
     def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,11 +35,15 @@ class GoSchema(Schema):
             if value is not None and name in self._names:
                 given[name] = value
         try:
-            values: dict[str, Any] = self.load(given)
+            # Most fields are absent, and marshmallow would call each of those.
+            values: dict[str, Any] = self.load(given, partial=True)
         except ValidationError as error:
             wrong = error.messages_dict
             raise reported([wrong[name][0].inside(name, self.struct) for name in given if name in wrong]) from error
-        return values
+        return {
+            name: values[name] if name in values else default() if callable(default) else default
+            for name, default in self._defaults.items()
+        }
 
     def read_or_reject(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields by attribute name; BadRequest carries Ollama's text."""

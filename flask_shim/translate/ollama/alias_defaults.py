@@ -29,8 +29,8 @@ def with_alias_options(entry: Entry, request: AliasRequest) -> AliasRequest:
     """Return the request with the entry's parameters as defaults of its options; null counts as not given."""
     if request.keep_alive is None and entry.profile.keep_alive is not None:
         request = dataclasses.replace(request, keep_alive=entry.profile.keep_alive)
-    if isinstance(request, InferenceRequest) and request.think is None:
-        request = dataclasses.replace(request, think=default_think(entry))
+    if isinstance(request, InferenceRequest) and request.think is None and (think := default_think(entry)) is not None:
+        request = dataclasses.replace(request, think=think)
     given = {key: value for key, value in request.options.items() if value is not None}
     return dataclasses.replace(request, options={**entry.parameters, **given}) if entry.parameters else request
 
@@ -46,7 +46,7 @@ def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
     if not request.messages:
         return request
     before = _before(entry, begins_with=request.messages[0].role)
-    return dataclasses.replace(request, messages=(*before, *request.messages))
+    return dataclasses.replace(request, messages=(*before, *request.messages)) if before else request
 
 
 def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> GenerateRequest:
