@@ -6,6 +6,7 @@ A Windows console blocks its writers while text in it is marked, and so does a p
 from __future__ import annotations
 
 import logging
+import time
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 from threading import Event
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
 """Records that wait for a target that accepts none; further ones are dropped and counted."""
+
+GATHER_SECONDS = 0.02
+"""How long records gather after one was written: waking the thread for each would cost more than writing it."""
 
 CLOSE_SECONDS = 2.0
 """How long the end of the process waits for the log to be written."""
@@ -74,12 +78,18 @@ class QueuedHandler(QueueHandler):
 class _Writer(QueueListener):
     """Write records to one target, and set the events that wait between them."""
 
-    def __init__(self, queue: Any, target: logging.Handler) -> None:
+    def __init__(self, queue: SimpleQueue[Any], target: logging.Handler) -> None:
         super().__init__(queue, target)
+        self._waiting = queue
         self.failures = 0
         self.is_failing = False
         self._target = target
         target.handleError = self._note_failure  # type: ignore[assignment, method-assign]  # else a full disk prints tracebacks
+
+    def dequeue(self, block: bool) -> logging.LogRecord:
+        if self._waiting.empty():
+            time.sleep(GATHER_SECONDS)
+        return super().dequeue(block)
 
     def handle(self, record: logging.LogRecord | Event) -> None:
         if isinstance(record, Event):
