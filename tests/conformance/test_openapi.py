@@ -17,6 +17,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 from support.demo import Shim
 
+pytest_plugins = ["schemathesis.pytest.plugin"]  # switched off for all other tests: its import takes a second
+
 DESCRIPTION = Path(__file__).with_name("ollama.openapi.yaml")
 TIMEOUT_SECONDS = 10.0
 

@@ -18,7 +18,7 @@ CUT = "LM Studio closed the connection before its answer was complete"
 HTML = "<!doctype html><title>502 Bad Gateway</title>" + "x" * 10_000
 DEEP = b"data: " + b"[" * 50_000 + b"]" * 50_000 + b"\n\n"
 LONG = b"data: " + b"x" * 1_200_000
-BOMB = gzip.compress(b"0" * 100_000_000)
+BOMB = gzip.compress(b"0" * 100_000_000, compresslevel=1)
 
 
 def raw(data):

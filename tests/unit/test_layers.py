@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[2] / "flask_shim"
 
@@ -39,7 +38,11 @@ def _name_of(path):
 
 
 MODULES = {_name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def _tree(name):
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
 def _is_for_types(node):
@@ -57,7 +60,7 @@ def _nodes(node, *, with_types):
 def _imported(name, *, with_types=True):
     """Return the full names of what a module imports, wherever in it; names of this package as modules."""
     found = set()
-    for node in _nodes(TREES[name], with_types=with_types):
+    for node in _nodes(_tree(name), with_types=with_types):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,11 +93,10 @@ def test_every_part_has_its_place():
     assert {_part_of(name) for name in MODULES} == set(RANKS)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_point_downward(name):
-    part = _part_of(name)
-    others = {_part_of(imported) for imported in _imported(name) if _is_ours(imported)} - {part}
-    assert {other for other in others if RANKS[other] >= RANKS[part]} == set()
+def test_imports_point_downward():
+    parts = {(name, _part_of(other)) for name in MODULES for other in _imported(name) if _is_ours(other)}
+    upward = {(name, part) for name, part in parts if RANKS[part] >= RANKS[_part_of(name)] and part != _part_of(name)}
+    assert upward == set()
 
 
 def test_modules_do_not_need_each_other_in_circles():
@@ -143,12 +145,12 @@ def test_the_translation_is_pure():
 def test_only_the_config_reads_the_environment():
     readers = {
         name
-        for name, tree in TREES.items()
-        for node in ast.walk(tree)
+        for name in MODULES
+        for node in ast.walk(_tree(name))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and ast.unparse(node.value) == "os"
     }
     assert readers == {"flask_shim.config"}
-    assert "from os import" not in "".join(map(ast.unparse, TREES.values()))
+    assert "from os import" not in "".join(ast.unparse(_tree(name)) for name in MODULES)
 
 
 def test_only_flask_shim_itself_knows_flasks_request():
@@ -156,29 +158,32 @@ def test_only_flask_shim_itself_knows_flasks_request():
     assert _within(*outside) & _importing("flask") == set()
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_files_are_short(name):
-    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+def test_files_are_short():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_functions_are_short(name):
-    functions = [node for node in ast.walk(TREES[name]) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    assert {node.name: _length(node) for node in functions if _length(node) > LONGEST_FUNCTION} == {}
+def _functions():
+    """Yield the module and the definition of every function."""
+    for name in MODULES:
+        for node in ast.walk(_tree(name)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield name, node
 
 
 def _length(function):
     return function.end_lineno - function.lineno + 1
 
 
+def test_functions_are_short():
+    lengths = [(name, function.name, _length(function)) for name, function in _functions()]
+    assert [place for place in lengths if place[-1] > LONGEST_FUNCTION] == []
+
+
 def test_most_functions_are_very_short():
-    lengths = sorted(
-        _length(node) for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
-    )
+    lengths = sorted(_length(function) for _, function in _functions())
     assert lengths[len(lengths) // 2] < 10
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_everything_public_is_annotated(name):
-    bare = [node.name for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef) and not node.returns]
-    assert bare == []
+def test_every_function_is_annotated():
+    assert [(name, function.name) for name, function in _functions() if not function.returns] == []
