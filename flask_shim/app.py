@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -12,6 +13,7 @@ from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
 from flask_shim.inference import streaming
 from flask_shim.lmstudio import LMStudio
+from flask_shim.models.machines import measure
 from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.services import Services
@@ -51,9 +53,9 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services = Services.build(config, backend)
     services.init_app(app)
     middleware.init_app(app, config)
-    activity.init_app(app, services.slots, config.backend_url)
+    activity.init_app(app, services.slots, config.backend_url if len(services.backends) == 1 else "")
     streaming.init_app(app, config)
-    metrics.init_app(app, config, services.slots, services.backends)
+    metrics.init_app(app, config, services.slots, services.backends.watchdog, partial(measure, services.backends))
     if services.history is not None:
         recorder_of(app).observers.append(services.history.note)
     error_responses.init_app(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from flask_shim.config import Config
@@ -43,3 +44,12 @@ def client_options(config: Config) -> ClientOptions:
         catalogue_ttl=config.model_cache_ttl,
         max_waiting=config.spare_threads(LIST_WAITERS) - 1,  # one more thread requests it
     )
+
+
+def all_client_options(config: Config) -> dict[str, ClientOptions]:
+    """Return the same for each LM Studio by name; the only one of the settings has an empty name."""
+    options = client_options(config)
+    return {
+        table.name: dataclasses.replace(options, base_url=table.url, rest_url="", token=table.token or None)
+        for table in config.file.backends
+    } or {"": options}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 
-from flask_shim.backend import client_options
+from flask_shim.backend import all_client_options
 from flask_shim.config import Config, ConfigError
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import kinds_of
@@ -17,6 +16,7 @@ from flask_shim.lmstudio import LMStudio
 from flask_shim.lmstudio.catalogue import PATIENCE_SECONDS
 from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
+from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelLoader
@@ -134,14 +134,13 @@ class Services:
 
 def build_backends(config: Config, defaults: Defaults, watchdog: Watchdog) -> list[Backend]:
     """Return the LM Studios of the file, else the one of the settings; nothing is sent yet."""
-    options = client_options(config)
+    options = all_client_options(config)
     if not config.file.backends:
-        client = LMStudio(options, watchdog=watchdog)
+        client = LMStudio(options[""], watchdog=watchdog)
         return [Backend(client=client, loader=ModelLoader(client, defaults))]
     backends = []
     for table in config.file.backends:
-        own = dataclasses.replace(options, base_url=table.url, rest_url="", token=table.token or None)
-        client = LMStudio(own, watchdog=watchdog)
+        client = LMStudio(options[table.name], watchdog=watchdog)
         backends.append(
             Backend(
                 client=client,
@@ -150,7 +149,7 @@ def build_backends(config: Config, defaults: Defaults, watchdog: Watchdog) -> li
                 priority=table.priority,
                 max_streams=table.max_streams,
                 is_draining=table.drain,
-                wake=table.wake,
+                waker=Waker(table.wake, table.url) if table.wake else None,
             )
         )
     return backends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -26,14 +26,15 @@ def print_start(config: Config, urls: Iterable[str]) -> None:
         _print("workers", str(config.workers))
 
 
-def print_backend_later(link: ClientOptions) -> None:
-    """Look for LM Studio on a thread, as it may not answer, and print what was found."""
+def print_backends_later(all_options: Mapping[str, ClientOptions]) -> None:
+    """Look for each LM Studio on a thread, as it may not answer, and print what was found."""
 
-    def look() -> None:
-        with LMStudio(link) as backend:
-            _print("backend", describe(backend))
+    def look(name: str, options: ClientOptions) -> None:
+        with LMStudio(options) as backend:
+            _print(name or "backend", describe(backend))
 
-    threading.Thread(target=look, name="shim-banner", daemon=True).start()
+    for found in all_options.items():
+        threading.Thread(target=look, args=found, name="shim-banner", daemon=True).start()
 
 
 def describe(backend: LMStudio) -> str:

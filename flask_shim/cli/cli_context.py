@@ -14,7 +14,9 @@ from rich.text import Text
 
 from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import CommandError, errors_as_text, read_config
+from flask_shim.lmstudio import BackendCall
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.models.waking import never_seen
 from flask_shim.services import Services
 
 ASCII_SPINNER = "line"
@@ -35,9 +37,17 @@ def open_services(options: dict[str, str | None], **changes: Any) -> Iterator[Se
             services.close()
 
 
-def resolve_name(services: Services, name: str) -> ResolvedModel:
-    """Return the model of that name; for an unknown name, raise CommandError with similar ones."""
-    target = services.registry.find(name)
+def resolve_name(services: Services, name: str, *, may_wake: bool = False) -> ResolvedModel:
+    """Return the model of that name; for an unknown name, raise CommandError with similar ones.
+
+    With ``may_wake``, machines that may have it are woken.
+    """
+    registry = services.registry
+    if may_wake and never_seen(services.backends, name):
+        with busy("Looking for it on all machines"):
+            target = registry.find_or_wake(name, BackendCall())
+    else:
+        target = registry.find(name)
     if target is not None:
         return target
     names = [entry.name for entry in services.registry.entries(services.backends.listing())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,7 +10,9 @@ import click
 from flask_shim.cli.cli_context import complete_names, open_services, resolve_name
 from flask_shim.cli.setting_options import backend_options, json_option
 from flask_shim.cli.tables import UNKNOWN, Row, print_facts, print_json, print_rows, size_text, text_of
-from flask_shim.lmstudio import Instance
+from flask_shim.lmstudio import Instance, Model
+from flask_shim.models.backends import Backend
+from flask_shim.models.machines import places_by_model
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.listing import Entry, context_length
 
@@ -24,7 +26,9 @@ def models(*, as_json: bool, **options: str | None) -> None:
     In a pipe: one line per name, with tabs between the columns and without heading.
     """
     with open_services(options) as services:
-        rows = [_row(entry) for entry in services.registry.entries(services.backends.listing())]
+        listing = services.backends.listing()
+        places = places_by_model(services.backends, listing)
+        rows = [_row(entry) | _machines(places, entry) for entry in services.registry.entries(listing)]
     print_rows(rows, _model_cells, as_json=as_json)
 
 
@@ -39,11 +43,14 @@ def ps(*, as_json: bool, **options: str | None) -> None:
     with open_services(options) as services:
         listing = services.backends.listing()
         loaded = listing.loaded()
+        places = places_by_model(services.backends, listing)
         entries = [entry for entry in services.registry.models(listing) if entry.model in loaded]
     rows = [
-        {"name": entry.name, "key": entry.model.key, "size_bytes": entry.model.size_bytes, **_instance(instance)}
+        {"name": entry.name, "key": model.key, "size_bytes": model.size_bytes, **_instance(instance)}
+        | ({"backend": backend.name} if places else {})
         for entry in entries
-        for instance in entry.model.instances
+        for backend, model in places.get(entry.model.key) or [(services.backends.first, entry.model)]
+        for instance in model.instances
     ]
     print_rows(rows, _instance_cells, as_json=as_json)
 
@@ -78,6 +85,11 @@ def _row(entry: Entry) -> Row:
         "capabilities": capabilities(model),
         "is_loaded": model.is_loaded,
     }
+
+
+def _machines(places: Mapping[str, Sequence[tuple[Backend, Model]]], entry: Entry) -> Row:
+    """Return the LM Studios that have a model, if there are several."""
+    return {"backends": [backend.name for backend, _ in places.get(entry.model.key, ())]} if places else {}
 
 
 def _details(entry: Entry) -> Row:
@@ -119,6 +131,7 @@ def _model_cells(row: Row) -> dict[str, str]:
         "CONTEXT": text_of(row["context_length"]),
         "LOADED": "yes" if row["is_loaded"] else "no",
         "CAN": ", ".join(row["capabilities"]),
+        **({"MACHINES": ", ".join(row["backends"])} if "backends" in row else {}),
     }
 
 
@@ -129,6 +142,7 @@ def _instance_cells(row: Row) -> dict[str, str]:
         "SIZE": size_text(row["size_bytes"]),
         "CONTEXT": text_of(row["context_length"]),
         "SECONDS LEFT": UNKNOWN if row["seconds_left"] is None else f"{row['seconds_left']:.0f}",
+        **({"MACHINE": row["backend"]} if "backend" in row else {}),
     }
 
 
@@ -139,7 +153,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
 def _facts(entry: Entry) -> dict[str, str]:
     """Return the lines of ``show``; those of an alias or a profile come last and are left out if empty."""
     model = entry.model
-    copies = [
+    places = [
         f"{copy.id} with {copy.context_length} tokens" if copy.context_length else copy.id for copy in model.instances
     ]
     facts: dict[str, Any] = {
@@ -156,7 +170,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "size": size_text(model.size_bytes),
         "context": f"at most {model.max_context_length} tokens" if model.max_context_length else None,
         "variants": ", ".join(model.variants),
-        "loaded": "; ".join(copies) or ("yes" if model.is_loaded else "no"),
+        "loaded": "; ".join(places) or ("yes" if model.is_loaded else "no"),
     }
     of_alias = {
         "from": entry.parent or entry.base,

@@ -17,7 +17,7 @@ from flask_shim.translate.ollama.alias_defaults import context_of
 @click.command()
 @click.argument("name", metavar="MODEL", shell_complete=complete_names)
 @click.option("--context", type=click.IntRange(1), metavar="N", help="Least context length in tokens.")
-@click.option("--exclusive", is_flag=True, help="Unload all other models first.")
+@click.option("--exclusive", is_flag=True, help="Unload all other models there first.")
 @backend_options
 def load(*, name: str, context: int | None, exclusive: bool, **options: str | None) -> None:
     """Load a model until it is unloaded.
@@ -25,19 +25,20 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
     A model that is loaded with enough context is not loaded again.
     """
     with open_services(options) as services:
-        target = resolve_name(services, name)
+        target = resolve_name(services, name, may_wake=True)
         if exclusive:
             listing = services.backends.listing(max_age=0)
-            for model in listing.loaded():
+            for model in target.backend.client.listing().loaded():
                 if model.key != target.model.key:
-                    _unload(services, services.registry.of(model, listing))
+                    _unload(services, services.registry.of(model, listing).at(target.backend))
         length = context or context_of(target.entry) or services.config.default_context
         with busy(f"Loading {target.entry.name}"), services.backends.watchdog.watch(BackendCall()) as call:
             services.manager.load_pinned(target, call, context=length, must_fit=True)
-        loaded = services.backends.listing(max_age=0).models
+        loaded = target.backend.client.listing(max_age=0).models
         granted = next((model.loaded_context_length for model in loaded if model.key == target.model.key), None)
         context_text = f", with a context of {granted} tokens" if granted else ""
-        click.echo(f"{target.entry.name} is loaded{context_text}.")
+        place = f" on {target.backend.name}" if target.backend.name else ""
+        click.echo(f"{target.entry.name} is loaded{place}{context_text}.")
 
 
 @click.command()

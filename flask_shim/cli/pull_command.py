@@ -13,9 +13,10 @@ from flask_shim.cli.setting_options import backend_options
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
 from flask_shim.lmstudio.errors import ModelNotFound
+from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
-from flask_shim.translate.ollama.pull_records import Wanted, to_wanted
+from flask_shim.translate.ollama.pull_records import to_wanted
 
 STILL_RUNS = "LM Studio continues the download. Run the same command to see its progress again."
 
@@ -31,15 +32,16 @@ quantization_option = click.option(
 def pull(*, name: str, quantization: str | None, **options: str | None) -> None:
     """Have LM Studio download a model.
 
-    MODEL is publisher/name, or hf.co/user/repository:Q4_K_M. Ctrl-C ends this command, not the download.
+    MODEL is publisher/name, or hf.co/user/repository:Q4_K_M; of several LM Studios the one of the highest priority
+    downloads it, or with NAME/MODEL another one. Ctrl-C ends this command, not the download.
     """
     name = f"{name}:{quantization}" if quantization else name
     with open_services(options) as services:
-        wanted, target = to_wanted(name), _target(services, name)
+        target = _target(services, name)
         if target is not None:
             click.echo(f"{target.entry.name} is already downloaded.")
             return
-        _watch(services, name, wanted)
+        _watch(services, name)
         target = _target(services, name)
         click.echo(f"Downloaded {target.entry.name if target else name}.")
 
@@ -78,8 +80,8 @@ def _target(services: Services, name: str) -> ResolvedModel | None:
     return None
 
 
-def _watch(services: Services, name: str, wanted: Wanted) -> None:
-    pull = Pull(services.manager, services.registry, services.aliases, name, wanted)
+def _watch(services: Services, name: str) -> None:
+    pull = Pull(services.manager, services.registry, services.aliases, name)
     with _showing(name) as display, closing(pull.steps(BackendCall())) as steps:
         for step in steps:
             if "digest" in step:
@@ -89,11 +91,12 @@ def _watch(services: Services, name: str, wanted: Wanted) -> None:
 def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
     target = _target(services, name)
     if target is not None:
-        return ensure_ready(services.backends.first.client, target.model.key, preload=wants_preload)
-    wanted = to_wanted(name)
+        return ensure_ready(target.backend.client, target.model.key, preload=wants_preload)
+    backend, model = addressed(services.backends, name)
+    wanted = to_wanted(model)
     with _showing(name) as display:
         return ensure_ready(
-            services.backends.first.client,
+            (backend or services.backends.first).client,
             wanted.model,
             quantization=wanted.quantization,
             preload=wants_preload,

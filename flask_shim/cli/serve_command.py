@@ -11,8 +11,8 @@ import click
 from flask import Flask
 
 from flask_shim.app import create_app
-from flask_shim.backend import client_options
-from flask_shim.cli.banner import print_backend_later, print_start
+from flask_shim.backend import all_client_options
+from flask_shim.cli.banner import print_backends_later, print_start
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, backend_options, errors_as_text, read_config
 from flask_shim.config import Config, data_folder
 from flask_shim.config.addresses import bracketed, is_loopback
@@ -45,7 +45,7 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
     listeners = open_listeners_or_exit(config)
     _check_for_loop(config, listeners)
     print_start(config, urls_of(listeners))
-    print_backend_later(client_options(config))
+    print_backends_later(all_client_options(config))
     run(app, config, listeners)
     logs.finish()
 

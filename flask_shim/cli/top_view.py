@@ -109,7 +109,11 @@ def _headline(status: Row) -> Text:
     if not backend["reachable"]:
         return Text(plain(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}"), style="red")
     is_full = slots["in_use"] >= slots["total"]
-    text = f"LM Studio at {backend['url']}   {slots['in_use']} of {slots['total']} slots in use"
+    machines = [machine["state"] for machine in status.get("backends", ())]
+    where = (
+        f"{machines.count('ready')} of {len(machines)} machines ready" if machines else f"LM Studio at {backend['url']}"
+    )
+    text = f"{where}   {slots['in_use']} of {slots['total']} slots in use"
     text += f", {slots['waiting']} waiting" if slots["waiting"] else ""
     return Text(plain(text), style="yellow" if is_full else "bold")
 

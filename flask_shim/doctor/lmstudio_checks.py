@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
-from flask_shim.doctor.findings import Finding, fail, note, ok, warn
+from flask_shim.config.backend_table import BackendTable
+from flask_shim.doctor.findings import Finding, Level, fail, note, ok, warn
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
@@ -81,6 +83,18 @@ def judge_lmstudio(
         yield warn("backend-slow", f"it takes {slowest:.1f} s for a list", "Check the load of its machine.")
     if not found.models:
         yield fail("no-models", "it has no models", "Download one in LM Studio (or: lms get).")
+
+
+def judge_table(table: BackendTable, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Judge one of several LM Studios by its table in the file, and by what was found there."""
+    if table.drain:
+        yield note("drain", "it gets no requests (drain)")
+    for finding in found:
+        if table.wake and finding.level is Level.FAIL and finding.code == "backend":
+            yield note("asleep", f"{table.url} does not answer; the first request for one of its models wakes it")
+            return
+        remedy = finding.remedy.replace("SHIM_LMSTUDIO_BASE", "its url").replace("SHIM_LMSTUDIO_TOKEN", "its token")
+        yield replace(finding, remedy=remedy)
 
 
 def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from flask_shim.backend import client_options
+from flask_shim.backend import all_client_options, client_options
 from flask_shim.config import Config
 from flask_shim.config.addresses import bracketed
 from flask_shim.config.data_folder import why_unwritable
@@ -62,18 +62,20 @@ class Doctor:
     def sections(self) -> Iterator[Section]:
         """Yield the findings on each subject once it is checked; leave out what cannot work after a failure."""
         is_here = not self.options.url or is_this_machine(self.options.url)
-        backend: list[Finding] = []
+        is_backend_away = False
         if is_here:
             yield Section("This machine", list(self._machine()))
-            backend = list(self._lmstudio())
-            yield Section("LM Studio", backend)
+            backends = {name: list(self._lmstudio(name)) for name in all_client_options(self.config)}
+            for name, findings in backends.items():
+                yield Section(f"LM Studio {name}".rstrip(), findings)
+            is_backend_away = all(map(has_failed, backends.values()))
         with ExitStack() as stack:
             url, port = self._find(stack)
             shim = self._connect(url, stack)
             entrance = list(shim_checks.judge_entrance(url, shim.version, wants_key=shim.wants_key))
-            state = [] if has_failed(entrance) else list(self._state(shim, is_here, has_failed(backend)))
+            state = [] if has_failed(entrance) else list(self._state(shim, is_here, is_backend_away))
             yield Section("The shim", [*port, *entrance, *state])
-            if has_failed([*backend, *entrance, *state]):
+            if is_backend_away or has_failed([*entrance, *state]):
                 yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
                 return
             yield Section("Models", list(self._models(shim)))
@@ -87,11 +89,13 @@ class Doctor:
             yield from machine_checks.judge_data(self.config.data_dir, why_unwritable(self.config.data_dir))
         yield from (note("setting", text) for text in self.config.notes)
 
-    def _lmstudio(self) -> Iterator[Finding]:
-        options = client_options(self.config)
+    def _lmstudio(self, name: str) -> Iterator[Finding]:
+        options = all_client_options(self.config)[name]
         responses = lmstudio_checks.ask_lmstudio(options)
         can_load = find_tool() is not None and is_this_machine(options.base_url)
-        yield from lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
+        found = lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
+        table = next((table for table in self.config.file.backends if table.name == name), None)
+        yield from found if table is None else lmstudio_checks.judge_table(table, found)
         yield from machine_checks.judge_clock("LM Studio's machine", responses[lmstudio_checks.PATHS[0]], time.time())
 
     def _find(self, stack: ExitStack) -> tuple[str, list[Finding]]:

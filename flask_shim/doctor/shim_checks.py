@@ -67,7 +67,9 @@ def _remedy_for(text: str) -> str:
 def judge_ready(ready: ProbeResponse) -> Iterator[Finding]:
     """Judge the response to GET /ready, which only the shim has."""
     state = ready.json if isinstance(ready.json, dict) else {}
-    if state.get("status") == "ok":
+    if state.get("status") == "ok" and "error" in state:
+        yield note("ready", "LM Studio does not answer; the first request wakes it")
+    elif state.get("status") == "ok":
         yield ok("ready", f"it reaches LM Studio, with {state.get('models')} models")
     elif state.get("status") == "draining":
         yield warn("ready", "it is stopping and accepts no more work", "Start it again.")

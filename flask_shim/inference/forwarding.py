@@ -33,9 +33,12 @@ from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_erro
 from flask_shim.lmstudio.http.response import BackendResponse
 from flask_shim.lmstudio.http.sse import SseSplitter
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
+from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
+from flask_shim.models.waking import wake
+from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.ollama.payloads import Payload
 
@@ -50,7 +53,7 @@ class ForwardRequest:
     """A POST to forward; its path is percent-encoded.
 
     ``raw`` are the client's bytes, ``body`` the JSON in them, ``payload`` what is sent instead. With ``requirements``,
-    the model's name is written into the payload.
+    the model's name is written into the payload; otherwise ``backend`` answers, None for the first.
     """
 
     path: str
@@ -60,6 +63,7 @@ class ForwardRequest:
     query: str = ""
     accept: str = "*/*"
     requirements: ModelRequirements | None = None
+    backend: Backend | None = None
     completer: Completer | None = None
     """Completes or repairs the answer; without one it is sent byte for byte."""
 
@@ -81,8 +85,12 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
             return _with_output(answer, partial(check_prompt_fits, use, payload))
 
         if request.requirements is None:
+            backend = request.backend or manager.backends.first
+            current().backend = backend.name
             call = stack.enter_context(manager.admit(is_disconnected, ticks))
-            return send_to(manager.backends.first.client, call, request.payload)
+            if backend.is_asleep:
+                wake(manager.backends, (backend,), call)
+            return send_to(backend.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
         use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt, ticks))
         answer = use.send(send, request.payload)
@@ -95,17 +103,23 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
 
 
 def forward_list(
-    manager: ModelManager, waiters: BoundedWaiters, path: str, is_disconnected: Callable[[], bool], *, query: str = ""
+    manager: ModelManager,
+    waiters: BoundedWaiters,
+    backend: Backend,
+    path: str,
+    is_disconnected: Callable[[], bool],
+    *,
+    query: str = "",
 ) -> Response:
-    """Forward a GET. It takes no slot, and ``waiters`` keeps some threads free."""
-    backend = manager.backends.first.client
+    """Forward a GET to one LM Studio. It takes no slot, and ``waiters`` keeps some threads free."""
+    current().backend = backend.name
 
     def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
         call = manager.new_call(is_disconnected, ticks)
         if not stack.enter_context(waiters.take()):
             raise ServerBusy(BUSY, retry_after=1)
-        stack.enter_context(backend.watchdog.watch(call))
-        return _open(backend, call, "GET", _with_query(path, query))
+        stack.enter_context(manager.backends.watchdog.watch(call))
+        return _open(backend.client, call, "GET", _with_query(path, query))
 
     return stream_response(ForwardedAnswer(path, open_answer, is_stream=False))
 

@@ -18,6 +18,7 @@ from flask_shim.lmstudio.errors import ClientDisconnected, ModelNotFound
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ModelRegistry
+from flask_shim.models.waking import never_seen
 from flask_shim.translate.ollama.alias_defaults import context_of
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,11 @@ class Preloader:
 
     def load(self, name: str, call: BackendCall) -> None:
         """Load one model; nothing happens if it is loaded already."""
-        target = self._registry.find(name)
-        if target is None:
-            raise ModelNotFound(f"LM Studio has no model {name!r}")
-        context = context_of(target.entry) or self._config.default_context
         with self._manager.backends.watchdog.watch(call):
+            target = self._registry.find_or_wake(name, call)
+            if target is None:
+                raise ModelNotFound(f"LM Studio has no model {name!r}")
+            context = context_of(target.entry) or self._config.default_context
             self._manager.load_pinned(target, call, context=context)
 
     @contextmanager
@@ -63,7 +64,8 @@ class Preloader:
                 thread.join(_JOIN_SECONDS)
 
     def _load_all(self, stopped: threading.Event) -> None:
-        if not _wait_for_lm_studio(self._manager.backends, stopped):
+        backends = self._manager.backends
+        if not (never_seen(backends, "") or _wait_for_lm_studio(backends, stopped)):
             return
         for name in self._config.preload:
             started_at = time.monotonic()

@@ -13,12 +13,14 @@ from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
 from flask_shim.models.alias_store import AliasStore
+from flask_shim.models.machines import addressed
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ModelRegistry, ResolvedModel
 from flask_shim.models.slots import draining_error
+from flask_shim.models.waking import wake
 from flask_shim.translate.ollama.alias import copied, is_alias_name, plain
 from flask_shim.translate.ollama.listing import digest
-from flask_shim.translate.ollama.pull_records import BEGIN, END, Step, Wanted, pulled_model, pulling
+from flask_shim.translate.ollama.pull_records import BEGIN, END, Step, Wanted, pulled_model, pulling, to_wanted
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +30,17 @@ Steps = Generator[Step, None, None]
 
 
 class Pull:
-    """A pull of a name that LM Studio does not have yet."""
+    """A pull of a name that LM Studio does not have yet. Of several, ``NAME/`` names one, otherwise it is the first."""
 
-    def __init__(
-        self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str, wanted: Wanted
-    ) -> None:
+    def __init__(self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str) -> None:
+        backend, model = addressed(manager.backends, name)
         self._manager = manager
-        self._backend = manager.backends.first.client
+        self._backend = backend or manager.backends.first
         self._registry = registry
         self._aliases = aliases
         self._name = name
-        self._wanted = wanted
+        self._own_name = model
+        self._wanted = to_wanted(model)
 
     def steps(self, call: BackendCall) -> Steps:
         """Download the model and yield Ollama's records.
@@ -46,7 +48,10 @@ class Pull:
         Ends when the client disconnects; LM Studio continues the download, and the next pull follows the same one.
         """
         yield BEGIN
-        with closing(self._backend.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
+        if self._backend.is_asleep:
+            wake(self._manager.backends, (self._backend,), call)
+        client = self._backend.client
+        with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
             moment = _first(moments)
             while moment is not None:
                 if self._manager.slots.draining:
@@ -66,7 +71,7 @@ class Pull:
         return pulling(self._wanted.digest, total, done)
 
     def _listed(self) -> Model | None:
-        return pulled_model(self._wanted, self._backend.listing(max_age=0).models)
+        return pulled_model(self._wanted, self._backend.client.listing(max_age=0).models)
 
     def _wait_until_usable(self, call: BackendCall) -> None:
         """Wait until the pulled name is usable: clients send it as soon as they read "success"."""
@@ -83,10 +88,10 @@ class Pull:
             model = self._listed()
             if self._registry.find(self._name) is not None:
                 return True
-            if model is None or not is_alias_name(self._name):
+            if model is None or not is_alias_name(self._own_name):
                 return False
             source = plain(model, _identifier(self._wanted, model))
-            self._aliases.put(copied(source, self._name, time.time_ns()))
+            self._aliases.put(copied(source, self._own_name, time.time_ns()))
         except ShimError as exc:  # the download itself has succeeded
             log.warning("pulled model=%s cannot be looked up: %s", self._name, exc.text)
             return False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.loader import ModelLoader
 
 
@@ -26,11 +29,11 @@ class Backend:
     priority: int = 0
     max_streams: int | None = None
     is_draining: bool = False
-    wake: str = ""
+    waker: Waker | None = None
     failure: ShimError | None = None
     running: Counter[str] = field(default_factory=Counter)
     last_listing: Listing | None = None
-    """What it listed last, also after it failed."""
+    """What it listed last. After it failed, none of these models is loaded."""
     refresh: Future[Listing] | None = None
     """The request for its list that runs in the background."""
 
@@ -38,6 +41,20 @@ class Backend:
     def is_full(self) -> bool:
         """Whether as many requests run there as may."""
         return self.max_streams is not None and self.running.total() >= self.max_streams
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it does not answer, but can be woken."""
+        return self.waker is not None and (self.failure is not None or self.last_listing is None)
+
+    @property
+    def state(self) -> str:
+        """The state as operators see it: ``ready``, ``draining``, ``asleep`` or ``away``."""
+        if self.is_draining:
+            return "draining"
+        if self.failure is None:
+            return "ready"
+        return "away" if self.waker is None else "asleep"
 
     def close(self) -> None:
         """End the keep-alives and close the connections."""
@@ -70,6 +87,21 @@ def merge(lists: tuple[BackendList, ...]) -> MergedListing:
     reporting = next((listing for _, listing in ordered if listing.reports_state), ordered[0][1])
     oldest = min(listing.requested_at for _, listing in ordered)
     return MergedListing(reporting.api_version, tuple(models.values()), oldest, lists)
+
+
+def unloaded(listing: Listing) -> Listing:
+    """Return a list in which no model is loaded."""
+    models = tuple(dataclasses.replace(model, instances=(), is_loaded=False) for model in listing.models)
+    return dataclasses.replace(listing, models=models)
+
+
+def last_lists(backends: Iterable[Backend]) -> dict[Backend, Listing]:
+    """Return what those listed last that work or can be woken. Nothing is loaded on one that sleeps."""
+    return {
+        each: each.last_listing
+        for each in backends
+        if each.last_listing is not None and (each.failure is None or each.waker is not None)
+    }
 
 
 def are_same(some: tuple[BackendList, ...], others: tuple[BackendList, ...]) -> bool:

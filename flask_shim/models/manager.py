@@ -24,6 +24,7 @@ from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.routing import Router, conversation_of
 from flask_shim.models.slots import Anywhere, P, Slot, Slots
+from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current, current_id
 from flask_shim.translate.answer.usage import estimate_prompt_tokens, is_cut, needed_tokens
 from flask_shim.translate.ollama.payloads import Defaults, Payload
@@ -122,6 +123,8 @@ class ModelManager:
     def load(self, requirements: ModelRequirements, call: BackendCall) -> None:
         """Load a model where it would be used now, and start its keep-alive; do not reload it without need."""
         target = requirements.target
+        if target.backend.is_asleep:
+            wake(self.backends, (target.backend,), call)
         loader = target.backend.loader
         with loader.turn(target.model.key, call) as loaded:
             if not loader.prepare(requirements, loaded, call):
@@ -160,6 +163,7 @@ class ModelManager:
         return tuple(
             name
             for place in target.places
+            if not place.backend.is_asleep
             for name in place.backend.loader.unload(place.model, call, instance=instance)
         )
 

@@ -22,6 +22,7 @@ from flask_shim.models.loader import ModelLoader, ModelRequirements
 from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.routing import Placement
+from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import needed_tokens
 from flask_shim.translate.ollama.payloads import Payload
@@ -54,6 +55,7 @@ class ModelUse:
         self._placement = placement
         self._requirements = requirements
         self._read_only = read_only
+        self._has_woken = False
         self._turn = ExitStack()
         self._place = ExitStack()
 
@@ -74,10 +76,12 @@ class ModelUse:
     def open(self) -> None:
         """Load or reload the model if its context requires that, and count as one of its users.
 
-        A backend that cannot be reached, or cannot load the model, is replaced by another one that has it.
+        A backend that cannot be reached, or cannot load the model, is replaced by another one that has it. If there is
+        no other, and it can be woken, it is.
         """
         while True:
             try:
+                self._wake()
                 self._open()
                 return
             except (BackendUnavailable, ModelLoadError) as exc:
@@ -106,15 +110,27 @@ class ModelUse:
         else:
             self._turn.close()
 
+    def _wake(self) -> None:
+        backend = self.target.backend
+        if backend.is_asleep and not self._has_woken:
+            self._has_woken = True
+            wake(self._backends, (backend,), self.call)
+
     def _move(self, failure: ShimError) -> None:
-        """Give up the backend that failed and take another place; raise the failure if no other one is free."""
+        """Give up the backend that failed and take another place; raise the failure if no other one is free.
+
+        A backend that can be woken is the last one.
+        """
         self.close()
         backend = self.target.backend
         if isinstance(failure, BackendUnavailable):
             self._backends.failed(backend, failure)
-        if not self._placement.move():
+        if self._placement.move():
+            log.warning(
+                "backend=%s answers instead of %s: %s", self.target.backend.name, backend.name, failure.safe_text
+            )
+        elif self._has_woken or not backend.is_asleep:
             raise failure
-        log.warning("backend=%s answers instead of %s: %s", self.target.backend.name, backend.name, failure.safe_text)
 
     def send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
         """Return ``send(payload)`` with the model's name in the payload.

@@ -12,7 +12,7 @@ from flask_shim.errors import BadRequest, ShimError
 from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.errors import ServerBusy
 from flask_shim.lmstudio.http.cancellation import Watchdog
-from flask_shim.models.backends import Backend, BackendList, MergedListing, are_same, merge
+from flask_shim.models.backends import Backend, BackendList, MergedListing, are_same, last_lists, merge, unloaded
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +33,21 @@ class Backends:
 
     def __init__(self, backends: Sequence[Backend], watchdog: Watchdog) -> None:
         """``watchdog`` is that of all their clients."""
-        self._all = tuple(backends)
+        self._all = _by_priority(backends)
         self.watchdog = watchdog
         self._lock = threading.Lock()
         self._merged: MergedListing | None = None
         self._prober: threading.Thread | None = None
         self._closing = threading.Event()
+        self._requests: set[Future[Listing]] = set()
 
     @property
     def first(self) -> Backend:
-        """The one that answers what is for no model and for no named LM Studio."""
+        """The one of the highest priority, which answers what is for no model and for no named LM Studio."""
         return self._all[0]
 
     def __iter__(self) -> Iterator[Backend]:
-        """Return all of them in the order of the settings."""
+        """Return all of them by priority."""
         return iter(self._all)
 
     def __len__(self) -> int:
@@ -58,17 +59,12 @@ class Backends:
         for backend in self._all:
             if backend.name == name:
                 return backend
-        names = ", ".join(backend.name for backend in self._all if backend.name) or "none has a name"
-        raise BadRequest(f"no LM Studio is named '{name}' ({names})")
-
-    def is_reachable(self) -> bool:
-        """Return whether at least one accepts connections."""
-        return any(backend.client.is_reachable() for backend in self._all)
+        raise BadRequest(f"no LM Studio is named '{name}': {', '.join(backend.name for backend in self._all)}")
 
     @property
-    def open_connections(self) -> int:
-        """The number of connections to all of them that are in use."""
-        return sum(backend.client.open_connections for backend in self._all)
+    def _is_simple(self) -> bool:
+        """Whether there is only one, which the shim cannot wake."""
+        return len(self._all) == 1 and self.first.waker is None
 
     def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:
         """Return the models of all that work; see :meth:`flask_shim.lmstudio.catalogue.ModelListCache.listing`.
@@ -76,7 +72,7 @@ class Backends:
         The lists are requested side by side. One that does not answer delays the others by a moment only: its last
         list is used, or none. Raises a failure if none answers.
         """
-        if len(self._all) == 1:
+        if self._is_simple:
             return self.first.client.listing(max_age=max_age, must_answer=must_answer)
         backends = [backend for backend in self._all if not backend.is_draining]
         lists = {
@@ -86,9 +82,10 @@ class Backends:
             and (found := backend.client.catalogue.peek(max_age, must_answer=must_answer)) is not None
         }
         working = [backend for backend in backends if backend.failure is None]
-        if len(lists) < len(working) or not working:
+        if len(lists) < len(working) or not (working or last_lists(backends)):
             asked = [backend for backend in working or backends if backend not in lists]
             self._request(asked, lists, max_age=max_age, must_answer=must_answer)
+        lists = last_lists(backends) | lists
         if not lists:
             failure = next((backend.failure for backend in backends if backend.failure is not None), None)
             raise failure or ServerBusy("no LM Studio takes requests now: all are drained", retry_after=30)
@@ -100,12 +97,14 @@ class Backends:
 
     def failed(self, backend: Backend, failure: ShimError) -> None:
         """Send no requests to an LM Studio until it lists its models again."""
-        if len(self._all) == 1:
+        if self._is_simple:
             return
         backend.client.catalogue.lost()
         if backend.failure is None:
             log.warning("backend=%s is left out: %s", backend.name, failure.text)
         with self._lock:
+            if backend.failure is None and backend.last_listing is not None:
+                backend.last_listing = unloaded(backend.last_listing)
             backend.failure = failure
             if self._prober is None and not self._closing.is_set():
                 self._prober = threading.Thread(target=self._probe, name="shim-backends", daemon=True)
@@ -131,18 +130,23 @@ class Backends:
                 updated.append(backend)
                 continue
             known.priority, known.max_streams = backend.priority, backend.max_streams
-            known.is_draining, known.wake = backend.is_draining, backend.wake
+            known.is_draining, known.waker = backend.is_draining, backend.waker
             updated.append(known)
             backend.close()
-        self._all = tuple(updated)
+        self._all = _by_priority(updated)
         for backend in left.values():  # its requests in flight end as they began
             backend.close()
+
+    def probe(self, backend: Backend) -> None:
+        """Request the list of one in the background; if it arrives, that one gets requests again."""
+        self._start(backend, None, must_answer=False)
 
     def close(self) -> None:
         """End all threads and close all connections."""
         self._closing.set()
         if self._prober is not None:
             self._prober.join(CLOSE_SECONDS)
+        wait(tuple(self._requests), CLOSE_SECONDS)  # a list that arrives later would leave its connection open
         for backend in self._all:
             backend.close()
         self.watchdog.close()
@@ -180,6 +184,8 @@ class Backends:
             if running is not None and not running.done() and max_age is None:
                 return running
             request = backend.refresh = Future()
+            self._requests.add(request)
+            request.add_done_callback(self._requests.discard)
         threading.Thread(
             target=self._run,
             args=(backend, request),
@@ -212,7 +218,7 @@ class Backends:
                     self._prober = None
                     return
             for backend in failed:
-                self._start(backend, None, must_answer=False)
+                self.probe(backend)
             self._closing.wait(PROBE_SECONDS)
 
     def _merge(self, lists: tuple[BackendList, ...]) -> MergedListing:
@@ -229,3 +235,7 @@ def _seconds_left(first_at: float | None, backends: Iterator[Backend]) -> float 
         return None
     has_living = any(backend.last_listing is not None for backend in backends)
     return max(0.0, first_at + (LIVING_SECONDS if has_living else NEWCOMER_SECONDS) - time.monotonic())
+
+
+def _by_priority(backends: Sequence[Backend]) -> tuple[Backend, ...]:
+    return tuple(sorted(backends, key=lambda backend: -backend.priority))

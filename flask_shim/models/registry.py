@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from flask_shim.lmstudio import Model
+from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
-from flask_shim.lmstudio.errors import ModelNotFound
+from flask_shim.lmstudio.errors import BackendError, ModelNotFound
 from flask_shim.models.backends import Backend, BackendList
+from flask_shim.models.machines import addressed
 from flask_shim.models.pool import Backends
 from flask_shim.models.profiles import ModelProfiles
+from flask_shim.models.waking import never_seen, wake
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.name_matching import find_model
@@ -53,6 +55,13 @@ class ResolvedModel:
     def places(self) -> tuple[ResolvedModel, ...]:
         """The model at all backends that have it."""
         return (self, *self.others)
+
+    def at(self, backend: Backend) -> ResolvedModel:
+        """Return the model at one of the backends only; raise ModelNotFound if that one lacks it."""
+        for place in self.places:
+            if place.backend is backend:
+                return dataclasses.replace(place, others=())
+        raise ModelNotFound(f"model '{self.name}' not found on {backend.name}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +111,22 @@ class ModelRegistry:
         if target is None and (alias := aliases.get(alias_key(name))) is not None:
             raise ModelNotFound(f"model '{name}' not found: it was made from '{alias.base}', which LM Studio lacks now")
         return target
+
+    def find_or_wake(self, name: str, call: BackendCall) -> ResolvedModel | None:
+        """Return the model of that name; wake LM Studios that may have it, unless their models are known."""
+        while True:
+            target, failure = None, None
+            try:
+                target = self.find(name)
+            except BackendError as exc:
+                failure = exc
+            asleep = [] if target else never_seen(self._backends, name)
+            if asleep:
+                wake(self._backends, asleep, call)
+            elif failure is not None:
+                raise failure
+            else:
+                return target
 
     def of(self, model: Model, listing: Listing) -> ResolvedModel:
         """Return a model of a list under its own name, even if an alias hides that."""
@@ -163,11 +188,11 @@ class ModelRegistry:
     ) -> ResolvedModel | None:
         """Return what a name means in these lists, of which ``models`` has the models; ``NAME/`` names one backend."""
         target = self._find_at(name, models, lists, aliases.get(alias_key(name)))
-        machine, _, rest = name.partition("/")
-        if target is not None or not rest:
+        backend, rest = addressed(self._backends, name)
+        if target is not None or backend is None:
             return target
-        named = next((pair for pair in lists if pair[0].name == machine.lower()), None)
-        return self._find_at(rest, named[1].models, (named,)) if named else None
+        own = next((pair for pair in lists if pair[0] is backend), None)
+        return self._find_at(rest, own[1].models, (own,), aliases.get(alias_key(rest))) if own else None
 
     def _find_at(
         self, name: str, models: Sequence[Model], lists: Sequence[BackendList], alias: Alias | None = None
@@ -193,7 +218,11 @@ class ModelRegistry:
             if model.key == key and identifier in (*model.identifiers, key)
         ]
         # The one that would answer if none were busy; which one does is decided when the request is admitted.
-        first = min(places, key=lambda place: (not place.model.is_loaded, -place.backend.priority), default=None)
+        first = min(
+            places,
+            key=lambda place: (place.backend.is_asleep, not place.model.is_loaded, -place.backend.priority),
+            default=None,
+        )
         if first is None or len(places) == 1:
             return first
         return dataclasses.replace(first, others=tuple(place for place in places if place is not first))

@@ -127,6 +127,7 @@ class Router:
             return False
         place.backend.running[place.model.key] += 1
         placement.target = place
+        current().backend = place.backend.name
         return True
 
     def _best(self, placement: Placement) -> ResolvedModel | None:

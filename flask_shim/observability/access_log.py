@@ -159,6 +159,7 @@ def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
     yield "ms", _milliseconds(record.seconds)
     yield "client", record.client[:MAX_SHOWN] or None
     yield "model", record.model[:MAX_SHOWN] or None
+    yield "backend", record.backend or None
     yield "queued_ms", _milliseconds(record.queue_seconds)
     yield "first_token_ms", _milliseconds(record.first_token_seconds)
     yield "tokens_in", record.tokens_in

@@ -85,7 +85,10 @@ class Activity:
     """The activity of one process, and through ``ask_others`` that of the other workers."""
 
     def __init__(self, open_requests: Iterable[RequestRecord], slots: Slots, backend_url: str) -> None:
-        """Start without a past; ``open_requests`` always has the requests in flight."""
+        """Start without a past; ``open_requests`` always has the requests in flight.
+
+        ``backend_url`` is empty if there are several LM Studios: a request has one once it was chosen.
+        """
         self.ask_others: Callable[[str, str], Iterable[Any]] = lambda *_: ()
         """Returns what the other workers answer to a question: that of :meth:`answer`."""
         self.progress = Progress()
@@ -159,7 +162,7 @@ class Activity:
             "method": record.method,
             "route": record.path[:MAX_TEXT],
             "model": record.model or None,
-            "backend": self._backend_url,
+            "backend": record.backend or self._backend_url or None,
             "phase": record.phase,
             "queue_seconds": None if record.queue_seconds is None else round(record.queue_seconds, 3),
             "prompt_tokens": record.tokens_in,

@@ -22,7 +22,7 @@ REJECTED = "rejected"
 ABORTED = "aborted"
 CANCELED = "canceled"
 
-Phase = Literal["answering", "queued", "loading", "reading the prompt", "generating", "sending"]
+Phase = Literal["answering", "queued", "waking a machine", "loading", "reading the prompt", "generating", "sending"]
 """What happens to a request now; ``answering`` is one that generates nothing."""
 
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -44,6 +44,8 @@ class RequestRecord:
     route: str = ""
     status: int = 0
     model: str = ""
+    backend: str = ""
+    """The name of the LM Studio that answers, if there are several."""
     started_ns: int = field(default_factory=time.perf_counter_ns)
     first_token_ns: int | None = None
     ended_ns: int | None = None

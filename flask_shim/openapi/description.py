@@ -18,6 +18,7 @@ from flask_shim.config import Config
 from flask_shim.openapi.examples import Example, Models, examples_of
 from flask_shim.openapi.field_schemas import Plugin
 from flask_shim.openapi.operations import JSON, OPERATIONS, STATE, TAGS, Operation
+from flask_shim.openapi.operator_schemas import OPERATOR_REPLIES
 from flask_shim.openapi.response_schemas import REPLIES, Shape, ref
 
 VERSION = "3.1.0"
@@ -78,7 +79,7 @@ def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict
         servers=[{"url": "./"}],  # also below a path of a proxy
     )
     models = Models(config.default_regular_model, config.default_vision_model)
-    for name, shape in REPLIES.items():
+    for name, shape in (REPLIES | OPERATOR_REPLIES).items():
         spec.components.schema(name, shape)
     if config.api_keys:
         spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})

@@ -13,13 +13,8 @@ from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens, send_completion
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import (
-    CHAT_NAMING,
-    drop_billing_line,
-    new_chat,
-    reader_options,
-    record_dropped_effort,
-)
+from flask_shim.routes.model_requests import drop_billing_line, new_chat, reader_options, record_dropped_effort
+from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
 from flask_shim.services import services

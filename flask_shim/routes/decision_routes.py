@@ -17,7 +17,8 @@ from flask_shim.lmstudio.decisions import lacks_route
 from flask_shim.lmstudio.errors import BackendRequestError, NoSuchEndpoint
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import CHAT_NAMING, default_requirements
+from flask_shim.routes.model_requests import default_requirements
+from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.systemone import load_systemone
 from flask_shim.services import services

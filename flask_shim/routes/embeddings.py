@@ -14,8 +14,6 @@ from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import (
-    EMBED_NAMING,
-    EMBEDDINGS_NAMING,
     LEAST_CONTEXT,
     adjust_payload,
     load,
@@ -23,6 +21,7 @@ from flask_shim.routes.model_requests import (
     unload,
     with_checked_options,
 )
+from flask_shim.routes.naming import EMBED_NAMING, EMBEDDINGS_NAMING
 from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_embed, load_embeddings
 from flask_shim.schemas.openai_embeddings import load_openai_embeddings

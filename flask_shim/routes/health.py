@@ -51,5 +51,8 @@ def ready() -> Response:
         listing = services().backends.listing(must_answer=True)
         details |= {"generation": listing.api_version.name.lower(), "models": len(listing.models)}
     except ShimError as exc:
-        status, details["error"] = "unavailable", exc.text
+        can_wake = any(backend.is_asleep for backend in services().backends)
+        status, details["error"] = "ok" if can_wake else "unavailable", exc.text
+    if len(services().backends) > 1:
+        details["backends"] = {backend.name: backend.state for backend in services().backends}
     return json_response({"status": status} | (details if g.has_access else {}), 200 if status == "ok" else 503)

@@ -5,20 +5,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 from flask import Response, request
 
 from flask_shim.error_responses import json_response
-from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.inference.completion import Completion
 from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
-from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
@@ -30,9 +26,7 @@ from flask_shim.translate.answer.tool_schemas import Schemas
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
 from flask_shim.translate.ollama.alias_defaults import context_of, default_think, payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
-from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
 from flask_shim.translate.ollama.payloads import Payload
-from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
@@ -47,58 +41,6 @@ ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
 """A request with options and a keep-alive."""
 
 AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """How one route resolves names: the rules are the same everywhere, the error texts are those of Ollama's route."""
-
-    not_found: Callable[[str], str] = "model '{}' not found".format
-    """Returns the text for an unknown name."""
-    empty_is_missing: bool = False
-    """Whether an empty name is a model that was not found."""
-    remote: str = "remote model is unavailable"
-    """The text for models at ollama.com."""
-
-    def resolve(self, name: str) -> ResolvedModel:
-        """Return the model of a client's name; an unknown name raises before anything is sent to the backend."""
-        target = services().registry.find(self.check(name))
-        if target is None:
-            raise ModelNotFound(self.not_found(name.strip()))
-        return target
-
-    def check(self, name: str) -> str:
-        """Return the name without its ``:local``; raise if no model can have it."""
-        plain, source = split_source(name)
-        if not plain:
-            raise ModelNotFound("model '' not found") if self.empty_is_missing else BadRequest("model is required")
-        if source is Source.CLOUD:
-            raise Forbidden(f"ollama cloud is disabled: {self.remote}")
-        if not is_valid(plain) and not _is_listed(plain):
-            raise BadRequest("invalid model name")
-        return plain
-
-
-def _try_pulling(name: str) -> str:
-    return f"model {go_quote(name)} not found, try pulling it first"
-
-
-CHAT_NAMING = Naming()
-GENERATE_NAMING = Naming(empty_is_missing=True)
-SHOW_NAMING = Naming(
-    lambda name: f"model '{normalize_name(name)}' not found", remote="remote model details are unavailable"
-)
-EMBED_NAMING = Naming(_try_pulling, empty_is_missing=True)
-EMBEDDINGS_NAMING = Naming(_try_pulling)
-
-
-def _is_listed(name: str) -> bool:
-    """Return whether LM Studio or our lists write a name so that Ollama's grammar forbids."""
-    target = services().registry.find(name)
-    if target is None:
-        return False
-    listed = (text for identifier in target.model.identifiers for text in (identifier, display(identifier)))
-    return name.lower() in {form.lower() for text in listed for form in (text, text.partition("/")[2])}
 
 
 def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:

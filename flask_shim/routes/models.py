@@ -14,7 +14,7 @@ from flask_shim.error_responses import JSON_UTF8, json_response
 from flask_shim.inference.forwarding import forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.registry import ModelNames, ResolvedModel
-from flask_shim.routes.model_requests import SHOW_NAMING
+from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas import load_show
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias import complete_models
@@ -75,15 +75,20 @@ def ps() -> Response:
 
 @bp.get("/v1/models")
 def openai_models() -> Response:
-    """Answer with LM Studio's list, completed and with the aliases appended."""
-    is_disconnected = disconnect_check(request.environ)
-    own = forward_list(services().manager, services().list_waiters, "/v1/models", is_disconnected)
-    with closing(own):
-        data = b"".join(own.iter_encoded())
-    listing, registry = services().backends.listing(), services().registry
+    """Answer with LM Studio's list, completed and with the aliases appended; of several, with all their models."""
+    registry, backends = services().registry, services().backends
+    data, mimetype = b"", "application/json"
+    if len(backends) == 1:
+        is_disconnected = disconnect_check(request.environ)
+        own = forward_list(services().manager, services().list_waiters, backends.first, "/v1/models", is_disconnected)
+        with closing(own):
+            data = b"".join(own.iter_encoded())
+        mimetype = own.mimetype or mimetype
+    listing = backends.listing()
     aliases = [_item(entry.name, entry) for entry in registry.aliases(listing)]
     models = [_item(entry.model.key, entry) for entry in registry.models(listing)]
-    return Response(complete_models(data, aliases, models), mimetype=own.mimetype)
+    data = data or orjson.dumps({"object": "list", "data": models})
+    return Response(complete_models(data, aliases, models), mimetype=mimetype)
 
 
 @bp.get("/v1/models/<path:name>")

@@ -12,8 +12,6 @@ from flask_shim.errors import ShimError
 from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.client import CHAT, COMPLETIONS
 from flask_shim.routes.model_requests import (
-    CHAT_NAMING,
-    GENERATE_NAMING,
     drop_billing_line,
     load_response,
     new_completion,
@@ -22,6 +20,7 @@ from flask_shim.routes.model_requests import (
     unload_response,
     with_checked_options,
 )
+from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING
 from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services

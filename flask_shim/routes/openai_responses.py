@@ -15,14 +15,8 @@ from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import (
-    CHAT_NAMING,
-    default_requirements,
-    load,
-    new_chat,
-    reader_options,
-    record_dropped_effort,
-)
+from flask_shim.routes.model_requests import default_requirements, load, new_chat, reader_options, record_dropped_effort
+from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
 from flask_shim.services import services

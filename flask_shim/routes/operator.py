@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -14,6 +15,7 @@ from flask_shim.config.toml_tables import kinds_of
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
 from flask_shim.middleware.web_pages import polled_response
+from flask_shim.models.machines import places_by_model
 from flask_shim.observability.activity import activity_of, to_requests, to_status
 from flask_shim.routes.operator_models import expires_at
 from flask_shim.services import RELOAD, services
@@ -24,8 +26,11 @@ bp = Blueprint("operator", __name__)
 
 @bp.get("/shim/status")
 def status() -> Response:
-    """Show where the shim listens, the backend, the loaded models, the slots, the last hour and the last error."""
-    config = services().config
+    """Show where the shim listens, the backend, the loaded models, the slots, the last hour and the last error.
+
+    With several LM Studios, ``backends`` has the state of each; ``backend`` is the one of the highest priority.
+    """
+    config, snapshots = services().config, activity_of(current_app).snapshots()
     backend: dict[str, Any] = {"url": config.backend_url, "api_version": None, "reachable": False, "error": None}
     loaded: list[dict[str, Any]] = []
     try:
@@ -41,7 +46,8 @@ def status() -> Response:
             "workers": config.workers,
             "backend": backend,
             "loaded": loaded,
-            **to_status(activity_of(current_app).snapshots()),
+            **to_status(snapshots),
+            **_machines(Counter(row["backend"] for each in snapshots for row in each.running)),
         }
     )
 
@@ -70,9 +76,35 @@ def reload() -> Response:
     return json_response({"file": str(file.path), **{name: len(getattr(file, name)) for name in kinds_of(ShimFile)}})
 
 
+def _machines(in_flight: Counter[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the state of each LM Studio if there are several, with its requests ``in_flight`` by name."""
+    backends = services().backends
+    if len(backends) == 1:
+        return {}
+    rows = []
+    for backend in backends:
+        models = backend.last_listing.models if backend.last_listing else ()
+        rows.append(
+            {
+                "name": backend.name,
+                "url": backend.client.options.base_url,
+                "state": backend.state,
+                "error": backend.failure.text if backend.failure else None,
+                "priority": backend.priority,
+                "models": len(models),
+                "loaded": [model.key for model in models if model.is_loaded],
+                "in_flight": in_flight[backend.name],
+                "max_streams": backend.max_streams,
+            }
+        )
+    return {"backends": rows}
+
+
 def _loaded() -> Iterator[dict[str, Any]]:
     """Yield the loaded models with the time at which each is unloaded, None if no time is set."""
-    for entry in services().registry.models(services().backends.listing()):
+    listing = services().backends.listing()
+    copies = places_by_model(services().backends, listing)
+    for entry in services().registry.models(listing):
         if not entry.model.is_loaded:
             continue
         yield {
@@ -80,4 +112,5 @@ def _loaded() -> Iterator[dict[str, Any]]:
             "size_bytes": size_bytes(entry.model) or None,
             "context_length": context_length(entry),
             "expires_at": expires_at(entry.model),
+            **({"backends": [at.name for at, model in copies[entry.model.key] if model.is_loaded]} if copies else {}),
         }

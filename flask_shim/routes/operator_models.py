@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -12,9 +13,11 @@ from flask_shim.error_responses import json_response
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Model
 from flask_shim.middleware.web_pages import polled_response
+from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelRequirements
+from flask_shim.models.machines import places_by_model
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.routes.model_requests import SHOW_NAMING
+from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas.service_schemas import OperatorLoadSchema, OperatorUnloadSchema, read
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias_defaults import context_of
@@ -32,7 +35,8 @@ _LOAD, _UNLOAD = OperatorLoadSchema(), OperatorUnloadSchema()
 def list_models() -> Response:
     """List all models with their size, context and state."""
     listing = services().backends.listing(max_age=LIST_SECONDS)
-    rows = [_row(entry) for entry in services().registry.models(listing)]
+    copies = places_by_model(services().backends, listing)
+    rows = [_row(entry) | _places(copies, entry) for entry in services().registry.models(listing)]
     return polled_response({"models": rows})
 
 
@@ -85,6 +89,15 @@ def _row(entry: Entry) -> dict[str, Any]:
         "is_loaded": model.is_loaded,
         "expires_at": expires_at(model),
     }
+
+
+def _places(copies: Mapping[str, Sequence[tuple[Backend, Model]]], entry: Entry) -> dict[str, Any]:
+    """Return the JSON of a model's places, if there are several LM Studios."""
+    places = [
+        {"name": backend.name, "is_loaded": model.is_loaded, "context_length": model.loaded_context_length}
+        for backend, model in copies.get(entry.model.key, ())
+    ]
+    return {"backends": places} if copies else {}
 
 
 def expires_at(model: Model) -> str | None:

@@ -17,15 +17,11 @@ from flask_shim.inference.respond import new_call_id
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.errors import NoSuchEndpoint
+from flask_shim.models.backends import Backend
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import (
-    CHAT_NAMING,
-    GENERATE_NAMING,
-    Naming,
-    adjust_payload,
-    drop_billing_line,
-)
+from flask_shim.routes.model_requests import adjust_payload, drop_billing_line
+from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING, Naming
 from flask_shim.schemas.json_body import kind, read_json
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
@@ -110,6 +106,10 @@ _NO_MODEL = ("/api/v1/models/unload", "/api/v1/models/download")
 _CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/download")
 
 
+BACKEND_HEADER = "X-Shim-Backend"
+"""Names the LM Studio that answers a request to LM Studio's own API. It is not forwarded."""
+
+
 @bp.route("/v1/<path:rest>", methods=["GET", "POST"])
 @bp.route("/api/v0/<path:rest>", methods=["GET", "POST"])
 @bp.route("/api/v1/<path:rest>", methods=["GET", "POST"])
@@ -118,25 +118,37 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwa
     manager, is_disconnected = services().manager, disconnect_check(request.environ)
     try:
         if request.method == "GET":
-            return forward_list(manager, services().list_waiters, _path(), is_disconnected, query=_query())
+            backend = _wanted_backend() or services().backends.first
+            return forward_list(manager, services().list_waiters, backend, _path(), is_disconnected, query=_query())
         return forward(manager, _post(), is_disconnected)
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
         if changes_models(request.path):
-            services().backends.first.client.catalogue.expire()
+            for backend in services().backends:
+                backend.client.catalogue.expire()
+
+
+def _wanted_backend() -> Backend | None:
+    """Return the LM Studio that the client names, None if it leaves the choice; raise BadRequest for a wrong name."""
+    name, backends = request.headers.get(BACKEND_HEADER), services().backends
+    if not name or not request.path.startswith("/api/") or not backends.first.name:
+        return None
+    return backends.by_name(name.lower())
 
 
 def _post() -> ForwardRequest:
     if changes_models(request.path):
         services().manager.check_may_change()
-    policy = _POLICIES.get(request.path, _DEFAULT_POLICY)
+    policy, backend = _POLICIES.get(request.path, _DEFAULT_POLICY), _wanted_backend()
     try:
         raw, body = read_body(policy.go_type)
         policy.check(body)
         if request.path.lower() in _NO_MODEL:
-            return build_forward_request(raw, body, adapt(body), None)
+            return dataclasses.replace(build_forward_request(raw, body, adapt(body), None), backend=backend)
         target = policy.naming.resolve(_name(body, policy))
+        if backend is not None:
+            target = target.at(backend)
     except (BadRequest, UnsupportedEncoding) as exc:
         if request.path in _POLICIES or not request.path.startswith("/v1/"):
             raise
@@ -182,6 +194,7 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
         payload=payload,
         accept=request.headers.get("Accept", "*/*"),
         requirements=requirements,
+        backend=None if target is None else target.backend,
     )
 
 

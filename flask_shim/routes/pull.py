@@ -15,13 +15,13 @@ from flask_shim.inference.streaming import StreamedAnswer, disconnect_check, str
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
+from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.routes.model_requests import CHAT_NAMING
+from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.schemas import load_pull
 from flask_shim.services import services
 from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.names import is_valid
-from flask_shim.translate.ollama.pull_records import to_wanted
 
 bp = Blueprint("pull", __name__)
 
@@ -35,7 +35,8 @@ CANNOT_DOWNLOAD = (
 def pull_model() -> Response:
     """Download a model, unless LM Studio has it."""
     api_request = load_pull(request.get_data(cache=False))
-    if not is_valid(api_request.model.strip()):
+    _, model = addressed(services().backends, api_request.model.strip())
+    if not is_valid(model):
         raise BadRequest("invalid model name")
     name = CHAT_NAMING.check(api_request.model)
     target = _target(name)
@@ -52,7 +53,7 @@ def pull_model() -> Response:
 
 def _pull(name: str) -> Steps:
     parts = services()
-    pull = Pull(parts.manager, parts.registry, parts.aliases, name, to_wanted(name))
+    pull = Pull(parts.manager, parts.registry, parts.aliases, name)
     return pull.steps(BackendCall(disconnect_check(request.environ)))
 
 
@@ -62,7 +63,8 @@ def _target(name: str) -> ResolvedModel | None:
         with suppress(ModelNotFound):  # an alias whose model was deleted: download it again
             if (target := services().registry.find(name)) is not None:
                 return target
-        if not services().backends.first.client.can_manage():
+        backend, _ = addressed(services().backends, name)
+        if not (backend or services().backends.first).client.can_manage():
             raise NotSupported(CANNOT_DOWNLOAD)
     return None
 

@@ -46,7 +46,10 @@ def load_model() -> Response:
         target = find(key)
         with services().manager.admit(disconnect_check(request.environ)) as call:
             if is_exclusive:
-                _unload([model for model in _loaded() if model.key != target.model.key], call)
+                listing = services().backends.listing(max_age=0)
+                for model in target.backend.client.listing().loaded():
+                    if model.key != target.model.key:
+                        services().manager.unload(services().registry.of(model, listing).at(target.backend), call)
             context = context or context_of(target.entry)
             services().manager.load_pinned(target, call, context=context, settings=api_request, must_fit=True)
     except _STATUS_ERRORS:

@@ -14,7 +14,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.inference import streaming
 from flask_shim.models.loader import ModelLoader
-from flask_shim.routes.model_requests import Naming
+from flask_shim.routes.naming import Naming
 from flask_shim.services import services_of
 from flask_shim.translate.answer.answer_reader import AnswerReader
 from flask_shim.translate.ollama.records import ChatEncoder
@@ -65,7 +65,7 @@ def shim(studio, tmp_path, caplog):
     assert (
         services.slots.in_use,
         len(services.backends.watchdog),
-        services.backends.open_connections,
+        services.backends.first.client.open_connections,
     ) == (0, 0, 0)
     services.close()
 

@@ -9,7 +9,7 @@ import { refresh } from "./polling.js";
 export const paths = () => ["models"];
 
 const MODELS = [
-  (model) => model.name,
+  (model) => [model.name, machinesOf(model)],
   (model) => model.kind ?? UNKNOWN,
   (model) => size(model.size_bytes),
   (model) => [
@@ -25,6 +25,9 @@ const MODELS = [
       button("Unload", `Unload ${model.name}`, () => unload(model.name)),
     ),
 ];
+
+const machinesOf = ({ backends }) =>
+  (backends ?? []).map(({ name, is_loaded: isLoaded }) => (isLoaded ? `${name} (loaded)` : name)).join(", ");
 
 export function render({ models }) {
   fillTable("models", models, (model) => model.name, MODELS, "LM Studio has no models. Download one above.");

@@ -14,13 +14,15 @@ export function render(status, { running }) {
   setText("running-count", running.length ? String(running.length) : "");
   fillTable("running", running, (request) => request.id, RUNNING, idleText(status));
   fillTable("loaded", status.loaded ?? [], (model) => model.name, LOADED, unloadedText(status));
+  byId("machines-part").hidden = !status.backends;
+  fillTable("machines", status.backends ?? [], (machine) => machine.name, MACHINES, "");
   showPlots(status.last_hour ?? []);
   return running.length > 0;
 }
 
 const RUNNING = [
   (request) => [clientName(request), request.client_address],
-  (request) => request.model || UNKNOWN,
+  (request) => [request.model || UNKNOWN, machineOf(request)],
   (request) => [phase(request), request.route],
   (request) => [count(request.prompt_tokens), request.cached_tokens ? `${count(request.cached_tokens)} cached` : ""],
   (request) => count(request.output_tokens),
@@ -31,12 +33,26 @@ const RUNNING = [
 ];
 
 const LOADED = [
-  (model) => model.name,
+  (model) => [model.name, (model.backends ?? []).join(", ")],
   (model) => size(model.size_bytes),
   (model) => count(model.context_length),
   (model) => left(model.expires_at),
   (model) => button("Unload", `Unload ${model.name}`, () => unload(model.name)),
 ];
+
+const MACHINES = [
+  (machine) => [machine.name, machine.url],
+  (machine) => [machine.state, machine.error ?? "", STATES[machine.state]],
+  (machine) => machine.loaded.join(", ") || "none",
+  (machine) => count(machine.models),
+  (machine) => [count(machine.in_flight), machine.max_streams ? `of ${count(machine.max_streams)}` : ""],
+  (machine) => count(machine.priority),
+];
+
+const STATES = { ready: "good", away: "bad", asleep: "quiet", draining: "quiet" };
+
+// The machine that answers a request, if there are several; otherwise the server sends LM Studio's address.
+export const machineOf = ({ backend }) => (backend?.includes(":") ? "" : backend ?? "");
 
 export const clientName = (request) => request.client || request.user_agent || "unknown client";
 
@@ -68,11 +84,12 @@ const waiting = (slots) => (slots.waiting ? `, ${plural(slots.waiting, "request"
 // With SHIM_PORT=0 the system chose the port; this page knows it.
 const addresses = (listening) => listening.map((url) => (url.endsWith(":0") ? location.origin : url));
 
-function showFacts({ version, listening, workers, started_at: since, backend, slots, last_error: error }) {
+function showFacts({ version, listening, workers, started_at: since, backend, backends, slots, last_error: error }) {
   setText("fact-listening", addresses(listening).join(", "));
   const crew = workers > 1 ? `, ${workers} workers` : "";
   setText("fact-shim", `Version ${version}, since ${moment(since)}${crew}`);
-  setText("fact-backend", backend.url);
+  const ready = (backends ?? []).filter((machine) => machine.state === "ready");
+  setText("fact-backend", backends ? `${ready.length} of ${plural(backends.length, "machine")} ready` : backend.url);
   setText("fact-api", backend.reachable ? `API ${backend.api_version ?? UNKNOWN}` : "Not reachable");
   byId("fact-api").classList.toggle("bad", !backend.reachable);
   setText("fact-slots", `${count(slots.total - slots.in_use)} of ${count(slots.total)}${waiting(slots)}`);

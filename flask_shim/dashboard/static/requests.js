@@ -2,14 +2,14 @@
 
 import { fillTable } from "./dom.js";
 import { UNKNOWN, count, duration, moment, rate } from "./format.js";
-import { clientName } from "./overview.js";
+import { clientName, machineOf } from "./overview.js";
 
 export const paths = () => ["requests"];
 
 const ENDED = [
   (request) => [moment(request.ended_at), request.id],
   (request) => [clientName(request), request.client_address],
-  (request) => [request.model || UNKNOWN, request.route],
+  (request) => [request.model || UNKNOWN, [request.route, machineOf(request)].filter(Boolean).join(" on ")],
   (request) => [request.outcome, request.error ?? "", request.outcome === "done" ? "" : "bad"],
   (request) => [count(request.prompt_tokens), request.cached_tokens ? `${count(request.cached_tokens)} cached` : ""],
   (request) => count(request.output_tokens),

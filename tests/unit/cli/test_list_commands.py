@@ -6,9 +6,13 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 from support.answers import by_path, lm_studio, model, replies, silent
+from support.fake_lmstudio import FakeLMStudio
+from support.joined import to_toml
 from support.processes import run
 
+from flask_shim.cli import cli
 from flask_shim.models.alias_store import FILE_NAME, AliasStore
 from flask_shim.translate.ollama.alias import Alias
 from flask_shim.translate.ollama.requests import Message
@@ -215,3 +219,27 @@ def test_name_that_looks_like_markup_is_shown_as_it_is(invoke, socket_server):
     backend = socket_server(lm_studio(silent, model("m[bold]x[/bold]:smile:", loaded_instances=[]))).url
     for arguments in (("models",), ("show", "m[bold]x[/bold]:smile:")):
         assert "m[bold]x[/bold]:smile:" in _plain(invoke(backend, *arguments, FORCE_COLOR="1", COLUMNS="200").stdout)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Give the environment of a file with two LM Studios, both with "tiny"."""
+    with FakeLMStudio({"tiny": 4096}) as desktop, FakeLMStudio({"tiny": 8192, "other": None}) as laptop:
+        file = tmp_path / "pair.toml"
+        file.write_text(to_toml({"desktop": desktop.url, "laptop": laptop.url}), encoding="utf-8")
+        yield {"SHIM_CONFIG": str(file), "SHIM_DATA_DIR": str(tmp_path / "data")}
+
+
+def test_lists_name_the_machines_if_there_are_several(pair):
+    def lines(command):
+        result = CliRunner().invoke(cli, (command, "--env-file", ""), env=pair, prog_name="flask-shim")
+        return [line.split("\t") for line in result.stdout.splitlines()]
+
+    assert [(row[0], row[-1]) for row in lines("models")] == [
+        ("tiny:latest", "desktop, laptop"),
+        ("other:latest", "laptop"),
+    ]
+    assert [(row[0], row[3], row[-1]) for row in lines("ps")] == [
+        ("tiny:latest", "4096", "desktop"),
+        ("tiny:latest", "8192", "laptop"),
+    ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from support.fake_lmstudio import UNKNOWN, v0_model, v1_model
 
-from flask_shim.doctor.lmstudio_checks import ROOT, judge_lmstudio
+from flask_shim.config.backend_table import BackendTable
+from flask_shim.doctor.findings import fail
+from flask_shim.doctor.lmstudio_checks import ROOT, judge_lmstudio, judge_table
 from flask_shim.lmstudio.http.options import ClientOptions
 
 V1, V0, OPENAI, GREETING = "/api/v1/models", "/api/v0/models", "/v1/models", "/lmstudio-greeting"
@@ -87,3 +89,19 @@ def test_silence_has_a_remedy_for_its_cause(response, fault, remedy):
 def test_slow_list_is_told(response, levels):
     answers = {path: response(body, seconds=3.0) for path, body in ({V0: {}} | NEW).items()}
     assert levels(judge_lmstudio(ClientOptions(), answers, can_load=False)) == FINE | {"backend-slow": "warn"}
+
+
+SILENT = fail("backend", "http://b:1 does not answer", "Set SHIM_LMSTUDIO_BASE to where it answers.")
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, [("fail", "backend", "Set its url to where it answers.")]),
+        ({"wake": "lms"}, [("note", "asleep", "")]),
+        ({"drain": True}, [("note", "drain", ""), ("fail", "backend", "Set its url to where it answers.")]),
+    ],
+)
+def test_one_of_several_is_judged_by_its_table(more, expected):
+    found = judge_table(BackendTable(name="b", url="http://b:1", **more), [SILENT])
+    assert [(finding.level.value, finding.code, finding.remedy) for finding in found] == expected

@@ -30,7 +30,9 @@ class Shim:
         self.slots = Slots(3)
         self.backend = NoBackend()
         access_log.init_app(self.app)
-        self.metrics = metrics.init_app(self.app, Config(**settings), self.slots, self.backend)
+        self.metrics = metrics.init_app(
+            self.app, Config(**settings), self.slots, self.backend.watchdog, self.backend.measure
+        )
         self.app.add_url_rule("/models/<name>", "model", lambda name: name)
         self.app.add_url_rule("/stream", "stream", self.stream)
         self.client = self.app.test_client()
@@ -212,6 +214,13 @@ def test_calls_and_connections_are_read_as_they_are(shim):
         assert [shim.value(name) for name in names] == [1, 2]
     shim.backend.watchdog.close()
     assert [shim.value(name) for name in names] == [0, 2]
+
+
+def test_figures_of_several_backends_have_their_names(shim, monkeypatch):
+    monkeypatch.setattr(shim.backend, "figures", [("desktop", True, 3, 2), ("laptop", False, 0, 0)])
+    names = ("shim_backend_up", "shim_backend_connections", "shim_backend_generations_in_flight")
+    assert [shim.value(name, backend="desktop") for name in names] == [1, 3, 2]
+    assert [shim.value(name, backend="laptop") for name in names] == [0, 0, 0]
 
 
 def test_every_application_counts_for_itself():
