@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 from flask_shim.config.parsers import LONGEST_SECONDS, go_seconds
@@ -28,6 +30,10 @@ class Image(GoField[bytes]):
         if not isinstance(value, str):
             raise mismatch(value, "api.ImageData")
         letters = value.encode()
+        if len(letters) % 4 == 0 and not letters.endswith(b"==="):  # which Python decodes, but Go does not
+            # This is ten times as fast as the search, which is needed for line ends and for the offset of a fault.
+            with suppress(binascii.Error):
+                return base64.b64decode(letters, validate=True)
         at = _base64_fault(letters)
         if at is not None:
             raise failure(Fault(text=f"illegal base64 data at input byte {at}"))

@@ -101,7 +101,7 @@ def _count_characters(value: Any) -> int:
     """Count the characters of all texts in a message, without the data of its pictures."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return sum(_count_characters(item) for key, item in value.items() if key not in ("image_url", "role", "type"))
     return sum(map(_count_characters, value)) if isinstance(value, list | tuple) else 0
 

@@ -125,6 +125,7 @@ def test_an_image_is_read_from_base64_with_or_without_a_line_end(data, at):
         ("aGVsbA=x", 6),
         ("aGVsb===", 5),
         ("====", 0),
+        ("AAAA====", 4),
         ("a", 0),
         ("aG_s", 2),
         ("ä", 0),
