@@ -27,6 +27,9 @@ from flask_shim.lmstudio.http.ticking_reader import TickingReader, limit_waiting
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
 
+ONE_PACKET = 65_536
+"""Requests up to this size are sent in one piece; head and body of longer ones are not copied for that."""
+
 
 class _Current(threading.local):
     """What this thread is sending, since an adapter cannot pass it to its connection."""
@@ -60,6 +63,8 @@ class _CancellableConnection:
     timeout: float | None
     port: int
     _dns_host: str
+    _held: list[Any] | None = None
+    """The parts of a request that is being written."""
     idle_since: float | None = None
     """When its last request ended, on the :func:`time.monotonic` clock; None before the end of the first."""
 
@@ -76,7 +81,21 @@ class _CancellableConnection:
                 None  # urllib3 sets the connect timeout, which is no limit for sending, and it may have ticked
             )
             self._attach()
-        super().request(*args, **kwargs)  # type: ignore[misc]
+        self._held = []
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            held, self._held = self._held, None
+        # In one packet, so that the backend wakes up once.
+        for data in [b"".join(held)] if sum(map(len, held)) <= ONE_PACKET else held:
+            self.send(data)
+
+    def send(self, data: Any) -> None:
+        """Send, or hold the part of a request that is being written."""
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
 
     def _attach(self) -> None:
         if self.sock is not None and CURRENT.call is not None:

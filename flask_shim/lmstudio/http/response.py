@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -191,7 +192,7 @@ class EventStream:
         response.check_encoding()
         splitter = SseSplitter(options.max_line_bytes)
         idle, timeout_message = options.idle_timeout, f"LM Studio sent no data for {options.idle_timeout} s"
-        size = 0
+        size, most_bytes = 0, options.max_answer_bytes or sys.maxsize
         block: bytes | None = None
         try:
             while block != b"" and not self._has_end_mark:
@@ -200,8 +201,8 @@ class EventStream:
                     yield []
                     continue
                 size += len(block)
-                if options.max_answer_bytes and size > options.max_answer_bytes:
-                    raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
+                if size > most_bytes:
+                    raise BackendProtocolError(f"the answer is too long: more than {most_bytes} bytes")
                 if payloads := splitter.feed(block) if block else splitter.flush():
                     response.call.allow(idle, timeout_message)
                     events, failure = self._decode(payloads)
@@ -209,7 +210,6 @@ class EventStream:
                         yield events
                     if failure is not None:
                         raise failure
-                    self._has_end_mark = payloads[-1] == DONE
         except EventTooLarge as exc:
             raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
         if not self._is_complete:
@@ -234,7 +234,7 @@ class EventStream:
         events: list[Event] = []
         for payload in payloads:
             if payload == DONE:
-                self._is_complete = True
+                self._is_complete = self._has_end_mark = True
                 break
             try:
                 event = decode_event(payload)

@@ -76,6 +76,7 @@ class Transport:
         self.watchdog = Watchdog() if watchdog is None else watchdog
         self.limiter = ConnectionLimiter(options.max_connections)
         self._session = session_factory(options)
+        self._timeout: Any = Timeout(connect=options.connect_timeout, read=None)
         self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def close(self) -> None:
@@ -126,7 +127,7 @@ class Transport:
             return adapter.send(
                 request,
                 stream=True,
-                timeout=Timeout(connect=self.options.connect_timeout, read=None),  # type: ignore[arg-type]  # the adapter takes one
+                timeout=self._timeout,
                 verify=self._session.verify,  # type: ignore[arg-type]  # None only while redirecting
                 cert=self._session.cert,
                 proxies=self._session.proxies,

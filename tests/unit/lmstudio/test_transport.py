@@ -259,3 +259,11 @@ def test_the_environment_does_not_reroute_or_sign_requests(client_of, socket_ser
     post(client_of(server.url, token="ours")).close()
     assert proxy.connections == 0
     assert server.asked[0].headers["authorization"] == "Bearer ours"
+
+
+@pytest.mark.parametrize("size", [10, 3 * _urllib3.ONE_PACKET])
+def test_a_body_of_any_size_arrives_behind_its_head(client_of, socket_server, size):
+    server = socket_server(reads(replies({})))
+    with post(client_of(server.url), body=b"x" * size) as answer:
+        assert answer.read_all(0) == b"{}"
+    assert server.asked[0].body == b"x" * size
