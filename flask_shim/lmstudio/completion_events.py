@@ -6,6 +6,7 @@ Only the fields that are used are kept. A field of an unexpected type counts as 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ class Usage:
 class Event:
     """One event. ``timings`` are llama.cpp's, in milliseconds."""
 
-    choices: tuple[Choice, ...] = ()
+    choices: Sequence[Choice] = ()
     usage: Usage | None = None
     error: Any = None
     timings: dict[str, Any] | None = None
@@ -85,10 +86,13 @@ def decode_event(payload: bytes) -> Event:
     if not isinstance(value, dict):
         raise BackendProtocolError("LM Studio sent an event that is not an object")
     choices, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
+    error = value.get("error")
+    if not choices and not error and "error" in (value.get("type"), value.get("object")):
+        error = value
     return Event(
-        tuple([_choice(row) for row in choices if isinstance(row, dict)]) if isinstance(choices, list) else (),
+        [_choice(row) for row in choices if isinstance(row, dict)] if isinstance(choices, list) else (),
         _usage(usage, timings) if isinstance(usage, dict) else None,
-        value.get("error") or (value if "error" in (value.get("type"), value.get("object")) else None),
+        error,
         timings if isinstance(timings, dict) else None,
     )
 

@@ -47,10 +47,14 @@ class FullAnswer:
             if isinstance(piece, RetractedText):
                 self._retract_text(piece.mode)
                 continue
-            self._texts.append(piece.text)
-            self._thoughts.append(piece.thinking)
-            self.calls.extend(piece.calls)
-            self.logprobs.extend(piece.logprobs or ())
+            if piece.text:
+                self._texts.append(piece.text)
+            if piece.thinking:
+                self._thoughts.append(piece.thinking)
+            if piece.calls:
+                self.calls.extend(piece.calls)
+            if piece.logprobs:
+                self.logprobs.extend(piece.logprobs)
 
     def _retract_text(self, mode: ReasoningMode) -> None:
         """Move the text so far to where thinking belongs."""

@@ -31,7 +31,7 @@ def test_a_token_is_read():
         b'{"id":"chatcmpl-x","object":"chat.completion.chunk","created":1772000000,"model":"m","system_fingerprint":"m",'
         b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"},"logprobs":null,"finish_reason":null}]}'
     )
-    assert event == Event(choices=(Choice("Hel"),))
+    assert event == Event(choices=[Choice("Hel")])
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
