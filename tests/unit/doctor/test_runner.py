@@ -27,7 +27,7 @@ NO_TOKEN = replies(
     {"error": {"code": "invalid_api_key", "message": "a token is required"}}, "401 Unauthorized", connection="close"
 )
 
-TOKENS = 30
+TOKENS = 20
 PACED = streams(*[step for _ in range(TOKENS) for step in ("one ", 0.02)])
 
 
