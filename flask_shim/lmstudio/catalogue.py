@@ -20,6 +20,7 @@ from flask_shim.lmstudio.errors import (
     NoSuchEndpoint,
     NotSupported,
 )
+from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.transport import Transport
 from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.lmstudio.model import Model
@@ -182,7 +183,8 @@ class ModelListCache:
         is_last = api_version is ApiVersion.OPENAI
         for is_repeated in (False, True):
             try:
-                value = self._transport.exchange("GET", api_version.value, timeout=self._transport.options.list_timeout)
+                call, timeout = BackendCall(is_awaited=False), self._transport.options.list_timeout
+                value = self._transport.exchange("GET", api_version.value, timeout=timeout, call=call)
                 return value if is_list(api_version, value) else None
             except (NoSuchEndpoint, BackendRequestError):
                 if not is_last:

@@ -62,7 +62,7 @@ def _finish_requests(services: Services, server: Server) -> None:
 
 def _count_running(services: Services) -> int:
     """Return the number of backend operations; loads and downloads are watched without holding a slot."""
-    return max(services.slots.in_use, len(services.backends.watchdog))
+    return max(services.slots.in_use, services.backends.watchdog.count_awaited())
 
 
 def _abort(services: Services) -> None:

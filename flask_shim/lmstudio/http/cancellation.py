@@ -58,6 +58,7 @@ class BackendCall:
         "_total_deadline",
         "failure",
         "headers",
+        "is_awaited",
         "ticks",
         "trace",
     )
@@ -70,12 +71,15 @@ class BackendCall:
         headers: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         ticks: Ticks | None = None,
+        is_awaited: bool = True,
     ) -> None:
         """Start without a deadline for the phase; ``total_timeout`` is the limit for all phases together.
 
-        ``headers`` are sent with every request of this call.
+        ``headers`` are sent with every request of this call. A process that stops does not wait for the call unless it
+        ``is_awaited``.
         """
         self.headers = headers or {}
+        self.is_awaited = is_awaited
         self.trace = trace
         self.ticks = ticks
         self.failure: ShimError | None = None
@@ -156,6 +160,11 @@ class Watchdog:
     def __len__(self) -> int:
         """Return how many calls are being watched."""
         return len(self._calls)
+
+    def count_awaited(self) -> int:
+        """Return how many of them a process that stops has to wait for."""
+        with self._changed:
+            return sum(call.is_awaited for call in self._calls)
 
     def watch(self, call: BackendCall) -> Watched:
         """Return a context manager that watches ``call`` while it is open."""
