@@ -31,11 +31,18 @@ class Backend:
     is_draining: bool = False
     waker: Waker | None = None
     failure: ShimError | None = None
+    is_suspect: bool = False
+    """Whether a request there timed out, and its models are being requested to see whether it works."""
     running: Counter[str] = field(default_factory=Counter)
     last_listing: Listing | None = None
     """What it listed last. After it failed, none of these models is loaded."""
     refresh: Future[Listing] | None = None
     """The request for its list that runs in the background."""
+
+    @property
+    def is_preferred(self) -> bool:
+        """Whether it gets requests that another one could answer, too."""
+        return self.failure is None and not self.is_suspect and not self.is_draining
 
     @property
     def is_full(self) -> bool:

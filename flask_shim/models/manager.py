@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -101,24 +101,20 @@ class ModelManager:
         start = partial(self._router.start, target, conversation)
         with self._take(start, call) as slot, self.backends.watchdog.watch(call):
             use = ModelUse(self.backends, slot.place, requirements, call, read_only=self._read_only)
-            with closing(use), self._noting_timeouts(use):
+            try:
                 use.open()
                 yield use
                 if prompt and record.tokens_in:
                     self._warn_if_cut(use, record.tokens_in, estimate_prompt_tokens(prompt))
+            finally:
+                use.close()
+                if isinstance(call.failure, BackendTimeout):
+                    self.backends.suspect(use.target.backend)
 
     def _take(self, try_start: Callable[[], P | None], call: BackendCall) -> Slot[P]:
         record = current()
         # Not the key: most people have one for all programs, and the queue separates an agent from an editor.
         return self.slots.take_in_turn(try_start, (record.client, record.user_agent), call)
-
-    @contextmanager
-    def _noting_timeouts(self, use: ModelUse) -> Iterator[None]:
-        try:
-            yield
-        except BackendTimeout as exc:
-            self.backends.failed(use.target.backend, exc)
-            raise
 
     def load(self, requirements: ModelRequirements, call: BackendCall) -> None:
         """Load a model where it would be used now, and start its keep-alive; do not reload it without need."""

@@ -105,10 +105,16 @@ class Backends:
         with self._lock:
             if backend.failure is None and backend.last_listing is not None:
                 backend.last_listing = unloaded(backend.last_listing)
-            backend.failure = failure
+            backend.failure, backend.is_suspect = failure, False
             if self._prober is None and not self._closing.is_set():
                 self._prober = threading.Thread(target=self._probe, name="shim-backends", daemon=True)
                 self._prober.start()
+
+    def suspect(self, backend: Backend) -> None:
+        """Prefer others to an LM Studio at which a request timed out, until it has listed its models or failed."""
+        if len(self._all) > 1:
+            backend.is_suspect = True
+            self._start(backend, 0, must_answer=False)
 
     def wait_for_newcomers(self) -> bool:
         """Wait for those that have not answered since the start; return whether there were any."""
@@ -206,7 +212,7 @@ class Backends:
         else:
             if backend.failure is not None:
                 log.info("backend=%s is back", backend.name)
-            backend.failure = None
+            backend.failure, backend.is_suspect = None, False
             request.set_result(backend.last_listing)
 
     def _probe(self) -> None:

@@ -134,8 +134,8 @@ class Router:
         conversation = placement.conversation
         known = self._known.get(conversation) if conversation is not None else None
         left = [place for place in placement.places if place.backend not in placement.tried]
-        working = [place for place in left if place.backend.failure is None and not place.backend.is_draining]
-        free = [place for place in working or left if not place.backend.is_full]
+        preferred = [place for place in left if place.backend.is_preferred]
+        free = [place for place in preferred or left if not place.backend.is_full]
         if not free:
             return None
         # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.
