@@ -141,8 +141,8 @@ class SocketServer:
             with self.changed:
                 self.peers.append(peer)
                 self._threads.append(thread)
+                thread.start()  # stop() joins what it finds here
                 self.changed.notify_all()
-            thread.start()
             with self.changed:
                 self._is_accepting = self._is_plugged_in
                 self.changed.notify_all()
