@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from flask_shim.config.backend_table import BackendTable
+from flask_shim.config.backend_table import LMS, BackendTable
 from flask_shim.doctor.findings import Finding, Level, fail, note, ok, warn
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio import Model
@@ -85,10 +85,16 @@ def judge_lmstudio(
         yield fail("no-models", "it has no models", "Download one in LM Studio (or: lms get).")
 
 
-def judge_table(table: BackendTable, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Judge one of several LM Studios by its table in the file, and by what was found there."""
+def judge_table(table: BackendTable, found: Iterable[Finding], *, can_start: bool) -> Iterator[Finding]:
+    """Judge one of several LM Studios by its table in the file, and by what was found there.
+
+    ``can_start`` says that the lms tool of this machine can start it.
+    """
     if table.drain:
         yield note("drain", "it gets no requests (drain)")
+    if table.wake == LMS and not can_start:
+        text = 'wake = "lms" cannot start it: it is not on this machine, or this account has no lms tool'
+        yield warn("wake", text, "Write the MAC address of its machine, or run LM Studio once as this account.")
     for finding in found:
         if table.wake and finding.level is Level.FAIL and finding.code == "backend":
             yield note("asleep", f"{table.url} does not answer; the first request for one of its models wakes it")

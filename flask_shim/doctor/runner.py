@@ -95,7 +95,7 @@ class Doctor:
         can_load = find_tool() is not None and is_this_machine(options.base_url)
         found = lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
         table = next((table for table in self.config.file.backends if table.name == name), None)
-        yield from found if table is None else lmstudio_checks.judge_table(table, found)
+        yield from found if table is None else lmstudio_checks.judge_table(table, found, can_start=can_load)
         yield from machine_checks.judge_clock("LM Studio's machine", responses[lmstudio_checks.PATHS[0]], time.time())
 
     def _find(self, stack: ExitStack) -> tuple[str, list[Finding]]:

@@ -67,16 +67,29 @@ class Preloader:
         backends = self._manager.backends
         if not (never_seen(backends, "") or _wait_for_lm_studio(backends, stopped)):
             return
-        for name in self._config.preload:
-            started_at = time.monotonic()
-            try:
-                self.load(name, BackendCall(stopped.is_set))
-            except ClientDisconnected:
-                return
-            except ShimError as exc:
-                log.warning("not preloaded model=%s: %s", name, exc.text)
-            else:
-                log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
+        names, is_logged = list(self._config.preload), False
+        while names:
+            names = [name for name in names if not (stopped.is_set() or self._load_or_wait(name, stopped))]
+            if names and not is_logged:
+                log.warning("preloading waits for the LM Studio that has %s", ", ".join(names))
+                is_logged = True
+            if names:
+                stopped.wait(RETRY_SECONDS)
+
+    def _load_or_wait(self, name: str, stopped: threading.Event) -> bool:
+        """Load one model; return False if no LM Studio has it now, but one is away that may have it."""
+        started_at = time.monotonic()
+        try:
+            self.load(name, BackendCall(stopped.is_set))
+        except ClientDisconnected:
+            return True
+        except ShimError as exc:
+            if isinstance(exc, ModelNotFound) and any(backend.state == "away" for backend in self._manager.backends):
+                return False
+            log.warning("not preloaded model=%s: %s", name, exc.text)
+        else:
+            log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
+        return True
 
 
 def _wait_for_lm_studio(backends: Backends, stopped: threading.Event) -> bool:

@@ -7,9 +7,11 @@ import threading
 import pytest
 from support.fake_lmstudio import DOWNLOAD
 
+from flask_shim.inference.preload import Preloader
 from flask_shim.lmstudio import wake
 from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.models import waking
+from flask_shim.services import services_of
 
 MAC = "AA:BB:CC:DD:EE:FF"
 SLEEPER = {"sleeper": {"wake": MAC, "priority": 10}}
@@ -113,6 +115,15 @@ def test_machine_that_does_not_wake_up_in_time_is_the_error(seen, woken, monkeyp
     woken.by = lambda: None
     answer = seen.chat(model="big")
     assert (answer.status, answer.errors) == (503, ["sleeper was woken, but does not answer within 0.1 s"])
+
+
+def test_model_to_preload_wakes_its_machine(joined, woken, until):
+    shim = joined({"sleeper": {"tiny": None}}, SLEEPER, preload=("tiny",))
+    shim["sleeper"].kill()
+    woken.by = shim["sleeper"].back
+    parts = services_of(shim._client().application)
+    with Preloader(parts.config, parts.registry, parts.manager).running():
+        until(lambda: shim["sleeper"].models["tiny"])
 
 
 def test_only_machine_can_be_one_that_sleeps(joined, woken):

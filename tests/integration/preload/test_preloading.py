@@ -10,11 +10,13 @@ import time
 import pytest
 from support.answers import reads, silent
 from support.fake_lmstudio import CRASHED, FakeLMStudio
+from support.joined import to_toml
 from support.ports import unused_port
 from support.processes import ShimProcess
 
-from flask_shim.config import Config
+from flask_shim.config import Config, shim_file
 from flask_shim.inference import preload
+from flask_shim.models import pool
 from flask_shim.services import Services
 
 LOAD = "/api/v1/models/load"
@@ -86,6 +88,20 @@ def test_lm_studio_that_is_not_there_yet_is_waited_for(services, until, caplog, 
         until(lambda: len(attempts) > 3)
     [(level, text)] = told(caplog)
     assert (level, text.startswith("preloading waits for LM Studio: LM Studio is not reachable")) == ("WARNING", True)
+
+
+def test_machine_that_is_not_there_yet_is_waited_for(services, studio, tmp_path, until, caplog, monkeypatch):
+    monkeypatch.setattr(preload, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "PROBE_SECONDS", 0.01)
+    file = tmp_path / "two.toml"
+    with FakeLMStudio({"far": None}) as later:
+        later.kill()
+        file.write_text(to_toml({"here": studio.url, "there": later.url}), encoding="utf-8")
+        with running(services("far", "tiny", file=shim_file.read(file)[0], request_retries=0)):
+            until(lambda: ("WARNING", "preloading waits for the LM Studio that has far") in told(caplog))
+            later.back()
+            until(lambda: later.models["far"])
+    assert studio.models["tiny"]
 
 
 def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog):

@@ -95,13 +95,16 @@ SILENT = fail("backend", "http://b:1 does not answer", "Set SHIM_LMSTUDIO_BASE t
 
 
 @pytest.mark.parametrize(
-    ("more", "expected"),
+    ("more", "can_start", "expected"),
     [
-        ({}, [("fail", "backend", "Set its url to where it answers.")]),
-        ({"wake": "lms"}, [("note", "asleep", "")]),
-        ({"drain": True}, [("note", "drain", ""), ("fail", "backend", "Set its url to where it answers.")]),
+        ({}, False, [("fail", "backend")]),
+        ({"wake": "lms"}, True, [("note", "asleep")]),
+        ({"wake": "lms"}, False, [("warn", "wake"), ("note", "asleep")]),
+        ({"wake": "AA:BB:CC:DD:EE:FF"}, False, [("note", "asleep")]),
+        ({"drain": True}, False, [("note", "drain"), ("fail", "backend")]),
     ],
 )
-def test_one_of_several_is_judged_by_its_table(more, expected):
-    found = judge_table(BackendTable(name="b", url="http://b:1", **more), [SILENT])
-    assert [(finding.level.value, finding.code, finding.remedy) for finding in found] == expected
+def test_one_of_several_is_judged_by_its_table(more, can_start, expected):
+    found = list(judge_table(BackendTable(name="b", url="http://b:1", **more), [SILENT], can_start=can_start))
+    assert [(finding.level.value, finding.code) for finding in found] == expected
+    assert not any("SHIM_LMSTUDIO_BASE" in finding.remedy for finding in found)
