@@ -40,18 +40,20 @@ class Rank(NamedTuple):
     priority: int
 
 
-def rank(place: ResolvedModel, known: Backend | None) -> Rank:
+def rank(place: ResolvedModel, load: float, known: Backend | None) -> Rank:
     """Return the rank of one place for a request whose conversation was answered by ``known``."""
     backend, model = place.backend, place.model
-    running = backend.running[model.key]
+    running = backend.running.get(model.key, 0)
     is_loaded = model.is_loaded or running > 0  # the first of them loads it
-    has_other = any(other.is_loaded for other in place.listing.models)
+    swap = 0
+    if not is_loaded:
+        swap = 2 if backend.running else int(any(other.is_loaded for other in place.listing.models))
     return Rank(
-        has_to_wait=not is_loaded or running >= capacity(model),
-        is_new_to_it=not is_loaded or backend is not known,
-        swap=0 if is_loaded else 2 if backend.running else int(has_other),
-        load=load(place),
-        priority=-backend.priority,
+        not is_loaded or (running > 0 and running >= capacity(model)),
+        not is_loaded or backend is not known,
+        swap,
+        load,
+        -backend.priority,
     )
 
 
@@ -60,9 +62,10 @@ def capacity(model: Model) -> int:
     return sum(copy.parallel or USUAL_PARALLEL for copy in model.instances) or USUAL_PARALLEL
 
 
-def load(place: ResolvedModel) -> float:
+def load_of(place: ResolvedModel) -> float:
     """Return how many requests run at a backend, in relation to what it can do at the same time."""
-    return place.backend.running.total() / (place.backend.max_streams or capacity(place.model))
+    running = place.backend.running
+    return running.total() / (place.backend.max_streams or capacity(place.model)) if running else 0.0
 
 
 class Placement:
@@ -139,10 +142,11 @@ class Router:
         if not free:
             return None
         # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.
-        most = min(map(load, free)) + 1
-        if any(place.backend is known and load(place) >= most for place in free):
+        loads = {place: load_of(place) for place in free}
+        most = min(loads.values()) + 1
+        if known is not None and any(place.backend is known and load >= most for place, load in loads.items()):
             known = None
-        ranks = {place: rank(place, known) for place in free}
+        ranks = {place: rank(place, load, known) for place, load in loads.items()}
         best = min(ranks, key=ranks.__getitem__)
         if conversation is not None:
             self._known[conversation] = best.backend
