@@ -1,0 +1,70 @@
+"""Two miniatures and an address where nothing answers look like one Ollama to real clients."""
+
+from __future__ import annotations
+
+import ollama
+import pytest
+import requests
+from support.demo import Shim, write_plain_models
+from support.joined import to_toml
+from support.ports import unused_port
+
+from flask_shim.config import shim_file
+from flask_shim.embedded import MiniLMStudio, MiniSettings
+
+QUESTION = [{"role": "user", "content": "Hello"}]
+SHORT = {"temperature": 0, "num_predict": 5}
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """A miniature with models of its own."""
+    folder = write_plain_models(tmp_path_factory.mktemp("models"), "plain")
+    with MiniLMStudio(MiniSettings(models=folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def joined(miniature, second, tmp_path_factory):
+    """A shim before both, and before an address where nothing answers."""
+    folder = tmp_path_factory.mktemp("joined")
+    urls = {"desktop": miniature.url, "laptop": second.url, "away": f"http://127.0.0.1:{unused_port()}"}
+    (folder / shim_file.FILE_NAME).write_text(to_toml(urls), encoding="utf-8")
+    file, _ = shim_file.read(folder / shim_file.FILE_NAME)
+    with Shim(miniature.url, folder / "data", file=file) as running:
+        yield running
+
+
+@pytest.fixture
+def library(joined):
+    """Ollama's own library."""
+    client = ollama.Client(host=joined.url, trust_env=False, timeout=30)
+    yield client
+    client.close()
+
+
+def test_ollama_lists_and_uses_the_models_of_all(library):
+    names = {model.model for model in library.list().models}
+    assert {"tiny-chat:latest", "plain:latest"} <= names
+    for name in ("tiny-chat", "plain", "laptop/plain"):
+        *_, last = library.chat(name, QUESTION, stream=True, options=SHORT)
+        assert last.done
+    assert {model.model for model in library.ps().models} >= {"tiny-chat:latest", "plain:latest"}
+
+
+def test_a_model_is_found_only_where_it_is(library):
+    with pytest.raises(ollama.ResponseError, match="not found"):
+        library.chat("desktop/plain", QUESTION)
+
+
+def test_open_webui_finds_each_model_that_it_lists(joined):
+    for model in requests.get(f"{joined.url}/api/tags", timeout=30).json()["models"]:
+        shown = requests.post(f"{joined.url}/api/show", json={"model": model["model"]}, timeout=30)
+        assert shown.json()["capabilities"]
+
+
+def test_vs_code_chats_with_models_of_both(joined):
+    for name in ("tiny-chat:latest", "plain:latest"):
+        body = {"model": name, "messages": QUESTION, "stream": True, "max_tokens": 5}
+        answer = requests.post(f"{joined.url}/v1/chat/completions", json=body, timeout=30)
+        assert answer.text.rstrip().endswith("data: [DONE]")
