@@ -1,6 +1,7 @@
-"""An LM Studio that only sends: ``python -m tests.benchmarks.backend PORT``. One thread, ready-made bytes.
+"""LM Studios that only send: ``python -m tests.benchmarks.backend PORT ...``. One thread, ready-made bytes.
 
-The prompt says how many tokens to send, and how fast: see ``wire.WISH``.
+The prompt says how many tokens to send, and how fast: see ``wire.WISH``. ``GET /generations`` returns how many requests
+for that each port has had.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import selectors
 import socket
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import cast
 
 from tests.benchmarks import wire
 from tests.benchmarks.children import end_with_parent
@@ -26,11 +30,12 @@ _UNKNOWN = wire.json_answer({"error": "Unexpected endpoint or method."})
 class Peer:
     """One connection: what was read of a request, what is still to be sent."""
 
-    __slots__ = ("asked", "due_ns", "events", "left", "pace_ns", "rest", "size", "sock", "tokens", "waiting")
+    __slots__ = ("asked", "due_ns", "events", "left", "pace_ns", "port", "rest", "size", "sock", "tokens", "waiting")
 
     def __init__(self, sock: socket.socket) -> None:
         """Start with an idle connection."""
         self.sock = sock
+        self.port: int = sock.getsockname()[1]
         self.events = selectors.EVENT_READ
         self.asked = bytearray()
         self.size = 0  # of the request; 0: its head has not arrived yet
@@ -60,12 +65,13 @@ class Peer:
 class Backend:
     """The loop over all connections."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        """Serve what connects to ``listener``."""
-        listener.setblocking(False)
-        self._listener = listener
+    def __init__(self, listeners: Sequence[socket.socket]) -> None:
+        """Serve what connects to ``listeners``."""
+        self._generations: Counter[int] = Counter()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ)
+        for listener in listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         self._paced: list[Peer] = []
 
     def run(self) -> None:
@@ -73,7 +79,7 @@ class Backend:
         while True:
             for key, events in self._selector.select(self._pause()):
                 if key.data is None:
-                    self._accept()
+                    self._accept(cast("socket.socket", key.fileobj))
                 else:
                     self._serve(key.data, events)
             self._pace()
@@ -83,10 +89,10 @@ class Backend:
             return None
         return max(0.0, (self._paced[0].due_ns - time.perf_counter_ns()) / 1e9)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except BlockingIOError:
                 return
             sock.setblocking(False)
@@ -131,8 +137,10 @@ class Backend:
     def _answer(self, peer: Peer, asked: bytearray) -> None:
         method, path, _ = asked[:200].split(b" ", 2)
         if method == b"GET":
-            peer.send(wire.LISTS.get(path.decode(), _UNKNOWN))
+            is_count = path == b"/generations"
+            peer.send(wire.json_answer(self._generations) if is_count else wire.LISTS.get(path.decode(), _UNKNOWN))
             return
+        self._generations[peer.port] += 1
         wish = wire.WISH.search(asked)
         tokens, pace_us = (int(wish[1]), int(wish[2])) if wish else (16, 0)
         peer.tokens, peer.pace_ns = tokens, pace_us * 1000
@@ -171,10 +179,11 @@ class Backend:
 
 
 def main() -> None:
-    """Serve on the loopback port given."""
+    """Serve on the loopback ports given."""
     end_with_parent()
-    with socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024) as listener:
-        Backend(listener).run()
+    with ExitStack() as opened:
+        ports = map(int, sys.argv[1:])
+        Backend([opened.enter_context(socket.create_server(("127.0.0.1", port), backlog=1024)) for port in ports]).run()
 
 
 if __name__ == "__main__":
