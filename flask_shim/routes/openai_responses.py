@@ -44,6 +44,9 @@ def responses() -> Response:
     record_dropped_effort(api_request.think, target.model)
     if target.listing.api_version is ApiVersion.V1 and needs_backend_state(body):
         # LM Studio 0.4 stores responses and runs MCP tools; it takes a payload without the repairs of a chat.
+        # Only the machine that has stored a response knows it, so all of them go to the same one.
+        backends = {place.backend for place in target.places}
+        target = target.at(next(backend for backend in services().backends if backend in backends))
         completer = ResponseCompleter(api_request, created_at=int(time.time()))
         forward_request = build_forward_request(raw, body, adapt_native(body, target.model), target)
         forward_request = dataclasses.replace(forward_request, completer=completer)

@@ -101,6 +101,13 @@ def test_model_that_the_machine_in_the_header_lacks_is_not_found(pair):
     assert (answer.status_code, posts(pair, LOAD)) == (404, {})
 
 
+def test_stored_responses_are_all_at_the_first_machine(pair):
+    pair[HOME].models["tiny"] = None
+    for _ in range(2):
+        pair.post("/v1/responses", {"model": "tiny", "input": "Hello", "previous_response_id": "resp_1", "store": True})
+    assert posts(pair, "/v1/responses") == {HOME: 2}
+
+
 def test_operators_see_every_machine(pair):
     pair._client().post("/api/chat", json={"model": "tiny", "messages": QUESTION}, buffered=True)
     pair[TRAVEL].kill()
