@@ -39,7 +39,10 @@ def init(*, backend: str | None, host: str | None, key: str | None, service: boo
     try:
         _confirm_new(path, yes=yes)
         texts = {"SHIM_LMSTUDIO_BASE": _backend(backend, yes=yes)}
-        texts["SHIM_HOST"] = host or (HOSTS["machine"] if yes else HOSTS[_who()])
+        if not host:
+            choice = click.Choice(list(HOSTS))
+            host = HOSTS["machine" if yes else click.prompt("Who may connect?", type=choice, default="machine")]
+        texts["SHIM_HOST"] = host
         texts |= _access(key, _parsed(texts | {"SHIM_ALLOW_OPEN": "1"}), yes=yes)
         config = _parsed(texts)
         if service is None:
@@ -83,11 +86,6 @@ def _backend(given: str | None, *, yes: bool) -> str:
 def _say_what_answers(url: str) -> None:
     with LMStudio(client_options(_parsed({"SHIM_LMSTUDIO_BASE": url}))) as backend:
         click.echo(f"  {describe(backend)}")
-
-
-def _who() -> str:
-    who: str = click.prompt("Who may connect?", type=click.Choice(list(HOSTS)), default="machine")
-    return who
 
 
 def _access(key: str | None, config: Config, *, yes: bool) -> dict[str, str]:

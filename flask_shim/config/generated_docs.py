@@ -6,7 +6,6 @@ python -m flask_shim.config.generated_docs        writes them below the current 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 from flask_shim.config import GROUPS, Setting
@@ -84,16 +83,14 @@ def _row(setting: Setting) -> str:
 
 def env_example() -> str:
     """Return config/shim.env.example."""
-    return "\n".join([_EXAMPLE_HEAD, *_example_lines()]) + "\n"
-
-
-def _example_lines() -> Iterator[str]:
+    lines = [_EXAMPLE_HEAD]
     for name, group in GROUPS.items():
-        yield f"# --- {name} ---\n"
+        lines.append(f"# --- {name} ---\n")
         for setting in group:
             unset = f" Default: {setting.unset}." if setting.unset else ""
-            yield _comment(f"{setting.help}{unset}".replace("`", ""))
-            yield f"#{setting.env}={setting.default}\n"
+            lines.append(_comment(f"{setting.help}{unset}".replace("`", "")))
+            lines.append(f"#{setting.env}={setting.default}\n")
+    return "\n".join(lines) + "\n"
 
 
 def _comment(text: str) -> str:

@@ -133,7 +133,8 @@ def write(folder: Path) -> tuple[Path, ...]:
 
 def _values(config: Config) -> dict[str, Any]:
     """Return what else the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
-    silence = max(config.first_byte_timeout, config.idle_timeout) if _both(config) else 86_400
+    limits = (config.first_byte_timeout, config.idle_timeout)
+    silence = max(limits) if all(limits) else 86_400
     return {
         "port": config.port,
         "address": f"{_address(config)}:{config.port}",
@@ -151,10 +152,6 @@ def _values(config: Config) -> dict[str, Any]:
 def stop_timeout(config: Config) -> int:
     """Return the seconds after which a service manager may end a shim that it has stopped."""
     return math.ceil(config.drain_delay + config.drain_seconds) + 10
-
-
-def _both(config: Config) -> bool:
-    return bool(config.first_byte_timeout and config.idle_timeout)
 
 
 def _address(config: Config) -> str:

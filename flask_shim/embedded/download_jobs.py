@@ -76,7 +76,14 @@ class Downloads:
             return {"status": "already_downloaded"}
         with self._lock:
             running = next((j for j in self._jobs.values() if j.key == entry.key and j.state == "downloading"), None)
-            return (running or self._begin(entry, files)).started()
+            if running is not None:
+                return running.started()
+            job = Job(f"job_{secrets.token_hex(5)}", entry.key, entry.size_bytes, datetime.now(timezone.utc))
+            self._jobs[job.id] = job
+            thread = threading.Thread(target=self._run, args=(job, files), name=job.id, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+            return job.started()
 
     def status(self, job_id: str) -> dict[str, Any] | None:
         """Return the state of a job, None for an unknown id."""
@@ -88,14 +95,6 @@ class Downloads:
         self._closing.set()
         for thread in self._threads:
             thread.join()
-
-    def _begin(self, entry: Entry, files: dict[Path, Path]) -> Job:
-        job = Job(f"job_{secrets.token_hex(5)}", entry.key, entry.size_bytes, datetime.now(timezone.utc))
-        self._jobs[job.id] = job
-        thread = threading.Thread(target=self._run, args=(job, files), name=job.id, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return job
 
     def _matches(self, name: str, quantization: str | None) -> Iterator[Entry]:
         """Yield the models that a key, the start of a key or a Hugging Face address names."""

@@ -52,14 +52,12 @@ def require_engine() -> None:
     if check.returncode:
         lines = check.stderr.decode("utf-8", "replace").split("\n")
         error = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {check.returncode}")
-        raise NotSupported(f"The engine of the demo (xllamacpp) cannot be imported: {error}. {_import_remedy()}")
-
-
-def _import_remedy() -> str:
-    if sys.platform == "win32":
-        runtime = install_command("msvc-runtime")
-        return f"It needs the Microsoft Visual C++ runtime; install that, or run: {runtime}"
-    return f"Install it again: {install_command('xllamacpp')} --force-reinstall"
+        if sys.platform == "win32":
+            runtime = install_command("msvc-runtime")
+            remedy = f"It needs the Microsoft Visual C++ runtime; install that, or run: {runtime}"
+        else:
+            remedy = f"Install it again: {install_command('xllamacpp')} --force-reinstall"
+        raise NotSupported(f"The engine of the demo (xllamacpp) cannot be imported: {error}. {remedy}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,9 @@ class Library:
         """Yield the models and the projectors of each folder inside ``folder``."""
         by_folder: dict[Path, tuple[list[Entry], list[Path]]] = defaultdict(lambda: ([], []))
         for path in sorted(folder.rglob("*.gguf")):
-            header = None if _is_later_part(path) else self._header(path)
+            part = PART.search(path.stem)
+            is_later_part = part is not None and int(part[1]) > 1
+            header = None if is_later_part else self._header(path)
             models, projectors = by_folder[path.parent]
             if header and header.fields.get("general.architecture") == "clip":
                 projectors.append(path)
@@ -139,11 +141,6 @@ class Library:
         except (OSError, NotGguf) as exc:
             log.warning("model file left out file=%s reason=%s", path.name, exc)
             return None
-
-
-def _is_later_part(path: Path) -> bool:
-    part = PART.search(path.stem)
-    return part is not None and int(part[1]) > 1
 
 
 def _parts(path: Path) -> Iterable[Path]:

@@ -148,7 +148,10 @@ class MiniLoadedModels:
                 if other.ttl_seconds is not None:
                     self.unload(other.id)
         config = LoadConfig(context_length=min(self.settings.context_length, entry.max_context_length))
-        self._start_sweeper()
+        with self._lock:
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep_often, name="ttl", daemon=True)
+                self._sweeper.start()
         return self._load(entry, config, ttl_seconds or self.settings.ttl_seconds, is_disconnected, busy=1)
 
     def _load(
@@ -216,12 +219,6 @@ class MiniLoadedModels:
             instance.is_unloaded = instance.engine.exit_code is None
             instance.engine.stop()
             log.info("model unloaded instance=%s", instance.id)
-
-    def _start_sweeper(self) -> None:
-        with self._lock:
-            if self._sweeper is None:
-                self._sweeper = threading.Thread(target=self._sweep_often, name="ttl", daemon=True)
-                self._sweeper.start()
 
     def _sweep_often(self) -> None:
         while not self._closing.wait(SWEEP_SECONDS):

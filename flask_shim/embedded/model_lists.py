@@ -64,7 +64,13 @@ def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payl
     if entry.is_embedding:
         del item["architecture"]
         return item
-    return item | {"capabilities": _capabilities(entry), "description": None}
+    capabilities: Payload = {"vision": entry.has_vision, "trained_for_tool_use": entry.has_tools}
+    if entry.reasoning:
+        capabilities["reasoning"] = {
+            "allowed_options": list(entry.reasoning.options),
+            "default": entry.reasoning.default,
+        }
+    return item | {"capabilities": capabilities, "description": None}
 
 
 def load_config(entry: Entry, config: LoadConfig) -> Payload:
@@ -78,13 +84,3 @@ def instance_config(entry: Entry, config: LoadConfig, slots: int) -> Payload:
     """Return the config of a loaded copy, with the number of predictions it runs at once."""
     answer = load_config(entry, config)
     return answer if entry.is_embedding else answer | {"parallel": slots}
-
-
-def _capabilities(entry: Entry) -> Payload:
-    answer: Payload = {"vision": entry.has_vision, "trained_for_tool_use": entry.has_tools}
-    if entry.reasoning:
-        answer["reasoning"] = {
-            "allowed_options": list(entry.reasoning.options),
-            "default": entry.reasoning.default,
-        }
-    return answer

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import STREAMED, Choice, Usage
+from flask_shim.lmstudio.completion_events import STREAMED, Usage
 from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.lmstudio.tool_call_deltas import ToolCallDeltas
 
@@ -100,20 +100,17 @@ class Chat:
                 usage = event.usage or usage
                 for choice in event.choices:
                     reason = choice.finish_reason or reason
-                    yield from self._pieces_of(choice)
+                    if choice.thinking:
+                        yield Reasoning(choice.thinking)
+                    if choice.text:
+                        yield Text(choice.text)
+                    for call in choice.tool_calls or ():
+                        self._calls.add(call)
             for call in self._calls:
                 arguments = call.text if call.arguments is None else orjson.dumps(call.arguments).decode()
                 yield ToolCall(call.id, call.name, arguments)
             self.end = End(reason, *((usage.prompt_tokens, usage.completion_tokens) if usage else ()))
             yield self.end
-
-    def _pieces_of(self, choice: Choice) -> Iterator[Piece]:
-        if choice.thinking:
-            yield Reasoning(choice.thinking)
-        if choice.text:
-            yield Text(choice.text)
-        for call in choice.tool_calls or ():
-            self._calls.add(call)
 
 
 def chat_payload(key: str, messages: Messages, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Models(NamedTuple):
 
 def examples_of(models: Models) -> dict[str, Examples]:
     """Return the examples for every operation that has a body."""
-    return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat), **_operator(models.chat)}
+    return {**_answers(models), **_names(models.chat), **_v1(models), **_service(models.chat)}
 
 
 def _answers(models: Models) -> dict[str, Examples]:
@@ -141,14 +141,7 @@ def _service(chat: str) -> dict[str, Examples]:
         "POST /chat/vision": {"A picture": {"messages": [seen]}},
         "POST /chat/vision/stream": {"A picture": {"messages": [seen]}},
         "POST /shim/exchanges": {"For a quarter of an hour": {"limit": 20, "minutes": 15}},
-    }
-
-
-def _operator(chat: str) -> dict[str, Examples]:
-    """Return the examples for the operator's routes."""
-    named = {"model": chat}
-    return {
-        "POST /shim/models/load": {"For ten idle minutes": {**named, "ttl_seconds": 600}},
-        "POST /shim/models/unload": {"A model": named},
-        "POST /shim/models/pull": {"A model": {**named, "stream": False}},
+        "POST /shim/models/load": {"For ten idle minutes": {"model": chat, "ttl_seconds": 600}},
+        "POST /shim/models/unload": {"A model": {"model": chat}},
+        "POST /shim/models/pull": {"A model": {"model": chat, "stream": False}},
     }

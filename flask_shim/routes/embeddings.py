@@ -28,7 +28,7 @@ from flask_shim.schemas.openai_embeddings import load_openai_embeddings
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias_defaults import with_alias_options
 from flask_shim.translate.ollama.payloads import to_ttl
-from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, OpenAIEmbeddingsRequest
+from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest
 from flask_shim.translate.ollama.vectors import check_num_ctx, embed_payload, normalize, shorten, to_embed, to_openai
 
 bp = Blueprint("embeddings", __name__)
@@ -84,17 +84,13 @@ def openai_embeddings() -> Response:
     target = EMBED_NAMING.resolve(api_request.model)
     payload, requirements = adjust_payload(EMBEDDINGS, dict(api_request.rest), target)
     manager, is_disconnected = services().manager, disconnect_check(request.environ)
-    if _can_pass_through(api_request, target):
+    if not api_request.as_base64 and api_request.dimensions <= 0 and not is_listed_as_llm(target):
         forwarded = ForwardRequest(path=EMBEDDINGS, payload=payload, requirements=requirements)
         return forward(manager, forwarded, is_disconnected)
     done = request_embeddings(manager, requirements, payload, is_disconnected)
     return json_response(
         to_openai(done.answer, done.vectors, dimensions=api_request.dimensions, as_base64=api_request.as_base64)
     )
-
-
-def _can_pass_through(api_request: OpenAIEmbeddingsRequest, target: ResolvedModel) -> bool:
-    return not api_request.as_base64 and api_request.dimensions <= 0 and not is_listed_as_llm(target)
 
 
 def _embedded(

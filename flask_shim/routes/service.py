@@ -27,15 +27,11 @@ _SHARED_ROUTES = ("/health",)
 @bp.errorhandler(ShimError)
 def _send_error(exc: ShimError) -> Response:
     current().failed(exc)
-    return error_response(_to_service_error(exc), request.path)
-
-
-def _to_service_error(exc: ShimError) -> ShimError:
     if isinstance(exc, BackendUnavailable):
-        return ShimError(f"Could not connect to LM Studio: {exc.why.capitalize()}", status=503)
-    if isinstance(exc, NoModelLoaded) or isinstance(exc.__cause__, NoModelLoaded):
-        return ShimError("Chat service unavailable: No model loaded", status=503)
-    return exc
+        exc = ShimError(f"Could not connect to LM Studio: {exc.why.capitalize()}", status=503)
+    elif isinstance(exc, NoModelLoaded) or isinstance(exc.__cause__, NoModelLoaded):
+        exc = ShimError("Chat service unavailable: No model loaded", status=503)
+    return error_response(exc, request.path)
 
 
 @bp.get("/help")

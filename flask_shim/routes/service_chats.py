@@ -69,7 +69,10 @@ def _send_chat(model: str = "", *, stream: bool) -> Response:
     check_chat(target.name, (), target.model)
     payload = chat_payload(api_request["messages"], config, services().defaults)
     completion = new_chat(target, payload, started_ns)
-    return send_completion(completion, ServiceChatEncoder(target.model.key), _reader_options(target), stream=stream)
+    # The protocol has no field for thinking: it is part of the answer or hidden.
+    is_merged = services().config.reasoning == "merge" and not current().hides_thinking
+    options = ReaderOptions(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))
+    return send_completion(completion, ServiceChatEncoder(target.model.key), options, stream=stream)
 
 
 def _resolve(name: str) -> ResolvedModel:
@@ -87,9 +90,3 @@ def _resolve(name: str) -> ResolvedModel:
 def _is_nothing_loaded() -> bool:
     listing = services().backends.listing(max_age=0)
     return listing.reports_state and not any(model.is_loaded for model in listing.models)
-
-
-def _reader_options(target: ResolvedModel) -> ReaderOptions:
-    # The protocol has no field for thinking: it is part of the answer or hidden.
-    is_merged = services().config.reasoning == "merge" and not current().hides_thinking
-    return ReaderOptions(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))

@@ -79,7 +79,12 @@ def read_json(raw: bytes, go_type: str, *, empty_text: str) -> tuple[bytes, dict
         if not raw.strip(_SPACE):
             raise BadRequest(empty_text) from None
         text = _first_value(raw)
-        return text.encode(), _object(_read_any_number(text), go_type)
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            # Valid JSON that orjson rejects has a number beyond float64.
+            value = json.loads(text, parse_int=_number(int), parse_float=_number(float))
+        return text.encode(), _object(value, go_type)
     _check_depth(value, raw)
     return raw, _object(value, go_type)
 
@@ -108,14 +113,6 @@ def _object(value: object, go_type: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest(f"json: cannot unmarshal {kind(value)} into Go value of type {go_type}")
     return value
-
-
-def _read_any_number(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # Valid JSON that orjson rejects has a number beyond float64.
-        return json.loads(text, parse_int=_number(int), parse_float=_number(float))
 
 
 def _number(exact: Callable[[str], float]) -> Callable[[str], float]:

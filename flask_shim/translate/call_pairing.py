@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -50,10 +50,13 @@ class _Pairing:
         return turn
 
     def _repair_call(self, call: Part) -> Part:
-        function, given_id = call["function"], call.get("id")
+        function, given_id = dict(call["function"]), call.get("id")
         call_id = given_id if isinstance(given_id, str) and given_id else self._new_id()
         self._open.append(_OpenCall(call_id, function.get("name") or "", call_id != given_id))
-        return {**call, "id": call_id, "type": "function", "function": _repair_arguments(function)}
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str) or not arguments.strip():  # text that the client sent is not written again
+            function["arguments"] = orjson.dumps(arguments).decode() if isinstance(arguments, Mapping) else "{}"
+        return {**call, "id": call_id, "type": "function", "function": function}
 
     def _result_id(self, turn: Turn) -> str:
         """Return the id of the answered call: the one named, else the first of that tool, else the first.
@@ -85,12 +88,3 @@ def _calls(turn: Turn) -> list[Part]:
         return []
     are_functions = all(isinstance(call, Mapping) and isinstance(call.get("function"), Mapping) for call in calls)
     return calls if are_functions else []
-
-
-def _repair_arguments(function: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the function with arguments in JSON text; text that the client sent is not written again."""
-    arguments = function.get("arguments")
-    if isinstance(arguments, str) and arguments.strip():
-        return dict(function)
-    text = orjson.dumps(arguments).decode() if isinstance(arguments, Mapping) else "{}"
-    return {**function, "arguments": text}

@@ -44,7 +44,8 @@ def apply_rule(rule: ClientRule, settings: RequestSettings) -> RequestSettings:
     if rule.keep_alive is not None:
         changes["keep_alive"] = rule.keep_alive
     if settings.system is not None:
-        changes["system"] = _system(rule, settings.system)
+        texts = (rule.prepend_system, rule.replace_system or settings.system, rule.append_system)
+        changes["system"] = "\n\n".join(filter(None, texts))
     return dataclasses.replace(settings, **changes)
 
 
@@ -64,11 +65,6 @@ def _options(rule: ClientRule, settings: RequestSettings) -> dict[str, Any]:
             value = most
         options[name] = value
     return options
-
-
-def _system(rule: ClientRule, system: str) -> str:
-    texts = (rule.prepend_system, rule.replace_system or system, rule.append_system)
-    return "\n\n".join(text for text in texts if text)
 
 
 def changed_names(before: RequestSettings, after: RequestSettings) -> Iterator[str]:

@@ -31,7 +31,9 @@ class BoundedWaiters:
             yield taken_at is not None
         finally:
             if taken_at is not None:
-                self._give_back(taken_at)
+                with self._changed:
+                    self._taken_at.remove(taken_at)
+                    self._changed.notify()
 
     def _take(self) -> float | None:
         with self._changed:
@@ -47,8 +49,3 @@ class BoundedWaiters:
                 self._patient -= is_patient
             self._taken_at.append(time.monotonic())
             return self._taken_at[-1]
-
-    def _give_back(self, taken_at: float) -> None:
-        with self._changed:
-            self._taken_at.remove(taken_at)
-            self._changed.notify()

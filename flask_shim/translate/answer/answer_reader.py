@@ -101,7 +101,11 @@ class AnswerReader:
             calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._options.new_id)
             self._add_calls(calls, pieces)
         if self._options.wants_json and not self._has_text and not self._has_calls:
-            self._rescue(pieces)
+            # LM Studio's grammar forces the JSON of a model that thinks into its thinking.
+            thought = "".join(self._thought).strip()
+            with suppress(orjson.JSONDecodeError):  # not JSON: the answer stays empty
+                orjson.loads(thought)
+                pieces.append(Piece(thought))
         if self._logprobs:
             pieces.append(Piece(logprobs=self._logprobs))
         return pieces
@@ -195,13 +199,6 @@ class AnswerReader:
         if calls:
             self._has_calls = True
             pieces.append(Piece(calls=calls))
-
-    def _rescue(self, pieces: list[Piece]) -> None:
-        """Add the JSON that LM Studio's grammar forced into the thinking of a model that thinks."""
-        thought = "".join(self._thought).strip()
-        with suppress(orjson.JSONDecodeError):  # not JSON: the answer stays empty
-            orjson.loads(thought)
-            pieces.append(Piece(thought))
 
 
 def to_logprobs(value: Any) -> list[dict[str, Any]] | None:

@@ -84,14 +84,14 @@ def parse_tagged_arguments(text: str) -> WrittenCall | None:
 
 def _parse_json(text: str) -> list[WrittenCall]:
     value = orjson.loads(text)
-    return [_json_call(item) for item in (value if isinstance(value, list) else [value])]
-
-
-def _json_call(item: Any) -> WrittenCall:
-    arguments = item.get("arguments", item.get("parameters")) or {}
-    if not isinstance(item["name"], str):
-        raise ValueError("no name")
-    return WrittenCall(item["name"], _object(orjson.loads(arguments) if isinstance(arguments, str) else arguments))
+    calls = []
+    for item in value if isinstance(value, list) else [value]:
+        arguments = item.get("arguments", item.get("parameters")) or {}
+        if not isinstance(item["name"], str):
+            raise ValueError("no name")
+        arguments = orjson.loads(arguments) if isinstance(arguments, str) else arguments
+        calls.append(WrittenCall(item["name"], _object(arguments)))
+    return calls
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from flask_shim.translate.answer.answer_reader import (
     ANSWER_HEAD,
     THINKING_HEAD,
     Piece,
-    ReasoningMode,
     RetractedText,
 )
 from flask_shim.translate.answer.tool_calls import FinishedCall
@@ -44,8 +43,12 @@ class FullAnswer:
     def add(self, pieces: Iterable[Piece]) -> None:
         """Add pieces in their order."""
         for piece in pieces:
-            if isinstance(piece, RetractedText):
-                self._retract_text(piece.mode)
+            if isinstance(piece, RetractedText):  # the text so far was thinking
+                thought, self._texts = self.text.rstrip(), []
+                if piece.mode == "separate":
+                    self._thoughts.append(thought)
+                elif piece.mode == "merge":
+                    self._texts.append(f"{THINKING_HEAD}{thought}{ANSWER_HEAD}")
                 continue
             if piece.text:
                 self._texts.append(piece.text)
@@ -55,14 +58,6 @@ class FullAnswer:
                 self.calls.extend(piece.calls)
             if piece.logprobs:
                 self.logprobs.extend(piece.logprobs)
-
-    def _retract_text(self, mode: ReasoningMode) -> None:
-        """Move the text so far to where thinking belongs."""
-        thought, self._texts = self.text.rstrip(), []
-        if mode == "separate":
-            self._thoughts.append(thought)
-        elif mode == "merge":
-            self._texts.append(f"{THINKING_HEAD}{thought}{ANSWER_HEAD}")
 
 
 class Encoder(Protocol):

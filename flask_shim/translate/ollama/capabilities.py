@@ -15,6 +15,8 @@ from flask_shim.translate.ollama.name_heuristics import (
 from flask_shim.translate.ollama.names import qualified
 from flask_shim.translate.ollama.requests import Think
 
+_THINK: dict[str, bool | str] = {"off": False, "on": True}  # Ollama's values for LM Studio's; the others are the same
+
 
 def has_vision(model: Model) -> bool:
     """Return whether the model accepts images; the name decides where the backend does not report it."""
@@ -51,14 +53,9 @@ def capabilities(model: Model) -> list[str]:
 
 def think_values(model: Model) -> tuple[list[bool | str], bool | str] | None:
     """Return the values that ``think`` can have for the model, and the default; None if the backend reports neither."""
-    values = [_to_think(option) for option in model.reasoning_options]
-    default = _to_think(model.reasoning_default or "")
+    values = [_THINK.get(option, option) for option in model.reasoning_options]
+    default = _THINK.get(model.reasoning_default or "", model.reasoning_default or "")
     return (values, default) if default in values else None
-
-
-def _to_think(option: str) -> bool | str:
-    """Return Ollama's value for one of LM Studio's ``allowed_options``."""
-    return {"off": False, "on": True}.get(option, option)
 
 
 def supported_think(think: Think, model: Model) -> Think:

@@ -90,14 +90,13 @@ def _fault_in_score(criteria: Any) -> str:
 def systemone_payload(request: DecisionRequest) -> Payload:
     """Return the payload of LM Studio's /v1/systemone, which takes images as data URLs (llama.cpp's ``images``)."""
     converter = ImageConverter()
-    questions = {name: _question_payload(question) for name, question in request.questions.items()}
+    questions = {
+        name: {"type": question.type, "instructions": question.instructions}
+        | ({} if question.criteria is None else {"criteria": question.criteria})
+        for name, question in request.questions.items()
+    }
     images = [converter.to_data_url(image) for image in request.images]
     return {"state": request.state, "questions": questions, **({"images": images} if images else {})}
-
-
-def _question_payload(question: Question) -> Payload:
-    payload = {"type": question.type, "instructions": question.instructions}
-    return payload if question.criteria is None else {**payload, "criteria": question.criteria}
 
 
 def to_systemone(request: DecisionRequest, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,10 @@ def _read_question(at: int, question: Any) -> Question:
         if len(criteria) != len(rows):
             raise BadRequest(f"questions[{at}].choices must have different texts")
     elif kind == "score":
-        criteria = [_level(row) for row in _rows(at, question, "levels", "label")]
+        criteria = [
+            f"{row['label']}: {row['description']}" if row.get("description") else str(row["label"])
+            for row in _rows(at, question, "levels", "label")
+        ]
     return Question(type=_TYPES[kind], instructions=question.get("instructions"), criteria=criteria)
 
 
@@ -83,10 +86,6 @@ def _rows(at: int, question: Body, name: str, key: str) -> list[Body]:
 def _key(value: Any) -> str:
     """Return the name of a choice, whose value may be a boolean."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _level(row: Body) -> str:
-    return f"{row['label']}: {row['description']}" if row.get("description") else str(row["label"])
 
 
 def to_decisions(body: Body, value: Body) -> Payload:

@@ -13,6 +13,7 @@ from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 from flask_shim.translate.openai.responses_tools import LOCAL_SHELL, OfferedTool, OfferedTools
 
+_ECHOED_FIELDS = ("type", "name", "description", "strict", "parameters")  # of a tool
 _NO_PENALTIES = {"presence_penalty": 0, "frequency_penalty": 0, "top_logprobs": 0}
 _NOT_STORED = {"max_tool_calls": None, "store": False}
 _NO_KEYS = {"safety_identifier": None, "prompt_cache_key": None}
@@ -41,7 +42,7 @@ def response_object(
         "instructions": request.instructions,
         "output": output,
         "error": None,
-        "tools": [_echo_tool(tool) for tool in request.functions],
+        "tools": [{name: tool.get(name) for name in _ECHOED_FIELDS} for tool in request.functions],
         "tool_choice": request.tool_choice or "auto",
         "truncation": request.truncation or "disabled",
         "parallel_tool_calls": request.parallel_tool_calls,
@@ -136,7 +137,3 @@ def _usage(totals: Totals) -> Payload:
         "input_tokens_details": {"cached_tokens": totals.cached_tokens or 0},
         "output_tokens_details": {"reasoning_tokens": totals.reasoning_tokens or 0},
     }
-
-
-def _echo_tool(tool: Mapping[str, Any]) -> Payload:
-    return {name: tool.get(name) for name in ("type", "name", "description", "strict", "parameters")}
