@@ -117,7 +117,7 @@ def test_a_page_of_the_shims_own_may_ask(front):
     assert other.status == 403
 
 
-def test_a_host_that_is_not_allowed_is_refused_behind_a_front_proxy_too(front):
+def test_a_disallowed_host_is_rejected_behind_a_proxy_too(front):
     answer = front.asked("/api/tags", headers={"Host": "rebound.example.com"})
     assert answer.status == 403
     assert "rebound.example.com" in answer.json["error"]

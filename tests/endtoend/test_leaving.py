@@ -84,7 +84,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("path", WHOLE)
-def test_who_leaves_while_waiting_for_a_whole_answer_stops_the_generation(http, stopped, path):
+def test_leaving_before_a_whole_answer_stops_the_generation(http, stopped, path):
     body = {"model": "tiny-chat", "stream": False, **WHOLE[path]}
     with pytest.raises(httpx.ReadTimeout):
         http.post(path, json=body, timeout=httpx.Timeout(10, read=0.15))

@@ -73,7 +73,7 @@ def test_the_built_in_integration_finds_the_models(http):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_built_in_integration_takes_an_address_with_a_slash_at_its_end(http, slash):
+def test_the_integration_accepts_an_address_with_a_final_slash(http, slash):
     assert "version" in http("GET", f"{slash}/api/version", headers=COPILOT).json()
 
 

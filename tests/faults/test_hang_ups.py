@@ -45,7 +45,7 @@ def test_client_that_leaves_in_a_stream_hangs_lm_studio_up(patient, studio, leav
 
 @pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
 @pytest.mark.parametrize("ahead", [1, 3])
-def test_client_that_leaves_with_more_requests_under_way_hangs_lm_studio_up(patient, studio, leave, ahead):
+def test_pipelined_requests_of_a_client_that_leaves_are_aborted(patient, studio, leave, ahead):
     studio.answers[CHAT] = silent
     with Wire(patient.port) as wire:
         wire.send(request("/api/chat", chat(stream=False)) + request("/health") * ahead)
@@ -104,7 +104,7 @@ def test_client_that_leaves_with_words_unread_hangs_lm_studio_up(patient, studio
     hung_up(studio, CHAT, time.monotonic())
 
 
-def test_client_that_leaves_while_another_loads_the_model_never_reaches_lm_studio(patient, studio, until):
+def test_a_client_that_leaves_during_anothers_load_sends_nothing(patient, studio, until):
     loading = {"model": COLD, "messages": []}
     studio.answers[LOAD] = silent
     with patient.wire("/api/chat", loading):

@@ -73,7 +73,7 @@ def test_body_that_announces_too_much_is_refused_while_it_is_sent(impatient):
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
-def test_body_that_announces_too_much_is_refused_in_the_words_of_its_route(impatient, path):
+def test_a_body_announced_too_large_is_rejected_in_the_routes_form(impatient, path):
     with Wire(impatient.port) as wire:
         wire.send(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000000\r\n\r\n" % path.encode())
         answer = wire.answer()
@@ -94,7 +94,7 @@ def test_large_body_of_a_stranger_is_refused_for_another_reason(impatient):
         assert wire.answer().status == 403
 
 
-def test_chunked_body_that_grows_too_large_is_refused_and_leaves_no_file(impatient):
+def test_a_chunked_body_too_large_is_rejected_and_leaves_no_file(impatient):
     block = b"%x\r\n%s\r\n" % (100_000, b"x" * 100_000)
     with Wire(impatient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")

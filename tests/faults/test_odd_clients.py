@@ -117,7 +117,7 @@ def test_head_request_never_begins_a_stream(patient, studio, path):
 # Clients that leave before their turn
 
 
-def test_client_that_leaves_while_all_threads_are_busy_never_reaches_the_backend(patient, studio, until):
+def test_a_client_that_leaves_a_full_server_reaches_no_backend(patient, studio, until):
     """Generations have their slots, lists hang: for a second every thread is taken, and the rest has to wait."""
     studio.answers[CHAT] = endless(0.05)
     patient.asked("/health")

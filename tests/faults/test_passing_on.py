@@ -82,7 +82,7 @@ def events_of(body):
 
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until closed"])
 @pytest.mark.parametrize("size", [*range(len(event("one ")), len(STREAM) - len(b"data: [DONE]\n\n"), 29)])
-def test_passed_on_stream_that_is_cut_anywhere_ends_with_one_error_event(impatient, studio, size, chunked):
+def test_a_forwarded_stream_cut_anywhere_ends_with_one_error_event(impatient, studio, size, chunked):
     studio.answers[CHAT] = cut_after(size, chunked=chunked)
     answer = impatient.asked("/v1/chat/completions", chat(stream=True))
     assert (answer.status, answer.is_whole) == (200, True)
@@ -92,7 +92,7 @@ def test_passed_on_stream_that_is_cut_anywhere_ends_with_one_error_event(impatie
 
 
 @pytest.mark.parametrize("size", [0, 1, 20, len(event("one ")) - 1])
-def test_passed_on_stream_that_is_cut_before_its_first_event_is_a_status(impatient, studio, size):
+def test_a_stream_cut_before_its_first_event_is_an_http_error(impatient, studio, size):
     studio.answers[CHAT] = cut_after(size)
     answer = impatient.asked("/v1/chat/completions", chat(stream=True))
     assert answer.status == 502
@@ -100,7 +100,7 @@ def test_passed_on_stream_that_is_cut_before_its_first_event_is_a_status(impatie
 
 
 @pytest.mark.parametrize("path", [RESPONSES, NATIVE_CHAT])
-def test_stream_of_another_dialect_that_is_cut_ends_with_its_error_event(impatient, studio, path):
+def test_a_cut_stream_ends_with_the_error_event_of_its_protocol(impatient, studio, path):
     studio.answers[path] = streams(b'event: a\ndata: {"type": "a"}\n\nevent: b\ndata: {"ty', ends=False)
     body = {"model": "tiny", "stream": True, "input": PROMPT, "store": True}
     answer = impatient.asked(path, body)
@@ -129,7 +129,7 @@ ERROR = b'data: {"error":{"message":"boom"}}\n\n'
 
 
 @pytest.mark.parametrize("error", [ERROR, b"event: error\n" + ERROR])
-def test_passed_on_error_is_the_only_one_though_the_connection_breaks_behind_it(impatient, studio, error):
+def test_a_forwarded_error_stays_the_only_one_after_a_break(impatient, studio, error):
     studio.answers[CHAT] = streams("one", error, ends=False)
     body = impatient.asked("/v1/chat/completions", chat(stream=True)).body
     assert body == event("one") + error

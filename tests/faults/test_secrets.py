@@ -50,7 +50,7 @@ QUOTING = f"Only system and user roles are supported. Got '{PROMPT}' with {TOKEN
 
 
 @pytest.mark.parametrize(("level", "is_logged"), [("0", False), ("1", True)], ids=["log", "detailed log"])
-def test_words_of_lm_studio_that_quote_a_prompt_reach_the_client_and_only_a_detailed_log(studio, level, is_logged):
+def test_errors_that_quote_a_prompt_are_logged_only_in_debug_mode(studio, level, is_logged):
     with ShimProcess(studio.url, SHIM_LMSTUDIO_TOKEN=TOKEN, SHIM_DEBUG=level) as shim:
         answers = []
         for status in ("200 OK", "400 Bad Request", "401 Unauthorized", "500 Oops", "503 Later"):
@@ -67,7 +67,7 @@ def test_words_of_lm_studio_that_quote_a_prompt_reach_the_client_and_only_a_deta
     assert TOKEN not in shim.log
 
 
-def test_what_a_client_wrote_where_it_does_not_belong_is_not_in_the_log(patient):
+def test_misplaced_text_of_a_client_is_not_logged(patient):
     asks = [
         ("/api/chat", chat(think=PROMPT)),
         ("/api/chat", chat(format=PROMPT)),

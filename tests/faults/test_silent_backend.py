@@ -104,7 +104,7 @@ def test_silence_between_events_ends_a_stream_with_one_error_line(impatient, stu
     assert impatient.end_of("/api/chat").items() >= {"outcome": "error:backend_timeout", "tokens_out": "2"}.items()
 
 
-def test_silence_between_events_ends_a_passed_on_stream_with_one_error_event(impatient, studio):
+def test_a_silent_forwarded_stream_ends_with_one_error_event(impatient, studio):
     studio.answers[CHAT] = streams("one ", lambda peer: peer.hold())
     answer = impatient.asked("/v1/chat/completions", chat(stream=True))
     assert answer.body.count(b'"error"') == 1

@@ -32,7 +32,7 @@ def test_embed_gives_vectors_of_length_one_in_the_order_of_the_texts(client):
     assert 0 < told["load_duration"] <= told["total_duration"]
 
 
-def test_embed_sends_all_texts_in_one_request_and_only_what_lm_studio_knows(backend, shim):
+def test_embed_sends_all_texts_at_once_with_lm_studios_fields_only(backend, shim):
     server = backend(vectors)
     ask = {"model": "embedder", "input": ["a", "b"], "truncate": True, "keep_alive": "5m", "dimensions": 2}
     assert shim(server.url).post("/api/embed", json=ask).status_code == 200
@@ -164,14 +164,14 @@ def test_language_model_is_not_loaded_for_embeddings_it_cannot_make(backend, shi
     assert server.paths() == ["POST /v1/embeddings"]
 
 
-def test_embeddings_gives_the_vector_as_the_model_made_it_and_nothing_else(client):
+def test_embeddings_returns_only_the_unchanged_vector(client):
     assert client.post("/api/embeddings", json={"model": "embedder", "prompt": "abc"}).json == {
         "embedding": [3.0, 4.0, 3]
     }
 
 
 @pytest.mark.parametrize("extra", [{}, {"prompt": ""}])
-def test_embeddings_without_prompt_loads_the_model_and_answers_with_nothing(backend, shim, extra):
+def test_embeddings_without_prompt_loads_and_returns_no_vector(backend, shim, extra):
     server = backend(lambda asked: {"instance_id": "cold"})
     assert shim(server.url).post("/api/embeddings", json={"model": "cold", **extra}).json == {"embedding": []}
     assert server.paths() == ["POST /api/v1/models/load"]

@@ -41,7 +41,7 @@ def test_model_that_is_not_loaded_by_itself_is_loaded_by_the_tool(old):
     assert [asked.json["input"] for asked in server.asked if asked.method == "POST"] == [["x"], ["."], ["x"]]
 
 
-def test_model_with_less_context_than_wanted_is_loaded_anew_by_the_tool(old):
+def test_a_model_with_too_little_context_is_reloaded_by_the_tool(old):
     client, fake, _ = old("m", loaded=["m"])
     ask = {**VECTORS, "options": {"num_ctx": 8000}}
     assert client.post("/api/embed", json=ask).status_code == 200

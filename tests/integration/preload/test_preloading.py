@@ -69,7 +69,7 @@ def test_without_models_nothing_is_done(services, studio):
     assert studio.asked == []
 
 
-def test_model_that_cannot_be_loaded_is_a_warning_and_the_next_one_follows(services, studio, until, caplog):
+def test_a_failed_preload_is_a_warning_and_the_next_one_follows(services, studio, until, caplog):
     studio.answer = lambda asked: CRASHED if (asked.json or {}).get("model") == "large" else None
     with running(services("nope", "large", "tiny")):
         until(lambda: studio.models["tiny"])

@@ -83,7 +83,7 @@ def test_ollama_client_is_told_what_does_not_exist(studio):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_client_that_hangs_up_ends_the_watching_and_the_next_pull_joins(studio, until, stream):
+def test_a_disconnect_ends_the_watching_and_the_next_pull_joins(studio, until, stream):
     client, parts, miniature = studio(rate=5e5)
     raw = json.dumps({"model": "maker/new-model-f16", "stream": stream}).encode()
     head = f"POST /api/pull HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(raw)}\r\n\r\n".encode()

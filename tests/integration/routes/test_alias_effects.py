@@ -177,7 +177,7 @@ def test_the_openai_list_ends_with_the_aliases(client, made):
     assert {**client.get("/v1/models/rumpel").json, "id": "rumpel:latest"} == second
 
 
-def test_an_alias_hides_a_model_that_came_with_its_name_later_until_it_is_deleted(client, models, names, sent):
+def test_an_alias_hides_a_later_model_of_its_name_until_deleted(client, models, names, sent):
     client.post("/api/copy", json={"source": "acme/large", "destination": "late"})
     models.append(model("late"))
     assert names() == ["acme/large:latest", "late:latest", "tiny:latest"]
@@ -187,7 +187,7 @@ def test_an_alias_hides_a_model_that_came_with_its_name_later_until_it_is_delete
     assert client.delete("/api/delete", json={"model": "late"}).status_code == 501
 
 
-def test_an_alias_whose_model_has_gone_is_not_listed_and_says_which_one_is_missing(client, models, names, made):
+def test_an_alias_without_its_model_is_unlisted_and_names_it(client, models, names, made):
     made(**{"from": "acme/large"})
     gone = models.pop()
     assert names() == ["tiny:latest"]
@@ -199,7 +199,7 @@ def test_an_alias_whose_model_has_gone_is_not_listed_and_says_which_one_is_missi
     assert names() == ["acme/large:latest", "rumpel:latest", "tiny:latest"]
 
 
-def test_an_alias_whose_model_has_gone_does_not_give_way_to_a_model_of_its_name(client, models):
+def test_an_alias_without_its_model_still_hides_its_namesake(client, models):
     client.post("/api/copy", json={"source": "acme/large", "destination": "late"})
     models[1:] = [model("late")]
     assert client.post("/api/chat", json={"model": "late", "messages": [ASKED]}).status_code == 404

@@ -80,7 +80,7 @@ def test_a_profile_applies_on_every_route(shim, studio, sent, path):
     assert payload["messages"][0] == {"role": "system", "content": "S"}
 
 
-def test_a_model_is_loaded_with_its_profile_again_after_it_was_unloaded(shim, studio, sent):
+def test_a_model_is_loaded_with_its_profile_after_an_unload(shim, studio, sent):
     client = shim(**profile(num_experts=4))
     for _ in range(2):
         sent(client, "/api/chat")

@@ -71,7 +71,7 @@ def test_empty_responses_request_loads_nothing_on_a_read_only_shim(client, studi
 
 
 @pytest.mark.parametrize("is_read_only", [True, False])
-def test_model_that_lm_studio_loaded_by_itself_is_left_to_it_by_a_read_only_shim(client, studio, is_read_only):
+def test_a_read_only_shim_keeps_models_that_lm_studio_loaded(client, studio, is_read_only):
     studio.models["tiny"] = None
     shim = client(read_only=is_read_only, default_context=0, default_ttl=60.0)
     assert shim.post("/api/chat", json={"model": "tiny", "messages": TURNS}, buffered=True).status_code == 200

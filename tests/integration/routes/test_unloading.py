@@ -64,7 +64,7 @@ def queued(monkeypatch):
     return waits
 
 
-def test_unload_waits_for_the_load_of_another_request_and_then_for_its_answer(studio, asks, queued, until):
+def test_unload_waits_for_the_load_and_answer_of_another_request(studio, asks, queued, until):
     studio.may_load.clear()
     answers = asks(model="tiny", prompt="Hello", options={"num_ctx": 4096})
     until(lambda: studio.posted(LOAD))

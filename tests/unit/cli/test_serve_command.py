@@ -60,7 +60,7 @@ def test_start_does_not_say_so_of_a_key_or_of_loopback(capsys, settings):
 
 
 @pytest.mark.parametrize("app", [("--call", "flask_shim:create_app"), ("main:app",)], ids=["create_app", "main"])
-def test_bad_settings_are_told_without_a_traceback_under_waitress_serve(app):
+def test_bad_settings_print_no_traceback_under_waitress_serve(app):
     root = str(Path(__file__).parents[3])
     environ = {"SHIM_PORT": "x", "SHIM_THREADS": "y", "PYTHONPATH": root}
     with start(("--listen=127.0.0.1:0", *app), environ, module="waitress") as process:

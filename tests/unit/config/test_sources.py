@@ -41,7 +41,7 @@ def test_the_file_in_the_current_folder_is_read(read, tmp_path):
     assert config.notes == (f"settings read from {tmp_path / '.env'}",)
 
 
-def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path):
+def test_the_command_line_wins_over_environment_over_file(tmp_path):
     (tmp_path / ".env").write_text("SHIM_PORT=8001\nSHIM_WORKERS=2\nSHIM_LOG_BACKUPS=7\n", encoding="utf-8")
     config = Config.from_env({"SHIM_PORT": "8002", "SHIM_WORKERS": "3"}, overrides={"SHIM_PORT": "8003"})
     assert (config.port, config.workers, config.log_backups) == (8003, 3, 7)
@@ -115,7 +115,7 @@ def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
         "some words: hush",
     ],
 )
-def test_a_line_that_sets_nothing_is_a_problem_with_its_place_and_without_its_text(problems, tmp_path, line):
+def test_a_line_that_sets_nothing_is_reported_without_its_text(problems, tmp_path, line):
     (tmp_path / ".env").write_text(f"# settings\n\n\n{line}\nSHIM_PORT=x\n", encoding="utf-8")
     first, *others = problems()
     assert first.startswith(".env, line 4: ")
@@ -142,7 +142,7 @@ def test_the_model_to_make_ready_is_the_regular_one_if_that_is_set(read, environ
     assert read(**environ).ensure_model == model
 
 
-def test_a_program_that_only_speaks_to_lm_studio_may_have_a_host_and_port_of_its_own():
+def test_programs_that_only_use_lm_studio_may_set_host_and_port():
     environ = {"HOST": "0.0.0.0", "PORT": "http", "LMSTUDIO_URL": "box:9", "DEFAULT_REGULAR_MODEL": "m"}
     config = Config.for_client(environ)
     assert config == Config(backend_url="http://box:9", ensure_model="m", default_regular_model="m")

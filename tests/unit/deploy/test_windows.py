@@ -60,7 +60,7 @@ def test_the_process_gets_its_places_and_its_python(windows, perform):
     }
 
 
-def test_settings_are_written_when_only_administrators_and_the_service_have_access(windows, perform, recorder):
+def test_settings_are_written_after_access_is_restricted(windows, perform, recorder):
     written_after = []
     steps = windows.install(Config(), "SHIM_API_KEY=secret\n")
     for step in steps:

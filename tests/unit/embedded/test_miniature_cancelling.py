@@ -79,7 +79,7 @@ def test_hanging_up_during_a_load_ends_the_engine_that_was_to_be(start, until, m
     assert api.loaded() == []
 
 
-def test_unloading_in_the_middle_of_a_stream_ends_it_with_an_error_event(start):
+def test_unloading_during_a_stream_ends_it_with_an_error_event(start):
     api = start(endless=True)
     with api.chat("Tell me a long story.", stream=True) as response:
         chunks = response.iter_content(None)

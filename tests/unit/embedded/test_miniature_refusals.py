@@ -53,7 +53,7 @@ def test_chat_is_refused_in_plain_words(api, payload, error):
     assert api.loaded() == []
 
 
-def test_tool_without_an_object_schema_is_refused_as_a_list_in_a_string(api):
+def test_a_tool_without_an_object_schema_is_rejected(api):
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}
     response = api.chat("Hello", tools=[tool])
     assert response.status_code == 400

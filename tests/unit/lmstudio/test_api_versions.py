@@ -36,7 +36,7 @@ def test_what_is_no_list_is_not_taken_for_one(api_version, value):
     assert not is_list(api_version, value)
 
 
-def test_a_list_without_types_and_states_is_not_of_the_second_generation():
+def test_a_list_without_types_and_states_is_not_api_v0():
     assert not is_list(ApiVersion.V0, recorded(ApiVersion.OPENAI))
 
 
@@ -195,7 +195,7 @@ def test_a_build_that_tells_of_no_thinking_at_all_leaves_it_open():
     assert [model.reasoning for model in models] == [Support.UNKNOWN, Support.UNKNOWN]
 
 
-def test_a_build_that_tells_of_one_thinking_model_tells_that_the_others_do_not():
+def test_if_one_model_is_listed_as_thinking_the_others_are_not():
     thinks = {"key": "a", "capabilities": {"reasoning": {"allowed_options": ["off", "on"], "default": "on"}}}
     models = read_list(ApiVersion.V1, {"models": [thinks, {"key": "b"}]})
     assert [model.reasoning for model in models] == [Support.YES, Support.NO]

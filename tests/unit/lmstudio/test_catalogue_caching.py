@@ -59,7 +59,7 @@ def test_no_time_to_live_asks_every_time(backend, clock, monkeypatch):
     assert len(backend.paths) == 2
 
 
-def test_an_expired_list_is_asked_for_again_but_its_generation_is_remembered(backend, models):
+def test_an_expired_list_is_requested_again_with_its_known_version(backend, models):
     backend.is_of(ApiVersion.OPENAI)
     models.listing()
     models.expire()

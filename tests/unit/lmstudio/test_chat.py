@@ -171,7 +171,7 @@ def _aged(listing, seconds):
     return type(listing)(listing.api_version, listing.models, listing.requested_at - seconds)
 
 
-def test_chat_without_lm_studio_says_where_it_was_looked_for_and_how_to_get_it(client_of):
+def test_chat_without_lm_studio_names_its_address_and_remedy(client_of):
     with pytest.raises(BackendUnavailable) as caught:
         client_of("http://127.0.0.1:9").chat("tiny", "Hello")
     for part in ("LM Studio", "http://127.0.0.1:9", "lms server start", "https://lmstudio.ai/download"):

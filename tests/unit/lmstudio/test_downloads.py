@@ -82,7 +82,7 @@ def test_download_that_fails_says_why(studio, more, text):
     assert failed.value.text == text
 
 
-def test_download_that_cannot_be_started_is_refused_in_lm_studios_words(studio):
+def test_a_failed_download_start_is_rejected_with_lm_studios_text(studio):
     refusal = {"error": {"message": 'Model "nope" not found.', "type": "model_not_found", "code": "model_not_found"}}
     _, client = studio(Status(404, refusal))
     with pytest.raises(BackendRequestError, match='Model "nope" not found'):

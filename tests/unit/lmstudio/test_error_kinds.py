@@ -300,7 +300,7 @@ def test_without_a_telling_text_the_status_decides(status, kind, told, body):
 
 
 @given(st.integers(300, 599), st.sampled_from([b"", *(json.dumps({"error": text}).encode() for text, _, _ in TEXTS)]))
-def test_clients_never_read_sign_in_quota_or_filter_out_of_a_fault_of_lm_studio(status, body):
+def test_lm_studio_faults_never_look_like_sign_in_quota_or_filters(status, body):
     assert parse_error_response(status, body).status not in (401, 402, 403, 422, 429)
 
 

@@ -15,7 +15,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable
 from flask_shim.lmstudio.http import _urllib3, transport
 
 
-def test_a_refused_connection_names_lm_studio_and_where_it_was_looked_for(client_of):
+def test_a_refused_connection_names_lm_studio_and_its_address(client_of):
     url = f"http://127.0.0.1:{unused_port()}"
     with pytest.raises(BackendUnavailable) as caught:
         post(client_of(url))
@@ -67,7 +67,7 @@ def test_the_time_to_connect_is_no_limit_for_sending(client_of, socket_server):
         assert answer.read_all(1 << 20) == b'{"ok": true}'
 
 
-def test_a_list_is_asked_for_again_where_a_kept_connection_has_been_closed(client_of, socket_server):
+def test_a_list_is_requested_again_after_a_kept_connection_closed(client_of, socket_server):
     def closes_on_the_second(peer):
         peer.read()
         replies({"data": []})(peer)

@@ -119,7 +119,7 @@ def test_list_of_before_is_no_answer_where_the_present_one_is_wanted(studio, cli
         thread.join()
 
 
-def test_list_in_the_cache_is_given_while_another_thread_asks_for_a_newer_one(studio, until):
+def test_the_cached_list_is_returned_during_a_refresh(studio, until):
     with LMStudio(ClientOptions(base_url=studio.url, max_waiting=0)) as client:
         cached = client.listing()
         studio.answers[LIST] = silent

@@ -183,7 +183,7 @@ def test_names_cannot_be_kept_where_no_folder_can_be_made(tmp_path, caplog):
     assert str(tmp_path) in caplog.text
 
 
-def test_a_file_that_cannot_be_opened_is_told_once_and_holds_no_aliases(path, caplog):
+def test_an_unreadable_file_is_reported_once_and_has_no_aliases(path, caplog):
     path.mkdir(parents=True)
     aliases = AliasStore(path)
     assert [aliases.aliases() for _ in range(3)] == [{}, {}, {}]

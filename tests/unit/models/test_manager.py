@@ -156,7 +156,7 @@ def test_model_unloaded_by_hand_is_loaded_by_an_explicit_load(parts, studio):
     assert sent(studio) == [LOAD]
 
 
-def test_model_reloaded_by_hand_with_less_is_unloaded_before_it_is_loaded(parts, studio):
+def test_a_model_with_too_little_context_is_unloaded_before_a_load(parts, studio):
     services = parts()
     needed = requirements(services, "cold", context=8192)
     studio.models["cold"] = 2048

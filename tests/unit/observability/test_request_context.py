@@ -13,7 +13,7 @@ EVERY_ERROR = [value for value in vars(errors).values() if isinstance(value, typ
 
 
 @pytest.mark.parametrize("cls", EVERY_ERROR)
-def test_every_failure_has_a_kind_and_only_the_backends_count_as_its_errors(cls):
+def test_every_failure_has_a_kind_and_backend_errors_are_counted(cls):
     record, failure = RequestRecord(), cls("text")
     record.failed(failure)
     is_backends = issubclass(cls, errors.BackendError)

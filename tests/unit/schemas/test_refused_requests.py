@@ -104,7 +104,7 @@ def test_the_first_fault_is_told_unless_a_type_reads_itself(body, blamed):
     assert f"ChatRequest.{blamed} of type" in complaint("chat", body)
 
 
-def test_keep_alive_ends_the_reading_before_an_earlier_wrong_type_is_told():
+def test_a_bad_keep_alive_is_reported_before_an_earlier_wrong_type():
     assert complaint("chat", {"model": 1, "keep_alive": "abc"}) == 'time: invalid duration "abc"'
 
 
@@ -127,7 +127,7 @@ def test_top_logprobs_out_of_range_are_refused_whatever_the_model(route, top_log
         (["MIT", 5], "json: cannot unmarshal number into Go value of type string"),
     ],
 )
-def test_a_license_that_is_no_text_fails_later_in_ollama_and_so_with_500(license_, text):
+def test_a_license_that_is_not_text_is_ollamas_500(license_, text):
     with pytest.raises(ShimError) as caught:
         schemas.load_create(json.dumps({"model": "m", "from": "plain", "license": license_}).encode())
     assert (caught.value.status, caught.value.text) == (500, text)

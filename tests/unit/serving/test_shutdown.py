@@ -33,7 +33,7 @@ def test_loop_ends_and_its_port_is_free():
     again.close()
 
 
-def test_loop_that_is_awake_already_closes_nothing_before_it_was_pulled(monkeypatch):
+def test_a_loop_already_awake_closes_nothing_before_the_trigger(monkeypatch):
     server, loop = running(Flask(__name__))
     pull = server.trigger.pull_trigger
 

@@ -123,7 +123,7 @@ def test_all_workers_reload_and_new_ones_too(tmp_path, until):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no way to end one process there that ends it as a crash does")
-def test_worker_that_dies_is_replaced_and_a_crew_without_its_parent_ends():
+def test_dead_workers_are_replaced_and_orphaned_workers_end():
     with ShimProcess(SHIM_WORKERS="2") as shim:
         os.kill(pids(shim, 2)[0], signal.SIGKILL)
         shim.until("worker=1 ended code=-9 .* restart in 1 s")

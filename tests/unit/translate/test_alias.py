@@ -101,7 +101,7 @@ def test_a_copy_differs_in_name_and_date_only():
     ("identifier", "base"),
     [("acme/tiny", "acme/tiny"), ("acme/tiny@q8_0", "acme/tiny@q8_0"), ("acme/tiny:2", "acme/tiny")],
 )
-def test_an_alias_stands_for_a_model_or_a_variant_but_for_no_loaded_copy(identifier, base):
+def test_an_alias_names_a_model_or_variant_but_no_loaded_instance(identifier, base):
     alias = plain(MODEL, identifier)
     assert alias.base == base
     assert base_of(alias, [Model(key="other"), MODEL]) is MODEL
@@ -167,7 +167,7 @@ def test_an_alias_is_shown_with_its_own_parts():
     assert "\nFROM acme/tiny@q8_0\n" in shown["modelfile"]
 
 
-def test_an_alias_with_a_template_of_its_own_takes_no_tools_and_no_pictures():
+def test_an_alias_with_a_template_rejects_tools_and_images():
     assert {"tools", "vision"} <= set(capabilities(to_entry(dataclasses.replace(SOURCE, template=""), MODEL).model))
     assert capabilities(to_entry(SOURCE, MODEL).model) == ["completion"]
 

@@ -214,7 +214,7 @@ def test_calls_without_a_name_are_counted():
     assert ([call.name for call in answer.calls], reader.nameless_calls) == (["f"], 2)
 
 
-def test_a_call_that_cannot_be_read_is_an_error_unless_the_answer_was_cut():
+def test_an_unreadable_call_is_an_error_unless_the_answer_was_cut():
     with pytest.raises(BackendProtocolError, match="not a JSON object"):
         read(called("f", '{"a":'), STOP)
     assert read(called("f", '{"a":'), delta(finish="length"))[0].calls == []

@@ -83,7 +83,7 @@ def test_texts_and_pictures_become_parts_of_a_chat():
     ]
 
 
-def test_an_agents_turn_comes_back_as_one_turn_and_its_results_before_what_the_user_says():
+def test_an_agents_turn_stays_one_and_results_precede_user_text():
     said = messages(
         *HI,
         {

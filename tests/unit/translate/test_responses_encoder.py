@@ -132,7 +132,7 @@ def test_an_answer_without_words_ends_with_an_empty_message(pieces):
     assert whole(*pieces)["output"][-1]["content"][0]["text"] == ""
 
 
-def test_text_that_turns_out_to_have_been_thinking_stays_text_in_a_stream():
+def test_text_that_proves_to_be_thinking_stays_text_in_a_stream():
     told = streamed(Piece("Hm."), RetractedText(mode="separate"), Piece("Yes."))
     assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hm.Yes."
 

@@ -85,7 +85,7 @@ def test_a_sound_request_is_let_through(fields):
     check_decision(asking(**fields), SEER)
 
 
-def test_lm_studio_receives_the_questions_as_they_are_and_images_as_data_urls():
+def test_lm_studio_receives_unchanged_questions_and_data_urls():
     payload = systemone_payload(asking(images=(PNG,), questions={**QUESTIONS, **question()}))
     assert payload == {
         "state": "It came late.",

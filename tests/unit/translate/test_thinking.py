@@ -47,7 +47,7 @@ def test_any_cut_gives_the_same(text, places, with_orphans, separately):
 
 @pytest.mark.parametrize(("opening", "closing"), PAIRS)
 @pytest.mark.parametrize("pieces", [lambda text: [text], singly])
-def test_thinking_is_taken_out_with_its_tags_and_the_white_space_around(opening, closing, pieces):
+def test_thinking_is_removed_with_its_tags_and_white_space(opening, closing, pieces):
     text = f"\n{opening}\nLet me\nsee. \n{closing}\n\n  Hello <b>World</b>\n"
     assert read(pieces(text)) == ("Let me\nsee.", "Hello <b>World</b>\n")
 

@@ -154,7 +154,7 @@ def test_arguments_of_one_tool_that_were_run_together_are_parted():
 
 
 @pytest.mark.parametrize("sent", ['{"a":1}{"b":2}', '{"a":1}[2]', '{"a":1}{"a":'])
-def test_arguments_that_may_be_of_another_tool_are_not_given_to_this_one(sent):
+def test_arguments_that_may_be_another_tools_are_not_given_to_this(sent):
     with pytest.raises(BackendProtocolError, match="not a JSON object"):
         assembled(fragment(sent, "f", call_id="1"), offered=("f", "g"), properties="a")
 

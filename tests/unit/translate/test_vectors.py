@@ -99,7 +99,7 @@ def test_base64_holds_float32_with_the_lowest_byte_first(vector):
     assert struct.unpack(f"<{len(vector)}f", base64.b64decode(to_base64(vector))) == tuple(vector)
 
 
-def test_embed_answer_has_ollamas_keys_in_ollamas_order_with_whole_nanoseconds():
+def test_embed_answer_has_ollamas_keys_and_whole_nanoseconds():
     told = to_embed("name", [[1.0]], total_ns=5, load_ns=0, tokens=0)
     assert list(told) == ["model", "embeddings", "total_duration", "load_duration", "prompt_eval_count"]
     assert told == {

@@ -16,7 +16,7 @@ MESSAGES = {"model": "tiny:latest", "max_tokens": 5, "messages": HI}
 BOTH = [("/v1/responses", RESPONSES), ("/v1/messages", MESSAGES)]
 
 
-def test_a_whole_response_has_the_words_the_counts_and_the_name_asked_for(lm_studio, client_of):
+def test_a_whole_response_has_text_counts_and_requested_name(lm_studio, client_of):
     body = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/responses", json=RESPONSES).json
     assert body["output"][0]["content"][0]["text"] == "Hello"
     assert (body["model"], body["status"]) == ("tiny:latest", "completed")
@@ -24,7 +24,7 @@ def test_a_whole_response_has_the_words_the_counts_and_the_name_asked_for(lm_stu
     assert body["created_at"] <= body["completed_at"]
 
 
-def test_a_whole_message_has_the_words_the_counts_and_the_name_asked_for(lm_studio, client_of):
+def test_a_whole_message_has_text_counts_and_requested_name(lm_studio, client_of):
     body = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/messages", json=MESSAGES).json
     number = body.pop("id")
     assert number.startswith("msg_")

@@ -108,7 +108,7 @@ def refusal(text, status=400):
     return status, {"Content-Type": "application/json"}, json.dumps({"error": text})
 
 
-def test_a_model_that_was_sent_away_before_its_first_word_is_asked_again(client, backend):
+def test_a_model_evicted_before_its_first_token_is_retried(client, backend):
     in_turn(backend, refusal("Model unloaded."), GOOD)
     assert client.chat(stream=False).json["message"]["content"] == "Hi"
 

@@ -112,7 +112,7 @@ def test_a_model_with_too_little_context_is_loaded_anew(client, stateful):
     assert paths(stateful) == [UNLOAD, LOAD, CHAT, CHAT, CHAT]
 
 
-def test_a_load_with_much_context_that_fails_leaves_the_answer_to_the_backend(client, backend):
+def test_the_backend_answers_after_a_failed_load_with_more_context(client, backend):
     backend.answers({"error": "insufficient system resources"}, status=400, paths=(LOAD,))
     assert client.chat(model="qwen/qwen3-8b", options={"num_ctx": 40960}).status_code == 200
     assert paths(backend) == [LOAD, CHAT]

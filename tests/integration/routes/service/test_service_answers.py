@@ -128,7 +128,7 @@ def test_default_model_that_is_not_there_and_nothing_loaded(client, backend, pat
     assert (answer.status_code, answer.json) == (503, NO_MODEL)
 
 
-def test_default_model_that_is_not_there_is_not_replaced_by_the_one_that_is_loaded(client, backend):
+def test_a_missing_default_model_is_not_replaced_by_the_loaded_one(client, backend):
     backend.models = {"other": 4096}
     answer = ask(client)
     assert (answer.status_code, answer.json) == (404, {"detail": f"Model not found: {REGULAR}"})
