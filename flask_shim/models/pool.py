@@ -140,6 +140,7 @@ class Backends:
             updated.append(known)
             backend.close()
         self._all = _by_priority(updated)
+        self._merged = None  # its order is that of the priorities
         for backend in left.values():  # its requests in flight end as they began
             backend.close()
 

@@ -110,6 +110,48 @@ def test_a_stream_ends_as_it_began(app, client, studio, path):
     assert ("".join(each["message"]["content"] for each in records), records[-1]["done_reason"]) == ("onetwo", "stop")
 
 
+@pytest.fixture
+def other():
+    with FakeLMStudio({"tiny": 4096, "large": 4096}) as running:
+        yield running
+
+
+def tables(**backends):
+    """Return the text of a file with these backends, each a pair of an LM Studio and a priority."""
+    return "\n".join(
+        f'[[backend]]\nname = "{name}"\nurl = "{backend.url}"\npriority = {priority}'
+        for name, (backend, priority) in backends.items()
+    )
+
+
+def test_backends_come_and_go_and_a_stream_of_one_that_left_ends_as_it_began(app, client, studio, other, path):
+    def reload(**backends):
+        path.write_text(tables(**backends), encoding="utf-8")
+        assert app.test_client().post("/shim/reload").get_json()["backends"] == len(backends)
+
+    def names():
+        return {model["name"] for model in client.get("/api/tags").get_json()["models"]}
+
+    def context():
+        return client.get("/api/tags").get_json()["models"][0]["details"]["context_length"]
+
+    assert names() == {"tiny:latest"}
+    may_go_on = threading.Event()
+    studio.answers[CHAT] = streams("one", lambda _: may_go_on.wait(20), "two")
+    lines = client.post("/api/chat", json=TURN).iter_encoded()  # of the one that the settings name
+    text = next(lines)
+    reload(a=(studio, 1), b=(other, 0))
+    assert (names(), context()) == ({"tiny:latest", "large:latest"}, 8192)
+    reload(a=(studio, 0), b=(other, 1))
+    assert context() == 4096
+    reload(b=(other, 0))
+    assert client.post("/api/chat", json={**TURN, "stream": False}).get_json()["message"]["content"] == "Hello world"
+    may_go_on.set()
+    text += b"".join(lines)
+    assert b"two" in text
+    assert json.loads(text.splitlines()[-1])["done_reason"] == "stop"
+
+
 def test_new_tokens_are_left_out_of_the_log(app, path, monkeypatch):
     handler = RecentLines()
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
