@@ -47,7 +47,7 @@ class Config(BackendSettings, BehaviorSettings, ServerSettings, AccessSettings):
     configured: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that a variable, the settings file or an option sets."""
     file: ShimFile = field(default=ShimFile(), compare=False)
-    """The tables of ``flask-shim.toml``. With backends in it, the settings of the connection are the first one's."""
+    """The tables of ``flask-shim.toml``. The settings of the connection follow its backend of the highest priority."""
     is_backend_fixed: bool = field(default=False, compare=False)
     """An option of the command line says where LM Studio is; the file's backends are left out."""
     processes: int = field(default=1, compare=False)

@@ -29,7 +29,7 @@ def without_stray_token(choices: Mapping[str, Choice]) -> tuple[dict[str, Choice
 
 
 def use_backend_tables(values: Values, backends: Sequence[BackendTable]) -> None:
-    """Let the tables ``[[backend]]`` win over the settings of the connection, which become those of the first one.
+    """Let the tables ``[[backend]]`` win over the settings of the connection, which follow the preferred one.
 
     A token of the settings must not go to a machine that a table names.
     """
@@ -46,7 +46,7 @@ def connection_of(backends: Sequence[BackendTable]) -> dict[str, Any]:
     """Return the settings of the connection that follow from the tables ``[[backend]]``."""
     if not backends:
         return {}
-    first = backends[0]
+    first = max(backends, key=lambda backend: backend.priority)
     return {"backend_url": first.url, "rest_url": first.url, "backend_token": first.token}
 
 

@@ -140,7 +140,6 @@ class Backends:
             updated.append(known)
             backend.close()
         self._all = _by_priority(updated)
-        self._merged = None  # its order is that of the priorities
         for backend in left.values():  # its requests in flight end as they began
             backend.close()
 
@@ -215,6 +214,8 @@ class Backends:
                 log.info("backend=%s is back", backend.name)
             backend.failure, backend.is_suspect = None, False
             request.set_result(backend.last_listing)
+        if backend not in self._all:  # removed meanwhile, so that this request opened a connection after the last close
+            backend.close()
 
     def _probe(self) -> None:
         """Ask those that failed for their lists until all work; one that was only slow is back at once."""

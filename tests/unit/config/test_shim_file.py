@@ -176,8 +176,8 @@ def test_backends_win_over_the_settings_of_the_connection(read, tmp_path):
     (tmp_path / "flask-shim.toml").write_text(BACKENDS, encoding="utf-8")
     config = read(LMSTUDIO_URL="http://other:1", SHIM_LMSTUDIO_REST_BASE="http://other:2", SHIM_LMSTUDIO_TOKEN="x")
     assert [each.name for each in config.file.backends] == ["laptop", "desktop"]
-    assert (config.backend_url, config.rest_url) == ("http://laptop:1234", "http://laptop:1234")
-    assert config.backend_token == ""
+    assert (config.backend_url, config.rest_url) == ("http://desktop:1234", "http://desktop:1234")
+    assert config.backend_token == "secret"
     for name in ("LMSTUDIO_URL", "SHIM_LMSTUDIO_REST_BASE", "SHIM_LMSTUDIO_TOKEN"):
         assert f"{name} has no effect: the tables [[backend]] say where LM Studio is" in config.notes
     assert "secret" not in repr(config)
@@ -193,8 +193,8 @@ def test_an_option_wins_over_backends(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ("", BACKENDS, ("http://laptop:1234", "")),
-        (BACKENDS, BACKENDS.replace("laptop", "tower"), ("http://tower:1234", "")),
+        ("", BACKENDS, ("http://desktop:1234", "secret")),
+        (BACKENDS, BACKENDS.replace("priority = 1", "priority = -1"), ("http://laptop:1234", "")),
         (BACKENDS, "", "The last [[backend]] is gone. Restart the shim to use SHIM_LMSTUDIO_BASE instead."),
         ("", "[x]", "line 1: x: No such table."),
         ("", None, "Can't be read"),
