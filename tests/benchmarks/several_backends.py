@@ -165,8 +165,8 @@ def client(load: Load, folder: Path) -> Iterator[subprocess.Popen[Any]]:
     "--backends", "counts", multiple=True, type=click.IntRange(1, 100), default=(1, 10, 50), show_default=True
 )
 @click.option("--requests", "number", type=click.IntRange(100), default=2000, show_default=True, help="Short requests.")
-@click.option("--streams", type=click.IntRange(1, 10_000), default=5000, show_default=True)
-@click.option("--shims", type=click.IntRange(1, 50), default=10, show_default=True, help="Processes that stream.")
+@click.option("--streams", type=click.IntRange(1, 10_000), default=1000, show_default=True)
+@click.option("--shims", type=click.IntRange(1, 50), default=2, show_default=True, help="Processes that stream.")
 def main(counts: tuple[int, ...], number: int, streams: int, shims: int) -> None:
     """Measure several LM Studios behind one or more shims, print what came of it, and fail if a stream was lost."""
     with tempfile.TemporaryDirectory(prefix="shim-benchmark-", ignore_cleanup_errors=True) as name:
