@@ -35,7 +35,8 @@ _TOLD = (
     (
         "test_one_answer_too_many_is_refused_in_the_words_of_ollama",
         (
-            "At most `SHIM_MAX_STREAMS` generations run, and one more gets Ollama's 503 at once; Ollama "
+            "At most `SHIM_MAX_STREAMS` generations run, and one more gets Ollama's 503, at once or after "
+            "`SHIM_QUEUE_SECONDS`; Ollama "
             "queues requests for a loaded model without limit."
         ),
     ),
