@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPException
 from itertools import cycle, islice, product
+from shutil import which
 
 import pytest
 from support.answers import endless, streams
@@ -17,6 +18,8 @@ from support.fronts import Front
 from support.processes import ShimProcess
 
 from flask_shim.deploy import CLUSTERS
+
+pytestmark = pytest.mark.skipif(not (which("haproxy") and which("nginx")), reason="HAProxy and nginx are not installed")
 
 CLIENTS = 6
 ASKED = 40
