@@ -104,8 +104,8 @@ class Chat:
                         yield Reasoning(choice.thinking)
                     if choice.text:
                         yield Text(choice.text)
-                    for call in choice.tool_calls or ():
-                        self._calls.add(call)
+                    for delta in choice.tool_calls or ():
+                        self._calls.add(delta)
             for call in self._calls:
                 arguments = call.text if call.arguments is None else orjson.dumps(call.arguments).decode()
                 yield ToolCall(call.id, call.name, arguments)
