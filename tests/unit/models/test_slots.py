@@ -159,7 +159,7 @@ def test_request_that_can_start_elsewhere_passes_its_own_client(opened, log):
 class Computer:
     """A model at an LM Studio with room for one request, as the router sees them."""
 
-    max_streams, priority, failure, is_draining, name = 1, 0, None, False, "desktop"
+    max_streams, priority, is_preferred, name = 1, 0, True, "desktop"
     key, is_loaded, instances, models = "tiny", True, (), ()
 
     def __init__(self):
