@@ -51,7 +51,7 @@ def test_a_host_of_ours_is_served(ask, host):
     assert ask(host=host).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.test", "localhost, evil.test", "user@localhost", "localhost:x", ""])
+@pytest.mark.parametrize("host", ["evil.test", "localhost, evil.test", "user@localhost", "localhost;x", ""])
 def test_any_other_host_is_refused_before_the_backend_is_touched(host):
     ask = Asked()
     response = ask("POST", "/api/chat", host, CHAT)
