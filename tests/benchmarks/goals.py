@@ -67,6 +67,18 @@ def _cpu_of_32(scenario: str) -> Values:
     return values
 
 
+def _added(other: str, scenario: str, name: str) -> Values:
+    """Return ours, less another target's in the same round."""
+
+    def values(rows: Rows) -> list[float]:
+        pair = [rows.get((scenario, target)) for target in (OURS, other)]
+        rounds = zip(*(row.rounds for row in pair if row), strict=False) if all(pair) else ()
+        numbers = [tuple(getattr(one, name) for one in both) for both in rounds]
+        return sorted(ours - theirs for ours, theirs in numbers if ours is not None and theirs is not None)
+
+    return values
+
+
 def _ours(scenario: str, name: str, unit: float = 1.0) -> Values:
     def values(rows: Rows) -> list[float]:
         ours = rows.get((scenario, OURS))
@@ -84,6 +96,13 @@ _AT_LEAST, _AT_MOST = operator.ge, operator.le
 
 GOALS = (
     Goal("first token, CPU, times naive, at most", _over(NAIVE, "first", "cpu_us"), _AT_MOST, 0.6),
+    Goal("first token, ms more than nginx, at most", _added(NGINX, "first", "first_ms"), _AT_MOST, 3.0),
+    Goal(
+        "first token beside 32 streams, ms more than nginx, at most",
+        _added(NGINX, "first-32", "first_ms"),
+        _AT_MOST,
+        25.0,
+    ),
     Goal(
         "whole answers, 8 clients, requests/s, times naive, at least", _over(NAIVE, "whole-8", "rate"), _AT_LEAST, 2.0
     ),
@@ -95,8 +114,10 @@ GOALS = (
     Goal("500 streams, resident MB, at most", _ours("paced-500", "memory_bytes", 1e6), _AT_MOST, 150.0),
     Goal("faults in a scenario, at most", _faults, _AT_MOST, 0.0),
     Goal("burst of 1 stream, tokens/s, times naive, at least", _over(NAIVE, "burst-1", "rate"), _AT_LEAST, 8.0),
+    Goal("burst of 1 stream, CPU per token, times naive, at most", _over(NAIVE, "burst-1", "cpu_us"), _AT_MOST, 0.2),
     Goal("burst of 32 streams, tokens/s, times naive, at least", _over(NAIVE, "burst-32", "rate"), _AT_LEAST, 8.0),
     Goal("burst on /v1, tokens/s, times nginx, at least", _over(NGINX, "v1", "rate"), _AT_LEAST, 0.8),
+    Goal("/api/version, requests/s, times naive, at least", _over(NAIVE, "version", "rate"), _AT_LEAST, 2.0),
     Goal("/api/tags, requests/s, times naive, at least", _over(NAIVE, "tags", "rate"), _AT_LEAST, 2.0),
     Goal("/api/show, requests/s, times naive, at least", _over(NAIVE, "show", "rate"), _AT_LEAST, 2.0),
 )
