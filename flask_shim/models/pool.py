@@ -203,7 +203,11 @@ class Backends:
 
     def _run(self, backend: Backend, request: Future[Listing], *, max_age: float | None, must_answer: bool) -> None:
         try:
-            backend.last_listing = backend.client.listing(max_age=max_age, must_answer=must_answer)
+            try:
+                backend.last_listing = backend.client.listing(max_age=max_age, must_answer=must_answer)
+            finally:
+                if backend not in self._all:  # removed, and closed, perhaps before this opened a connection
+                    backend.close()
         except ServerBusy as exc:  # enough threads wait for this list
             request.set_exception(exc)
         except ShimError as exc:
@@ -214,8 +218,6 @@ class Backends:
                 log.info("backend=%s is back", backend.name)
             backend.failure, backend.is_suspect = None, False
             request.set_result(backend.last_listing)
-        if backend not in self._all:  # removed meanwhile, so that this request opened a connection after the last close
-            backend.close()
 
     def _probe(self) -> None:
         """Ask those that failed for their lists until all work; one that was only slow is back at once."""
