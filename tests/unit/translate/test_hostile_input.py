@@ -105,22 +105,33 @@ def seconds(parse, *pieces):
     return clock() - start
 
 
-def check_linear(parse, few_pieces, many_pieces):
-    """Quadratic work takes 16 times as long in every round; a busy machine disturbs some rounds only."""
+def growth(parse, few_pieces, many_pieces):
+    """Return how many times as long the larger input takes, less 10 ms; the first round below 8 counts."""
     few = many = float("inf")
     for _ in range(20):
         few = min(few, seconds(parse, *few_pieces))
         many = min(many, seconds(parse, *many_pieces))
         if many < 8 * few + 0.01:
-            return
-    pytest.fail(f"four times the text takes {many / few:.1f} times as long")
+            break
+    return (many - 0.01) / few
+
+
+def check_linear(parse, pieces_of):
+    """Quadratic work takes 16 times as long for four times the text; a busy machine disturbs some rounds only.
+
+    Texts of more than a megabyte cost more for each byte, as their memory comes from the system. So larger texts are
+    compared with each other if one of them is too slow beside a small one.
+    """
+    few, many = pieces_of(4_000), pieces_of(16_000)
+    if growth(parse, few, many) >= 8:
+        assert growth(parse, many, pieces_of(64_000)) < 8
 
 
 @pytest.mark.parametrize(("parse", "head", "unit", "tail"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_takes_linear_time(parse, head, unit, tail):
-    check_linear(parse, [head + unit * 4_000 + tail], [head + unit * 16_000 + tail])
+    check_linear(parse, lambda count: [head + unit * count + tail])
 
 
 @pytest.mark.parametrize(("parse", "head", "unit"), MANY_EVENTS.values(), ids=MANY_EVENTS.keys())
 def test_many_small_events_take_linear_time(parse, head, unit):
-    check_linear(parse, [head, *[unit] * 4_000], [head, *[unit] * 16_000])
+    check_linear(parse, lambda count: [head, *[unit] * count])
