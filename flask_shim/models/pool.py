@@ -75,13 +75,12 @@ class Backends:
         if self._is_simple:
             return self.first.client.listing(max_age=max_age, must_answer=must_answer)
         backends = [backend for backend in self._all if not backend.is_draining]
+        working = [backend for backend in backends if backend.failure is None]
         lists = {
             backend: found
-            for backend in backends
-            if backend.failure is None
-            and (found := backend.client.catalogue.peek(max_age, must_answer=must_answer)) is not None
+            for backend in working
+            if (found := backend.client.catalogue.peek(max_age, must_answer=must_answer)) is not None
         }
-        working = [backend for backend in backends if backend.failure is None]
         if len(lists) < len(working) or not (working or last_lists(backends)):
             asked = [backend for backend in working or backends if backend not in lists]
             self._request(asked, lists, max_age=max_age, must_answer=must_answer)
