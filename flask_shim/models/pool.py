@@ -131,13 +131,11 @@ class Backends:
         updated = []
         for backend in backends:
             known = left.pop((backend.name, backend.client.options), None)
-            if known is None:
-                updated.append(backend)
-                continue
-            known.priority, known.max_streams = backend.priority, backend.max_streams
-            known.is_draining, known.waker = backend.is_draining, backend.waker
-            updated.append(known)
-            backend.close()
+            updated.append(known or backend)
+            if known is not None:
+                known.priority, known.max_streams = backend.priority, backend.max_streams
+                known.is_draining, known.waker = backend.is_draining, backend.waker
+                backend.close()
         self._all = _by_priority(updated)
         for backend in left.values():  # its requests in flight end as they began
             backend.close()
@@ -149,8 +147,10 @@ class Backends:
     def close(self) -> None:
         """End all threads and close all connections."""
         self._closing.set()
-        if self._prober is not None:
-            self._prober.join(CLOSE_SECONDS)
+        with self._lock:  # under which it is started
+            prober = self._prober
+        if prober is not None:
+            prober.join(CLOSE_SECONDS)
         wait(tuple(self._requests), CLOSE_SECONDS)  # a list that arrives later would leave its connection open
         for backend in self._all:
             backend.close()
@@ -166,8 +166,7 @@ class Backends:
     ) -> None:
         """Request lists side by side and put what arrives in time into ``lists``."""
         requests = {self._start(backend, max_age, must_answer=must_answer): backend for backend in asked}
-        started_at = time.monotonic()
-        first_at = started_at if lists else None
+        first_at = time.monotonic() if lists else None
         pending = set(requests)
         while pending:
             done, pending = wait(pending, _seconds_left(first_at, map(requests.__getitem__, pending)), FIRST_COMPLETED)
