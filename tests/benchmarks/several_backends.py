@@ -115,15 +115,20 @@ def lost(*outcomes: Outcome) -> int:
     return sum(sum(outcome.faults.values()) for outcome in outcomes)
 
 
-def stream(count: int, streams: int, shims: int, folder: Path) -> tuple[str, int]:
-    """Stream at one token per second to so many clients; return what came of it, and how many were lost."""
-    each = streams // shims
+def stream(count: int, streams: int, shims: int, pace: float, folder: Path) -> tuple[str, int]:
+    """Stream a token every ``pace`` seconds to so many clients; return what came of it, and how many were lost."""
+    each, tokens_each = streams // shims, max(6, round(SECONDS / pace))
     with ExitStack() as running:
         ports = running.enter_context(backends(count, folder))
         all_shims = [running.enter_context(shim(ports, folder, each + 20)) for _ in range(shims)]
         clients = [
             running.enter_context(
-                client(load_of(at, "chat", connections=each, requests=each, tokens=SECONDS, pace_us=1_000_000), folder)
+                client(
+                    load_of(
+                        at, "chat", connections=each, requests=each, tokens=tokens_each, pace_us=round(pace * 1_000_000)
+                    ),
+                    folder,
+                )
             )
             for at in all_shims
         ]
@@ -167,7 +172,8 @@ def client(load: Load, folder: Path) -> Iterator[subprocess.Popen[Any]]:
 @click.option("--requests", "number", type=click.IntRange(100), default=2000, show_default=True, help="Short requests.")
 @click.option("--streams", type=click.IntRange(1, 10_000), default=1000, show_default=True)
 @click.option("--shims", type=click.IntRange(1, 50), default=2, show_default=True, help="Processes that stream.")
-def main(counts: tuple[int, ...], number: int, streams: int, shims: int) -> None:
+@click.option("--pace", type=click.FloatRange(0.01, 10), default=1.0, show_default=True, help="Seconds for a token.")
+def main(counts: tuple[int, ...], number: int, streams: int, shims: int, pace: float) -> None:
     """Measure several LM Studios behind one or more shims, print what came of it, and fail if a stream was lost."""
     with tempfile.TemporaryDirectory(prefix="shim-benchmark-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -175,7 +181,7 @@ def main(counts: tuple[int, ...], number: int, streams: int, shims: int) -> None
         for count in counts:
             click.echo(cost(count, folder, number))
         started = time.monotonic()
-        text, missing = stream(max(counts), streams, shims, folder)
+        text, missing = stream(max(counts), streams, shims, pace, folder)
         click.echo(f"\n{text}, in {time.monotonic() - started:.0f} s")
     if missing:
         raise SystemExit(1)

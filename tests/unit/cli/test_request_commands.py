@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import signal
 import threading
 
 import click
@@ -177,6 +178,15 @@ class EndlessShim:
         self.cancelled.set()
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C interrupt the test: the background jobs of a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_an_answer_and_keeps_the_chat():
     shim = EndlessShim()
     chat = Chat(shim, "tiny")

@@ -174,4 +174,4 @@ def test_any_object_is_an_event_whose_texts_can_be_sent(value):
     event = decode_event(json.dumps(value).encode())
     for choice in event.choices or ():
         for text in (choice.text, choice.thinking, choice.finish_reason):
-            assert text is None or text.encode("utf-8")
+            assert text is None or text.encode("utf-8").decode("utf-8") == text
