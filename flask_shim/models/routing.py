@@ -161,8 +161,9 @@ def conversation_of(payload: Mapping[str, Any]) -> int | None:
     messages = payload.get("messages")
     if not isinstance(messages, list):
         return None
-    head = list(takewhile(lambda message: message.get("role") != "user", messages))
-    return hash(orjson.dumps(messages[: len(head) + 1]))
+    # LM Studio refuses messages of another type; that is not decided here.
+    before = takewhile(lambda turn: not (isinstance(turn, Mapping) and turn.get("role") == "user"), messages)
+    return hash(orjson.dumps(messages[: sum(1 for _ in before) + 1]))
 
 
 def _reason(best: Rank) -> str:

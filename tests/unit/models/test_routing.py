@@ -12,7 +12,7 @@ from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.model import Instance, Model
 from flask_shim.models.backends import Backend
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.models.routing import Router
+from flask_shim.models.routing import Router, conversation_of
 from flask_shim.translate.ollama.listing import Entry
 
 PARALLEL = 2
@@ -168,3 +168,15 @@ def test_a_request_moves_on_but_never_back():
 
 def test_nothing_is_chosen_when_all_are_full():
     assert Requests(place("one", running=1, max_streams=1), place("two", running=1, max_streams=1)).chosen() is None
+
+
+def test_a_conversation_is_known_by_its_turns_up_to_the_first_of_the_user():
+    head = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    later = [*head, {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "More"}]
+    assert conversation_of({"messages": head}) == conversation_of({"messages": later})
+    assert conversation_of({"messages": head}) != conversation_of({"messages": [head[1]]})
+
+
+@pytest.mark.parametrize("messages", [["x"], [None], [1, {"role": "user"}], []])
+def test_turns_that_are_no_objects_are_left_to_lm_studio(messages):
+    assert isinstance(conversation_of({"messages": messages}), int)
