@@ -51,6 +51,7 @@ class BackendCall:
 
     __slots__ = (
         "_deadline",
+        "_is_connecting",
         "_is_disconnected",
         "_lock",
         "_sock",
@@ -87,15 +88,24 @@ class BackendCall:
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
         self._deadline: float | None = None
+        self._is_connecting = False
         self._timeout_message = ""
         self._total_deadline = time.monotonic() + total_timeout if total_timeout else None
 
+    def connect(self) -> None:
+        """Suspend the phase's deadline until a socket is attached: connecting has a time-out of its own.
+
+        A request whose connection attempt failed did not arrive, so it may be sent elsewhere; one that took too long
+        may not.
+        """
+        self._is_connecting = True
+
     def attach(self, sock: socket.socket) -> None:
-        """Set the socket of this call; abort it if the call was cancelled before."""
+        """Set the socket of this call; abort it if the call was cancelled, or took too long, before."""
         with self._lock:
             self._sock = sock
-            if self.failure is not None:
-                abort_socket(sock)
+        self._is_connecting = False
+        self.tick(time.monotonic())
 
     def detach(self) -> None:
         """Forget the socket before it is closed, since the system may reuse its descriptor."""
@@ -113,6 +123,7 @@ class BackendCall:
     def allow(self, seconds: float | None, timeout_message: str) -> None:
         """Start a phase of at most ``seconds`` (None: unlimited), which fails with ``timeout_message``."""
         self._timeout_message = timeout_message
+        self._is_connecting = False
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def extend(self, seconds: float) -> None:
@@ -140,7 +151,7 @@ class BackendCall:
             self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
         elif self._is_disconnected():
             self.cancel(ClientDisconnected())
-        elif self._deadline is not None and now > self._deadline:
+        elif self._deadline is not None and now > self._deadline and not self._is_connecting:
             self.cancel(BackendTimeout(self._timeout_message))
         elif self._total_deadline is not None and now > self._total_deadline:
             self.cancel(BackendTimeout("the answer took longer than the total timeout allows"))

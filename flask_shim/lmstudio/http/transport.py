@@ -123,6 +123,7 @@ class Transport:
         self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall
     ) -> requests.Response:
         CURRENT.call, CURRENT.is_reused = call, False
+        call.connect()
         try:
             return adapter.send(
                 request,

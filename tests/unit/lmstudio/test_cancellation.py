@@ -127,6 +127,18 @@ def test_a_new_phase_has_a_deadline_of_its_own():
     assert call.failure.text == "second"
 
 
+def test_a_phase_cannot_end_while_the_call_connects(pair):
+    ours, theirs = pair
+    call = BackendCall()
+    call.allow(0, "too late")
+    call.connect()
+    call.tick(threading.TIMEOUT_MAX)
+    assert call.failure is None
+    call.attach(ours)
+    assert call.failure.text == "too late"
+    assert theirs.recv(1) == b""
+
+
 def test_a_phase_without_limit_lasts():
     call = BackendCall()
     call.allow(0, "never")
