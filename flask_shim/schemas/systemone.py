@@ -34,7 +34,7 @@ class Questions(GoField[dict[str, Question]]):
     def _read(self, value: Any) -> dict[str, Question]:
         if not isinstance(value, dict):
             raise refusal(NO_OBJECT)
-        return {name: _QUESTION.deserialize({} if given is None else given) for name, given in value.items()}
+        return {name: _QUESTION._read({} if given is None else given) for name, given in value.items()}
 
 
 _QUESTION = OwnReader(QuestionSchema(), Question, "decision.Question")

@@ -48,7 +48,7 @@ class Properties(GoField[dict[str, Any]]):
         if not isinstance(value, dict):
             raise refusal(NO_OBJECT)
         try:
-            return {name: _PROPERTY_FIELD.deserialize({} if given is None else given) for name, given in value.items()}
+            return {name: _PROPERTY_FIELD._read({} if given is None else given) for name, given in value.items()}
         except ValidationError as error:
             raise reported([fault_in(error).of_own_reader()]) from error
 

@@ -100,16 +100,18 @@ def test_every_field_of_a_request_has_a_shape():
 @pytest.mark.parametrize("schema", SCHEMAS, ids=component_name)
 def test_described_fields_take_what_the_schema_takes(document, fits, schema):
     described = document["components"]["schemas"][component_name(schema)]["properties"]
-    for name, field in schema().load_fields.items():
+    reader = schema()
+    for name, field in reader.load_fields.items():
         if isinstance(field, FormatValue):  # refused only once the model is loaded
             continue
         for value in ["5m" if isinstance(field, KeepAlive) and value == "high" else value for value in VALUES]:
-            assert fits(described[field.data_key or name], value) == is_taken(field, value), (name, value)
+            key = field.data_key or name
+            assert fits(described[key], value) == is_taken(reader, {key: value}), (name, value)
 
 
-def is_taken(field, value):
+def is_taken(reader, document):
     try:
-        field.deserialize(value)
+        reader.read(document)
     except ValidationError:
         return False
     return True
