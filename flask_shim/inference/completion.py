@@ -71,7 +71,9 @@ class Completion:
         self._send(payload)
 
     def _send(self, payload: Payload) -> None:
-        self._stream = self._use.send(self._open_stream, to_engine_payload(payload))
+        if "tools" in payload or "response_format" in payload:
+            payload = to_engine_payload(payload)
+        self._stream = self._use.send(self._open_stream, payload)
         self.stack.callback(self._stream.close)
 
     def _open_stream(self, payload: Payload) -> EventStream:

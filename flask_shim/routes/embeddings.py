@@ -20,9 +20,9 @@ from flask_shim.routes.model_requests import (
     requirements_of_request,
     unload,
     with_checked_options,
+    with_settings,
 )
 from flask_shim.routes.naming import EMBED_NAMING, EMBEDDINGS_NAMING
-from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_embed, load_embeddings
 from flask_shim.schemas.openai_embeddings import load_openai_embeddings
 from flask_shim.services import services
@@ -42,7 +42,7 @@ def embed() -> Response:
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
     target = EMBED_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_rules(with_alias_options(target.entry, api_request), target))
+    api_request = with_checked_options(with_settings(api_request, target, with_alias_options))
     if not api_request.inputs:
         _load_or_unload(target, api_request)
         return json_response({"model": api_request.model, "embeddings": []})
@@ -60,7 +60,7 @@ def embeddings() -> Response:
     """Return the vector of one text as the model makes it; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
     target = EMBEDDINGS_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_rules(with_alias_options(target.entry, api_request), target))
+    api_request = with_checked_options(with_settings(api_request, target, with_alias_options))
     if not api_request.prompt:
         _load_or_unload(target, api_request)
         return json_response({"embedding": []})

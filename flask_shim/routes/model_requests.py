@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,13 +20,14 @@ from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.request_rules import apply_rules
+from flask_shim.routes.request_rules import apply_rules, with_rules
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions, ReasoningMode
 from flask_shim.translate.answer.tool_schemas import Schemas
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
 from flask_shim.translate.ollama.alias_defaults import context_of, default_think, payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
+from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
@@ -43,8 +45,21 @@ ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
 AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
 
 
+def with_settings(
+    api_request: AnyModelRequest,
+    target: ResolvedModel,
+    add_defaults: Callable[[AnyModelRequest, Entry], AnyModelRequest],
+) -> AnyModelRequest:
+    """Return the request with the settings of its alias and of the model's profile, as the rules change it."""
+    if target.alias is None and not target.entry.profile.line and not services().config.file.rules:
+        return api_request
+    return with_rules(add_defaults(api_request, target.entry), target)
+
+
 def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
     """Return the request with options of the right types; raise Ollama's 500 for a wrong one."""
+    if not api_request.options:
+        return api_request
     checked = check_options(api_request.options)
     current().options = tuple(api_request.options)
     current().dropped += tuple(checked.unknown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flask import request
 
@@ -14,7 +15,7 @@ from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.waking import never_seen
 from flask_shim.services import services
-from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, split_source
+from flask_shim.translate.ollama.names import MAX_LENGTH, Source, display, is_valid, normalize_name, split_source
 from flask_shim.translate.ollama.quoting import go_quote
 
 
@@ -40,15 +41,24 @@ class Naming:
 
     def check(self, name: str) -> str:
         """Return the name without its ``:local``; raise if no model can have it."""
-        plain, source = split_source(name)
+        parse = _parse if len(name) <= MAX_LENGTH else _parse.__wrapped__
+        plain, source, is_sound = parse(name)
         if not plain:
             raise ModelNotFound("model '' not found") if self.empty_is_missing else BadRequest("model is required")
         if source is Source.CLOUD:
             raise Forbidden(f"ollama cloud is disabled: {self.remote}")
-        _, model = addressed(services().backends, plain)
-        if not is_valid(model) and not _is_listed(model):
-            raise BadRequest("invalid model name")
+        if not is_sound:
+            _, model = addressed(services().backends, plain)
+            if not is_valid(model) and not _is_listed(model):
+                raise BadRequest("invalid model name")
         return plain
+
+
+@lru_cache(maxsize=512)
+def _parse(name: str) -> tuple[str, Source, bool]:
+    """Return the name without ``:local``, where it says that the model runs, and whether Ollama's grammar allows it."""
+    plain, source = split_source(name)
+    return plain, source, is_valid(plain)
 
 
 def _try_pulling(name: str) -> str:
@@ -65,8 +75,9 @@ EMBEDDINGS_NAMING = Naming(_try_pulling)
 
 
 def _find(name: str, *, may_wake: bool) -> ResolvedModel | None:
-    registry = services().registry
-    if not (may_wake and never_seen(services().backends, name)):
+    registry, backends = services().registry, services().backends
+    is_awake = not may_wake or not any(backend.is_asleep for backend in backends)
+    if is_awake or not never_seen(backends, name):
         return registry.find(name)
     with services().manager.admit(disconnect_check(request.environ)) as call:
         return registry.find_or_wake(name, call)

@@ -19,9 +19,9 @@ from flask_shim.routes.model_requests import (
     requirements_of_request,
     unload_response,
     with_checked_options,
+    with_settings,
 )
 from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING
-from flask_shim.routes.request_rules import with_rules
 from flask_shim.schemas import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.answer.tool_schemas import to_schemas
@@ -48,19 +48,19 @@ def chat() -> Response:
     encoder = ChatEncoder(api_request.model)
     if not api_request.messages and api_request.keep_alive == 0:
         return unload_response(target, encoder)
-    api_request = with_rules(chat_with_alias_defaults(api_request, target.entry), target)
+    api_request = with_settings(api_request, target, chat_with_alias_defaults)
     check_thinking(api_request.model, api_request.think, target.model)
     check_chat(api_request.model, api_request.tools, target.model)
     api_request = with_checked_options(api_request)
     if not api_request.messages:
         return load_response(target, api_request, encoder)
     _check_format(api_request)
-    prompt = chat_prompt(api_request, target.entry.template)
-    if prompt is None:
-        path, payload = CHAT, chat_payload(api_request, target.model, services().defaults)
-    else:
+    if template := target.entry.template:
+        prompt = chat_prompt(api_request, template)
         path, payload = COMPLETIONS, completion_payload(api_request, prompt, target.model, services().defaults)
-    offered = to_schemas(tool["function"] for tool in api_request.tools)
+    else:
+        path, payload = CHAT, chat_payload(api_request, target.model, services().defaults)
+    offered = to_schemas(tool["function"] for tool in api_request.tools) if api_request.tools else {}
     completion = new_completion(path, payload, requirements_of_request(target, api_request), started_ns)
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, offered=offered)
@@ -76,7 +76,7 @@ def generate() -> Response:
     if not api_request.prompt and api_request.keep_alive == 0:
         return unload_response(target, GenerateEncoder(api_request.model))
     check_raw(api_request)
-    api_request = with_rules(generate_with_alias_defaults(api_request, target.entry), target)
+    api_request = with_settings(api_request, target, generate_with_alias_defaults)
     check_thinking(api_request.model, api_request.think, target.model)
     check_generate(api_request.model, api_request.suffix, target.model)
     api_request = with_checked_options(api_request)

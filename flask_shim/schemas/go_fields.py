@@ -72,6 +72,9 @@ class GoField(fields.Field[T]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"load_default": self.zero, **kwargs})
 
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> T:  # noqa: ARG002
+        return self._read(value)
+
     def _read(self, value: Any) -> T:
         """Return the Python value; ValidationError carries the fault that Go reports."""
         raise NotImplementedError

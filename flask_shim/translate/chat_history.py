@@ -50,31 +50,39 @@ def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
     hands them to the model's template. Where that is known not to write them there, they become part of the turn before
     them; moved to the front, they would invalidate the prompt cache from its first token.
     """
-    images = ImageConverter()
-    repaired = _join_first_system_turns([_repair_turn(turn, images) for turn in turns])
-    paired = pair_calls(_move_images_to_user(repaired))
-    return _fit_template(paired, model_key) if _SYSTEM_FIRST.search(model_key) else paired
+    repaired = [_repair_turn(turn) for turn in turns]
+    if any(isinstance(turn.get("content"), list) for turn in repaired):
+        images = ImageConverter()
+        repaired = list(_move_images_to_user(_repair_parts(turn, images) for turn in repaired))
+    repaired = _join_first_system_turns(repaired)
+    if any(turn["role"] == "tool" or turn.get("tool_calls") for turn in repaired):
+        repaired = pair_calls(repaired)
+    return _fit_template(repaired, model_key) if _SYSTEM_FIRST.search(model_key) else repaired
 
 
-def _repair_turn(turn: Turn, images: ImageConverter) -> Turn:
-    given = turn.get("role")
+def _repair_turn(turn: Turn) -> Turn:
+    """Return a turn with a role and, unless it is a list, a content that LM Studio accepts."""
+    given, content = turn.get("role"), turn.get("content")
     role = _ROLES.get(given, "user") if isinstance(given, str) else "user"
-    repaired = turn if role == given else {**turn, "role": role}
-    content = _repair_content(turn.get("content"), role, images, has_calls=bool(turn.get("tool_calls")))
-    return repaired if content == turn.get("content") else {**repaired, "content": content}
-
-
-def _repair_content(content: Any, role: str, images: ImageConverter, *, has_calls: bool) -> Any:
-    if content is None and (has_calls or role == "tool"):
-        return ""
-    if role == "assistant" and isinstance(content, str):
+    if role != given:
+        turn = {**turn, "role": role}
+    if content is None and (role == "tool" or turn.get("tool_calls")):
+        return {**turn, "content": ""}
+    if role == "assistant" and isinstance(content, str) and _OLD_THINKING.match(content):
         # Templates drop old thinking from the content only where they know its tags.
-        return _OLD_THINKING.sub("", content)
+        return {**turn, "content": _OLD_THINKING.sub("", content)}
+    return turn
+
+
+def _repair_parts(turn: Turn, images: ImageConverter) -> Turn:
+    """Return a turn with its images as LM Studio accepts them, and as text where that needs no list."""
+    content, role = turn.get("content"), turn["role"]
     if not isinstance(content, list):
-        return content
+        return turn
     parts = [_repair_part(part, images) for part in content]
     has_images = role in ("assistant", "tool") and any(map(_is_image, parts))
-    return _join_texts(parts) if role in ("system", "tool") and not has_images else parts
+    repaired = _join_texts(parts) if role in ("system", "tool") and not has_images else parts
+    return turn if repaired == content else {**turn, "content": repaired}
 
 
 def _repair_part(part: Any, images: ImageConverter) -> Any:
@@ -91,12 +99,13 @@ def _repair_data_url(url: str, images: ImageConverter) -> str:
     match = _DATA_URL.match(url)
     if match is None:
         return url  # LM Studio's error names what is wrong
-    data = url[match.end() :]
+    start = match.end()
     try:
         signature = _TRUE_TYPES.get(match["type"])
-        if signature and base64.b64decode(data[:_SIGNATURE_LETTERS], validate=True).startswith(signature):
+        first = url[start : start + _SIGNATURE_LETTERS]
+        if signature and base64.b64decode(first, validate=True).startswith(signature):
             return url
-        picture = base64.b64decode(data, validate=True)
+        picture = base64.b64decode(url[start:], validate=True)
     except binascii.Error:
         return url
     return images.to_data_url(picture) if picture else url

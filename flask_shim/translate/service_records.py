@@ -12,8 +12,7 @@ from flask_shim.translate.answer.answer_reader import Piece
 from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer, ndjson_line
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import message_with_param
-from flask_shim.translate.ollama.messages import to_messages
-from flask_shim.translate.ollama.payloads import Defaults, Payload, to_ttl
+from flask_shim.translate.ollama.payloads import Defaults, Payload, to_messages, to_ttl
 from flask_shim.translate.ollama.requests import Message
 
 

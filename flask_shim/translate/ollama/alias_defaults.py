@@ -9,8 +9,7 @@ from typing import TypeVar
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.listing import Entry
-from flask_shim.translate.ollama.messages import to_messages
-from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_sampling
+from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_messages, to_sampling
 from flask_shim.translate.ollama.requests import (
     ChatRequest,
     EmbeddingsRequest,
@@ -25,7 +24,7 @@ from flask_shim.translate.ollama.sampling_options import check_options
 AliasRequest = TypeVar("AliasRequest", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
 
 
-def with_alias_options(entry: Entry, request: AliasRequest) -> AliasRequest:
+def with_alias_options(request: AliasRequest, entry: Entry) -> AliasRequest:
     """Return the request with the entry's parameters as defaults of its options; null counts as not given."""
     if request.keep_alive is None and entry.profile.keep_alive is not None:
         request = dataclasses.replace(request, keep_alive=entry.profile.keep_alive)
@@ -42,7 +41,7 @@ def default_think(entry: Entry) -> Think:
 
 def chat_with_alias_defaults(request: ChatRequest, entry: Entry) -> ChatRequest:
     """Return the request with the entry's parameters and, unless it only loads the model, its messages."""
-    request = with_alias_options(entry, request)
+    request = with_alias_options(request, entry)
     if not request.messages:
         return request
     before = _before(entry, begins_with=request.messages[0].role)
@@ -54,7 +53,7 @@ def generate_with_alias_defaults(request: GenerateRequest, entry: Entry) -> Gene
 
     The entry's messages are not added: they replace an empty history.
     """
-    request = with_alias_options(entry, request)
+    request = with_alias_options(request, entry)
     if request.raw:
         return request
     return dataclasses.replace(

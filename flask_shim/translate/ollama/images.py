@@ -35,8 +35,7 @@ _UNREADABLE = "an image is in no format that can be read (PNG, JPEG, WebP, GIF, 
 class ImageConverter:
     """Converts the images of one request."""
 
-    def __init__(self) -> None:
-        self._pixels = 0
+    _pixels = 0
 
     def to_data_url(self, image: bytes) -> str:
         """Return the image as a data URL whose media type is true; anything but PNG and JPEG becomes PNG.

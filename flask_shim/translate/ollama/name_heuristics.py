@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FAMILIES = (
     ("codellama", "llama"),
@@ -100,6 +101,7 @@ def suggests_tools(name: str) -> bool:
     return bool(_TOOLS.search(name))
 
 
+@lru_cache(maxsize=512)  # every chat needs it
 def suggests_thinking(name: str) -> bool:
     """Return whether models of that name think before they answer."""
     return bool(_THINKING.search(name))

@@ -1,18 +1,21 @@
-"""Translate Ollama's requests into payloads for LM Studio, with known fields only."""
+"""Translate Ollama's requests and messages into payloads for LM Studio, with known fields only."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from flask_shim.lmstudio.completion_events import STREAMED
 from flask_shim.lmstudio.model import Model, Support
-from flask_shim.translate.chat_turns import SYSTEM_ROLES
+from flask_shim.translate.chat_history import repair_history
+from flask_shim.translate.chat_turns import SYSTEM_ROLES, Turn, image_part, text_part
 from flask_shim.translate.ollama.capabilities import supported_think
 from flask_shim.translate.ollama.context import turns_before
-from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.images import ImageConverter
 from flask_shim.translate.ollama.requests import (
     ChatRequest,
     Format,
@@ -97,8 +100,9 @@ def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payl
     payload: Payload = {**STREAMED, **to_sampling(request.options, defaults)}
     if (response_format := to_response_format(request.format)) is not None:
         payload["response_format"] = response_format
-    if (effort := to_reasoning_effort(supported_think(request.think, model), model)) is not None:
-        payload["reasoning_effort"] = effort
+    if request.think is not None:
+        effort = to_reasoning_effort(supported_think(request.think, model), model)
+        payload.update({} if effort is None else {"reasoning_effort": effort})
     if request.logprobs:
         payload["logprobs"] = True
         if request.top_logprobs:
@@ -106,6 +110,35 @@ def _common(request: InferenceRequest, model: Model, defaults: Defaults) -> Payl
     if (ttl := to_ttl(request.keep_alive, defaults)) is not None:
         payload["ttl"] = ttl
     return payload
+
+
+def to_messages(messages: Iterable[Message], model_key: str = "") -> list[Turn]:
+    """Return the history for LM Studio: string contents, call ids everywhere, images as data URLs."""
+    images = ImageConverter()
+    turns = repair_history([_to_turn(message, images) for message in messages], model_key)
+    # Names have paired the results of clients that send no ids.
+    return [{field: value for field, value in turn.items() if field != "name"} for turn in turns]
+
+
+def _to_turn(message: Message, images: ImageConverter) -> Turn:
+    turn: Turn = {"role": message.role, "content": message.content}
+    if message.images:
+        text = [text_part(message.content)] if message.content else []
+        turn["content"] = [*text, *(image_part(images.to_data_url(image)) for image in message.images)]
+    if message.role == "tool":
+        turn |= {"tool_call_id": message.tool_call_id, "name": message.tool_name}
+    if message.role == "assistant" and message.thinking:
+        turn["reasoning_content"] = message.thinking
+    if message.role == "assistant" and message.tool_calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": orjson.dumps(call.arguments).decode()},
+            }
+            for call in message.tool_calls
+        ]
+    return turn
 
 
 def to_sampling(options: Mapping[str, Any], defaults: Defaults) -> Payload:

@@ -31,10 +31,8 @@ def check_raw(request: GenerateRequest) -> None:
         raise BadRequest("raw mode does not support template, system, or context")
 
 
-def chat_prompt(request: ChatRequest, template: str) -> str | None:
-    """Return the turns filled into ``template``, None without one: LM Studio then applies the model's own."""
-    if not template:
-        return None
+def chat_prompt(request: ChatRequest, template: str) -> str:
+    """Return the turns filled into ``template``, which replaces the model's own."""
     _refuse_pictures(image for message in request.messages for image in message.images)
     return fill(template, request.messages)
 

@@ -100,18 +100,16 @@ def test_every_field_of_a_request_has_a_shape():
 @pytest.mark.parametrize("schema", SCHEMAS, ids=component_name)
 def test_described_fields_take_what_the_schema_takes(document, fits, schema):
     described = document["components"]["schemas"][component_name(schema)]["properties"]
-    reader = schema()
-    for name, field in reader.load_fields.items():
+    for name, field in schema().load_fields.items():
         if isinstance(field, FormatValue):  # refused only once the model is loaded
             continue
         for value in ["5m" if isinstance(field, KeepAlive) and value == "high" else value for value in VALUES]:
-            key = field.data_key or name
-            assert fits(described[key], value) == is_taken(reader, {key: value}), (name, value)
+            assert fits(described[field.data_key or name], value) == is_taken(field, value), (name, value)
 
 
-def is_taken(reader, document):
+def is_taken(field, value):
     try:
-        reader.read(document)
+        field.deserialize(value)
     except ValidationError:
         return False
     return True

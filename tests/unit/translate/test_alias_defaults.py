@@ -41,7 +41,7 @@ ASKED = Message("user", "Who are you?")
 )
 def test_parameters_lie_under_the_options_of_every_kind_of_request(options, merged):
     asks = (ChatRequest, GenerateRequest, EmbedRequest)
-    assert [with_alias_options(RUMPEL, ask(model="rumpel", options=options)).options for ask in asks] == [merged] * 3
+    assert [with_alias_options(ask(model="rumpel", options=options), RUMPEL).options for ask in asks] == [merged] * 3
 
 
 @pytest.mark.parametrize(

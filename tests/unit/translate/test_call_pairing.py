@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.payloads import to_messages
 from flask_shim.translate.ollama.requests import Message, ToolCall
 
 

@@ -9,7 +9,7 @@ from support.pictures import opened, picture
 
 from flask_shim.translate.chat_history import SHOWN_BELOW, repair_history
 from flask_shim.translate.chat_turns import image_part, text_part
-from flask_shim.translate.ollama.messages import to_messages
+from flask_shim.translate.ollama.payloads import to_messages
 from flask_shim.translate.ollama.requests import Message, ToolCall
 
 SYSTEM = {"role": "system", "content": "Be brief."}

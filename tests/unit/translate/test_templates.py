@@ -81,10 +81,6 @@ def test_an_action_without_an_end_is_a_failure_when_it_is_used():
     assert caught.value.status == 500
 
 
-def test_a_chat_without_a_template_is_left_to_the_model():
-    assert chat_prompt(ChatRequest(model="tiny", messages=turns(("user", "hi"))), "") is None
-
-
 def test_a_prompt_is_filled_in_behind_its_history():
     ask = GenerateRequest(model="tiny", prompt="2", system="S", template=CHATML)
     history = turns(("user", "1"), ("assistant", "one"))
