@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, request
 
@@ -30,7 +30,7 @@ from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.records import OllamaEncoder
-from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest, Think
+from flask_shim.translate.ollama.requests import AnyModelRequest, InferenceRequest, ModelRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
 from flask_shim.translate.request_settings import payload_with_settings, settings_of_payload
 
@@ -38,11 +38,6 @@ log = logging.getLogger(__name__)
 
 LEAST_CONTEXT = 4
 """Ollama raises a smaller ``num_ctx`` to this when it loads a model (0.33)."""
-
-ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
-"""A request with options and a keep-alive."""
-
-AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
 
 
 def with_settings(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-from typing import TypeVar
 
 from flask import request
 
@@ -17,15 +16,13 @@ from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import current
 from flask_shim.services import services
 from flask_shim.translate.client_rules import RequestFacts, apply_rule, changed_names, is_match, names_elsewhere
-from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest, InferenceRequest
+from flask_shim.translate.ollama.requests import AnyModelRequest
 from flask_shim.translate.request_settings import RequestSettings, settings_of, with_settings
 
 log = logging.getLogger(__name__)
 
-OllamaRequest = TypeVar("OllamaRequest", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
 
-
-def with_rules(api_request: OllamaRequest, target: ResolvedModel) -> OllamaRequest:
+def with_rules(api_request: AnyModelRequest, target: ResolvedModel) -> AnyModelRequest:
     """Return a request of Ollama's API, which has its defaults, as the rules change it."""
     before = settings_of(api_request)
     after = apply_rules(before, target)

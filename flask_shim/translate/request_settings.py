@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
@@ -13,16 +13,14 @@ from flask_shim.translate.ollama.alias_defaults import CHAT_PATHS, OPTION_NAMES,
 from flask_shim.translate.ollama.capabilities import supported_think
 from flask_shim.translate.ollama.payloads import Defaults, Payload, to_reasoning_effort, to_sampling, to_ttl
 from flask_shim.translate.ollama.requests import (
+    AnyModelRequest,
     ChatRequest,
-    EmbeddingsRequest,
-    EmbedRequest,
     GenerateRequest,
     InferenceRequest,
     Message,
+    ModelRequest,
     Think,
 )
-
-OllamaRequest = TypeVar("OllamaRequest", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class RequestSettings:
     hides_thinking: bool = False
 
 
-def settings_of(request: InferenceRequest | EmbedRequest | EmbeddingsRequest) -> RequestSettings:
+def settings_of(request: ModelRequest) -> RequestSettings:
     """Return the settings of a request of Ollama's API."""
     return RequestSettings(
         options=request.options,
@@ -46,7 +44,7 @@ def settings_of(request: InferenceRequest | EmbedRequest | EmbeddingsRequest) ->
     )
 
 
-def with_settings(request: OllamaRequest, settings: RequestSettings) -> OllamaRequest:
+def with_settings(request: AnyModelRequest, settings: RequestSettings) -> AnyModelRequest:
     """Return the request with other settings."""
     changes: dict[str, Any] = {"options": settings.options, "keep_alive": settings.keep_alive}
     if isinstance(request, InferenceRequest):

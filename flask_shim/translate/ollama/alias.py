@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,28 +15,22 @@ from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.ollama.listing import Entry, digest
 from flask_shim.translate.ollama.names import Source, display, is_valid, normalize_name, qualified, split_source
-from flask_shim.translate.ollama.requests import CreateRequest, Message
+from flask_shim.translate.ollama.requests import AliasSettings, CreateRequest, Message
 from flask_shim.translate.ollama.showing import OWN_TEMPLATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
+class Alias(AliasSettings):
     """A name and its settings, which include those of the alias it was created from.
 
     ``name`` has its tag. ``base`` is LM Studio's key or variant. ``parent`` is the listed name in ``from``, empty for
-    the copy of a model. ``config`` holds ``renderer``, ``parser`` and ``requires``, which are shown but have no effect.
+    the copy of a model.
     """
 
     name: str
     base: str
     created_ns: int
     parent: str = ""
-    system: str = ""
-    template: str = ""
-    license: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    messages: tuple[Message, ...] = ()
-    config: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TypeVar
 
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama.capabilities import has_thinking
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_messages, to_sampling
 from flask_shim.translate.ollama.requests import (
+    AnyModelRequest,
     ChatRequest,
-    EmbeddingsRequest,
-    EmbedRequest,
     GenerateRequest,
     InferenceRequest,
     Message,
@@ -21,10 +19,8 @@ from flask_shim.translate.ollama.requests import (
 )
 from flask_shim.translate.ollama.sampling_options import check_options
 
-AliasRequest = TypeVar("AliasRequest", bound=InferenceRequest | EmbedRequest | EmbeddingsRequest)
 
-
-def with_alias_options(request: AliasRequest, entry: Entry) -> AliasRequest:
+def with_alias_options(request: AnyModelRequest, entry: Entry) -> AnyModelRequest:
     """Return the request with the entry's parameters as defaults of its options; null counts as not given."""
     if request.keep_alive is None and entry.profile.keep_alive is not None:
         request = dataclasses.replace(request, keep_alive=entry.profile.keep_alive)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from flask_shim.lmstudio.model import Kind, Model
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.dates import to_local
 from flask_shim.translate.ollama.name_heuristics import estimated_bytes, family, parameter_size
-from flask_shim.translate.ollama.requests import Message
+from flask_shim.translate.ollama.requests import AliasSettings
 
 NO_PROFILE = ModelProfile()
 
@@ -26,12 +26,11 @@ FOREVER_NS = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(AliasSettings):
     """One name in the list: a model under its own name, or an alias with settings of the user.
 
     ``modified_ns`` is when the shim first saw it (ns since 1970), because the backend reports no dates. ``base`` is the
-    model key or variant of an alias, empty for a model. ``config`` holds the alias's renderer, parser and requires.
-    ``parameters`` and ``system`` include those of the ``profile``.
+    model key or variant of an alias, empty for a model. ``parameters`` and ``system`` include those of the ``profile``.
     """
 
     name: str
@@ -39,12 +38,6 @@ class Entry:
     modified_ns: int
     base: str = ""
     parent: str = ""
-    system: str = ""
-    template: str = ""
-    license: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    messages: tuple[Message, ...] = ()
-    config: Mapping[str, str] = field(default_factory=dict)
     profile: ModelProfile = NO_PROFILE
 
     @property

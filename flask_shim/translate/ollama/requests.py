@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from flask_shim.translate.ollama.quoting import go_quote
 
@@ -119,6 +119,12 @@ class EmbeddingsRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+ModelRequest = InferenceRequest | EmbedRequest | EmbeddingsRequest
+"""A request with options and a keep-alive."""
+
+AnyModelRequest = TypeVar("AnyModelRequest", bound=ModelRequest)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIEmbeddingsRequest:
     """POST /v1/embeddings. ``rest`` is the request without the fields that LM Studio ignores.
@@ -175,22 +181,31 @@ class PullRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateRequest:
-    """POST /api/create: the settings of an alias, and the fields that are rejected because LM Studio has no such thing.
+class AliasSettings:
+    """What a user can set for a name.
 
-    ``files`` is None when absent, because Ollama has another error for empty ones. ``config`` holds those of
-    ``renderer``, ``parser`` and ``requires`` that were given.
+    ``config`` holds those of ``renderer``, ``parser`` and ``requires`` that were given; they are shown but have no
+    effect.
     """
 
-    model: str
-    from_: str = ""
-    stream: bool = True
     system: str = ""
     template: str = ""
     license: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest(AliasSettings):
+    """POST /api/create: the settings of an alias, and the fields that are rejected because LM Studio has no such thing.
+
+    ``files`` is None when absent, because Ollama has another error for empty ones.
+    """
+
+    model: str
+    from_: str = ""
+    stream: bool = True
     files: Mapping[str, str] | None = None
     draft_files: Mapping[str, str] | None = None
     adapters: Mapping[str, str] | None = None
