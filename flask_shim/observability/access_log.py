@@ -101,6 +101,7 @@ class Recorder:
             for observer in self.observers:
                 observer(record)
         finally:
+            record.exchange = None  # the inspector limits how long bodies are kept, but not how long records are
             enter(None)
 
 
@@ -145,37 +146,51 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
 
 def log_request(record: RequestRecord) -> None:
     """Log a request that has ended; unknown values and the query string are left out."""
-    is_failure = bool(record.rejected_by) or record.status >= 500 or record.outcome.startswith(("error", ABORTED))
+    outcome = record.outcome
+    is_failure = bool(record.rejected_by) or record.status >= 500 or outcome.startswith(("error", ABORTED))
     is_poll = record.method == "GET" and record.path.startswith(OPERATOR_PREFIX)
     level = logging.WARNING if is_failure else logging.DEBUG if is_poll else logging.INFO
     if log.isEnabledFor(level):
-        log.log(level, "%s", " ".join(f"{key}={quoted(value)}" for key, value in _facts(record) if value is not None))
+        log.log(level, "%s", _line(record, outcome))
 
 
-def _facts(record: RequestRecord) -> Iterator[tuple[str, object]]:
-    yield "method", record.method[:MAX_SHOWN]
-    yield "path", record.path[:MAX_SHOWN]
-    yield "status", record.status
-    yield "ms", _milliseconds(record.seconds)
-    yield "client", record.client[:MAX_SHOWN] or None
-    yield "model", record.model[:MAX_SHOWN] or None
-    yield "backend", record.backend or None
-    yield "queued_ms", _milliseconds(record.queue_seconds)
-    yield "first_token_ms", _milliseconds(record.first_token_seconds)
-    yield "tokens_in", record.tokens_in
-    yield "cached_tokens", record.cached_tokens
-    yield "tokens_out", record.tokens_out
-    yield "tokens_per_s", None if record.tokens_per_second is None else round(record.tokens_per_second, 1)
-    yield "outcome", record.outcome
-    yield "rejected_by", record.rejected_by or None
-    is_debug = log.isEnabledFor(logging.DEBUG)
-    if is_debug:
-        yield "route", record.route or None
-        yield "user_agent", record.user_agent[:MAX_SHOWN] or None
-        yield "options", ",".join(record.options)[:MAX_SHOWN] or None
-        yield "dropped", ",".join(record.dropped)[:MAX_SHOWN] or None
-    # Errors of LM Studio may quote the prompt.
-    yield "error", (record.error if is_debug else record.error_safe_text)[:MAX_SHOWN] or None
+def _line(record: RequestRecord, outcome: str) -> str:
+    facts = [_text("method", record.method), _text("path", record.path)]
+    facts.append(f"status={record.status} ms={_milliseconds(record.seconds)}")
+    for key, name in (("client", record.client), ("model", record.model), ("backend", record.backend)):
+        if name:
+            facts.append(_text(key, name))
+    for key, number in (
+        ("queued_ms", _milliseconds(record.queue_seconds)),
+        ("first_token_ms", _milliseconds(record.first_token_seconds)),
+        ("tokens_in", record.tokens_in),
+        ("cached_tokens", record.cached_tokens),
+        ("tokens_out", record.tokens_out),
+        ("tokens_per_s", None if (speed := record.tokens_per_second) is None else round(speed, 1)),
+    ):
+        if number is not None:
+            facts.append(f"{key}={number}")
+    facts.append(f"outcome={outcome}")
+    facts += [_text(key, text) for key, text in _details(record) if text]
+    return " ".join(facts)
+
+
+def _details(record: RequestRecord) -> tuple[tuple[str, str], ...]:
+    rejected_by = ("rejected_by", record.rejected_by)
+    if not log.isEnabledFor(logging.DEBUG):
+        return rejected_by, ("error", record.error_safe_text)  # errors of LM Studio may quote the prompt
+    return (
+        rejected_by,
+        ("route", record.route),
+        ("user_agent", record.user_agent),
+        ("options", ",".join(record.options)),
+        ("dropped", ",".join(record.dropped)),
+        ("error", record.error),
+    )
+
+
+def _text(key: str, text: str) -> str:
+    return f"{key}={quoted(text[:MAX_SHOWN])}"
 
 
 def _milliseconds(seconds: float | None) -> float | None:

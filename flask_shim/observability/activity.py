@@ -97,28 +97,21 @@ class Activity:
         self._slots = slots
         self._backend_url = backend_url
         self._lock = threading.Lock()
-        self._ended: deque[Row] = deque(maxlen=KEPT_REQUESTS)
+        self._ended: deque[tuple[float, RequestRecord]] = deque(maxlen=KEPT_REQUESTS)
         self._minutes: deque[Minute] = deque(maxlen=KEPT_MINUTES)
         self._last_error: Row | None = None
 
     def note(self, record: RequestRecord) -> None:
         """Keep a request that has ended, unless it used no model and went well, as lists do many times a minute."""
         self.progress.note(record)
-        if record.path.startswith(_OWN_PATHS) or (record.outcome == DONE and not record.model):
+        outcome = record.outcome
+        if (outcome == DONE and not record.model) or record.path.startswith(_OWN_PATHS):
             return
         now = time.time()
-        row = self._row(record) | {
-            "ended_at": _iso(now),
-            "status": record.status,
-            "outcome": record.outcome,
-            "error": record.error[:MAX_TEXT] or None,
-            "prefill_tokens_per_second": record.prefill_tokens_per_second,
-            "decode_tokens_per_second": record.tokens_per_second,
-        }
         with self._lock:
-            self._ended.appendleft(row)
-            if record.outcome.startswith("error"):
-                self._last_error = _to_error(row)
+            self._ended.appendleft((now, record))
+            if outcome.startswith("error"):
+                self._last_error = _to_error(now, record)
             if record.model:
                 start = int(now) // 60 * 60
                 if not self._minutes or self._minutes[-1].time != start:
@@ -136,7 +129,8 @@ class Activity:
         records = [record for record in tuple(self._open) if not record.path.startswith(_OWN_PATHS)]
         running = [self._row(record) for record in records]
         with self._lock:
-            ended, minutes = list(self._ended), list(self._minutes)
+            latest, minutes = tuple(self._ended), list(self._minutes)
+        ended = [self._ended_row(at, record) for at, record in latest]
         slots = self._slots
         counts = slots.total, slots.in_use, slots.waiting
         return Snapshot(running, ended, minutes, self._last_error, *counts, self._started_at)
@@ -172,6 +166,16 @@ class Activity:
             "age_seconds": round(record.seconds, 3),
             "time_to_first_token_seconds": record.first_token_seconds,
             "progress_estimate": self.progress.estimate(record),
+        }
+
+    def _ended_row(self, at: float, record: RequestRecord) -> Row:
+        return self._row(record) | {
+            "ended_at": _iso(at),
+            "status": record.status,
+            "outcome": record.outcome,
+            "error": record.error[:MAX_TEXT] or None,
+            "prefill_tokens_per_second": record.prefill_tokens_per_second,
+            "decode_tokens_per_second": record.tokens_per_second,
         }
 
 
@@ -227,13 +231,13 @@ def _to_minute(record: RequestRecord, start: int) -> Minute:
     return Minute(start, 1, tokens, record.seconds - first if tokens else 0.0, 1, first)
 
 
-def _to_error(row: Row) -> Row:
+def _to_error(at: float, record: RequestRecord) -> Row:
     """Return the error of a request; what the shim says after the first sentence is what to do."""
-    message, _, remedy = (row["error"] or "").partition(". ")
+    message, _, remedy = record.error[:MAX_TEXT].partition(". ")
     return {
-        "at": row["ended_at"],
-        "request_id": row["id"],
-        "status": row["status"],
+        "at": _iso(at),
+        "request_id": record.id,
+        "status": record.status,
         "message": message,
         "remedy": remedy or None,
     }

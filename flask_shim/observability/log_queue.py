@@ -15,10 +15,10 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
-"""Records that wait for a target that accepts none; further ones are dropped and counted."""
+"""Lines that wait for a target that accepts none; further ones are dropped and counted."""
 
 GATHER_SECONDS = 0.02
-"""How long records gather after one was written: waking the thread for each would cost more than writing it."""
+"""How long lines gather after one was written: waking the thread for each would cost more than writing it."""
 
 CLOSE_SECONDS = 2.0
 """How long the end of the process waits for the log to be written."""
@@ -43,12 +43,16 @@ class QueuedHandler(QueueHandler):
         self._writer = _Writer(self.queue, target)
         self._writer.start()
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Queue a formatted record, or count it if the queue is full; the handler's lock is held."""
+    def prepare(self, record: logging.LogRecord) -> str:
+        """Return the line alone: the library would copy the record, and the target would format the copy again."""
+        return self.format(record)
+
+    def enqueue(self, line: Any) -> None:
+        """Queue a line, or count it if the queue is full; the handler's lock is held."""
         if self.queue.qsize() >= MAX_WAITING:
             self._dropped += 1
             return
-        self.queue.put_nowait(record)
+        self.queue.put_nowait(line)
         lost = self._dropped + self._writer.failures - self._reported
         if lost and not self._writer.is_failing:
             self._reported += lost
@@ -75,8 +79,15 @@ class QueuedHandler(QueueHandler):
         super().close()
 
 
+class _AsItIs(logging.Formatter):
+    """Return the line that a target got in place of a record."""
+
+    def format(self, record: Any) -> str:
+        return str(record)
+
+
 class _Writer(QueueListener):
-    """Write records to one target, and set the events that wait between them."""
+    """Write lines to one target, and set the events that wait between them."""
 
     def __init__(self, queue: SimpleQueue[Any], target: logging.Handler) -> None:
         super().__init__(queue, target)
@@ -84,19 +95,20 @@ class _Writer(QueueListener):
         self.failures = 0
         self.is_failing = False
         self._target = target
+        target.setFormatter(_AsItIs())
         target.handleError = self._note_failure  # type: ignore[assignment, method-assign]  # else a full disk prints tracebacks
 
-    def dequeue(self, block: bool) -> logging.LogRecord:
+    def dequeue(self, block: bool) -> Any:
         if self._waiting.empty():
             time.sleep(GATHER_SECONDS)
         return super().dequeue(block)
 
-    def handle(self, record: logging.LogRecord | Event) -> None:
-        if isinstance(record, Event):
-            record.set()
+    def handle(self, line: Any) -> None:
+        if isinstance(line, Event):
+            line.set()
             return
         before = self.failures
-        super().handle(record)
+        self._target.handle(line)
         self.is_failing = self.failures > before
 
     def _note_failure(self, _: logging.LogRecord) -> None:

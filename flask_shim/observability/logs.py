@@ -38,6 +38,9 @@ _CREDENTIAL = re.compile(r"""(\bbearer\s+|\bx-api-key['"]?\s*[:=,]\s*['"]?)[^\s'
 _AMBIGUOUS = re.compile(r"""[\s"'=]""")
 _REDACTED = "***"
 
+_LINE = "flask_shim.line"
+"""Name of the attribute of log records that has their line."""
+
 
 def configure(config: Config) -> bool:
     """Set up the root logger unless it has handlers; return whether it was set up.
@@ -56,6 +59,7 @@ def configure(config: Config) -> bool:
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+    _leave_out_of_records()
     logging.captureWarnings(True)
     threading.excepthook = _thread_died
     if config.debug:
@@ -69,9 +73,10 @@ def redact(*configs: Config) -> None:
     """Keep the keys and tokens of these settings out of the log from now on."""
     secrets = [secret for config in configs for secret in (*config.api_keys, config.backend_token)]
     secrets += [backend.token for config in configs for backend in config.file.backends]
+    formatter = OneLine(secrets)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, QueuedHandler | RecentLines):
-            handler.setFormatter(OneLine(secrets))
+            handler.setFormatter(formatter)
 
 
 def recent_lines() -> list[dict[str, str]]:
@@ -94,6 +99,12 @@ def finish() -> None:
     """
     if not flush():
         os._exit(0)
+
+
+def _leave_out_of_records() -> None:
+    """Do not look up for each record what no line shows, as "Optimization" in Python's logging HOWTO describes."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    vars(logging).update(logAsyncioTasks=False, _srcfile=None)
 
 
 def _file(config: Config) -> list[logging.Handler]:
@@ -164,7 +175,12 @@ class OneLine(logging.Formatter):
         self._known = re.compile(rf"(?<!\w)(?:{known})(?!\w)") if known else None
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line without a line end."""
+        """Return the line without a line end; it is made once for all handlers."""
+        if (line := record.__dict__.get(_LINE)) is None:
+            line = record.__dict__[_LINE] = self._line(record)
+        return str(line)
+
+    def _line(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         if record.exc_info:
             text = f"{text} trace={self.formatException(record.exc_info)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
@@ -95,6 +95,24 @@ def metrics_of(app: Flask) -> Metrics | None:
     return metrics
 
 
+AMetric = TypeVar("AMetric", Counter, Histogram)
+
+
+class Children(dict[tuple[object, ...], AMetric]):
+    """The children of a metric by the values of its labels, which the library checks and locks at each look-up."""
+
+    def __init__(self, metric: AMetric) -> None:
+        """Start without any."""
+        super().__init__()
+        self._metric: AMetric = metric
+
+    def __missing__(self, labels: tuple[object, ...]) -> AMetric:
+        """Return a new child, or the one that another thread has just made."""
+        child: AMetric = self._metric.labels(*labels)
+        self[labels] = child
+        return child
+
+
 class Metrics:
     """The counters of one application."""
 
@@ -108,13 +126,14 @@ class Metrics:
         registry = self.registry = self.shown = CollectorRegistry()
         ProcessCollector(registry=registry)
         by_model = ("model",)
-        self.requests = Counter("shim_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
+        by_answer = ("route", "method", "status")
+        self.requests = Children(Counter("shim_requests", "Requests answered.", by_answer, registry=registry))
         self.queue, self.first_token, self.generation, self.prefill, self.decode = (
-            Histogram(name, meaning, by_model, registry=registry, buckets=buckets)
+            Children(Histogram(name, meaning, by_model, registry=registry, buckets=buckets))
             for name, meaning, buckets in _HISTOGRAMS
         )
         self.tokens_in, self.cached_tokens, self.tokens_out = (
-            Counter(name, meaning, by_model, registry=registry) for name, meaning in _TOKENS
+            Children(Counter(name, meaning, by_model, registry=registry)) for name, meaning in _TOKENS
         )
         self.backend_errors = Counter("shim_backend_errors", "Failures of LM Studio.", ("kind",), registry=registry)
         self.cancellations = Counter("shim_client_disconnects", "Answers whose client disconnected.", registry=registry)
@@ -139,33 +158,34 @@ class Metrics:
     def count(self, record: RequestRecord) -> None:
         """Count a request that has ended."""
         method = record.method if record.method in _METHODS else OTHER
-        self.requests.labels(record.route or OTHER, method, record.status).inc()
+        self.requests[record.route or OTHER, method, record.status].inc()
         if record.backend_error:
             self.backend_errors.labels(record.backend_error).inc()
-        if record.outcome == CLIENT_DISCONNECTED:
+        outcome = record.outcome
+        if outcome == CLIENT_DISCONNECTED:
             self.cancellations.inc()
-        if record.outcome == REJECTED:
+        elif outcome == REJECTED:
             self.refusals.labels(record.rejected_by or record.error_kind or OTHER).inc()
         if not record.model:
             return
-        model = self._label(record.model)
-        if record.first_token_seconds is not None:
-            self.first_token.labels(model).observe(record.first_token_seconds)
-            self.generation.labels(model).observe(record.seconds)
+        model = (self._label(record.model),)
+        if (first := record.first_token_seconds) is not None:
+            self.first_token[model].observe(first)
+            self.generation[model].observe(record.seconds)
         for histogram, number in (
             (self.queue, record.queue_seconds),
             (self.prefill, record.prefill_tokens_per_second),
             (self.decode, record.tokens_per_second),
         ):
             if number is not None:
-                histogram.labels(model).observe(number)
+                histogram[model].observe(number)
         for counter, tokens in (
             (self.tokens_in, record.tokens_in),
             (self.cached_tokens, record.cached_tokens),
             (self.tokens_out, record.tokens_out),
         ):
             if tokens is not None:
-                counter.labels(model).inc(tokens)
+                counter[model].inc(tokens)
 
     def _label(self, model: str) -> str:
         if model not in self._models:

@@ -55,7 +55,7 @@ class Progress:
         speed = self._speeds.get(record.model)
         if speed is None or record.phase_ns is None:
             return None
-        seconds = (time.perf_counter_ns() - record.phase_ns) / 1e9
+        seconds = ((record.ended_ns or time.perf_counter_ns()) - record.phase_ns) / 1e9
         if record.phase == "loading" and speed.load_seconds:
             return min(_ALMOST, seconds / speed.load_seconds)
         if record.phase == "reading the prompt" and speed.seconds and record.estimate_tokens is not None:

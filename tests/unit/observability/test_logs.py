@@ -16,6 +16,8 @@ from flask_shim.config import Config, ConfigError
 from flask_shim.observability import logs
 from flask_shim.observability.logs import QUIET, RotatingFile
 
+_OF_RECORDS = ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks", "_srcfile")
+
 
 @contextlib.contextmanager
 def fresh_process(handlers=()):
@@ -23,6 +25,7 @@ def fresh_process(handlers=()):
     root = logging.getLogger()
     before, hook = root.handlers, threading.excepthook
     levels = {name: logging.getLogger(name).level for name in (None, *QUIET)}
+    of_records = {name: value for name, value in vars(logging).items() if name in _OF_RECORDS}
     root.handlers = list(handlers)
     try:
         yield root
@@ -31,6 +34,7 @@ def fresh_process(handlers=()):
             handler.close()
         root.handlers, threading.excepthook = before, hook
         logging.captureWarnings(False)
+        vars(logging).update(of_records)
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
