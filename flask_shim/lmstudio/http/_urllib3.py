@@ -1,17 +1,17 @@
 """Connections whose requests can be cancelled, with private API of urllib3; checked with urllib3 2.7 and 2.8.
 
+Connecting, TLS, pools and retries are urllib3's; requests are written and responses are read here.
+
 The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._get_conn`` and
-``._put_conn``, ``HTTPResponse._fp``, ``fp`` and ``chunked`` of http.client's response, and ``_sock`` of the socket's
-raw file; ``tests/unit/lmstudio/test_urllib3.py`` fails when one is gone.
+``._put_conn``, and ``_connection`` and ``_pool`` of a response; ``tests/unit/lmstudio/test_urllib3.py`` fails when one
+is gone.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
-import socket
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -20,9 +20,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.chunked import Dechunker
 from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
-from flask_shim.lmstudio.http.ticking_reader import TickingReader, limit_waiting
+from flask_shim.lmstudio.http.raw_response import RawResponse, limit_waiting
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
@@ -42,29 +41,35 @@ class _Current(threading.local):
 CURRENT = _Current()
 
 
-class _Response(http.client.HTTPResponse):
-    """A response that ticks if its call does, from the wait for its head on."""
+class PooledResponse(RawResponse):
+    """A response that returns its connection to the pool."""
 
-    fp: io.BufferedReader
+    version_string, length_remaining = "HTTP/1.x", None  # for urllib3's log
+    _connection: Any = None
+    _pool: Any = None
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        call = CURRENT.call
-        ticks = call.ticks if call is not None else None
-        limit_waiting(sock, ticks.seconds if ticks is not None else None)
-        if call is not None and ticks is not None:
-            self.fp = io.BufferedReader(TickingReader(sock, self.fp, call))
+    def close(self) -> None:
+        """Return the connection to its pool, closed unless it can be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if not self.is_reusable:
+                connection.close()
+            self._pool._put_conn(connection)
 
 
 class _CancellableConnection:
-    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled."""
+    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled.
+
+    It writes and reads the heads itself: urllib3, http.client and email take a fifth of the shim's CPU for them.
+    """
 
     sock: Any
     timeout: float | None
+    host: str
     port: int
+    _method: str
     _dns_host: str
-    _held: list[Any] | None = None
-    """The parts of a request that is being written."""
+    default_port: int
     idle_since: float | None = None
     """When its last request ended, on the :func:`time.monotonic` clock; None before the end of the first."""
 
@@ -74,28 +79,39 @@ class _CancellableConnection:
         self.sock.settimeout(None)  # urllib3 keeps the connect timeout on the socket
         self._attach()
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(
+        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
+    ) -> None:
+        """Send a request; ``headers`` include the length of its body."""
+        self._method = method
+        head = self._head(method, url, headers or {})
         CURRENT.is_reused = self.sock is not None and self.idle_since is not None
-        if self.sock is not None:  # a pooled connection does not connect again
-            self.timeout = (
-                None  # urllib3 sets the connect timeout, which is no limit for sending, and it may have ticked
-            )
+        if self.sock is None:
+            self.connect()
+        else:  # a pooled connection does not connect again
+            self.sock.settimeout(None)  # it may have ticked
             self._attach()
-        self._held = []
-        try:
-            super().request(*args, **kwargs)  # type: ignore[misc]
-        finally:
-            held, self._held = self._held, None
-        # In one packet, so that the backend wakes up once.
-        for data in [b"".join(held)] if sum(map(len, held)) <= ONE_PACKET else held:
-            self.send(data)
-
-    def send(self, data: Any) -> None:
-        """Send, or hold the part of a request that is being written."""
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]
+        if body is None or len(body) <= ONE_PACKET:  # in one packet, so that the backend wakes up once
+            self.sock.sendall(head + (body or b""))
         else:
-            self._held.append(data)
+            self.sock.sendall(head)
+            self.sock.sendall(body)
+
+    def getresponse(self) -> PooledResponse:
+        """Receive the head of the response, ticking if the current call does."""
+        call = CURRENT.call
+        limit_waiting(self.sock, call.ticks.seconds if call is not None and call.ticks is not None else None)
+        return PooledResponse(self.sock, self._method, call)
+
+    def _head(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == self.default_port else f":{self.port}"
+        lines = [f"{method} {url} HTTP/1.1", f"Host: {host}{port}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join(lines)
+        if head.count("\r") != len(headers) + 1 or head.count("\n") != len(headers) + 1:
+            raise ValueError("a header contains a line end")
+        return head.encode("latin-1") + b"\r\n\r\n"
 
     def _attach(self) -> None:
         if self.sock is not None and CURRENT.call is not None:
@@ -120,12 +136,12 @@ class _CancellableConnection:
         raise failures[0]
 
 
-class _Connection(_CancellableConnection, HTTPConnection):
-    response_class = _Response
+class _Connection(_CancellableConnection, HTTPConnection):  # type: ignore[misc]  # it sends less than urllib3's
+    pass
 
 
-class _TlsConnection(_CancellableConnection, HTTPSConnection):
-    response_class = _Response
+class _TlsConnection(_CancellableConnection, HTTPSConnection):  # type: ignore[misc]
+    pass
 
 
 class _ShortIdle:
@@ -148,11 +164,11 @@ class _ShortIdle:
 
 
 class _Pool(_ShortIdle, HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Connection  # type: ignore[assignment]
 
 
 class _TlsPool(_ShortIdle, HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
 
 
 class _SingleUse:
@@ -187,60 +203,26 @@ def was_closing(failure: BaseException | None) -> bool:
     return CURRENT.is_reused and isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
 
 
-class Body:
-    """The body of a response as it arrives, without waiting for more than there is."""
+class UrllibBody:
+    """The body of a response that was not received on a connection of this module, as with a Session of the user."""
 
-    def __init__(self, response: requests.Response, size: int) -> None:
-        """Read up to ``size`` bytes at a time."""
+    def __init__(self, response: requests.Response, read_size: int) -> None:
+        """Read up to ``read_size`` bytes at a time."""
         self._response = response
-        self._size = size
+        self._read_size = read_size
 
     def read(self) -> bytes:
         """Return what has arrived, after waiting for at least one byte; b"" at the end."""
-        return bytes(self._response.raw.read1(self._size, decode_content=False))
+        return bytes(self._response.raw.read1(self._read_size, decode_content=False))
 
     def close(self) -> None:
         """Close the connection; if the whole body was read, urllib3 has returned it to its pool."""
         self._response.close()
 
 
-class ChunkedBody(Body):
-    """A chunked body, of which a read takes all chunks that have arrived; urllib3 takes one."""
-
-    def __init__(self, response: requests.Response, size: int) -> None:
-        """Read up to ``size`` bytes at a time."""
-        super().__init__(response, size)
-        self._framing = Dechunker()
-        self._file: Any = _inner(response).fp
-        self._receive = self._file.read1
-
-    def read(self) -> bytes:
-        """Return what has arrived, after waiting for at least one byte; b"" at the end."""
-        framing = self._framing
-        while not framing.is_done:
-            block = self._receive(self._size)
-            if not block:
-                raise ConnectionError("the last chunk is missing")
-            if len(block) < self._size:  # the file's buffer is empty; without the file, a token costs three calls less
-                self._receive = self._file.raw._sock.recv
-            if payload := framing.feed(block):
-                return payload
-        return b""
-
-    def close(self) -> None:
-        """Return the connection to its pool if the whole body was read, otherwise close it."""
-        if self._framing.is_done and not self._framing.rest:
-            _inner(self._response).close()
-            self._response.raw.release_conn()
-        self._response.close()
-
-
-def open_body(response: requests.Response, size: int) -> Body:
-    """Return the body of a response that was requested with ``stream=True``."""
-    inner = _inner(response)
-    is_chunked = getattr(inner, "chunked", False) and getattr(inner, "fp", None) is not None
-    return (ChunkedBody if is_chunked else Body)(response, size)
-
-
-def _inner(response: requests.Response) -> Any:
-    return getattr(response.raw, "_fp", None)
+def open_body(response: requests.Response, read_size: int) -> PooledResponse | UrllibBody:
+    """Return what to read the body of ``response`` from, which was requested with ``stream=True``."""
+    if not isinstance(response.raw, PooledResponse):
+        return UrllibBody(response, read_size)
+    response.raw.read_size = read_size
+    return response.raw

@@ -53,6 +53,10 @@ class Dechunker:
             raise FramingError("a chunk-size line has no end")
         return b"".join(parts)
 
+    def end(self) -> None:
+        """Note the end of the connection: raise FramingError, since the last chunk is missing."""
+        raise FramingError("the last chunk is missing")
+
     def _read_line(self, line: bytes) -> None:
         if self._state == "size":
             self._left = _size(line)

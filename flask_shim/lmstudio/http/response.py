@@ -15,12 +15,12 @@ import urllib3
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
-from flask_shim.lmstudio.http._urllib3 import ChunkedBody, open_body
+from flask_shim.lmstudio.http._urllib3 import open_body
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
+from flask_shim.lmstudio.http.raw_response import TIMED_OUT
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
-from flask_shim.lmstudio.http.ticking_reader import TIMED_OUT
 
 CUT = "LM Studio closed the connection before its answer was complete"
 LATE = "LM Studio sent nothing for too long"
@@ -62,8 +62,8 @@ class BackendResponse:
 
     def start_streaming(self) -> None:
         """Let the ticks of the call end :meth:`read_or_tick` from now on, instead of calling back."""
-        if self.call.ticks is not None:  # urllib3 closes the connection of other bodies at a timeout
-            self.call.ticks.callback = None if isinstance(self._body, ChunkedBody) else lambda: None
+        if self.call.ticks is not None:
+            self.call.ticks.callback = None
 
     def read(self) -> bytes:
         """Return the bytes that have arrived, after waiting for at least one; b"" at the end."""

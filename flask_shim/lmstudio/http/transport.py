@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,7 +77,7 @@ class Transport:
         self.limiter = ConnectionLimiter(options.max_connections)
         self._session = session_factory(options)
         self._timeout: Any = Timeout(connect=options.connect_timeout, read=None)
-        self._templates: dict[tuple[str, str], requests.PreparedRequest] = {}
+        self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
 
     def close(self) -> None:
         """Close the idle connections, and end the watchdog's thread."""
@@ -98,16 +98,15 @@ class Transport:
         The caller must close it. ``call`` should be watched; its deadline includes the wait for the head. A GET or a
         generation is sent again if its connection broke, since the backend may have closed a pooled one meanwhile.
         """
-        request = self._prepare(method, path, body, {**call.headers, **(headers or {})})
+        request = self._prepare(method, path, body, call.headers, headers or {})
         adapter = self._session.get_adapter(str(request.url))
         if call.trace is not None:
             call.trace.sent(method, path, body)
         call.check()
         if not self.limiter.acquire(self.options.connect_timeout):
             raise ServerBusy(f"all {self.options.max_connections} connections to LM Studio are in use", retry_after=1)
-        with ExitStack() as cleanup:
-            cleanup.callback(self.limiter.release)
-            sent_at = time.monotonic()
+        sent_at = time.monotonic()
+        try:
             try:
                 response = self._send(adapter, request, call)
             except BackendProtocolError as exc:
@@ -116,7 +115,9 @@ class Transport:
                     raise
                 # The adapter of the root has no pool, in which the next connection may have been closed, too.
                 response = self._send(self._session.get_adapter(self.options.base_url), request, call)
-            cleanup.pop_all()
+        except BaseException:
+            self.limiter.release()
+            raise
         return BackendResponse(response, call, self.options, self.limiter.release)
 
     def _send(
@@ -178,22 +179,31 @@ class Transport:
         )
 
     def _prepare(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        call_headers: Mapping[str, str],
+        route_headers: Mapping[str, str],
     ) -> requests.PreparedRequest:
-        key = (method, path)
-        template = self._templates.get(key)
-        if template is None:
-            template = self._session.prepare_request(requests.Request(method, self.options.url(path)))
-            if len(self._templates) < MOST_URLS:
-                self._templates[key] = template
-        request = template.copy()
-        request.headers.update(headers)
+        """Return the request; what does not differ from call to call is prepared once."""
+        key = (method, path, *route_headers.items())
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            prepared = self._session.prepare_request(
+                requests.Request(method, self.options.url(path), headers=route_headers)
+            )
+            if method != "GET" and path not in GENERATION_PATHS:
+                prepared.headers["Connection"] = "close"
+            if len(self._prepared) < MOST_URLS:
+                self._prepared[key] = prepared
+        headers = {**prepared.headers, **call_headers}
         if body is not None:
-            request.body = body
-            request.headers["Content-Length"] = str(len(body))
-            request.headers.setdefault("Content-Type", "application/json")
-        if method != "GET" and path not in GENERATION_PATHS:
-            request.headers["Connection"] = "close"
+            headers["Content-Length"] = str(len(body))
+            headers.setdefault("Content-Type", "application/json")
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, prepared.url, body
+        request.headers = headers  # type: ignore[assignment]  # a dict is copied faster
         return request
 
     def _to_error(self, exc: Exception, call: BackendCall) -> ShimError:

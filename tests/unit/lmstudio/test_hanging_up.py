@@ -127,6 +127,6 @@ def test_a_lost_backend_leaves_its_connection_to_others(client_of):
 
 def test_a_request_that_cannot_be_sent_leaves_its_connection_to_others(client_of, socket_server):
     client = client_of(socket_server(reads(replies({}))).url, max_connections=1, connect_timeout=0.05)
-    with pytest.raises(ValueError, match="Invalid header value"):
-        client.open("POST", CHAT, BackendCall(), b"{}", {"X-Odd": "a\nb"})
+    with pytest.raises(ValueError, match="a header contains a line end"):
+        client.open("POST", CHAT, BackendCall(headers={"X-Odd": "a\nb"}), b"{}")
     post(client).close()

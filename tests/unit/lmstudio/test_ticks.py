@@ -52,27 +52,16 @@ def test_callback_is_called_while_a_response_begins(client_of, socket_server, wh
     assert counter.calls >= 3
 
 
-def test_read_ends_at_a_tick_once_the_answer_streams(client_of, socket_server):
+@pytest.mark.parametrize("chunked", [True, False])
+def test_read_ends_at_a_tick_once_the_answer_streams(client_of, socket_server, chunked):
     counter = Counter()
     ticks = Ticks(SECONDS, lambda: None)
-    server = socket_server(reads(streams("one", counter.wait, "two")))
+    server = socket_server(reads(streams("one", counter.wait, "two", chunked=chunked)))
     with post(client_of(server.url), BackendCall(ticks=ticks)) as response:
         response.start_streaming()
         blocks = [block for block in response if block is not None or counter()]
     assert b"".join(blocks) == event("one") + event("two") + END
     assert counter.calls >= 3
-
-
-def test_body_that_is_not_chunked_waits_without_ticks(client_of, socket_server):
-    counter = Counter()
-    server = socket_server(reads(streams("one", counter.wait, "two", chunked=False)))
-    with post(client_of(server.url), BackendCall(ticks=Ticks(SECONDS, counter))) as response:
-        first = response.read()
-        counter.calls = 0
-        response.start_streaming()
-        counter.gate.set()
-        assert first + response.read_all(0) == event("one") + event("two") + END
-    assert counter.calls == 0
 
 
 def test_event_stream_gives_empty_lists_for_ticks(client_of, socket_server):

@@ -113,7 +113,7 @@ def endless_header(peer):
     peer.send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("fault", [reset, garbage, too_many_headers, endless_header, lambda _: None])
+@pytest.mark.parametrize("fault", [reset, garbage, half_a_head, too_many_headers, endless_header, lambda _: None])
 @pytest.mark.parametrize("retries", [0, 3])
 def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, socket_server, fault, retries):
     server = socket_server(reads(fault))
@@ -122,11 +122,11 @@ def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, socket_serv
     assert (server.connections, len(server.asked)) == (1, 1)
 
 
-def test_half_a_head_is_half_an_answer(client_of, socket_server):
+def test_list_whose_head_breaks_is_requested_once_more(client_of, socket_server):
     server = socket_server(reads(half_a_head))
     with pytest.raises(BackendProtocolError):
         exchanged(client_of(server.url))
-    assert server.connections == 1
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("status", ["500 X", "503 X", "429 X"])
@@ -181,15 +181,41 @@ def test_a_connection_whose_answer_was_not_read_is_not_reused(client_of, socket_
     assert server.connections == 2
 
 
-def test_bytes_after_the_body_end_the_connection(client_of, socket_server):
-    def too_much(peer):
-        peer.head(transfer_encoding="chunked")
-        peer.send(b"2\r\n{}\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"Content-Length: 2\r\n\r\n{}",
+        b"Content-Length: 0\r\n\r\n",
+    ],
+    ids=["chunked", "with a length", "empty"],
+)
+@pytest.mark.parametrize(("more", "connections"), [(b"", 1), (b"HTTP/1.1 200 OK\r\n\r\n", 2)])
+def test_bytes_after_the_body_end_the_connection(client_of, socket_server, response, more, connections):
+    server = socket_server(by_path({CHAT: lambda peer: peer.send(b"HTTP/1.1 200 OK\r\n" + response + more)}))
+    client = client_of(server.url)
+    assert body_of(client) == body_of(client) == (b"{}" if b"{}" in response else b"")
+    assert server.connections == connections
 
-    server = socket_server(by_path({CHAT: too_much}))
+
+@pytest.mark.parametrize(
+    ("head", "connections"),
+    [(b"HTTP/1.1 200 OK\r\n", 1), (b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 2), (b"HTTP/1.0 200 OK\r\n", 2)],
+)
+def test_connection_ends_where_the_head_says_so(client_of, socket_server, head, connections):
+    server = socket_server(by_path({CHAT: lambda peer: peer.send(head + b"Content-Length: 2\r\n\r\n{}")}))
     client = client_of(server.url)
     assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
-    assert server.connections == 2
+    assert server.connections == connections
+
+
+def test_interim_responses_are_skipped(client_of, socket_server):
+    def answer(peer):
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 2")
+        peer.drip(b"00 OK\r\nContent-Length: 2\r\n\r\n{}", 0.001)
+
+    with post(client_of(socket_server(reads(answer)).url)) as response:
+        assert (response.status, response.read_all(10)) == (200, b"{}")
 
 
 @pytest.mark.parametrize("closing", [reset, lambda _: None])

@@ -1,13 +1,10 @@
-"""The private API of urllib3 and http.client that the client relies on exists in the installed versions."""
+"""The private API of urllib3 that the client relies on exists in the installed versions."""
 
 from __future__ import annotations
 
-import http.client
-import socket
-
 import pytest
 import urllib3
-from support.answers import reads, streams
+from support.answers import reads, replies
 from support.sending import post
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -30,13 +27,12 @@ def test_connection_resolves_the_private_host_name():
     assert HTTPConnection("127.0.0.1")._dns_host == "127.0.0.1", GONE % "_dns_host"
 
 
-def test_response_gives_access_to_the_buffered_socket(client_of, socket_server):
-    with post(client_of(socket_server(reads(streams("Hel", "lo"))).url)) as answer:
-        inner = answer._body._response.raw._fp
-        assert isinstance(inner, http.client.HTTPResponse), GONE % "HTTPResponse._fp"
-        assert hasattr(inner.fp, "read1")
-        assert isinstance(inner.fp.raw._sock, socket.socket)
-        assert inner.chunked is True
+def test_response_receives_its_connection_and_pool(client_of, socket_server):
+    with post(client_of(socket_server(reads(replies({}))).url)) as answer:
+        raw = answer._body
+        assert isinstance(raw, _urllib3.PooledResponse)
+        assert isinstance(raw._connection, HTTPConnection), GONE % "_connection"
+        assert isinstance(raw._pool, HTTPConnectionPool), GONE % "_pool"
 
 
 def test_module_names_the_versions_it_was_checked_with():
