@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from flask_shim.errors import Forbidden, ShimError
@@ -90,8 +90,9 @@ class ModelManager:
         """
         record, target = current(), requirements.target
         record.uses(target.model.key)
-        if prompt:
-            record.estimate_tokens = partial(estimate_prompt_tokens, prompt)
+        if prompt and record.estimate_tokens is None:
+            record.estimate_tokens = cache(partial(estimate_prompt_tokens, prompt))
+        estimate_tokens = record.estimate_tokens
         if self._read_only:
             requirements = ModelRequirements(target=target)
         elif self._auto_context and prompt:
@@ -104,8 +105,8 @@ class ModelManager:
             try:
                 use.open()
                 yield use
-                if prompt and record.tokens_in:
-                    self._warn_if_cut(use, record.tokens_in, estimate_prompt_tokens(prompt))
+                if estimate_tokens and record.tokens_in:
+                    self._warn_if_cut(use, record.tokens_in, estimate_tokens())
             finally:
                 use.close()
                 if isinstance(call.failure, BackendTimeout):

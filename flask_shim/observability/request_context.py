@@ -83,7 +83,7 @@ class RequestRecord:
     load_seconds: float | None = None
     """How long the model was loaded; if LM Studio did that just in time, the prompt is included."""
     estimate_tokens: Callable[[], int] | None = field(default=None, repr=False)
-    """Estimates how many tokens the prompt has."""
+    """Returns about how many tokens the prompt has."""
     count_tokens: Callable[[], int] | None = field(default=None, repr=False)
     """Returns how many tokens have been generated so far; ``tokens_out`` has the number at the end."""
     abort: Callable[[ShimError], None] | None = field(default=None, repr=False)

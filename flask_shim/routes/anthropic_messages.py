@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
+from functools import cache, partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -44,10 +45,11 @@ def messages() -> Response:
     payload = to_payload(api_request, target.model, services().defaults)
     current().dropped += (*api_request.left_out, *(["mcp_servers"] if body.get("mcp_servers") else []))
     record_dropped_effort(api_request.think, target.model)
+    estimate_tokens = current().estimate_tokens = cache(partial(estimate_prompt_tokens, payload))
     encoder = MessagesEncoder(
         api_request.model,
         message_id=f"msg_{secrets.token_hex(12)}",
-        estimated_input_tokens=estimate_prompt_tokens(payload),
+        estimated_input_tokens=estimate_tokens(),
     )
     completion = new_chat(target, payload, started_ns, think=api_request.think)
     offered = to_schemas(api_request.functions)

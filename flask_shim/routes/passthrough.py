@@ -161,8 +161,8 @@ def _post() -> ForwardRequest:
 
 def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
     tools = payload.get("tools") if isinstance(payload.get("tools"), list) else []
-    functions = [tool.get("function") for tool in tools or () if isinstance(tool, Mapping)]
-    offered = to_schemas(each for each in functions if isinstance(each, Mapping) and each.get("name"))
+    functions = [tool.get("function") for tool in tools or () if isinstance(tool, dict)]
+    offered = to_schemas(each for each in functions if isinstance(each, dict) and each.get("name"))
     wants_json = schema_of(payload) is not None
     repairer = ThinkingRemover if current().hides_thinking else ChatRepairer
     return repairer(ReaderOptions(offered=offered, wants_json=wants_json, new_id=new_call_id))

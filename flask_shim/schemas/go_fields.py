@@ -36,15 +36,12 @@ class GoSchema(Schema):
 
     def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields by attribute name; ValidationError carries the one fault to report."""
-        given = {}
-        for key, value in document.items():
-            known = key if key in self._by_key else folded(key)
-            if value is not None and known in self._by_key:
-                given[known] = value
-        values = self._defaults.copy()
-        faults = []
-        for key, value in given.items():
-            name, field = self._by_key[key]
+        values, faults, by_key = self._defaults.copy(), [], self._by_key
+        for given, value in document.items():
+            key = given if given in by_key else folded(given)
+            if value is None or key not in by_key:
+                continue
+            name, field = by_key[key]
             try:
                 values[name] = field._read(value)
             except ValidationError as error:

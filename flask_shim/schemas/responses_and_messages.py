@@ -83,11 +83,19 @@ class TurnSchema(GoSchema):
     content = GoAny()
 
 
+_TURN_KEYS = frozenset(("role", "content"))
+
+
 class Turn(GoObject[dict[str, Any]]):
     """A turn as a dict of its two fields."""
 
     def __init__(self) -> None:
         super().__init__(TurnSchema(), dict, "anthropic.MessageParam")
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        # Agents send hundreds of turns with each request, nearly all as they must be.
+        is_sound = isinstance(value, dict) and value.keys() <= _TURN_KEYS and isinstance(value.get("role"), str)
+        return value if is_sound else super()._read(value)
 
 
 class System(GoField[Any]):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -32,9 +33,15 @@ class _Pairing:
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._open: list[_OpenCall] = []
         self._cancelled: list[_OpenCall] = []
-        self._taken = {turn.get("tool_call_id") for turn in turns if isinstance(turn.get("tool_call_id"), str)}
-        self._taken.update(call["id"] for turn in turns for call in _calls(turn) if isinstance(call.get("id"), str))
+        self._turns = turns
         self._numbers = count(1)
+
+    @cached_property
+    def _taken(self) -> set[Any]:
+        """The ids that the client has given."""
+        results = {turn["tool_call_id"] for turn in self._turns if isinstance(turn.get("tool_call_id"), str)}
+        calls = (call.get("id") for turn in self._turns for call in _calls(turn))
+        return results.union(given for given in calls if isinstance(given, str))
 
     def pair(self, turn: Turn) -> Turn:
         if turn["role"] == "user":
@@ -55,7 +62,7 @@ class _Pairing:
         self._open.append(_OpenCall(call_id, function.get("name") or "", call_id != given_id))
         arguments = function.get("arguments")
         if not isinstance(arguments, str) or not arguments.strip():  # text that the client sent is not written again
-            function["arguments"] = orjson.dumps(arguments).decode() if isinstance(arguments, Mapping) else "{}"
+            function["arguments"] = orjson.dumps(arguments).decode() if isinstance(arguments, dict) else "{}"
         return {**call, "id": call_id, "type": "function", "function": function}
 
     def _result_id(self, turn: Turn) -> str:
@@ -84,7 +91,7 @@ class _Pairing:
 def _calls(turn: Turn) -> list[Part]:
     """Return the tool calls of a turn, [] where they are not all calls of functions."""
     calls = turn.get("tool_calls")
-    if turn.get("role") != "assistant" or not isinstance(calls, list):
+    if not isinstance(calls, list) or turn.get("role") != "assistant":
         return []
-    are_functions = all(isinstance(call, Mapping) and isinstance(call.get("function"), Mapping) for call in calls)
+    are_functions = all(isinstance(call, dict) and isinstance(call.get("function"), dict) for call in calls)
     return calls if are_functions else []

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_shim.translate.call_pairing import pair_calls
@@ -87,12 +87,12 @@ def _repair_parts(turn: Turn, images: ImageConverter) -> Turn:
 
 def _repair_part(part: Any, images: ImageConverter) -> Any:
     """Return an image part as PNG or JPEG with a true media type, whatever the client's label says."""
-    image = part.get("image_url") if isinstance(part, Mapping) else None
-    url = image.get("url") if isinstance(image, Mapping) else image
+    image = part.get("image_url") if isinstance(part, dict) else None
+    url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str):
         return part
     repaired = _repair_data_url(url, images)
-    return part if isinstance(image, Mapping) and repaired == url else {**part, "image_url": {"url": repaired}}
+    return part if isinstance(image, dict) and repaired == url else {**part, "image_url": {"url": repaired}}
 
 
 def _repair_data_url(url: str, images: ImageConverter) -> str:
@@ -112,12 +112,12 @@ def _repair_data_url(url: str, images: ImageConverter) -> str:
 
 
 def _is_image(part: Any) -> bool:
-    return isinstance(part, Mapping) and "image_url" in part
+    return isinstance(part, dict) and "image_url" in part
 
 
 def _join_texts(parts: Iterable[Any]) -> str:
     """Return the texts of a content list: system and tool messages must have a string."""
-    return "".join(str(part.get("text", "")) if isinstance(part, Mapping) else str(part) for part in parts)
+    return "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in parts)
 
 
 def _join_first_system_turns(turns: list[Turn]) -> list[Turn]:

@@ -20,9 +20,9 @@ _LONGEST_CACHED = 20_000
 def schema_of(payload: Mapping[str, Any]) -> Schema | None:
     """Return the JSON schema in the ``response_format`` of a chat or a completion, without references; None if none."""
     wanted = payload.get("response_format")
-    named = wanted.get("json_schema") if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema" else None
-    schema = named.get("schema") if isinstance(named, Mapping) else None
-    return inline_refs(schema) if isinstance(schema, Mapping) else None
+    named = wanted.get("json_schema") if isinstance(wanted, dict) and wanted.get("type") == "json_schema" else None
+    schema = named.get("schema") if isinstance(named, dict) else None
+    return inline_refs(schema) if isinstance(schema, dict) else None
 
 
 def with_engine_schemas(payload: Payload) -> tuple[Payload, list[str]]:
@@ -44,8 +44,8 @@ def with_engine_schemas(payload: Payload) -> tuple[Payload, list[str]]:
 
 
 def _readable_tool(tool: Any, dropped: set[str]) -> Any:
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or "parameters" not in function:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or "parameters" not in function:
         return tool
     given = orjson.dumps(function["parameters"])
     parameters, lost = (_readable if len(given) < _LONGEST_CACHED else _readable.__wrapped__)(given)

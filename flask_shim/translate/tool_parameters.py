@@ -5,7 +5,6 @@ The model reads these schemas, too, so nothing else is changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask_shim.translate.schema_trimming import MOST, is_unreadable, without_shorthands
@@ -20,11 +19,11 @@ def readable_parameters(schema: Any, dropped: set[str]) -> Any:
     """Return the schema as every engine can read it; add the names of the keywords that it loses to ``dropped``."""
     if isinstance(schema, list):
         return [readable_parameters(part, dropped) for part in schema]
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return {} if schema is True else schema
     readable: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in _MAPS and isinstance(value, Mapping):
+        if key in _MAPS and isinstance(value, dict):
             readable[key] = {name: readable_parameters(part, dropped) for name, part in value.items()}
         elif key in _PARTS and not isinstance(value, bool):
             readable[key] = readable_parameters(value, dropped)

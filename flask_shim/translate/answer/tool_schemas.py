@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -35,13 +36,16 @@ def to_schemas(functions: Iterable[Mapping[str, Any]]) -> Schemas:
 class ToolSchemas:
     """The tools of one request. LM Studio may have shown the model their names in another spelling."""
 
-    __slots__ = ("_by_loose_name", "_schemas")
-
     def __init__(self, schemas: Schemas) -> None:
         """Take the tools as :func:`to_schemas` gives them."""
         self._schemas = schemas
-        counts = Counter(map(_loose, schemas))
-        self._by_loose_name = {_loose(name): name for name in schemas if counts[_loose(name)] == 1}
+
+    @cached_property
+    def _by_loose_name(self) -> dict[str, str]:
+        """The names that differ from all others by more than their spelling."""
+        loose = {name: _loose(name) for name in self._schemas}
+        counts = Counter(loose.values())
+        return {short: name for name, short in loose.items() if counts[short] == 1}
 
     def name_of(self, called: str) -> str | None:
         """Return the client's name of the tool that the model called, None unless there is exactly one."""
@@ -68,7 +72,7 @@ def _loose(name: str) -> str:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:

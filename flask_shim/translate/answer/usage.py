@@ -98,12 +98,20 @@ def is_cut(prompt_tokens: int, estimate: int, context: int) -> bool:
 
 
 def _count_characters(value: Any) -> int:
-    """Count the characters of all texts in a message, without the data of its pictures."""
+    """Count the characters of all texts in messages, without the data of their pictures."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, dict):
-        return sum(_count_characters(item) for key, item in value.items() if key not in ("image_url", "role", "type"))
-    return sum(map(_count_characters, value)) if isinstance(value, list | tuple) else 0
+    if isinstance(value, list):
+        return sum([len(item) if isinstance(item, str) else _count_characters(item) for item in value])
+    if not isinstance(value, dict):
+        return 0
+    return sum(
+        [
+            len(item) if isinstance(item, str) else _count_characters(item)
+            for key, item in value.items()
+            if key not in ("image_url", "role", "type")
+        ]
+    )
 
 
 def _to_nanoseconds(milliseconds: Any) -> int | None:

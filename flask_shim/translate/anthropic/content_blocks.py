@@ -67,7 +67,7 @@ def _parts(blocks: Iterable[Block]) -> list[Part]:
 def _document(block: Block) -> list[Part]:
     """Return the title and the texts of a block; a PDF or a file that Anthropic stores has none, as in Ollama."""
     source = block.get("source")
-    holder = source if isinstance(source, Mapping) else block
+    holder = source if isinstance(source, dict) else block
     content = holder.get("data") if holder.get("type") == "text" else holder.get("content")
     parts = _parts(_blocks(content))
     title = _text(block.get("title"))
@@ -76,7 +76,7 @@ def _document(block: Block) -> list[Part]:
 
 def _image(block: Block) -> Part:
     source = block.get("source")
-    source = source if isinstance(source, Mapping) else {}
+    source = source if isinstance(source, dict) else {}
     kind = source.get("type")
     if kind != "base64":
         text = f"invalid image source type: {kind}. Only base64 images are supported."
@@ -91,7 +91,7 @@ def _blocks(content: Any) -> list[Block]:
         return []
     if not isinstance(content, list):
         raise BadRequest("content must be a string or an array of blocks")
-    return [block for block in content if isinstance(block, Mapping)]
+    return [block for block in content if isinstance(block, dict)]
 
 
 def _texts(blocks: Iterable[Block]) -> str:

@@ -100,8 +100,8 @@ def to_payload(request: MessagesRequest, model: Model, defaults: Defaults) -> Pa
         "response_format": _response_format(request),
         "ttl": to_ttl(None, defaults),
     }
-    if request.functions:
-        payload["tools"] = [_tool(tool) for tool in request.functions]
+    if functions := request.functions:
+        payload["tools"] = [_tool(tool) for tool in functions]
         payload["tool_choice"] = _tool_choice(request.tool_choice)
         if request.tool_choice.get("disable_parallel_tool_use"):
             payload["parallel_tool_calls"] = False
@@ -121,7 +121,7 @@ def _is_function(tool: Mapping[str, Any]) -> bool:
 
 def _tool(tool: Mapping[str, Any]) -> Payload:
     schema = tool.get("input_schema")
-    if schema is not None and not isinstance(schema, Mapping):
+    if schema is not None and not isinstance(schema, dict):
         text = f"invalid input_schema for tool {go_quote(str(tool['name']))}: it must be an object"
         raise BadRequest(text, log_text="invalid input_schema: it must be an object")
     function = {"name": tool["name"], "parameters": dict(schema or {"type": "object", "properties": {}})}
@@ -138,7 +138,7 @@ def _tool_choice(choice: Mapping[str, Any]) -> Any:
 
 def _schema(request: MessagesRequest) -> Any:
     given = request.output_config.get("format") or request.output_format
-    return given.get("schema") if isinstance(given, Mapping) and given.get("type") == "json_schema" else None
+    return given.get("schema") if isinstance(given, dict) and given.get("type") == "json_schema" else None
 
 
 def _response_format(request: MessagesRequest) -> Payload | None:

@@ -195,11 +195,12 @@ def to_tool(tool: Mapping[str, Any]) -> Payload:
     """Return a tool as LM Studio accepts it, which rejects nulls and parameters that are not of type object."""
     function = _without_nulls(tool.get("function") or {})
     parameters = function.get("parameters")
-    if isinstance(parameters, Mapping):
-        properties = _without_nulls(parameters.get("properties") or {})
+    if isinstance(parameters, dict):
+        properties = parameters.get("properties") or {}
+        properties = _without_nulls(properties) if isinstance(properties, dict) else properties
         function["parameters"] = {**_without_nulls(parameters), "type": "object", "properties": properties}
     return {"type": "function", "function": function}
 
 
 def _without_nulls(values: Mapping[str, Any]) -> Payload:
-    return {key: value for key, value in values.items() if value is not None}
+    return {key: value for key, value in values.items() if value is not None} if None in values.values() else {**values}

@@ -15,13 +15,13 @@ def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
     """Return the request with what LM Studio would reject replaced; equal to ``body`` where it rejects nothing."""
     payload = {key: value for key, value in body.items() if value is not None}
     response_format = payload.get("response_format")
-    if isinstance(response_format, Mapping) and response_format.get("type") == "json_object":
+    if isinstance(response_format, dict) and response_format.get("type") == "json_object":
         payload["response_format"] = to_response_format("json")
-    if isinstance(payload.get("tool_choice"), Mapping):
+    if isinstance(payload.get("tool_choice"), dict):
         _repair_tool_choice(payload)
     if isinstance(payload.get("tools"), list):
         payload["tools"] = [
-            to_tool(tool) if isinstance(tool, Mapping) and isinstance(tool.get("function"), Mapping) else tool
+            to_tool(tool) if isinstance(tool, dict) and isinstance(tool.get("function"), dict) else tool
             for tool in payload["tools"]
         ]
     if "max_completion_tokens" in payload:
@@ -29,7 +29,7 @@ def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
     if not payload.get("stream"):
         payload.pop("stream_options", None)
     turns = payload.get("messages")
-    if isinstance(turns, list) and all(isinstance(turn, Mapping) for turn in turns):
+    if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
         payload["messages"] = repair_history(turns, model.key if model else "")
     return payload
 
@@ -38,7 +38,7 @@ def uses_mcp(body: Mapping[str, Any]) -> bool:
     """Return whether the request makes LM Studio call programs or servers that the client chooses."""
     tools = body.get("tools")
     return bool(body.get("integrations") or body.get("plugins") or body.get("mcp_servers")) or (
-        isinstance(tools, list) and any(isinstance(tool, Mapping) and tool.get("type") == "mcp" for tool in tools)
+        isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == "mcp" for tool in tools)
     )
 
 
@@ -52,7 +52,7 @@ def _repair_tool_choice(payload: Payload) -> None:
     """Offer only the chosen or allowed tools, and name the mode: LM Studio rejects objects (page-agent#613)."""
     choice = payload["tool_choice"]
     allowed = choice.get("allowed_tools")
-    if isinstance(allowed, Mapping):
+    if isinstance(allowed, dict):
         mode, chosen = allowed.get("mode"), allowed.get("tools")
     else:
         mode, chosen = choice.get("type"), [choice]
@@ -64,7 +64,7 @@ def _repair_tool_choice(payload: Payload) -> None:
 
 def _tool_name(tool: Any) -> Any:
     """Return the name in a tool or in a choice of one, which the Responses API does not nest in a function."""
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         return None
     function = tool.get("function")
-    return function.get("name") if isinstance(function, Mapping) else tool.get("name")
+    return function.get("name") if isinstance(function, dict) else tool.get("name")

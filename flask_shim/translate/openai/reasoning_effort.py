@@ -49,7 +49,7 @@ def adapt_chat(body: Mapping[str, Any], model: Model | None = None) -> Payload:
     """
     payload = adapt(body, model)
     reasoning = payload.get("reasoning")
-    effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else None
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
     effort = payload.pop("reasoning_effort", None) if effort is None else effort
     if to_think(effort) is not None:
         payload["reasoning_effort"] = _UNKNOWN_TO_LM_STUDIO.get(effort, effort)

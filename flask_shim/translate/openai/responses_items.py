@@ -31,7 +31,7 @@ def to_turns(instructions: str | None, given: str | list[Any] | None) -> list[Tu
 
 
 def _add(turns: TurnBuilder, item: Any, place: str) -> None:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         raise BadRequest(f"{place}: an input item must be an object")
     kind = item.get("type") or ("message" if item.get("role") else None)
     if kind is None:
@@ -65,7 +65,7 @@ def _call(turns: TurnBuilder, item: Item) -> None:
 
 def _shell_call(turns: TurnBuilder, item: Item) -> None:
     action = item.get("action")
-    given = action if isinstance(action, Mapping) else {}
+    given = action if isinstance(action, dict) else {}
     arguments = {name: value for name, value in given.items() if value and name != "type"}
     turns.call(_call_id(item), LOCAL_SHELL, _json(arguments))
 
@@ -77,7 +77,7 @@ def _output(turns: TurnBuilder, item: Item) -> None:
 
 def _reasoning(turns: TurnBuilder, item: Item) -> None:
     lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
-    text = "\n".join(_text(part.get("text")) for parts in lists for part in parts if isinstance(part, Mapping))
+    text = "\n".join(_text(part.get("text")) for parts in lists for part in parts if isinstance(part, dict))
     encrypted = _text(item.get("encrypted_content"))  # plain text in Ollama's answers and ours
     turns.think(text or ("" if encrypted.startswith(_ENCRYPTED) else encrypted))
 
@@ -110,7 +110,7 @@ _ITEMS: dict[Any, Callable[[TurnBuilder, Item], None]] = {
 
 def _parts(content: Any) -> list[Part]:
     if isinstance(content, list):
-        return [_part(part) for part in content if isinstance(part, Mapping)]
+        return [_part(part) for part in content if isinstance(part, dict)]
     return [text_part(content)] if isinstance(content, str) and content else []
 
 
@@ -120,7 +120,7 @@ def _part(part: Mapping[str, Any]) -> Part:
         return text_part(_text(part.get("text") or part.get("refusal")))
     if kind == "input_image":
         image = part.get("image_url")
-        return image_part(_text(image.get("url") if isinstance(image, Mapping) else image))
+        return image_part(_text(image.get("url") if isinstance(image, dict) else image))
     if kind == "input_file":
         raise BadRequest("file inputs are not currently supported")
     raise BadRequest(f"unknown content type: {kind}", log_text="unknown content type")

@@ -109,12 +109,12 @@ def _chosen_name(choice: Mapping[str, Any]) -> str:
 
 def _tool_choice(choice: Any) -> Any:
     """Return the choice for a chat, None for a tool that is not offered."""
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return choice
     if choice.get("type") == "allowed_tools":
         chosen = choice.get("tools")
         chosen = chosen if isinstance(chosen, list) else []
-        tools = [{"name": _chosen_name(tool)} for tool in chosen if isinstance(tool, Mapping)]
+        tools = [{"name": _chosen_name(tool)} for tool in chosen if isinstance(tool, dict)]
         return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": tools}}
     is_offered = choice.get("type") in ("function", "custom", LOCAL_SHELL)
     return {"type": "function", "name": _chosen_name(choice)} if is_offered else None
@@ -122,7 +122,7 @@ def _tool_choice(choice: Any) -> Any:
 
 def _format(request: ResponsesRequest) -> Mapping[str, Any]:
     wish = request.text.get("format")
-    return wish if isinstance(wish, Mapping) else {}
+    return wish if isinstance(wish, dict) else {}
 
 
 def _response_format(request: ResponsesRequest) -> Payload | None:

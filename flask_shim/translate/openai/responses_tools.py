@@ -87,7 +87,7 @@ def _offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, O
         if kind == "namespace" and not namespace:
             members = tool.get("tools")
             if isinstance(members, list):
-                yield from _offer([member for member in members if isinstance(member, Mapping)], name)
+                yield from _offer([member for member in members if isinstance(member, dict)], name)
         elif kind in ("function", "custom"):
             function = _custom_function(tool) if kind == "custom" else tool
             yield {**function, "name": function_name(name, namespace)}, OfferedTool(name, namespace, kind)
@@ -96,7 +96,7 @@ def _offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, O
 def _custom_function(tool: Tool) -> Tool:
     """Return a custom tool as a function with one text; its grammar goes into the description."""
     syntax = tool.get("format")
-    grammar = syntax.get("definition") if isinstance(syntax, Mapping) else None
+    grammar = syntax.get("definition") if isinstance(syntax, dict) else None
     described = [tool.get("description"), grammar and f"The input must match this grammar:\n{grammar}"]
     return {
         "type": "function",
