@@ -124,33 +124,29 @@ def _announce(backend: str, urls: list[str], model: str) -> None:
 
 
 def _generate_command(url: str, model: str) -> str:
-    request = {"model": model, "prompt": "Hello"}
-    if sys.platform == "win32":  # PowerShell 5 removes the quotes in the arguments of curl
-        body = _compact(request | {"stream": False}).replace("'", "''")
-        return f"'{body}' |\n    Invoke-RestMethod {url}/api/generate -Method Post"
-    return f"curl {url.removeprefix('http://')}/api/generate -d {shlex.quote(_compact(request))}"
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    is_windows = sys.platform == "win32"
+    request = {"model": model, "prompt": "Hello", **({"stream": False} if is_windows else {})}
+    body = json.dumps(request, separators=(",", ":"))
+    if is_windows:  # PowerShell 5 removes the quotes in the arguments of curl
+        quoted = body.replace("'", "''")
+        return f"'{quoted}' |\n    Invoke-RestMethod {url}/api/generate -Method Post"
+    return f"curl {url.removeprefix('http://')}/api/generate -d {shlex.quote(body)}"
 
 
 def _own_command() -> str:
     """Return the command of this installation, as short as the shell understands it in the current folder."""
     script = Path(sys.argv[0])
     if script.stem != "flask-shim":
-        return f"{_quoted(_shortened(Path(sys.executable)))} -m flask_shim"
+        return f"{_shell_word(Path(sys.executable))} -m flask_shim"
     found = shutil.which("flask-shim")
     is_on_path = found is not None and Path(found).parent.resolve() == script.absolute().parent.resolve()
-    return "flask-shim" if is_on_path else _quoted(_shortened(script))
+    return "flask-shim" if is_on_path else _shell_word(script)
 
 
-def _shortened(path: Path) -> str:
+def _shell_word(path: Path) -> str:
+    """Return a path relative to the current folder if it is below it, quoted if necessary."""
     path, here = path.absolute(), Path.cwd()
-    # A name without a folder would be searched on PATH.
-    return str(path.relative_to(here)) if path.is_relative_to(here) and path.parent != here else str(path)
-
-
-def _quoted(text: str) -> str:
+    if path.is_relative_to(here) and path.parent != here:  # a name without a folder would be searched on PATH
+        path = path.relative_to(here)
     # cmd.exe knows no single quotes.
-    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
+    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))

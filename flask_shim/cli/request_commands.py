@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from flask_shim.cli.running_shim import open_shim
 from flask_shim.cli.setting_options import CommandError, json_option, shim_options
 from flask_shim.cli.tables import Row, plain, print_json, print_rows, text_of
 from flask_shim.cli.top_view import CELLS, rate_text, seconds_text
+
+_ENDED_CELLS: dict[str, Callable[[Row], str]] = {
+    "ENDED": lambda row: row["ended_at"],
+    **{name: CELLS[name] for name in ("ID", "CLIENT", "MODEL")},
+    "OUTCOME": lambda row: row["outcome"],
+    **{name: CELLS[name] for name in ("PROMPT", "OUTPUT")},
+    "PROMPT/S": lambda row: rate_text(row["prefill_tokens_per_second"]),
+    "TOKENS/S": lambda row: rate_text(row["decode_tokens_per_second"]),
+    "TOOK": lambda row: seconds_text(row["age_seconds"]),
+    "ERROR": lambda row: text_of(row["error"]),
+}
 
 
 @click.command()
@@ -24,7 +37,8 @@ def requests(*, ended: bool, url: str, as_json: bool, **options: str | None) -> 
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, _ended_cells if ended else _running_cells, as_json=False)
+        cells = _ENDED_CELLS if ended else CELLS
+        print_rows(rows, lambda row: {name: plain(cell(row)) for name, cell in cells.items()}, as_json=False)
 
 
 def _complete_ids(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -48,24 +62,3 @@ def cancel(*, request_id: str, url: str, **options: str | None) -> None:
     with open_shim(url, options) as shim:
         shim.cancel(request_id)
     click.echo(f"Stopped {request_id}.")
-
-
-def _running_cells(row: Row) -> dict[str, str]:
-    return {heading: plain(cell(row)) for heading, cell in CELLS.items()}
-
-
-def _ended_cells(row: Row) -> dict[str, str]:
-    cells = {
-        "ENDED": row["ended_at"],
-        "ID": row["id"],
-        "CLIENT": text_of(row["client"] or row["client_address"]),
-        "MODEL": text_of(row["model"]),
-        "OUTCOME": row["outcome"],
-        "PROMPT": text_of(row["prompt_tokens"]),
-        "OUTPUT": text_of(row["output_tokens"]),
-        "PROMPT/S": rate_text(row["prefill_tokens_per_second"]),
-        "TOKENS/S": rate_text(row["decode_tokens_per_second"]),
-        "TOOK": seconds_text(row["age_seconds"]),
-        "ERROR": text_of(row["error"]),
-    }
-    return {heading: plain(cell) for heading, cell in cells.items()}

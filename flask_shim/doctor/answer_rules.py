@@ -27,7 +27,7 @@ def version_from(least: str, passes_text: bool = False) -> Fault:
     """Require a version of at least ``least``; a part that is no number counts as 0, or the whole text passes."""
 
     def fault(response: ProbeResponse) -> str:
-        version = _dict(response.json).get("version")
+        version = as_dict(response.json).get("version")
         if not isinstance(version, str):
             return "there is no version"
         if version == "0.0.0" or (passes_text and not _VERSION.match(version)) or _numbers(version) >= _numbers(least):
@@ -44,7 +44,7 @@ def _numbers(version: str) -> list[int]:
 
 def version_of_integers(response: ProbeResponse) -> str:
     """Require numbers between the dots, up to a dash: Open WebUI calls int() on each."""
-    version = str(_dict(response.json).get("version", ""))
+    version = str(as_dict(response.json).get("version", ""))
     parts = version.removeprefix("v").partition("-")[0].split(".")
     return "" if all(part.isdigit() for part in parts) else f"version {version!r} is not made of numbers"
 
@@ -53,10 +53,10 @@ def lists(rows: str, *keys: str) -> Fault:
     """Require an array ``rows`` whose entries have a text under each of ``keys``."""
 
     def fault(response: ProbeResponse) -> str:
-        found = _dict(response.json).get(rows)
+        found = as_dict(response.json).get(rows)
         if not isinstance(found, list):
             return f"{rows} is not an array"
-        bare = [key for key in keys for row in found if not _is_text(_dict(row).get(key))]
+        bare = [key for key in keys for row in found if not _is_text(as_dict(row).get(key))]
         return f"entries without {bare[0]}" if bare else ""
 
     return fault
@@ -64,29 +64,29 @@ def lists(rows: str, *keys: str) -> Fault:
 
 def has_tags(response: ProbeResponse) -> str:
     """Require a tag in every name: clients append ``:latest`` to a name without one, and compare."""
-    bare = [row["name"] for row in _rows(response) if _is_text(row.get("name")) and ":" not in row["name"]]
+    bare = [row["name"] for row in rows_of(response.json) if _is_text(row.get("name")) and ":" not in row["name"]]
     return f"{bare[0]} has no tag" if bare else ""
 
 
 def complete_entries(response: ProbeResponse) -> str:
     """Require every field of /api/tags with its type: compiled clients reject the whole list otherwise."""
-    return _first_wrong(_rows(response), _ENTRY)
+    return _first_wrong(rows_of(response.json), _ENTRY)
 
 
 def complete_running(response: ProbeResponse) -> str:
     """Require every field of /api/ps with its type."""
-    return _first_wrong(_rows(response), _RUNNING)
+    return _first_wrong(rows_of(response.json), _RUNNING)
 
 
 def unique_digests(response: ProbeResponse) -> str:
     """Require a different digest for each model: some clients identify models by it."""
-    digests = [row.get("digest") for row in _rows(response)]
+    digests = [row.get("digest") for row in rows_of(response.json)]
     return "" if len(set(map(str, digests))) == len(digests) else "models share a digest"
 
 
 def has_description(response: ProbeResponse) -> str:
     """Require ``capabilities`` and ``model_info``."""
-    shown = _dict(response.json)
+    shown = as_dict(response.json)
     if not isinstance(shown.get("capabilities"), list):
         return "no list of capabilities"
     return "" if isinstance(shown.get("model_info"), dict) else "no model_info"
@@ -94,7 +94,7 @@ def has_description(response: ProbeResponse) -> str:
 
 def has_context(response: ProbeResponse) -> str:
     """Require the context length under the name of the architecture; clients guess it otherwise."""
-    info = _dict(_dict(response.json).get("model_info"))
+    info = as_dict(as_dict(response.json).get("model_info"))
     architecture = info.get("general.architecture")
     return "" if _is_count(info.get(f"{architecture}.context_length")) else "its context length is missing"
 
@@ -126,7 +126,7 @@ def _is_digest(value: Any) -> bool:
 
 
 def _are_details(value: Any) -> bool:
-    details = _dict(value)
+    details = as_dict(value)
     texts = ("format", "family", "parameter_size", "quantization_level")
     families = details.get("families")
     are_families = families is None or (isinstance(families, list) and all(isinstance(one, str) for one in families))
@@ -160,10 +160,16 @@ def _first_wrong(rows: list[dict[str, Any]], wanted: Mapping[str, Callable[[Any]
     return ""
 
 
-def _rows(response: ProbeResponse) -> list[dict[str, Any]]:
-    rows = _dict(response.json).get("models")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+def rows_of(value: Any, key: str = "models") -> list[dict[str, Any]]:
+    """Return the objects of the list under ``key``; what has another form is left out."""
+    return [row for row in as_list(as_dict(value).get(key)) if isinstance(row, dict)]
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return ``value`` if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return ``value`` if it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []

@@ -31,24 +31,17 @@ def ollama(headers: Mapping[str, str] = _TYPED, options: Mapping[str, Any] | Non
         chat = {"model": model, "messages": _ASKED, "stream": True}
         return {**chat, "options": {**(options or {}), "num_predict": MOST_TOKENS}, **more}
 
-    return Step(method="POST", path="/api/chat", headers=headers, body=body, each=True, rules=(NDJSON,))
+    return _post("/api/chat", body, NDJSON, headers)
 
 
-def openai(headers: Mapping[str, str] | None = None, **more: Any) -> Step:
+def openai(headers: Mapping[str, str] = _TYPED, **more: Any) -> Step:
     """Chat as OpenAI's clients do."""
 
     def body(model: str) -> Any:
         usage = {"stream_options": {"include_usage": True}}
         return {"model": model, "messages": _ASKED, "stream": True, "max_tokens": MOST_TOKENS, **usage, **more}
 
-    return Step(
-        method="POST",
-        path="/v1/chat/completions",
-        headers={**_TYPED, **(headers or {})},
-        body=body,
-        each=True,
-        rules=(EVENTS,),
-    )
+    return _post("/v1/chat/completions", body, EVENTS, {**_TYPED, **headers})
 
 
 def _response(model: str) -> Any:
@@ -70,9 +63,9 @@ def _message(model: str) -> Any:
     return {"model": model, "max_tokens": MOST_TOKENS, "system": system, "messages": _ASKED, "stream": True}
 
 
-def _posted(path: str, body: Body, rule: Rule, headers: Mapping[str, str] | None = None) -> Step:
-    return Step(method="POST", path=path, headers={**_TYPED, **(headers or {})}, body=body, each=True, rules=(rule,))
+def _post(path: str, body: Body, rule: Rule, headers: Mapping[str, str] = _TYPED) -> Step:
+    return Step(method="POST", path=path, headers=headers, body=body, each=True, rules=(rule,))
 
 
-CODEX = _posted("/v1/responses", _response, RESPONSES)
-CLAUDE = _posted("/v1/messages?beta=true", _message, MESSAGES, {"anthropic-version": "2023-06-01"})
+CODEX = _post("/v1/responses", _response, RESPONSES)
+CLAUDE = _post("/v1/messages?beta=true", _message, MESSAGES, {**_TYPED, "anthropic-version": "2023-06-01"})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flask_shim.config.backend_table import LMS, BackendTable
-from flask_shim.doctor.findings import Finding, Level, fail, note, ok, warn
+from flask_shim.doctor.findings import Finding, Level, counted, fail, note, ok, warn
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
@@ -125,8 +125,7 @@ def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_loa
     name = found.api_version.title
     if found.api_version is ApiVersion.OPENAI and is_studio:
         name = "LM Studio before 0.3.6"
-    count = len(found.models)
-    told = f"it is {name}, with {count} {'model' if count == 1 else 'models'}"
+    told = f"it is {name}, with {counted(len(found.models), 'model')}"
     if found.api_version is ApiVersion.V1:
         return ok("generation", told)
     if can_load:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask_shim.doctor.findings import Finding, fail, note, ok, warn
+from flask_shim.doctor.answer_rules import as_dict, as_list, rows_of
+from flask_shim.doctor.findings import Finding, counted, fail, note, ok, warn
 
 AGENT_TOKENS = 32_768
 """The instructions and tools of an agent alone take half of it."""
@@ -32,17 +33,17 @@ class Seen:
 
 def to_seen(tags: Any, ps: Any, v0: Any = None) -> list[Seen]:
     """Read /api/tags, /api/ps and LM Studio's /api/v0/models; leave out what is not in the form of these lists."""
-    loaded = {_text(row.get("name")): _count(row.get("context_length")) for row in _rows(ps)}
-    most = {_text(row.get("id")): _count(row.get("max_context_length")) for row in _rows(v0, "data")}
+    loaded = {_text(row.get("name")): _count(row.get("context_length")) for row in rows_of(ps)}
+    most = {_text(row.get("id")): _count(row.get("max_context_length")) for row in rows_of(v0, "data")}
     return [
         Seen(
             name=name,
-            capabilities=frozenset(filter(_text, _list(row.get("capabilities")))),
-            context=loaded.get(name) or _count(_dict(row.get("details")).get("context_length")),
+            capabilities=frozenset(filter(_text, as_list(row.get("capabilities")))),
+            context=loaded.get(name) or _count(as_dict(row.get("details")).get("context_length")),
             is_loaded=name in loaded,
             most_context=most.get(name.removesuffix(":latest")) or most.get(name.replace(":", "@", 1), 0),
         )
-        for row in _rows(tags)
+        for row in rows_of(tags)
         if (name := _text(row.get("name")))
     ]
 
@@ -54,7 +55,7 @@ def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
         yield fail("no-chat-model", "no model can chat", "Download one in LM Studio (or: lms get).")
         return
     rest = len(models) - len(chatting)
-    yield ok("models", f"{_number(len(chatting), 'model')} to chat with, {rest} for embeddings")
+    yield ok("models", f"{counted(len(chatting), 'model')} to chat with, {rest} for embeddings")
     loaded = [model for model in chatting if model.is_loaded]
     if not loaded:
         yield note("loaded", "no model is loaded: the first request waits until one is")
@@ -131,22 +132,6 @@ def _tools(chatting: Sequence[Seen]) -> Finding:
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:MOST_NAMES])
     return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _rows(value: Any, key: str = "models") -> Iterable[dict[str, Any]]:
-    return (row for row in _list(_dict(value).get(key)) if isinstance(row, dict))
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flask_shim.doctor.findings import Finding, Level, Section, count
+from flask_shim.doctor.findings import Level, Section, count, counted
 
 _STYLES: dict[Level, dict[str, Any]] = {
     Level.OK: {"fg": "green"},
@@ -26,17 +26,13 @@ def to_lines(section: Section, width: int) -> Iterator[str]:
     """Yield the lines of one section for a terminal of ``width`` columns."""
     yield click.style(section.title, bold=True)
     for finding in section.findings:
-        yield from _lines(finding, width)
+        mark = click.style(finding.level.value.ljust(_MARK_WIDTH), **_STYLES[finding.level])
+        first, *rest = _wrapped(finding.text, width, _INDENT, _INDENT)
+        yield f"  {mark}  {first.lstrip()}"
+        yield from rest
+        if finding.remedy:
+            yield from _wrapped(finding.remedy, width, _INDENT + _ARROW, _INDENT + " " * len(_ARROW))
     yield ""
-
-
-def _lines(finding: Finding, width: int) -> Iterator[str]:
-    mark = click.style(finding.level.value.ljust(_MARK_WIDTH), **_STYLES[finding.level])
-    first, *rest = _wrapped(finding.text, width, _INDENT, _INDENT)
-    yield f"  {mark}  {first.lstrip()}"
-    yield from rest
-    if finding.remedy:
-        yield from _wrapped(finding.remedy, width, _INDENT + _ARROW, _INDENT + " " * len(_ARROW))
 
 
 def _wrapped(text: str, width: int, first: str, other: str) -> list[str]:
@@ -52,12 +48,8 @@ def to_summary(sections: Sequence[Section]) -> str:
     failures, warnings = count(sections, Level.FAIL), count(sections, Level.WARN)
     if not failures and not warnings:
         return click.style("All is well.", fg="green", bold=True)
-    parts = [_number(failures, "failure"), _number(warnings, "warning")]
-    return click.style(" and ".join(filter(None, parts)) + ".", fg="red" if failures else "yellow", bold=True)
-
-
-def _number(number: int, what: str) -> str:
-    return "" if not number else f"{number} {what}" if number == 1 else f"{number} {what}s"
+    parts = [counted(number, noun) for number, noun in ((failures, "failure"), (warnings, "warning")) if number]
+    return click.style(" and ".join(parts) + ".", fg="red" if failures else "yellow", bold=True)
 
 
 def to_json(sections: Iterable[Section]) -> dict[str, Any]:

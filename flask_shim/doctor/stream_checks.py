@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from flask_shim.doctor.answer_rules import as_dict
 from flask_shim.doctor.findings import Finding, note, ok, warn
 from flask_shim.doctor.probe import ProbeResponse
 
@@ -33,7 +34,7 @@ def lines_of_json(response: ProbeResponse) -> str:
         return "a line is not a JSON object"
     if error := next((record["error"] for record in records if "error" in record), None):
         return f"it ended with an error: {error}"
-    if not all(isinstance(_message(record).get("content"), str) for record in records):
+    if not all(isinstance(as_dict(record.get("message")).get("content"), str) for record in records):
         return "a line without content"
     last = records[-1] if records else {}
     if last.get("done") is not True:
@@ -78,11 +79,8 @@ def judge_pace(response: ProbeResponse) -> Iterator[Finding]:
     tokens, seconds = last.get("eval_count"), last.get("eval_duration")
     if not isinstance(tokens, int) or not isinstance(seconds, int) or not response.arrivals:
         return
-    yield from _pace(response.arrivals, tokens, seconds / _NS)
-
-
-def _pace(arrivals: Sequence[float], tokens: int, made_in: float) -> Iterator[Finding]:
-    began, took = arrivals[0], arrivals[-1] - arrivals[0]
+    made_in = seconds / _NS
+    began, took = response.arrivals[0], response.arrivals[-1] - response.arrivals[0]
     told = f"{tokens} tokens generated in {made_in:.2f} s"
     if made_in < SHORTEST_SECONDS:
         yield note("pace", f"{told}: too fast to tell whether a program on the way buffers the stream")
@@ -108,11 +106,6 @@ def _error_in(events: Sequence[dict[str, Any]]) -> str:
     errors = (event.get("error") for event in events)
     error = next((one for one in errors if one), None)
     return str(error.get("message", error) if isinstance(error, dict) else error) if error else ""
-
-
-def _message(record: dict[str, Any]) -> dict[str, Any]:
-    message = record.get("message")
-    return message if isinstance(message, dict) else {}
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

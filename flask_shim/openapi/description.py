@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from apispec import APISpec
 from flask import Flask
 from marshmallow import Schema
-from werkzeug.routing import Rule
 
 from flask_shim import error_responses
 from flask_shim._version import __version__
@@ -101,7 +100,8 @@ def _all(app: Flask) -> Iterator[Described]:
     """Yield every operation of the routes, and those of the table that a catch-all route answers."""
     seen = set()
     for rule in app.url_map.iter_rules():
-        for method in _methods(rule):
+        methods = (rule.methods or set()) - _HIDDEN_METHODS
+        for method in methods - {"HEAD"} if "GET" in methods else methods:
             described = Described(method, rule.rule, app.view_functions[rule.endpoint].__doc__ or "")
             seen.add(described.name)
             yield described
@@ -109,11 +109,6 @@ def _all(app: Flask) -> Iterator[Described]:
         method, _, path = name.partition(" ")
         if "<" not in path and app.url_map.bind("").test(path, method):
             yield Described(method, path, "")
-
-
-def _methods(rule: Rule) -> set[str]:
-    methods = (rule.methods or set()) - _HIDDEN_METHODS
-    return methods - {"HEAD"} if "GET" in methods else methods
 
 
 def _operation(described: Described, examples: dict[str, Example]) -> dict[str, Any]:

@@ -44,17 +44,15 @@ def pull_model() -> Response:
         services().manager.check_may_change()
     with ExitStack() as stack:
         stack.callback(services().pulls.take().release)
-        steps = already_pulled(target) if target else _pull(name)
+        if target:
+            steps = already_pulled(target)
+        else:
+            pull = Pull(services().manager, services().registry, services().aliases, name)
+            steps = pull.steps(BackendCall(disconnect_check(request.environ)))
         stack.callback(steps.close)
         if api_request.stream:
             return stream_response(StreamedPull(steps, stack.pop_all()))
         return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
-
-
-def _pull(name: str) -> Steps:
-    parts = services()
-    pull = Pull(parts.manager, parts.registry, parts.aliases, name)
-    return pull.steps(BackendCall(disconnect_check(request.environ)))
 
 
 def _target(name: str) -> ResolvedModel | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +73,10 @@ class Systemd:
             return None
         if not self.is_root:
             return "A service of the machine needs root: run it with sudo, or add --user for a service of yours."
-        if hidden := _hidden(self.installed_in):
+        hidden = [place for place in self.installed_in if any(place.is_relative_to(home) for home in HIDDEN)]
+        if hidden:
             return (
-                f"A service of the machine can't read {hidden}, where flask-shim is installed. "
+                f"A service of the machine can't read {hidden[0]}, where flask-shim is installed. "
                 "Add --user, or install it into /opt/flask-shim."
             )
         return None
@@ -123,7 +124,3 @@ def _working_folder(unit: Path) -> Path | None:
     text = unit.read_text(encoding="utf-8") if unit.exists() else ""
     named = re.search(r"^WorkingDirectory=(.+)$", text, re.MULTILINE)
     return Path(named.group(1).replace("%%", "%")) if named else None
-
-
-def _hidden(places: Iterable[Path]) -> Path | None:
-    return next((place for place in places if any(place.is_relative_to(home) for home in HIDDEN)), None)
