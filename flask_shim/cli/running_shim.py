@@ -13,9 +13,9 @@ import orjson
 from flask_shim._version import __version__
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, errors_as_text
 from flask_shim.config import Config
-from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS, backend_root, bracketed
+from flask_shim.config.addresses import backend_root, bracketed
 from flask_shim.doctor.probe import Prober, ProbeResponse
-from flask_shim.serving.listeners import REACHED_AS
+from flask_shim.serving.listeners import hosts_from_here
 from flask_shim.serving.port_probe import SHIM, identify_server
 
 _NAMES_LM_STUDIO = frozenset({"backend_url", "rest_url", "backend_token"})
@@ -100,11 +100,7 @@ def open_shim(url: str, options: dict[str, str | None]) -> Iterator[RunningShim]
 
 
 def _running_shim(config: Config) -> str:
-    hosts = (
-        *LOOPBACKS,
-        *(REACHED_AS.get(host, host) for host in config.hosts if host not in (EVERYWHERE, "localhost")),
-    )
-    for host in dict.fromkeys(hosts):
+    for host in hosts_from_here(config.hosts):
         if config.port and identify_server(host, config.port) == SHIM:
             return f"http://{bracketed(host)}:{config.port}"
     return ""

@@ -30,14 +30,6 @@ def _name(value: Any) -> str:
     return found
 
 
-def _url(value: Any) -> str:
-    return backend_root(text(value).strip())
-
-
-def _token(value: Any) -> str:
-    return parsers.key(text(value))
-
-
 def _wake(value: Any) -> str:
     """Return ``lms``, or a MAC address such as ``AA:BB:CC:DD:EE:FF``."""
     found = text(value)
@@ -53,10 +45,18 @@ class BackendTable:
 
     name: str = toml_key(_name, "Name of the machine.", '"desktop"', default="", is_required=True)
     url: str = toml_key(
-        _url, "URL of LM Studio, with or without `/v1`.", '"http://192.168.1.20:1234"', default="", is_required=True
+        lambda value: backend_root(text(value).strip()),
+        "URL of LM Studio, with or without `/v1`.",
+        '"http://192.168.1.20:1234"',
+        default="",
+        is_required=True,
     )
     token: str = toml_key(
-        _token, "API token of that LM Studio; clients never see it.", '"sk-lm-12345678:abc"', default="", is_secret=True
+        lambda value: parsers.key(text(value)),
+        "API token of that LM Studio; clients never see it.",
+        '"sk-lm-12345678:abc"',
+        default="",
+        is_secret=True,
     )
     priority: int = toml_key(
         integer(-1000, 1000), "The higher one is preferred where nothing else decides.", "10", default=0

@@ -6,11 +6,12 @@ python -m flask_shim.config.generated_docs        writes them below the current 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from flask_shim.config import GROUPS, Setting
 from flask_shim.config.shim_file import ShimFile
-from flask_shim.config.toml_tables import Tables, keys_of, kinds_of
+from flask_shim.config.toml_tables import keys_of, kinds_of
 
 _PAGE_HEAD = """\
 # Settings
@@ -61,18 +62,18 @@ _FILE_EXAMPLE_HEAD = """\
 
 def render_page() -> str:
     """Return docs/CONFIGURATION.md."""
-    groups = [f"## {name}\n\n{_table(group)}" for name, group in GROUPS.items()]
-    return "\n".join([_PAGE_HEAD, *groups, _FILE_HEAD, *map(_keys_table, kinds_of(ShimFile).values())])
+    sections = [_PAGE_HEAD]
+    for name, group in GROUPS.items():
+        sections.append(f"## {name}\n\n{_table('Setting', 'Default', map(_row, group))}")
+    sections.append(_FILE_HEAD)
+    for kind in kinds_of(ShimFile).values():
+        rows = (f"| `{name}` | `{key.example}` | {key.help} |" for name, key in keys_of(kind.table).items())
+        sections.append(f"### `{kind.header}`\n\n{kind.help}\n\n{_table('Key', 'Example', rows)}")
+    return "\n".join(sections)
 
 
-def _keys_table(kind: Tables) -> str:
-    rows = [f"| `{name}` | `{key.example}` | {key.help} |" for name, key in keys_of(kind.table).items()]
-    head = ["| Key | Example | Meaning |", "| --- | --- | --- |"]
-    return "\n".join([f"### `{kind.header}`\n\n{kind.help}\n", *head, *rows]) + "\n"
-
-
-def _table(group: tuple[Setting, ...]) -> str:
-    return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *map(_row, group)]) + "\n"
+def _table(first: str, second: str, rows: Iterable[str]) -> str:
+    return "\n".join([f"| {first} | {second} | Meaning |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def _row(setting: Setting) -> str:
@@ -88,24 +89,24 @@ def env_example() -> str:
         lines.append(f"# --- {name} ---\n")
         for setting in group:
             unset = f" Default: {setting.unset}." if setting.unset else ""
-            lines.append(_comment(f"{setting.help}{unset}".replace("`", "")))
+            lines.append(_comment(f"{setting.help}{unset}"))
             lines.append(f"#{setting.env}={setting.default}\n")
     return "\n".join(lines) + "\n"
 
 
 def _comment(text: str) -> str:
-    return textwrap.fill(text, width=110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+    plain = text.replace("`", "")
+    return textwrap.fill(plain, width=110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def file_example() -> str:
     """Return config/flask-shim.toml.example."""
-    return "\n".join([_FILE_EXAMPLE_HEAD, *map(_example_table, kinds_of(ShimFile).values())])
-
-
-def _example_table(kind: Tables) -> str:
-    keys = keys_of(kind.table).items()
-    pairs = [f"{_comment(key.help.replace('`', ''))}\n#{name} = {key.example}\n" for name, key in keys]
-    return "\n".join([f"{_comment(kind.help.replace('`', ''))}\n\n#{kind.header}\n", *pairs])
+    lines = [_FILE_EXAMPLE_HEAD]
+    for kind in kinds_of(ShimFile).values():
+        lines.append(f"{_comment(kind.help)}\n\n#{kind.header}\n")
+        for name, key in keys_of(kind.table).items():
+            lines.append(f"{_comment(key.help)}\n#{name} = {key.example}\n")
+    return "\n".join(lines)
 
 
 def write(folder: Path) -> tuple[Path, ...]:

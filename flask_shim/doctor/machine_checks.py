@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
-from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS
+from flask_shim.config.addresses import LOOPBACKS
 from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 from flask_shim.doctor.probe import ProbeResponse
-from flask_shim.serving.listeners import REACHED_AS
+from flask_shim.serving.listeners import hosts_from_here
 from flask_shim.serving.port_probe import SHIM, how_to_stop, identify_server
 
 LOCALHOST = "localhost"
@@ -67,8 +67,7 @@ def judge_data(folder: Path, reason: str | None) -> Iterator[Finding]:
 
 def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:
     """Return the program that answers at each loopback address, and at the other addresses of the settings."""
-    reached = (REACHED_AS.get(host, host) for host in hosts if host not in (EVERYWHERE, LOCALHOST))
-    return {host: identify_server(host, port) for host in dict.fromkeys((*LOOPBACKS, *reached))}
+    return {host: identify_server(host, port) for host in hosts_from_here(hosts)}
 
 
 def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:

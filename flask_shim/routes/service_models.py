@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -66,17 +65,18 @@ def unload_models() -> Response:
     """Unload one model, or all; a model in use is unloaded after its last answer."""
     services().manager.check_may_change()
     api_request = read(_UNLOAD, request.get_data(cache=False))
-    if not api_request["unload_all"] and not api_request["model_key"]:
-        return _unloaded([], "Must specify model_key or unload_all=true")
+    unload_all, key = api_request["unload_all"], api_request["model_key"]
     keys: list[str] = []
+    error = None if unload_all or key else "Must specify model_key or unload_all=true"
     try:
-        with services().manager.admit(disconnect_check(request.environ)) as call:
-            keys += _unload(_loaded() if api_request["unload_all"] else _loaded_as(api_request["model_key"]), call)
+        if error is None:
+            with services().manager.admit(disconnect_check(request.environ)) as call:
+                keys += _unload(_loaded() if unload_all else _loaded_as(key), call)
     except _STATUS_ERRORS:
         raise
     except ShimError as exc:
-        return _unloaded(keys, exc.text)
-    return _unloaded(keys, None)
+        error = exc.text
+    return json_response({"success": error is None, "unloaded_keys": keys, "error": error})
 
 
 def find(name: str) -> ResolvedModel:
@@ -104,8 +104,3 @@ def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
         services().manager.unload(services().registry.of(model, services().backends.listing()), call)
         keys.append(model.key)
     return keys
-
-
-def _unloaded(keys: list[str], error: str | None) -> Response:
-    body: dict[str, Any] = {"success": error is None, "unloaded_keys": keys, "error": error}
-    return json_response(body)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from flask_shim.config import Config
-from flask_shim.config.addresses import EVERYWHERE, bracketed, is_address, is_loopback
+from flask_shim.config.addresses import EVERYWHERE, LOOPBACKS, bracketed, is_address, is_loopback
 from flask_shim.serving.port_probe import how_to_stop, identify_server
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,12 @@ def urls_of(listeners: Iterable[socket.socket]) -> list[str]:
     """Return the URLs at which this machine reaches the listeners."""
     names = [listener.getsockname() for listener in listeners]
     return [f"http://{bracketed(REACHED_AS.get(name[0], name[0]))}:{name[1]}" for name in names]
+
+
+def hosts_from_here(hosts: Iterable[str]) -> list[str]:
+    """Return the loopback addresses, and the others at which this machine reaches listeners on ``hosts``."""
+    named = (REACHED_AS.get(host, host) for host in hosts if host not in (EVERYWHERE, "localhost"))
+    return list(dict.fromkeys((*LOOPBACKS, *named)))
 
 
 def _places(hosts: Sequence[str], port: int) -> Iterable[Place]:
