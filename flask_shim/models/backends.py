@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
+from flask_shim.lmstudio.errors import ServerBusy
 from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.loader import ModelLoader
 
@@ -53,6 +54,13 @@ class Backend:
     def is_asleep(self) -> bool:
         """Whether it does not answer, but can be woken."""
         return self.waker is not None and (self.failure is not None or self.last_listing is None)
+
+    @property
+    def unusable(self) -> ShimError | None:
+        """Why it gets no requests at the moment, None if it does."""
+        if self.is_draining:
+            return ServerBusy(f"{self.name} takes no new requests: drain is true for it", retry_after=30)
+        return self.failure
 
     @property
     def state(self) -> str:

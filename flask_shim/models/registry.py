@@ -12,7 +12,7 @@ from cachetools import LRUCache
 
 from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
-from flask_shim.lmstudio.errors import BackendError, ModelNotFound
+from flask_shim.lmstudio.errors import BackendError, ModelNotFound, ServerBusy
 from flask_shim.models.backends import Backend, BackendList
 from flask_shim.models.machines import addressed
 from flask_shim.models.pool import Backends
@@ -107,7 +107,7 @@ class ModelRegistry:
         if target is None and self._backends.wait_for_newcomers():
             target = self._resolve(name, self._backends.listing(), aliases)
         if target is None:
-            self._raise_if_away(name, aliases)
+            self._raise_if_unusable(name, aliases)
         if target is None and (alias := aliases.get(alias_key(name))) is not None:
             raise ModelNotFound(f"model '{name}' not found: it was made from '{alias.base}', which LM Studio lacks now")
         return target
@@ -115,10 +115,11 @@ class ModelRegistry:
     def find_or_wake(self, name: str, call: BackendCall) -> ResolvedModel | None:
         """Return the model of that name; wake LM Studios that may have it, unless their models are known."""
         while True:
-            target, failure = None, None
+            target: ResolvedModel | None = None
+            failure: BackendError | ServerBusy | None = None
             try:
                 target = self.find(name)
-            except BackendError as exc:
+            except (BackendError, ServerBusy) as exc:
                 failure = exc
             asleep = [] if target else never_seen(self._backends, name)
             if asleep:
@@ -162,14 +163,19 @@ class ModelRegistry:
         based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
         return [self.profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
 
-    def _raise_if_away(self, name: str, aliases: Aliases) -> None:
-        """Raise the failure of a backend that had this model before it failed."""
+    def _raise_if_unusable(self, name: str, aliases: Aliases) -> None:
+        """Raise why a backend is not used that had this model, or is named although its models are unknown."""
+        named, _ = addressed(self._backends, name)
         for backend in self._backends:
-            listing = backend.last_listing
-            if backend.failure is None or listing is None:
+            reason, listing = backend.unusable, backend.last_listing
+            if reason is None:
                 continue
-            if self._find(name, listing.models, ((backend, listing),), aliases) is not None:
-                raise backend.failure
+            if listing is None:
+                may_have_it = backend is named
+            else:
+                may_have_it = self._find(name, listing.models, ((backend, listing),), aliases) is not None
+            if may_have_it:
+                raise reason
 
     def _resolve(self, name: str, listing: Listing, aliases: Aliases) -> ResolvedModel | None:
         profiles = self.profiles

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import EnvironHeaders
 
+from flask_shim.lmstudio.http.error_parsing import redact_token
 from flask_shim.observability.redaction import LONGEST_BODY, redacted_body, redacted_headers, redacted_query
 from flask_shim.observability.request_context import RequestRecord
 
@@ -114,14 +115,14 @@ class Exchange:
         """Note a request to LM Studio."""
         self.backend.append(BackendRequest(method, path, Body(body)))
 
-    def answered(self, status: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
-        """Note the head of LM Studio's answer; return ``read`` with a note of each chunk."""
+    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
+        """Note the head of LM Studio's answer; return ``read`` with a note of each chunk, ``token`` masked."""
         chunks = self.backend[-1].answer = Chunks(self.record.started_ns, status)
 
         def noted() -> bytes:
             chunk = read()
             if chunk:
-                chunks.add(chunk)
+                chunks.add(redact_token(token, chunk))
             return chunk
 
         return noted

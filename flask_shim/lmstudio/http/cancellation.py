@@ -28,8 +28,8 @@ class Trace(Protocol):
     def sent(self, method: str, path: str, body: bytes | None) -> None:
         """Note a request."""
 
-    def answered(self, status: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
-        """Note the head of its answer; return what to read its body with instead of ``read``."""
+    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
+        """Note the head of its answer, which may quote the API ``token``; return what replaces ``read``."""
 
 
 @dataclass(slots=True)

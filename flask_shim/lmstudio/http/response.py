@@ -44,7 +44,7 @@ class BackendResponse:
         self.options = options
         self._body = open_body(response, options.chunk_size)
         read = self._body.read
-        self._read = read if call.trace is None else call.trace.answered(self.status, read)
+        self._read = read if call.trace is None else call.trace.answered(self.status, read, options.token)
         self._release: Callable[[], None] | None = release
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.fake_lmstudio import CHAT
 from support.joined import BREAK, mend
 from support.processes import ShimProcess
 
@@ -80,3 +81,23 @@ def test_a_process_starts_while_machines_are_dead(three_dead):
     with ShimProcess(SHIM_CONFIG=str(three_dead.file), SHIM_LIST_TIMEOUT="600", SHIM_CONNECT_TIMEOUT="600") as shim:
         assert [model["name"] for model in shim.get("/api/tags").json()["models"]] == ["tiny:latest"]
         assert b'"done":true' in shim.chat().content
+
+
+def test_a_name_for_a_machine_that_never_answered_says_why_it_fails(joined):
+    shim = joined({"works": TINY, "dead": TINY})
+    shim["dead"].kill()
+    failed = shim.chat(model="dead/tiny")
+    assert failed.status == 503
+    assert shim["dead"].url in failed.errors[0]
+    assert shim.chat(model="works/other").status == 404
+
+
+@pytest.mark.parametrize("name", ["drained/other", "other"])
+def test_a_model_of_a_drained_machine_is_refused_as_busy(joined, name):
+    shim = joined({"works": TINY, "drained": {"other": 4096}})
+    assert shim.chat(model="other").is_whole
+    shim.file.write_text(shim.file.read_text(encoding="utf-8") + "drain = true\n", encoding="utf-8")
+    assert shim.post("/shim/reload", {}).status_code == 200
+    failed = shim.chat(model=name)
+    assert (failed.status, len(shim["drained"].asked_for(CHAT))) == (503, 1)
+    assert "drained takes no new requests" in failed.errors[0]

@@ -87,3 +87,11 @@ def test_new_process_continues_as_another_records():
     running.switch_on(5, 60)
     new.resume(running.state)
     assert (new.limit, new.until) == (5, running.until)
+
+
+def test_the_token_that_an_answer_quotes_is_masked():
+    exchange = ended(Inspector(1), 1)
+    exchange.sent("POST", "/v1/chat/completions", b"{}")
+    read = exchange.answered(401, lambda: b"invalid token sk-lm-1", "sk-lm-1")
+    assert read() == b"invalid token sk-lm-1"
+    assert exchange.backend[0].answer.shown()["first"][0]["text"] == "invalid token ***"
