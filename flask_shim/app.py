@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flask import Flask
-from werkzeug.routing import Rule
+from flask import Flask, Request
+from werkzeug.routing import MapAdapter, Rule
 
 from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
@@ -38,6 +38,17 @@ class SyncFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``func`` as it is."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what matches the path of a request, whose host is checked in :mod:`flask_shim.middleware.access`."""
+        if request is None:
+            return super().create_url_adapter(None)
+        environ = request.environ
+        host = environ.get("HTTP_HOST") or ""
+        query = environ.get("QUERY_STRING") or ""
+        return MapAdapter(
+            self.url_map, host, request.root_path, "", request.scheme, request.path, request.method, query
+        )
 
 
 def create_app(config: Config | None = None, backend: LMStudio | None = None) -> Flask:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g
 
 from flask_shim.config import Config
 from flask_shim.config.addresses import is_address
@@ -37,13 +37,12 @@ _CACHED_HOSTS = 256
 Environ = Mapping[str, Any]
 
 
-def init_app(app: Flask, config: Config) -> None:
-    """Check the requests for every path of ``app``, also for those that do not exist."""
+def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:
+    """Return the check of the requests for every path of ``app``, also for those that do not exist."""
     guards = AccessGuards(config)
     # One more than allowed: Flask cuts a body of unknown length there, and the guard rejects it.
     app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
-    app.before_request(guards.admit)
-    app.after_request(_add_cors_headers)
+    return guards.admit
 
 
 def is_open(path: str) -> bool:
@@ -60,15 +59,16 @@ class AccessGuards:
         self._origins = Origins(config.allowed_origins)
         self._keys = tuple(key.encode() for key in config.api_keys)
         self._max_bytes = config.max_request_bytes
-        self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key), ("size", self.size))
+        self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key))
 
-    def admit(self) -> Response | None:
+    def admit(self, request: Request) -> Response | None:
         """Answer preflights and rejected requests; None lets the request pass."""
         environ = request.environ
         for name, check in self._checks:
             if (error := check(environ)) is not None:
-                current().rejected_by = name
-                return error_response(error, request.path)
+                return _reject(request, name, error)
+        if (error := self.size(request)) is not None:
+            return _reject(request, "size", error)
         return self._answer_options(environ) if environ["REQUEST_METHOD"] == "OPTIONS" else None
 
     def host(self, environ: Environ) -> ShimError | None:
@@ -82,7 +82,7 @@ class AccessGuards:
         return None if self._hosts.allows(host) else Forbidden(f"host not allowed: {host} (see SHIM_ALLOWED_HOSTS)")
 
     def origin(self, environ: Environ) -> ShimError | None:
-        """Check the web page that sent the request, if one did; keep the CORS headers of the answer in ``g.cors``."""
+        """Check the web page that sent the request, if one did; give its answer the CORS headers."""
         origin = environ.get("HTTP_ORIGIN")
         if not origin:  # an empty one is allowed, as in Ollama 0.32.15
             is_foreign = environ.get("HTTP_SEC_FETCH_SITE") == "cross-site"
@@ -94,20 +94,23 @@ class AccessGuards:
         if not self._origins.allows(origin):
             shown = f": {origin} (see SHIM_ALLOWED_ORIGINS)" if is_visible_ascii(origin) else ""
             return Forbidden(f"origin not allowed{shown}")
-        g.cors = answer_headers(self._origins, origin)
+        current().answer_headers = answer_headers(self._origins, origin)
         return None
 
     def key(self, environ: Environ) -> ShimError | None:
-        """Check the key if one is configured."""
+        """Check the key if one is configured; whether it was sent is in ``g.has_access`` then."""
+        if not self._keys:
+            return None
         # Every key is compared with every configured one: the time must not depend on which one matches.
         matches = sum(hmac.compare_digest(given, key) for given in given_keys(environ) for key in self._keys)
-        g.has_access = not self._keys or matches > 0
+        g.has_access = matches > 0
         if g.has_access or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 
-    def size(self, environ: Environ) -> ShimError | None:
+    def size(self, request: Request) -> ShimError | None:
         """Check the length of the body, which is read for that if it has no Content-Length and no encoding."""
+        environ = request.environ
         length = request.content_length
         is_encoded = bool(environ.get("HTTP_CONTENT_ENCODING"))
         if length is None and "HTTP_TRANSFER_ENCODING" in environ and not is_encoded:  # not under waitress
@@ -123,7 +126,7 @@ class AccessGuards:
     def _answer_options(self, environ: Environ) -> Response | None:
         response = Response(status=204)
         del response.headers["Content-Type"]
-        if "cors" not in g:
+        if not current().answer_headers:
             # As Ollama 0.32.15: a host name gets 204, an address gets the route's answer to OPTIONS.
             return None if is_address(to_host(environ.get("HTTP_HOST") or "") or "") else response
         response.headers.extend(preflight_headers(environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")))
@@ -133,11 +136,9 @@ class AccessGuards:
         return response
 
 
-def _add_cors_headers(response: Response) -> Response:
-    """Let an allowed page read the answer, whatever its status."""
-    for name, value in g.get("cors", ()):
-        response.headers.add(name, value)
-    return response
+def _reject(request: Request, name: str, error: ShimError) -> Response:
+    current().rejected_by = name
+    return error_response(error, request.path)
 
 
 def given_keys(environ: Environ) -> Iterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from collections.abc import Callable
+
+from flask import Flask, Request
 
 from flask_shim.config import Config
 from flask_shim.observability.access_log import recorder_of
@@ -10,12 +12,12 @@ from flask_shim.observability.inspector import Body, Inspector
 from flask_shim.observability.request_context import current
 
 
-def init_app(app: Flask, config: Config) -> None:
+def build_check(app: Flask, config: Config) -> Callable[[Request], None]:
     """Attach an inspector to ``app``, switched on if SHIM_INSPECT says so."""
     recorder_of(app).inspect_with(Inspector(config.inspect))
-    app.before_request(_keep_body)
+    return _keep_body
 
 
-def _keep_body() -> None:
+def _keep_body(request: Request) -> None:
     if (exchange := current().exchange) is not None:
         exchange.body = Body(request.get_data(cache=True))

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 
 from flask_shim.config import Config
 from flask_shim.error_responses import error_response
@@ -31,12 +31,12 @@ _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 Environ = Mapping[str, Any]
 
 
-def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
-    """Check the requests for the operator's routes of ``app``."""
-    app.before_request(_check)
+def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:  # noqa: ARG001  same for all
+    """Return the check of the requests for the operator's routes."""
+    return _check
 
 
-def _check() -> Response | None:
+def _check(request: Request) -> Response | None:
     if not request.path.startswith(PREFIX):
         return None
     error = check_site(request.environ) or check_token(request.environ, request.cookies.get(CSRF_COOKIE, ""))

@@ -8,13 +8,13 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from flask_shim.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -44,10 +44,9 @@ def clean_paths(app: Flask) -> None:
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way to wrap an app
 
 
-def init_app(app: Flask, config: Config) -> None:  # noqa: ARG001  all middleware has the same signature
-    """Redirect paths with a trailing slash, and reject wrong methods."""
-    app.before_request(_redirect_trailing_slash)
-    app.before_request(_check_method)
+def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:  # noqa: ARG001  same for all
+    """Return the check that redirects paths with a trailing slash, and rejects wrong methods."""
+    return _check
 
 
 def clean_path(path: str) -> str:
@@ -62,10 +61,19 @@ def clean_path(path: str) -> str:
     return path[len("/v1") :] if path.startswith("/v1/api/") else path
 
 
-def _redirect_trailing_slash() -> Response | None:
-    rule = request.url_rule
-    if rule is None or not request.path.endswith("/") or rule.rule.endswith("/"):
-        return None
+def _check(request: Request) -> Response | None:
+    path, rule = request.path, request.url_rule
+    if path.endswith("/") and rule is not None and not rule.rule.endswith("/"):
+        return _redirect(request)
+    method = "GET" if path.startswith("/v1/models/") else _METHODS.get(path)
+    if method is not None and request.method != method:
+        raise MethodNotAllowed([method])
+    if path.startswith("/v1/") and isinstance(request.routing_exception, MethodNotAllowed):
+        raise NotFound  # only the passthrough route matches the path, with other methods
+    return None
+
+
+def _redirect(request: Request) -> Response:
     query = request.query_string.decode("ascii", "replace")
     url = quote(request.script_root + request.path.rstrip("/")) + (f"?{query}" if query else "")
     if request.method == "GET":
@@ -74,11 +82,3 @@ def _redirect_trailing_slash() -> Response | None:
     response = Response(status=307, headers={"Location": url})
     del response.headers["Content-Type"]
     return response
-
-
-def _check_method() -> None:
-    method = "GET" if request.path.startswith("/v1/models/") else _METHODS.get(request.path)
-    if method is not None and request.method != method:
-        raise MethodNotAllowed([method])
-    if isinstance(request.routing_exception, MethodNotAllowed) and request.path.startswith("/v1/"):
-        raise NotFound  # only the passthrough route matches the path, with other methods

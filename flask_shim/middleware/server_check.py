@@ -10,11 +10,11 @@ import ipaddress
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flask import Flask, request
+from flask import Flask, Request
 
 from flask_shim.config import SPARE_THREADS, Config
 from flask_shim.config.addresses import is_address, is_loopback
@@ -38,27 +38,23 @@ class WaitressSettings(NamedTuple):
     connections: int
 
 
-def init_app(app: Flask, config: Config) -> None:
-    """Check the server at the first request, and client addresses until the first remote one."""
+def build_check(app: Flask, config: Config) -> Callable[[Request], None]:
+    """Return the check of the server at the first request, and of client addresses until the first remote one."""
     slots = services_of(app).slots
     is_first_remote = threading.Lock()
+    may_be_open = bool(config.api_keys) or config.allow_open
 
-    @app.before_request
-    def check() -> None:
+    def check(request: Request) -> None:
         check_server(request.environ, slots)
-
-    if config.api_keys or config.allow_open:
-        return
-
-    @app.before_request
-    def check_client() -> None:
         client = request.environ.get("REMOTE_ADDR") or ""  # the peer of a Unix socket has no address
-        if _is_remote(client) and is_first_remote.acquire(blocking=False):
+        if not may_be_open and _is_remote(client) and is_first_remote.acquire(blocking=False):
             log.warning(
                 "client=%s is another machine and is served without a key: set SHIM_API_KEY, "
                 "or SHIM_ALLOW_OPEN=1 to allow this",
                 client,
             )
+
+    return check
 
 
 def check_server(environ: Mapping[str, Any], slots: Slots) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, request
+from flask import Flask, Request
 
 from flask_shim.observability.inspector import Inspector
 from flask_shim.observability.logs import quoted
@@ -37,10 +37,11 @@ def init_app(app: Flask) -> None:
     recorder.observers.append(log_request)
     app.wsgi_app = recorder  # type: ignore[method-assign]  # Flask's documented way to wrap an app
 
-    @app.before_request
-    def note_route() -> None:
-        if request.url_rule is not None:
-            current().route = request.url_rule.rule
+
+def note_route(request: Request) -> None:
+    """Note the route of a request, if its path has one."""
+    if request.url_rule is not None:
+        current().route = request.url_rule.rule
 
 
 def recorder_of(app: Flask) -> Recorder:
@@ -73,7 +74,8 @@ class Recorder:
             nonlocal write
             if write is None:  # otherwise a view has begun the response, and its status stays
                 record.status = int(status[:3])
-                write = start_response(status, [*headers, ("X-Request-ID", record.id)], exc_info)
+                headers = [*headers, ("X-Request-ID", record.id), *record.answer_headers]
+                write = start_response(status, headers, exc_info)
             return write
 
         environ[START_RESPONSE] = started

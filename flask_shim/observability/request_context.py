@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -63,6 +63,7 @@ class RequestRecord:
     """Both sides of it, while the inspector is switched on."""
     hides_thinking: bool = False
     """Whether the answer has no thinking because of a rule."""
+    answer_headers: Sequence[tuple[str, str]] = ()  # those of CORS, in addition to the route's
     rejected_by: str = ""
     """The check that rejected it: host, origin, key or size."""
     error_kind: str = ""

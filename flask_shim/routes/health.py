@@ -55,4 +55,6 @@ def ready() -> Response:
         status, details["error"] = "ok" if can_wake else "unavailable", exc.text
     if len(services().backends) > 1:
         details["backends"] = {backend.name: backend.state for backend in services().backends}
-    return json_response({"status": status} | (details if g.has_access else {}), 200 if status == "ok" else 503)
+    return json_response(
+        {"status": status} | (details if g.get("has_access", True) else {}), 200 if status == "ok" else 503
+    )

@@ -42,6 +42,7 @@ def blocks(name):
 def app():
     app = Flask("test")
     access_log.init_app(app)
+    app.before_request(lambda: access_log.note_route(request))
     app.recorder = access_log.recorder_of(app)
     error_responses.init_app(app)
 

@@ -6,7 +6,7 @@ import platform
 import threading
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
 from prometheus_client.parser import text_string_to_metric_families
 from support.apps import NoBackend, guarded
 
@@ -30,6 +30,7 @@ class Shim:
         self.slots = Slots(3)
         self.backend = NoBackend()
         access_log.init_app(self.app)
+        self.app.before_request(lambda: access_log.note_route(request))
         self.metrics = metrics.init_app(
             self.app, Config(**settings), self.slots, self.backend.watchdog, self.backend.measure
         )
