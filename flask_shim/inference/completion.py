@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from typing import Any
 
 from flask_shim.errors import ShimError
@@ -16,14 +17,16 @@ from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.model_use import ModelUse
-from flask_shim.observability.request_context import current
+from flask_shim.observability.request_context import RequestRecord, current
 from flask_shim.translate.answer.answer_reader import AnswerReader
-from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, to_totals
+from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, is_cut, to_totals
 from flask_shim.translate.ollama.payloads import Payload
+
+log = logging.getLogger(__name__)
 
 
 class Completion:
-    """A completion; once it is open, ``stack`` owns its use of the model and its connection, and it yields events."""
+    """A completion; once it is open, it owns its use of the model and its connection, and yields events."""
 
     def __init__(
         self,
@@ -38,62 +41,90 @@ class Completion:
 
         ``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock.
         """
-        self.stack = ExitStack()
         self.payload = payload
         self._path = path
         self._manager = manager
         self._requirements = requirements
         self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
-        self._stream: EventStream
-        self._use: ModelUse
+        self._stream: EventStream | None = None
+        self._use: ModelUse | None = None
+        self._record = current()
 
-    def open(self, ticks: Ticks | None = None) -> None:
-        """Send the payload and wait for output; a failure leaves nothing open.
+    def open(self, ticks: Ticks | None = None) -> Completion:
+        """Send the payload, wait for output, and return itself, to close at the end; a failure leaves nothing open.
 
         Raises ContextOverflow for an answer without output if the prompt does not fit in the context.
         """
-        with ExitStack() as cleanup:
-            cleanup.callback(self.close)
-            self._use = self.stack.enter_context(
-                self._manager.use(self._requirements, self._is_disconnected, self.payload, ticks)
-            )
-            self._send(self.payload)
-            self._first_ns = time.perf_counter_ns()
-            current().first_token()
-            if self._use.is_cold:
-                self._ready_ns = self._stream.head_ns
-            cleanup.pop_all()
+        use = self._manager.use(self._requirements, self._is_disconnected, self.payload, ticks)
+        try:
+            stream = self._send(use, self.payload)
+        except BaseException:
+            use.close()
+            raise
+        self._use = use
+        self._first_ns = time.perf_counter_ns()
+        self._record.first_token()
+        if use.is_cold:
+            self._ready_ns = stream.head_ns
+        return self
 
     def repeat(self, payload: Payload) -> None:
         """Send another payload after the answer to the first was read; a failure leaves the completion open."""
+        if self._use is None or self._stream is None:
+            raise RuntimeError("the completion is not open")
         self._stream.close()
-        self._send(payload)
+        self._send(self._use, payload)
 
-    def _send(self, payload: Payload) -> None:
+    def _send(self, use: ModelUse, payload: Payload) -> EventStream:
+        def open_stream(payload: Payload) -> EventStream:
+            self._ready_ns = time.perf_counter_ns()
+            stream = use.client.open_completion(self._path, payload, use.call)
+            if not stream.has_output:
+                try:
+                    check_prompt_fits(use, payload, stream.usage)
+                except ShimError:
+                    stream.close()
+                    raise
+            return stream
+
         if "tools" in payload or "response_format" in payload:
             payload = to_engine_payload(payload)
-        self._stream = self._use.send(self._open_stream, payload)
-        self.stack.callback(self._stream.close)
-
-    def _open_stream(self, payload: Payload) -> EventStream:
-        self._ready_ns = time.perf_counter_ns()
-        stream = self._use.client.open_completion(self._path, payload, self._use.call)
-        if not stream.has_output:
-            try:
-                check_prompt_fits(self._use, payload, stream.usage)
-            except ShimError:
-                stream.close()
-                raise
-        return stream
+        self._stream = use.send(open_stream, payload)
+        return self._stream
 
     def __iter__(self) -> Iterator[list[Event]]:
         """Yield the events as they arrive, in lists; the list of a tick is empty."""
-        return iter(self._stream)
+        return iter(self._stream or ())
 
     def close(self) -> None:
         """Release everything; safe to call twice."""
-        self.stack.close()
+        use, self._use = self._use, None
+        if use is None:
+            return
+        try:
+            if self._stream is not None:
+                self._stream.close()
+            warn_if_cut(use, self._record)
+        finally:
+            use.close()
+
+    def __enter__(self) -> Completion:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def record_counts(self, reader: AnswerReader) -> None:
+        """Record the counts of the answer that was sent, unless the completion is not open."""
+        if self._use is None:
+            return
+        if (usage := reader.usage) is None:  # the stream was cut, or the backend reports no usage
+            self._record.counted(None, reader.deltas)
+        else:
+            self._record.counted(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""
@@ -115,3 +146,19 @@ def check_prompt_fits(use: ModelUse, payload: Mapping[str, Any], usage: Usage | 
     tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(payload)
     if context and tokens >= context:
         raise ContextOverflow("the prompt is longer than the context", tokens, context)
+
+
+def warn_if_cut(use: ModelUse, record: RequestRecord) -> None:
+    """Warn if LM Studio has left out the middle of a prompt, its default for one that does not fit."""
+    prompt_tokens = record.tokens_in
+    if not prompt_tokens or record.estimate_tokens is None or prompt_tokens >= (estimate := record.estimate_tokens()):
+        return
+    context = None
+    with suppress(ShimError):  # the answer is complete, whatever has happened to LM Studio since
+        context = use.loaded_context()
+    if context and is_cut(prompt_tokens, estimate, context):
+        log.warning(
+            "model=%s read %d tokens of about %d: the prompt is longer than the context of %d, and LM Studio seems to "
+            "have left out its middle. Load the model with more context, or set SHIM_AUTO_CONTEXT=1",
+            *(use.target.model.key, prompt_tokens, estimate, context),
+        )

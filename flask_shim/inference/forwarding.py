@@ -14,7 +14,7 @@ import orjson
 from flask import Response
 
 from flask_shim.errors import ShimError
-from flask_shim.inference.completion import check_prompt_fits
+from flask_shim.inference.completion import check_prompt_fits, warn_if_cut
 from flask_shim.inference.forwarded_stream import (
     ENDED_BY_DONE,
     Completer,
@@ -93,6 +93,7 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
             return send_to(backend.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
         use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt, ticks))
+        stack.callback(warn_if_cut, use, current())
         answer = use.send(send, request.payload)
         if prompt is not None and answer[0].content_type != SSE:
             answer = _with_valid_answer(answer, prompt, partial(use.send, send))

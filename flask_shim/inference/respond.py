@@ -6,7 +6,7 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ from flask_shim.inference.streaming import StreamedAnswer, stream_response
 from flask_shim.inference.structured_answers import second_attempt
 from flask_shim.lmstudio.errors import ClientDisconnected, NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
-from flask_shim.observability.request_context import RequestRecord, current
+from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
 from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer
 from flask_shim.translate.answer.usage import Totals
@@ -41,14 +41,15 @@ def send_completion(completion: Completion, encoder: Encoder, options: ReaderOpt
     if stream:
         shows_thinking = options.mode == "separate"
         return stream_response(TranslatedAnswer(completion, readers[0], encoder, shows_thinking=shows_thinking))
-    completion.open()
-    with completion.stack:
-        completion.stack.callback(_record_counts, current(), readers)
-        answer = _read_answer(completion, readers[0])
-        finish_reason = "tool_calls" if answer.calls else readers[0].finish_reason
-        if again := second_attempt(completion.payload, answer.text, finish_reason):
-            answer = _repeat(completion, again, AnswerReader(options), readers) or answer
-        totals = completion.totals(readers[-1])
+    with completion.open():
+        try:
+            answer = _read_answer(completion, readers[0])
+            finish_reason = "tool_calls" if answer.calls else readers[0].finish_reason
+            if again := second_attempt(completion.payload, answer.text, finish_reason):
+                answer = _repeat(completion, again, AnswerReader(options), readers) or answer
+            totals = completion.totals(readers[-1])
+        finally:
+            completion.record_counts(readers[-1])
     return _full_response(encoder, encoder.full(answer, totals, time.time_ns()))
 
 
@@ -87,8 +88,7 @@ def send_empty(encoder: Encoder, *, stream: bool) -> Response:
 def count_prompt_tokens(completion: Completion) -> int:
     """Open a completion, read it to its end, close it, and return the number of its prompt tokens."""
     reader = AnswerReader(ReaderOptions())
-    completion.open()
-    with completion.stack:
+    with completion.open():
         for events in completion:
             reader.feed(events)
     if reader.usage is None:
@@ -119,7 +119,6 @@ class TranslatedAnswer(StreamedAnswer):
         """Yield one block for each read from the backend."""
         completion, reader, encoder = self._completion, self._reader, self._encoder
         completion.open(ticks)
-        completion.stack.callback(_record_counts, current(), [reader])
         for pieces in _read_pieces(completion, reader):
             block = encoder.pieces(pieces, time.time_ns())
             yield self._take_start() + block if self._start else block
@@ -139,7 +138,8 @@ class TranslatedAnswer(StreamedAnswer):
         return self._encoder.error(error)
 
     def close(self) -> None:
-        """Close the completion."""
+        """Record the counts and close the completion."""
+        self._completion.record_counts(self._reader)
         self._completion.close()
 
     def _take_start(self) -> bytes:
@@ -155,12 +155,3 @@ def _read_pieces(completion: Completion, reader: AnswerReader) -> Iterator[list[
     if reader.nameless_calls:
         log.debug("dropped tool calls without a name: %d", reader.nameless_calls)
     yield last
-
-
-def _record_counts(record: RequestRecord, readers: Sequence[AnswerReader]) -> None:
-    """Record the counts of the answer that was sent, the last one."""
-    reader = readers[-1]
-    if (usage := reader.usage) is None:  # the stream was cut, or the backend reports no usage
-        record.counted(None, reader.deltas)
-    else:
-        record.counted(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)

@@ -46,11 +46,6 @@ class Backend:
         return self.failure is None and not self.is_suspect and not self.is_draining
 
     @property
-    def is_full(self) -> bool:
-        """Whether as many requests run there as may."""
-        return self.max_streams is not None and self.running.total() >= self.max_streams
-
-    @property
     def is_asleep(self) -> bool:
         """Whether it does not answer, but can be woken."""
         return self.waker is not None and (self.failure is not None or self.last_listing is None)

@@ -87,7 +87,9 @@ class LoadedModel:
         """Wait for the turn and take it; raise the failure of ``call`` if it is cancelled."""
         while True:
             with self.changed:
-                if self.changed.wait_for(lambda: not self.is_busy, _WAIT_SECONDS):
+                if self.is_busy:
+                    self.changed.wait(_WAIT_SECONDS)
+                if not self.is_busy:
                     self.is_busy = True
                     return
             call.check()  # without the lock, as it may send something to the client
@@ -97,6 +99,14 @@ class LoadedModel:
         with self.changed:
             self.is_busy = False
             self.changed.notify_all()
+
+    def __enter__(self) -> LoadedModel:
+        """Release the turn, which was acquired, at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the turn."""
+        self.release()
 
     def wait_until_idle(self, call: BackendCall) -> None:
         """Wait, holding the turn, until no request uses the model."""
@@ -140,7 +150,10 @@ class KeepAliveTracker:
     def of(self, key: str) -> LoadedModel:
         """Return the entry of a model, created on first use."""
         with self._lock:
-            return self._by_key.setdefault(key, LoadedModel(key))
+            loaded = self._by_key.get(key)
+            if loaded is None:
+                loaded = self._by_key[key] = LoadedModel(key)
+            return loaded
 
     def enter(self, loaded: LoadedModel, keep_alive: float | None) -> None:
         """Count a user; ``keep_alive`` replaces the previous one unless it is None."""

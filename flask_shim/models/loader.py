@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -90,17 +90,13 @@ class ModelLoader:
         self._defaults = defaults
         self._warned: set[str] = set()
 
-    @contextmanager
-    def turn(self, key: str, call: BackendCall) -> Iterator[LoadedModel]:
-        """Hold a model's turn for a block, in which no other thread loads or unloads it."""
+    def take_turn(self, key: str, call: BackendCall) -> LoadedModel:
+        """Wait for a model's turn and return its entry; until that is released, no other thread loads or unloads it."""
         timeout = self.backend.options.load_timeout
         call.allow(timeout, f"the model did not load within {timeout} s")
         loaded = self.tracker.of(key)
         loaded.acquire(call)
-        try:
-            yield loaded
-        finally:
-            loaded.release()
+        return loaded
 
     def prepare(
         self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, max_age: float | None = 0.0
@@ -115,7 +111,7 @@ class ModelLoader:
         if not (must_fit or target.listing.reports_state):
             return False
         model, is_fit = target.model, False
-        for age in dict.fromkeys((max_age, 0.0)):
+        for age in (max_age,) if max_age == 0 else (max_age, 0.0):
             model = self.current(model, age)
             is_fit = requirements.is_met_by(loaded, model)
             if is_fit and model.is_loaded:
@@ -193,7 +189,7 @@ class ModelLoader:
             return ()
         if self.tracker.of(model.key).unload_when_idle():
             return ()
-        with self.turn(model.key, call) as loaded:
+        with self.take_turn(model.key, call) as loaded:
             # A request that held the turn has loaded the model in order to use it.
             if loaded.unload_when_idle() or not self.is_loaded(model):
                 return ()

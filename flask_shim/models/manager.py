@@ -6,17 +6,15 @@ Every request to the backend for a model goes through :meth:`ModelManager.use`.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
-from flask_shim.errors import Forbidden, ShimError
+from flask_shim.errors import Forbidden
 from flask_shim.lmstudio import BackendCall, Model
-from flask_shim.lmstudio.errors import BackendTimeout
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.model_use import ModelUse
@@ -26,10 +24,8 @@ from flask_shim.models.routing import Router, conversation_of
 from flask_shim.models.slots import Anywhere, P, Slot, Slots
 from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current, current_id
-from flask_shim.translate.answer.usage import estimate_prompt_tokens, is_cut, needed_tokens
+from flask_shim.translate.answer.usage import estimate_prompt_tokens, needed_tokens
 from flask_shim.translate.ollama.payloads import Defaults, Payload
-
-log = logging.getLogger(__name__)
 
 
 class ModelManager:
@@ -76,15 +72,14 @@ class ModelManager:
         with self._take(Anywhere, call), self.backends.watchdog.watch(call):
             yield call
 
-    @contextmanager
     def use(
         self,
         requirements: ModelRequirements,
         is_disconnected: Callable[[], bool],
         prompt: Payload | None = None,
         ticks: Ticks | None = None,
-    ) -> Iterator[ModelUse]:
-        """Admit a request and load its model; the block sends with :meth:`ModelUse.send` and reads the answer.
+    ) -> ModelUse:
+        """Admit a request and load its model; the caller sends with :meth:`ModelUse.send` and closes it in the end.
 
         ``prompt`` is the payload of a chat or a completion, which has to fit in the model's context.
         """
@@ -92,25 +87,20 @@ class ModelManager:
         record.uses(target.model.key)
         if prompt and record.estimate_tokens is None:
             record.estimate_tokens = cache(partial(estimate_prompt_tokens, prompt))
-        estimate_tokens = record.estimate_tokens
         if self._read_only:
             requirements = ModelRequirements(target=target)
         elif self._auto_context and prompt:
             requirements = dataclasses.replace(requirements, tokens=needed_tokens(prompt))
         conversation = conversation_of(prompt) if prompt and target.others else None
         call = self.new_call(is_disconnected, ticks)
-        start = partial(self._router.start, target, conversation)
-        with self._take(start, call) as slot, self.backends.watchdog.watch(call):
-            use = ModelUse(self.backends, slot.place, requirements, call, read_only=self._read_only)
-            try:
-                use.open()
-                yield use
-                if estimate_tokens and record.tokens_in:
-                    self._warn_if_cut(use, record.tokens_in, estimate_tokens())
-            finally:
-                use.close()
-                if isinstance(call.failure, BackendTimeout):
-                    self.backends.suspect(use.target.backend)
+        slot = self._take(partial(self._router.start, target, conversation), call)
+        use = ModelUse(self.backends, slot, requirements, call, read_only=self._read_only)
+        try:
+            use.open()
+        except BaseException:
+            use.close()
+            raise
+        return use
 
     def _take(self, try_start: Callable[[], P | None], call: BackendCall) -> Slot[P]:
         record = current()
@@ -123,7 +113,7 @@ class ModelManager:
         if target.backend.is_asleep:
             wake(self.backends, (target.backend,), call)
         loader = target.backend.loader
-        with loader.turn(target.model.key, call) as loaded:
+        with loader.take_turn(target.model.key, call) as loaded:
             if not loader.prepare(requirements, loaded, call):
                 loader.load_on_demand(requirements, loaded, call)
             if target.listing.reports_state:
@@ -175,16 +165,3 @@ class ModelManager:
         """End the expiry threads, and abort an unload that is running."""
         for backend in self.backends:
             backend.loader.tracker.close()
-
-    def _warn_if_cut(self, use: ModelUse, prompt_tokens: int, estimate: int) -> None:
-        """Warn if LM Studio has left out the middle of a prompt, its default for one that does not fit."""
-        context = None
-        if prompt_tokens < estimate:
-            with suppress(ShimError):  # the answer is complete, whatever has happened to LM Studio since
-                context = use.loaded_context()
-        if context and is_cut(prompt_tokens, estimate, context):
-            log.warning(
-                "model=%s read %d tokens of about %d: the prompt is longer than the context of %d, and LM Studio seems "
-                "to have left out its middle. Load the model with more context, or set SHIM_AUTO_CONTEXT=1",
-                *(use.target.model.key, prompt_tokens, estimate, context),
-            )

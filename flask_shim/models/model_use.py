@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, Kind, LMStudio
 from flask_shim.lmstudio.errors import (
+    BackendTimeout,
     BackendUnavailable,
     ContextOverflow,
     ModelEvicted,
@@ -18,10 +18,13 @@ from flask_shim.lmstudio.errors import (
     NoModelLoaded,
     UnsupportedReasoningEffort,
 )
+from flask_shim.models.backends import Backend
+from flask_shim.models.keep_alive import LoadedModel
 from flask_shim.models.loader import ModelLoader, ModelRequirements
 from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.routing import Placement
+from flask_shim.models.slots import Slot
 from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import needed_tokens
@@ -33,7 +36,7 @@ T = TypeVar("T")
 
 
 class ModelUse:
-    """One request's use of its model, from :meth:`open` to :meth:`close`.
+    """One request's use of its model, until :meth:`close`, which also ends a ``with`` block.
 
     ``call`` is the backend call of the request. ``is_cold`` says whether the request itself makes LM Studio load the
     model. Its turn is then held until the answer begins, since simultaneous first requests would load a copy each.
@@ -42,22 +45,27 @@ class ModelUse:
     def __init__(
         self,
         backends: Backends,
-        placement: Placement,
+        slot: Slot[Placement],
         requirements: ModelRequirements,
         call: BackendCall,
         *,
         read_only: bool,
     ) -> None:
-        """Use the model at ``placement``. With ``read_only``, the model is neither loaded explicitly nor unloaded."""
+        """Watch ``call``, and own ``slot``, whose place is where the model is used; :meth:`open` comes next.
+
+        With ``read_only``, the model is neither loaded explicitly nor unloaded.
+        """
         self.call = call
         self.is_cold = False
         self._backends = backends
-        self._placement = placement
+        self._slot = slot
+        self._placement = slot.place
         self._requirements = requirements
         self._read_only = read_only
         self._has_woken = False
-        self._turn = ExitStack()
-        self._place = ExitStack()
+        self._turn: LoadedModel | None = None  # while this request holds the turn
+        self._loaded: LoadedModel | None = None  # while this request is one of the users
+        backends.watchdog.add(call)
 
     @property
     def target(self) -> ResolvedModel:
@@ -81,7 +89,8 @@ class ModelUse:
         """
         while True:
             try:
-                self._wake()
+                if self.target.backend.waker is not None:
+                    self._wake(self.target.backend)
                 self._open()
                 return
             except (BackendUnavailable, ModelLoadError) as exc:
@@ -93,10 +102,11 @@ class ModelUse:
 
     def _open(self) -> None:
         target, loader = self.target, self._loader
-        self._requirements = dataclasses.replace(self._requirements, target=target)
+        if self._requirements.target is not target:
+            self._requirements = dataclasses.replace(self._requirements, target=target)
         if not target.listing.reports_state:
             return
-        loaded = self._turn.enter_context(loader.turn(target.model.key, self.call))
+        loaded = self._turn = loader.take_turn(target.model.key, self.call)
         self.is_cold = not loader.prepare(self._requirements, loaded, self.call, max_age=None)
         # LM Studio documents no just-in-time loading of decision models.
         is_loaded_first = self._requirements.tokens or (target.model.kind is Kind.DECISION and not self._read_only)
@@ -104,14 +114,13 @@ class ModelUse:
             loader.load_on_demand(self._requirements, loaded, self.call)
             self.is_cold = not loader.prepare(self._requirements, loaded, self.call)
         loader.tracker.enter(loaded, self._requirements.keep_alive)
-        self._place.callback(loader.tracker.leave, loaded)
+        self._loaded = loaded
         if self.is_cold:
             loaded.is_ours = False  # if this process loaded it before, LM Studio or its user has unloaded it since
         else:
-            self._turn.close()
+            self._end_turn()
 
-    def _wake(self) -> None:
-        backend = self.target.backend
+    def _wake(self, backend: Backend) -> None:
         if backend.is_asleep and not self._has_woken:
             self._has_woken = True
             wake(self._backends, (backend,), self.call)
@@ -121,7 +130,7 @@ class ModelUse:
 
         A backend that can be woken is the last one.
         """
-        self.close()
+        self._leave_model()
         backend = self.target.backend
         if isinstance(failure, BackendUnavailable):
             self._backends.failed(backend, failure)
@@ -143,9 +152,8 @@ class ModelUse:
             try:
                 return self._send(send, payload)
             except (BackendUnavailable, ModelLoadError) as exc:
-                # A model that crashed has run: the same prompt might make it crash everywhere.
                 if isinstance(exc, ModelLoadError) and not self.is_cold:
-                    raise
+                    raise  # the model crashed: the same prompt might make it crash everywhere
                 self._move(exc)
                 self.open()
 
@@ -166,13 +174,40 @@ class ModelUse:
                 self.client.catalogue.expire()
             else:
                 self._loader.note_jit_load(self._requirements, loaded)
-            self._turn.close()
+            self._end_turn()
         return answer
 
     def close(self) -> None:
-        """Release the turn and the model; safe to call twice."""
-        self._turn.close()
-        self._place.close()
+        """Release the model, the slot and the call; safe to call twice."""
+        if self._slot.is_released:
+            return
+        try:
+            self._leave_model()
+            if isinstance(self.call.failure, BackendTimeout):
+                self._backends.suspect(self.target.backend)
+        finally:
+            self._backends.watchdog.remove(self.call)
+            self._slot.release()
+
+    def __enter__(self) -> ModelUse:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _leave_model(self) -> None:
+        """Count no longer as a user of the model, and release its turn."""
+        self._end_turn()
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            self._loader.tracker.leave(loaded)
+
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
 
     def _recover(self, failure: ShimError, payload: Payload) -> Payload:
         """Remove the cause of a failure and return the payload for the second attempt, or raise the failure."""
@@ -210,6 +245,6 @@ class ModelUse:
         current().sends_prompt()
 
     def _reopen(self) -> None:
-        self.close()  # a reload waits until the model has no users
+        self._leave_model()  # a reload waits until the model has no users
         self.client.catalogue.expire()
         self._open()

@@ -62,6 +62,11 @@ def capacity(model: Model) -> int:
     return sum(copy.parallel or USUAL_PARALLEL for copy in model.instances) or USUAL_PARALLEL
 
 
+def is_full(backend: Backend) -> bool:
+    """Return whether as many requests run there as may."""
+    return backend.max_streams is not None and backend.running.total() >= backend.max_streams
+
+
 def load_of(place: ResolvedModel) -> float:
     """Return how many requests run at a backend, in relation to what it can do at the same time."""
     running = place.backend.running
@@ -126,7 +131,7 @@ class Router:
 
     def _take(self, placement: Placement) -> bool:
         place = self._best(placement) if len(placement.places) > 1 else placement.places[0]
-        if place is None or place.backend.is_full or place.backend in placement.tried:
+        if place is None or is_full(place.backend) or place.backend in placement.tried:
             return False
         place.backend.running[place.model.key] += 1
         placement.target = place
@@ -138,7 +143,7 @@ class Router:
         known = self._known.get(conversation) if conversation is not None else None
         left = [place for place in placement.places if place.backend not in placement.tried]
         preferred = [place for place in left if place.backend.is_preferred]
-        free = [place for place in preferred or left if not place.backend.is_full]
+        free = [place for place in preferred or left if not is_full(place.backend)]
         if not free:
             return None
         # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.

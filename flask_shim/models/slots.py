@@ -88,9 +88,10 @@ class Slots:
         """
         with self._lock:
             self._check_open()
-            if not self._queue and (slot := self._start(client, try_start)) is not None:
+            has_queue = self.max_waiting > 0
+            if not (has_queue and self._queue) and (slot := self._start(client, try_start)) is not None:
                 return slot
-            if not self.max_waiting:
+            if not has_queue:
                 raise ServerBusy(BUSY, retry_after=1)
             waiter = Waiter(client, partial(self._start, client, try_start))
             self._queue.add(waiter)
@@ -113,6 +114,8 @@ class Slots:
         with self._lock:
             self.total = min(self.total, total)
             self.max_waiting = min(self.max_waiting, max_waiting)
+            while len(self._queue) > self.max_waiting:
+                self._queue.pop_last().fail(ServerBusy(BUSY, retry_after=1))
 
     def drain(self) -> None:
         """Admit no more requests, and refuse those that wait."""
@@ -132,8 +135,9 @@ class Slots:
             if running:
                 self._running[slot.client] = running
             slot.place.release()
-            self._queue.rotate(slot.client)
-            self._start_waiting()
+            if self.max_waiting:
+                self._queue.rotate(slot.client)
+                self._start_waiting()
 
     def _check_open(self) -> None:
         if self.draining:
