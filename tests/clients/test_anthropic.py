@@ -52,7 +52,7 @@ def test_a_message_comes_piece_by_piece(client, asked):
     assert message.stop_reason == "end_turn"
 
 
-def test_a_tool_is_used_and_its_result_understood(client, asked):
+def test_a_tool_is_called_and_its_result_used(client, asked):
     answer = client.messages.create(messages=[user(OSLO)], tools=[WEATHER], **asked)
     (use,) = [block for block in answer.content if block.type == "tool_use"]
     assert (use.name, use.input, answer.stop_reason) == ("get_weather", {"city": "Oslo"}, "tool_use")
@@ -70,6 +70,6 @@ def test_a_limit_cuts_a_message(client, asked):
     assert client.messages.create(messages=[user("Tell me a long story.")], **asked).stop_reason == "max_tokens"
 
 
-def test_a_model_that_nobody_has_is_not_found(client, asked):
+def test_an_unknown_model_is_not_found(client, asked):
     with pytest.raises(anthropic.NotFoundError, match="model 'nope' not found"):
         client.messages.create(**{**asked, "model": "nope"}, messages=[user("Hello")])

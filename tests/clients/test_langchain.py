@@ -54,7 +54,7 @@ def test_a_chat_comes_piece_by_piece(llm):
     assert "".join(chunk.content for chunk in chunks) == HELLO
 
 
-def test_a_tool_is_called_and_its_result_understood(llm):
+def test_a_tool_is_called_and_its_result_used(llm):
     bound = llm().bind_tools([get_weather])
     asked = bound.invoke([HumanMessage(OSLO)])
     (call,) = asked.tool_calls
@@ -63,7 +63,7 @@ def test_a_tool_is_called_and_its_result_understood(llm):
     assert bound.invoke(history).content == RAINY
 
 
-def test_a_history_of_ones_own_is_understood(llm):
+def test_a_history_from_the_client_is_accepted(llm):
     history = [HumanMessage("My name is Rumpel."), AIMessage("Hello Rumpel!"), HumanMessage("What is my name?")]
     assert "Rumpel" in llm().invoke(history).content
 

@@ -36,7 +36,7 @@ def test_a_chat_comes_piece_by_piece(complete):
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == HELLO
 
 
-def test_a_tool_is_called_and_its_result_understood(complete):
+def test_a_tool_is_called_and_its_result_used(complete):
     asked = complete(user(OSLO), tools=[WEATHER]).choices[0].message
     (call,) = asked.tool_calls
     assert json.loads(call.function.arguments) == {"city": "Oslo"}

@@ -53,7 +53,7 @@ def test_a_prompt_is_continued(llm):
     assert "".join(part.delta for part in llm().stream_complete("Hello")) == HELLO
 
 
-def test_a_tool_is_called_and_its_result_understood(llm):
+def test_a_tool_is_called_and_its_result_used(llm):
     model, tool = llm(), FunctionTool.from_defaults(get_weather)
     asked = model.chat_with_tools([tool], user_msg=OSLO)
     (call,) = model.get_tool_calls_from_response(asked)

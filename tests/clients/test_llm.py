@@ -75,7 +75,7 @@ def test_an_answer_keeps_to_a_schema(model):
     assert json.loads(model.prompt(ADA, schema=PERSON, temperature=0).text()) == {"name": "Ada", "age": 36}
 
 
-def test_a_tool_is_called_and_its_result_understood(model):
+def test_a_tool_is_called_and_its_result_used(model):
     assert RAINY in model.chain(OSLO, tools=[get_weather], options={"temperature": 0}, stream=False).text()
 
 

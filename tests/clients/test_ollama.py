@@ -78,7 +78,7 @@ def test_a_chat_comes_piece_by_piece_to_an_asynchronous_client(url):
 
 
 @pytest.mark.parametrize("model", ["tiny-chat", "tiny-think"])
-def test_a_tool_is_called_and_its_result_understood(client, model):
+def test_a_tool_is_called_and_its_result_used(client, model):
     history = [user(OSLO)]
     asked = client.chat(model, history, tools=[get_weather], options=COLD)
     (call,) = asked.message.tool_calls
@@ -111,7 +111,7 @@ def test_a_prompt_is_continued_piece_by_piece(client):
     assert parts[-1].context
 
 
-def test_a_context_is_understood_when_it_comes_back(client):
+def test_a_returned_context_continues_the_conversation(client):
     first = client.generate("tiny-chat", "My name is Rumpel.", options=COLD)
     assert "Rumpel" in client.generate("tiny-chat", "What is my name?", context=first.context, options=COLD).response
 
@@ -157,7 +157,7 @@ def test_a_model_is_pulled(client):
         (lambda client: list(client.pull("acme/nope", stream=True)), -1, "pull model manifest"),
     ],
 )
-def test_a_failure_is_told(client, ask, status, words):
+def test_a_failure_is_reported(client, ask, status, words):
     with pytest.raises(ollama.ResponseError, match=words) as caught:
         ask(client)
     assert caught.value.status_code == status

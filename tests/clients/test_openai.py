@@ -63,7 +63,7 @@ def test_a_tool_is_called(chat, choice):
     assert answer.finish_reason == "tool_calls"
 
 
-def test_a_tool_is_called_in_a_stream_and_its_result_understood(client, chat):
+def test_a_tool_is_called_in_a_stream_and_its_result_used(client, chat):
     with client.chat.completions.stream(
         model="tiny-chat", messages=[user(OSLO)], tools=[WEATHER], temperature=0
     ) as stream:
@@ -144,7 +144,7 @@ def test_a_response_comes_event_by_event(client):
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == HELLO
 
 
-def test_a_model_that_nobody_has_is_not_found(chat):
+def test_an_unknown_model_is_not_found(chat):
     with pytest.raises(openai.NotFoundError, match="model 'nope' not found"):
         chat(user("Hello"), model="nope")
 

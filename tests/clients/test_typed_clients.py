@@ -66,7 +66,7 @@ def test_what_is_loaded_is_decoded(send):
     assert running["plain:latest"].context_length > 0
 
 
-def test_run_asks_whether_the_server_lives_then_shows_loads_and_chats(demo, send):
+def test_run_checks_the_server_then_shows_loads_and_chats(demo, send):
     assert exchange(demo.port, "HEAD", "/").status == 200
     send("POST", "/api/show", {"model": "tiny-chat", "name": "", "system": "", "template": "", "options": None})
     loading = {"model": "tiny-chat", "prompt": "", "suffix": "", "system": "", "template": "", "options": {}}

@@ -41,7 +41,7 @@ def test_a_turn_in_parts_is_answered(editor):
     assert editor.chat("tiny-chat:latest", [{"role": "user", "content": [part]}]).text == HELLO
 
 
-def test_a_tool_is_called_and_its_result_understood(editor):
+def test_a_tool_is_called_and_its_result_used(editor):
     asked = editor.chat("tiny-chat:latest", [user(OSLO)], [WEATHER])
     assert asked.calls == [("get_weather", {"city": "Oslo"})]
     call = {"id": "x", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}

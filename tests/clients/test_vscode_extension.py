@@ -33,7 +33,7 @@ def context_of(listed, shown):
     return next((number for number in found if number > 0), UNKNOWN_CONTEXT)
 
 
-def test_start_up_asks_for_everything_at_once(extension):
+def test_start_up_requests_everything_at_once(extension):
     assert extension.ask("GET", "/api/version")["version"]
     listed = {model["name"]: model for model in extension.ask("GET", "/api/tags")["models"]}
     assert "recommendations" in extension.ask("GET", "/api/experimental/model-recommendations")
@@ -57,7 +57,7 @@ def test_a_chat_comes_piece_by_piece_with_its_counts(extension):
     assert parts[-1]["eval_count"] > 0
 
 
-def test_what_is_loaded_is_told_while_a_chat_has_not_begun(tmp_path, until):
+def test_loaded_models_are_listed_while_a_chat_waits(tmp_path, until):
     chat = json.dumps({"model": "slow:latest", "messages": [user("Hello")]}).encode()
     head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(chat)
     with (
@@ -81,7 +81,7 @@ def test_hanging_up_stops_the_model(extension, demo, until):
     until(lambda: not demo.miniature.open_generations)
 
 
-def test_a_tool_is_called_and_its_result_understood(extension):
+def test_a_tool_is_called_and_its_result_used(extension):
     asked = {"model": "tiny-chat:latest", "tools": [WEATHER], "options": {"temperature": 0}}
     parts = extension.stream("/api/chat", {**asked, "messages": [user(OSLO)]})
     (call,) = [call for part in parts for call in part["message"].get("tool_calls", ())]

@@ -25,7 +25,7 @@ _TOLD = (
         ),
     ),
     (
-        "test_a_larger_context_loads_the_model_anew",
+        "test_a_larger_context_reloads_the_model",
         (
             "Only a `num_ctx` larger than the loaded context reloads the model, up to the model's maximum. "
             "`num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` have no effect: they are "

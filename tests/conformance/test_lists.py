@@ -56,7 +56,7 @@ def test_a_model_runs_under_its_own_name_whatever_name_loaded_it(ask):
     assert "mario:latest" not in names
 
 
-def test_every_listed_name_is_shown_and_can_do_what_the_list_says(ask):
+def test_every_listed_name_is_shown_with_its_capabilities(ask):
     for model in ask("GET", "/api/tags").json["models"]:
         shown = ask("POST", "/api/show", {"model": model["name"]}).json
         assert shown["capabilities"] == model["capabilities"]

@@ -53,12 +53,12 @@ def test_a_model_kept_for_ever_stays_for_weeks(ask, running):
     assert _left(running()["plain:latest"]) > timedelta(days=20)
 
 
-def test_a_model_that_was_told_to_load_stays_for_centuries(ask, running):
+def test_a_model_loaded_forever_expires_in_centuries(ask, running):
     ask("POST", "/api/generate", {"model": "plain", "keep_alive": -1})
     assert _left(running()["plain:latest"]) > timedelta(days=290 * 365)
 
 
-def test_a_stay_that_was_told_to_begin_can_be_lengthened(ask, running):
+def test_a_keep_alive_can_be_extended(ask, running):
     ask("POST", "/api/generate", {"model": "plain", "keep_alive": "5m"})
     _chat(ask, keep_alive="2h")
     assert _left(running()["plain:latest"]) > timedelta(minutes=110)
@@ -71,14 +71,14 @@ def test_a_later_request_can_shorten_a_stay_but_not_lengthen_it(ask, running, fi
     assert abs(_left(running()["plain:latest"]) - timedelta(minutes=minutes)) < timedelta(seconds=30)
 
 
-def test_what_goes_last_is_listed_first(ask):
+def test_the_last_to_expire_is_listed_first(ask):
     for model, keep_alive in (("plain", "1h"), ("tiny-chat", "3h"), ("tiny-think", "2h")):
         ask("POST", "/api/generate", {"model": model, "keep_alive": keep_alive})
     names = [model["name"] for model in ask("GET", "/api/ps").json["models"]]
     assert names == ["tiny-chat:latest", "tiny-think:latest", "plain:latest"]
 
 
-def test_a_model_goes_after_an_answer_that_was_to_be_its_last(ask, running, until):
+def test_a_model_is_unloaded_after_its_last_answer(ask, running, until):
     _chat(ask, keep_alive=0)
     until(lambda: not running())
 
@@ -107,7 +107,7 @@ def test_a_model_is_loaded_with_the_context_that_is_asked_for(ask, running):
     assert running()["plain:latest"]["context_length"] == 6000
 
 
-def test_a_larger_context_loads_the_model_anew(ask, running):
+def test_a_larger_context_reloads_the_model(ask, running):
     _chat(ask, options={"num_ctx": 2048})
     _chat(ask, options={"num_ctx": 5000})
     assert running()["plain:latest"]["context_length"] == 5000

@@ -239,7 +239,7 @@ def test_keyboard_alone_reaches_and_stops_a_stream(page, shim, studio):
         assert client.last()["error"]
 
 
-def test_page_says_what_to_do_while_lm_studio_is_away(page, shim, studio):
+def test_page_shows_advice_while_lm_studio_is_away(page, shim, studio):
     running = shim()
     studio.kill()
     visit(page, running)
@@ -248,7 +248,7 @@ def test_page_says_what_to_do_while_lm_studio_is_away(page, shim, studio):
     assert "lms server start" in headline
 
 
-def test_stale_badge_shows_when_the_server_has_gone(page, studio, tmp_path):
+def test_stale_badge_appears_when_the_server_is_away(page, studio, tmp_path):
     with Shim(studio.url, tmp_path) as running:
         visit(page, running)
         page.until("document.getElementById('freshness').innerText === 'Live'")

@@ -71,7 +71,7 @@ def test_a_file_for_several_shims_has_their_addresses(name):
         ("haproxy", "box:99999", "--shim: Not a URL"),
     ],
 )
-def test_what_is_no_address_of_a_shim_is_told(name, shim, problem):
+def test_url_that_is_not_of_a_shim_is_reported(name, shim, problem):
     printed = CliRunner().invoke(cli, ["config", name, "--shim", shim])
     assert printed.exit_code == 1
     assert problem in printed.output
@@ -88,7 +88,7 @@ def test_a_written_file_can_be_read_whatever_the_folder_is_called(template, mark
     assert b"\r" not in data
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_reported(tmp_path):
     missing = tmp_path / "nowhere" / "nginx.conf"
     written = CliRunner().invoke(cli, ["config", "nginx", "--output", str(missing)])
     assert written.exit_code == 1
@@ -139,7 +139,7 @@ def test_a_file_for_other_systems_made_on_windows_has_their_paths(name, monkeypa
     ],
 )
 @pytest.mark.parametrize("name", ["compose", "docker"])
-def test_a_container_asks_lm_studio_where_the_settings_say(name, url, inside):
+def test_a_container_reaches_lm_studio_at_the_configured_address(name, url, inside):
     assert re.search(rf"SHIM_LMSTUDIO_BASE[:=] ?{re.escape(inside)}\n", render(BY_NAME[name], Config(backend_url=url)))
 
 

@@ -79,7 +79,7 @@ def test_what_is_copied_into_the_image_leaves_out_what_is_only_here():
     assert {".git", ".venv", ".env", ".ci/"} <= set(ignored)
 
 
-def test_compose_says_what_compose_knows(compose):
+def test_compose_file_uses_only_known_keys(compose):
     assert set(compose) == {"services", "volumes"}
     for service in compose["services"].values():
         assert [name for name, value in service.items() if not isinstance(value, SERVICE[name])] == []
@@ -99,6 +99,6 @@ def test_compose_publishes_the_port_on_this_machine_only(compose, environment):
     assert port == f"127.0.0.1:11434:{environment['SHIM_PORT']}"
 
 
-def test_compose_sets_what_the_shim_knows(compose):
+def test_compose_file_sets_only_known_settings(compose):
     known = {name for setting in SETTINGS for name in setting.names}
     assert set(compose["services"]["flask-shim"]["environment"]) <= known

@@ -21,7 +21,7 @@ OLD_HTTP = {"proxy_http_version 1.1": "proxy_http_version 1.0"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_shim_is_told_who_asks_and_for_whom(name, socket_server):
+def test_the_proxy_forwards_client_address_and_host(name, socket_server):
     shim = socket_server(by_path({"/api/version": replies({"version": "1"})}))
     forged = {"Host": "models.example.org:99", "X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "gopher"}
     with Front(name, [shim.port]) as front:
@@ -48,7 +48,7 @@ def test_connections_to_the_shim_are_kept(name, socket_server):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_that_no_shim_is_there_is_told_as_json(name):
+def test_a_missing_shim_is_reported_as_json(name):
     with Front(name, [unused_port()]) as front:
         answer = front.asked("/api/chat", HELLO)
     is_cluster = name in CLUSTERS
@@ -70,7 +70,7 @@ def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, socket_se
 
 
 @pytest.mark.parametrize("name", NGINX)
-def test_that_the_shim_is_silent_for_too_long_is_told_as_json(name, shim, studio):
+def test_a_timeout_of_the_shim_is_reported_as_json(name, shim, studio):
     studio.answers[CHAT] = silent
     with Front(name, [shim.port], QUICK) as front:
         answer = front.asked("/api/chat", HELLO)
@@ -94,7 +94,7 @@ def test_a_shim_that_dies_in_an_answer_leaves_it_unfinished(name, studio):
     [(("one", "two"), "done"), (("one", Peer.reset), "error")],
     ids=["complete", "broken off"],
 )
-def test_over_http_1_0_the_last_line_says_how_it_ended(shim, studio, steps, last):
+def test_last_line_states_the_end_over_http_1_0(shim, studio, steps, last):
     studio.answers[CHAT] = streams(*steps, ends=last == "done")
     with Front("nginx", [shim.port], OLD_HTTP) as front:
         answer = front.asked("/api/chat", HELLO)
@@ -126,7 +126,7 @@ def test_too_many_requests_of_one_client_are_refused_as_json(shim, studio):
     assert "at the same time" in answer.json["error"]
 
 
-def test_without_tls_nothing_is_said_on_the_port_of_tls(shim):
+def test_plain_http_on_the_tls_port_is_rejected(shim):
     with Front("nginx-tls", [shim.port]) as front, Wire(front.port) as wire:
         wire.send(request("/api/tags"))
         assert wire.answer().status == 400

@@ -57,7 +57,7 @@ def test_events_arrive_as_the_backend_sent_them(front, studio):
 
 @pytest.mark.parametrize("answer", [endless(), silent], ids=["running", "silent"])
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-def test_a_client_that_hangs_up_stops_the_model(front, studio, answer, stream):
+def test_a_disconnect_stops_the_model(front, studio, answer, stream):
     studio.answers[CHAT] = answer
     with front.wire("/api/chat", HELLO | {"stream": stream}):
         studio.until(lambda: studio.open_at(CHAT))
@@ -90,7 +90,7 @@ def test_a_refusal_keeps_its_status_and_its_words(front, shim, studio, path, bod
     assert answer.headers["content-type"] == direct.headers["content-type"]
 
 
-def test_that_lm_studio_is_away_is_told_in_the_shims_words(front, shim, studio):
+def test_unreachable_lm_studio_gives_the_shims_own_error(front, shim, studio):
     studio.kill()
     direct = asked(shim.port, "/api/chat", HELLO)
     answer = front.asked("/api/chat", HELLO)

@@ -93,7 +93,7 @@ def paths_of(element, above=()):
 
 
 @pytest.mark.parametrize("name", ["iis", "iis-platform"])
-def test_iis_knows_every_element_and_takes_every_value(name):
+def test_every_element_and_value_is_valid_in_iis(name):
     for path, element in paths_of(ET.fromstring(shipped(BY_NAME[name]).encode())):
         known = IIS[path.removeprefix("configuration/system.webServer/")]
         for attribute, value in element.attrib.items():
@@ -110,7 +110,7 @@ def test_iis_waits_in_whole_minutes_and_not_less_than_the_shim(seconds):
     assert 0 < (seconds or 86_400) < ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 <= 2_592_000
 
 
-def test_the_proxy_of_arr_is_told_what_it_knows():
+def test_every_attribute_is_valid_for_arr():
     (command,) = re.findall(r"set config -section:system.webServer/proxy (.*) /commit:apphost", shipped(BY_NAME["iis"]))
     told = dict(re.findall(r'/(\w+):"([^"]*)"', command))
     assert all(re.fullmatch(ARR_PROXY[name], value.lower()) for name, value in told.items())
@@ -124,7 +124,7 @@ def test_delete_is_left_to_the_shim(name):
     assert removed == {"WebDAV", "WebDAVModule"}
 
 
-def test_winsw_knows_every_element_and_takes_every_value():
+def test_every_element_and_value_is_valid_in_winsw():
     for path, element in paths_of(ET.fromstring(shipped(BY_NAME["winsw"]).encode())):
         known = WINSW[path.removeprefix("service/")] if path != "service" else {}
         if isinstance(known, str):
@@ -173,7 +173,7 @@ def test_every_action_of_the_script_has_its_function():
     assert set(begun.values()) <= set(re.findall(r"^function ([\w-]+)", script, re.MULTILINE))
 
 
-def test_nssm_is_told_what_it_knows():
+def test_only_parameters_of_nssm_are_set():
     assert set(re.findall(r"@\('set', \$Name, '(\w+)'", shipped(BY_NAME["windows-service"]))) == NSSM
 
 

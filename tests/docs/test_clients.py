@@ -20,7 +20,7 @@ def _row(name: str, client: Client) -> list[str]:
     return [client.title, f"`{name}`", setup, key, context if client.context else "as loaded"]
 
 
-def test_the_page_lists_what_the_doctor_knows():
+def test_the_page_lists_the_clients_of_the_doctor():
     assert rows(PAGE, "What each client needs") == [_row(name, client) for name, client in CLIENTS.items()]
 
 

@@ -43,7 +43,7 @@ def test_the_table_of_commands_names_every_one():
     assert sorted(told) == sorted(COMMANDS)
 
 
-def test_the_table_of_packages_is_what_the_setup_asks_for():
+def test_the_table_of_packages_matches_the_setup():
     told = {
         f"{name}>={bound}"
         for names, bounds, _ in rows(DEPENDENCIES, "What it depends on")

@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "TROUBLESHOOTING.md").read_text(enc
 
 
 @pytest.mark.parametrize("text", re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-def test_a_quoted_text_is_one_that_the_shim_says(text):
+def test_quoted_texts_are_those_of_the_shim(text):
     assert says(text)
 
 

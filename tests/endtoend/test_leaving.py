@@ -66,7 +66,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_who_leaves_in_the_middle_stops_the_engine(http, miniature, stopped, path):
+def test_disconnect_midway_stops_the_engine(http, miniature, stopped, path):
     with http.stream("POST", path, json={"model": "tiny-chat", "stream": True, **ROUTES[path]}) as response:
         assert response.status_code == 200
         blocks = response.iter_bytes()  # kept: httpx closes the connection when it is collected

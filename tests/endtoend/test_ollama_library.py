@@ -121,7 +121,7 @@ def test_a_model_that_does_not_think_is_not_asked_to(client):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_tool_is_called_and_its_result_told(client, stream):
+def test_a_tool_is_called_and_its_result_used(client, stream):
     history = user("What is the weather in Oslo?")
     answers = client.chat("tiny-chat", history, tools=[WEATHER], stream=stream, options=GREEDY)
     messages = [answer.message for answer in answers] if stream else [answers.message]
@@ -166,7 +166,7 @@ def test_an_unknown_model_is_not_found(client):
     assert caught.value.status_code == 404
 
 
-def test_a_model_is_unloaded_when_its_client_says_so(client, chat, until):
+def test_a_model_is_unloaded_on_request(client, chat, until):
     chat("Hello", keep_alive=0)
     until(lambda: "tiny-chat:latest" not in [model.model for model in client.ps().models])
     assert chat("Hello") == "Hello! How can I help you today?"

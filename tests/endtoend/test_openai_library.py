@@ -31,7 +31,7 @@ def ask(openai_client):
     return completion
 
 
-def test_models_are_listed_and_told_one_by_one(openai_client):
+def test_models_are_listed_and_shown_one_by_one(openai_client):
     names = [model.id for model in openai_client.models.list()]
     assert "tiny-chat" in {name.removesuffix(":latest") for name in names}
     assert openai_client.models.retrieve(names[0]).id == names[0]
@@ -73,7 +73,7 @@ def test_any_json_object_may_be_wanted(ask):
     assert isinstance(json.loads(answer.choices[0].message.content), dict)
 
 
-def test_a_picture_in_a_format_lm_studio_refuses_is_seen(openai_client):
+def test_a_picture_in_an_unsupported_format_is_converted(openai_client):
     url = f"data:image/webp;base64,{base64.b64encode(picture('WEBP', 'blue', size=(56, 56))).decode()}"
     parts = [{"type": "text", "text": "What color is the picture?"}, {"type": "image_url", "image_url": {"url": url}}]
     answer = openai_client.chat.completions.create(

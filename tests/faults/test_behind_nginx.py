@@ -32,7 +32,7 @@ PHASES = {
 
 
 @pytest.mark.parametrize(("body", "path", "answer"), PHASES.values(), ids=PHASES.keys())
-def test_client_that_leaves_behind_nginx_hangs_lm_studio_up(patient, nginx, studio, body, path, answer):
+def test_disconnect_behind_nginx_aborts_the_request_to_lm_studio(patient, nginx, studio, body, path, answer):
     studio.answers[path] = answer
     with nginx.wire("/api/chat", body):
         studio.until(lambda: studio.open_at(path))

@@ -34,7 +34,7 @@ def hung_up(studio, path, at):
         ("/v1/chat/completions", OPENAI),
     ],
 )
-def test_client_that_leaves_in_a_stream_hangs_lm_studio_up(patient, studio, leave, path, body):
+def test_disconnect_in_a_stream_aborts_the_request_to_lm_studio(patient, studio, leave, path, body):
     studio.answers[CHAT] = endless(0.05)
     with patient.wire(path, body) as wire:
         wire.until(b"tok ")
@@ -87,7 +87,7 @@ SILENCES = {
 
 
 @pytest.mark.parametrize(("path", "body", "backend_path", "answer"), SILENCES.values(), ids=SILENCES.keys())
-def test_client_that_leaves_in_a_silence_hangs_lm_studio_up(patient, studio, path, body, backend_path, answer):
+def test_disconnect_in_a_silence_aborts_the_request_to_lm_studio(patient, studio, path, body, backend_path, answer):
     studio.answers[backend_path] = answer
     with patient.wire(path, body):
         studio.until(lambda: studio.open_at(backend_path))
@@ -95,7 +95,7 @@ def test_client_that_leaves_in_a_silence_hangs_lm_studio_up(patient, studio, pat
     assert patient.end_of(path)["outcome"] == "client_disconnected"
 
 
-def test_client_that_leaves_with_words_unread_hangs_lm_studio_up(patient, studio):
+def test_disconnect_with_unread_text_aborts_the_request(patient, studio):
     studio.answers[CHAT] = streams(*["tok " * 1000] * 20, lambda peer: peer.hold())
     with Wire(patient.port, receive_bytes=4096) as wire:
         wire.ask("/api/chat", chat())

@@ -51,7 +51,7 @@ def test_malformed_request_gets_the_status_in_its_file(patient, path):
     assert " CRITICAL " not in patient.log
 
 
-def test_malformed_request_is_told_in_one_line_of_the_log(patient):
+def test_malformed_request_is_one_line_in_the_log(patient):
     with Wire(patient.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n")
         assert statuses(wire.rest()) == "400"
@@ -81,7 +81,7 @@ def test_a_body_announced_too_large_is_rejected_in_the_routes_form(impatient, pa
     assert answer.headers["x-request-id"]
 
 
-def test_client_that_asks_before_it_sends_too_much_is_told_no(impatient):
+def test_expect_100_continue_with_a_large_body_is_rejected(impatient):
     with Wire(impatient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n")
         wire.send(b"Content-Length: 20000000\r\n\r\n")
@@ -112,7 +112,7 @@ def test_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(impatient, 
     assert impatient.asked("/api/chat", body % padding).status == status
 
 
-def test_client_is_told_to_go_on_before_it_sends_a_large_body(patient):
+def test_expect_100_continue_gets_100_before_a_large_body(patient):
     body = b'{"model": "tiny", "messages": [{"role": "user", "content": "%s"}]}' % (b"x" * 5_000_000)
     with Wire(patient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
@@ -127,7 +127,7 @@ def test_client_is_told_to_go_on_before_it_sends_a_large_body(patient):
 
 
 @pytest.mark.parametrize("begin", [b"", b"0\r\n", b"1;"], ids=["size", "trailer", "extension"])
-def test_chunk_line_without_end_is_refused_at_once_and_holds_nobody_up(patient, begin):
+def test_endless_chunk_line_is_rejected_at_once(patient, begin):
     with Wire(patient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + begin)
         started = time.monotonic()
@@ -186,7 +186,7 @@ def test_idle_clients_at_the_limit_make_room_for_others_after_a_while(short_temp
     short_tempered.until("listening again")
 
 
-def test_answer_to_a_body_nobody_reads_is_no_less_an_answer(patient):
+def test_answer_arrives_although_the_body_is_not_read(patient):
     """The status of a refusal is there also for a client that sends all of its body first."""
     with Wire(patient.port) as wire:
         wire.ask("/api/chat", chat(pad="x" * 3_000_000), headers={"Origin": "https://evil.test"})

@@ -135,7 +135,7 @@ def test_body_beyond_the_limit_is_refused_unread(impatient, studio):
         ("TRACE", "/api/version", 405),
     ],
 )
-def test_wrong_method_or_path_is_told_so(patient, studio, method, path, status):
+def test_wrong_method_or_path_is_an_error(patient, studio, method, path, status):
     answer = asked(patient.port, path, method=method)
     assert answer.status == status
     assert ("allow" in answer.headers) == (status == 405)

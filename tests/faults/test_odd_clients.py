@@ -26,7 +26,7 @@ def unread(watched, path="/api/chat", body=None):
 
 
 @pytest.mark.parametrize("megabytes", [1, 20])
-def test_answer_that_nobody_reads_holds_nothing_once_it_is_made(patient, studio, until, megabytes):
+def test_unread_answer_holds_nothing_once_it_is_complete(patient, studio, until, megabytes):
     studio.answers[CHAT] = streams(*["x" * 100_000] * 10 * megabytes)
     with unread(patient) as wire:
         until(lambda: studio.at(CHAT))
@@ -38,7 +38,7 @@ def test_answer_that_nobody_reads_holds_nothing_once_it_is_made(patient, studio,
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-def test_endless_answer_that_nobody_reads_is_cut_at_the_limit(impatient, studio, until, path):
+def test_endless_unread_answer_is_cut_at_the_limit(impatient, studio, until, path):
     studio.answers[CHAT] = endless(0.0005, "x" * 20_000)
     with unread(impatient, path, chat(stream=True)) as wire:
         facts = impatient.end_of(path)
@@ -66,7 +66,7 @@ def test_request_that_drips_in_is_answered(patient):
         assert wire.answer().lines[-1]["done"] is True
 
 
-def test_dripping_requests_hold_nobody_up(patient):
+def test_slow_requests_do_not_delay_others(patient):
     """A head of its own pace takes a connection, and no thread."""
     with ExitStack() as opened:
         wires = [opened.enter_context(Wire(patient.port)) for _ in range(110)]

@@ -84,7 +84,7 @@ def test_slot_that_is_free_again_is_given_to_the_next(patient, studio, until):
 
 
 @pytest.mark.parametrize("path", ["/api/tags", "/api/chat", "/v1/models", "/api/show"])
-def test_health_is_answered_while_everybody_waits_for_a_silent_backend(patient, studio, path):
+def test_health_answers_while_all_wait_for_a_silent_backend(patient, studio, path):
     """Lists take no slot; so only some may wait for one that does not come, or no thread would be left."""
     studio.answers = dict.fromkeys(LISTS, silent)
     body = {"/api/chat": chat(), "/api/show": {"model": "tiny"}}.get(path)

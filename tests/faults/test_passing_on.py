@@ -136,7 +136,7 @@ def test_a_forwarded_error_stays_the_only_one_after_a_break(impatient, studio, e
 
 
 @pytest.mark.parametrize("text", ["so [DONE] is", 'the "error" is'])
-def test_passed_on_text_that_speaks_of_ends_is_none(impatient, studio, text):
+def test_forwarded_text_about_terminators_is_no_terminator(impatient, studio, text):
     studio.answers[CHAT] = streams(text, ends=False, chunked=False)
     events = events_of(impatient.asked("/v1/chat/completions", chat(stream=True)).body)
     assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"

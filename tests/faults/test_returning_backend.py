@@ -38,7 +38,7 @@ def works(watched):
 
 @pytest.mark.parametrize("size", range(1, len(WHOLE_STREAM) - len(b'"stop"}]}\n\n'), 61))
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-def test_backend_that_dies_anywhere_in_a_stream_is_told_once(dying, studio, path, size):
+def test_a_backend_crash_anywhere_in_a_stream_is_one_error(dying, studio, path, size):
     studio.answers[CHAT] = streams(WHOLE_STREAM[:size], dies(studio))
     answer = dying.asked(path, chat(stream=True))
     assert answer.is_whole
@@ -50,7 +50,7 @@ def test_backend_that_dies_anywhere_in_a_stream_is_told_once(dying, studio, path
     assert works(dying)
 
 
-def test_backend_that_dies_under_many_streams_is_told_once_to_each(dying, studio):
+def test_a_backend_crash_is_one_error_in_each_stream(dying, studio):
     studio.answers[CHAT] = endless(0.05)
     wires = [dying.wire("/api/chat", chat()) for _ in range(4)]
     for wire in wires:

@@ -18,7 +18,7 @@ WRONG = {"Authorization": f"Bearer {OTHER}", "X-Api-Key": OTHER, "Cookie": f"key
 
 
 @pytest.mark.parametrize("settings", [{}, {"SHIM_DEBUG": "1"}], ids=["log", "detailed log"])
-def test_no_log_tells_a_key_a_token_or_a_prompt(studio, settings):
+def test_no_log_contains_a_key_a_token_or_a_prompt(studio, settings):
     with ShimProcess(studio.url, SHIM_API_KEY=KEY, SHIM_LMSTUDIO_TOKEN=TOKEN, **settings) as shim:
         for headers in (BEARER, WRONG, {}, {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}):
             for path in ("/api/chat", "/v1/chat/completions", "/v1/messages", f"/api/chat?key={KEY}&q={PROMPT}"):

@@ -72,7 +72,7 @@ SILENCES = {
 
 
 @pytest.mark.parametrize(("path", "body", "backend_path", "status"), SILENCES.values(), ids=SILENCES.keys())
-def test_silence_in_any_other_request_is_told_at_its_deadline(impatient, studio, path, body, backend_path, status):
+def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, path, body, backend_path, status):
     studio.answers[backend_path] = silent
     started = time.monotonic()
     told = impatient.asked(path, body)
@@ -83,7 +83,7 @@ def test_silence_in_any_other_request_is_told_at_its_deadline(impatient, studio,
 
 
 @pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/models", "/ready"])
-def test_silence_of_the_model_list_is_told_at_its_deadline(impatient, studio, path):
+def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio, path):
     studio.answers = dict.fromkeys(LISTS, silent)
     started = time.monotonic()
     told = impatient.asked(path)
@@ -139,7 +139,7 @@ def away(impatient, studio):
 @pytest.mark.parametrize(
     ("path", "body"), [*ASKS.values(), ("/api/embed", EMBED), ("/api/tags", None), ("/v1/models", None)]
 )
-def test_backend_that_is_away_is_told_at_once_with_what_to_do(away, studio, path, body):
+def test_unreachable_backend_is_an_immediate_error_with_advice(away, studio, path, body):
     started = time.monotonic()
     told = away.asked(path, body)
     assert told.status == 503
@@ -188,7 +188,7 @@ def test_backend_that_does_not_read_its_prompt_is_given_up():
             assert backend.open_connections == 0
 
 
-def test_readiness_tells_that_the_backend_is_away_and_health_does_not(away):
+def test_readiness_fails_without_backend_and_health_does_not(away):
     assert away.asked("/ready").status == 503
     assert away.asked("/health").status == 200
 

@@ -14,6 +14,6 @@ def test_streams_that_are_cut_at_random_leave_nothing():
     assert all(one.gauges.fits(measured[0].gauges) for one in measured)
 
 
-def test_growth_is_told_per_thousand_streams():
+def test_growth_is_reported_per_thousand_streams():
     nothing = Gauges(0, 0, 0, 0, 0)
     assert growth([Measured(0, nothing, 1_000_000), Measured(500, nothing, 1_500_000)]) == 1_000_000

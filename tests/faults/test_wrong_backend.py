@@ -201,7 +201,7 @@ def test_nothing_but_known_fields_reaches_the_backend(impatient, studio):
     assert not any(word in sent for word in ("integrations", "plugins", "mcp", "server_url", "ttl"))
 
 
-def test_wrong_answers_are_told_at_once(impatient, studio):
+def test_wrong_answers_are_reported_at_once(impatient, studio):
     studio.answers[CHAT] = REFUSALS["429"][0]
     started = time.monotonic()
     for _ in range(5):

@@ -68,13 +68,13 @@ def studio():
         one.close()
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(https, studio):
+def test_an_untrusted_certificate_is_rejected(https, studio):
     with pytest.raises(BackendUnavailable, match=r"TLS failed.*\. Add its certificate"):
         studio(SHIM_LMSTUDIO_BASE=https).models()
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_a_certificate_is_not_looked_at_when_told_so(https, studio):
+def test_certificate_check_can_be_switched_off(https, studio):
     (found,) = studio(SHIM_LMSTUDIO_BASE=https, SHIM_VERIFY_SSL="false").models()
     assert found.key == "tiny"
 
@@ -103,7 +103,7 @@ def test_no_read_takes_more_than_the_chunk_size(framing, socket_server, studio):
 
 
 @pytest.mark.parametrize(("size", "is_same"), [("256", True), ("0", False)])
-def test_as_many_names_are_remembered_as_told(size, is_same, socket_server):
+def test_the_name_cache_has_the_configured_size(size, is_same, socket_server):
     backend = socket_server(lm_studio(replies({}), model("tiny")))
     config = Config.from_env({"SHIM_MODEL_SELECTOR_CACHE_SIZE": size, "SHIM_LMSTUDIO_BASE": backend.url}, env_file="")
     with closing(Services.build(config)) as services:
@@ -147,7 +147,7 @@ def test_defaults_of_the_settings_reach_lm_studio(environ, sent, chat):
     assert {name: payload.get(name) for name in sent} == sent
 
 
-def test_the_default_system_prompt_goes_in_front_of_a_chat_without_one(chat):
+def test_the_default_system_prompt_precedes_a_chat_without_one(chat):
     ours, theirs = {"role": "system", "content": "Be brief."}, {"role": "system", "content": "Be long."}
     user = {"role": "user", "content": "Hello"}
     payload, _ = chat(SHIM_DEFAULT_SYSTEM_PROMPT="Be brief.")
@@ -156,7 +156,7 @@ def test_the_default_system_prompt_goes_in_front_of_a_chat_without_one(chat):
     assert payload["messages"] == [theirs, user]
 
 
-def test_keep_alive_0_leaves_the_model_for_a_while_when_told_so(chat):
+def test_keep_alive_0_unloads_after_the_configured_delay(chat):
     body = {"messages": [{"role": "user", "content": "Hello"}], "keep_alive": 0}
     payload, app = chat(body, SHIM_UNLOAD_TTL_SECONDS="300")
     assert payload["ttl"] == 300

@@ -71,7 +71,7 @@ def test_the_wheel_has_every_file_of_the_package_and_nothing_else(wheel, checkou
     assert {"flask_shim/py.typed", "flask_shim/embedded/models/tiny-chat.gguf"} <= inside
 
 
-def test_the_wheel_says_what_it_is(wheel):
+def test_the_wheel_has_its_metadata(wheel):
     said = Parser().parsestr(wheel.read(f"{NAME}.dist-info/METADATA").decode("utf-8"))
     assert (said["Name"], said["Version"], said["Requires-Python"]) == ("flask-shim", __version__, ">=3.10")
     assert said["License-Expression"] or said["License"] == "MIT"

@@ -116,12 +116,12 @@ def _within(*places):
     return {name for name in MODULES if any(f"{name}.".startswith(f"{place}.") for place in places)}
 
 
-def test_only_the_client_and_those_who_look_at_a_port_use_requests():
+def test_only_the_client_and_the_probes_use_requests():
     lookers = ("flask_shim.serving.port_probe", "flask_shim.doctor.probe")
     assert _importing("requests", "urllib3") <= _within("flask_shim.lmstudio", *lookers)
 
 
-def test_the_client_knows_neither_flask_nor_ollama():
+def test_the_client_imports_neither_flask_nor_ollamas_types():
     clients = _within("flask_shim.lmstudio")
     assert clients & _importing("flask", "werkzeug", "marshmallow", "waitress") == set()
     parts = {_part_of(imported) for name in clients for imported in _imported(name) if _is_ours(imported)}
@@ -153,7 +153,7 @@ def test_only_the_config_reads_the_environment():
     assert "from os import" not in "".join(ast.unparse(_tree(name)) for name in MODULES)
 
 
-def test_only_flask_shim_itself_knows_flasks_request():
+def test_only_modules_above_the_client_use_flasks_request():
     outside = {"flask_shim.lmstudio", "flask_shim.translate", "flask_shim.schemas", "flask_shim.config"}
     assert _within(*outside) & _importing("flask") == set()
 

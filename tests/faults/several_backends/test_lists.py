@@ -57,7 +57,7 @@ def test_models_leave_the_list_after_a_failure_and_come_back(joined, until, how)
 
 
 @pytest.mark.usefixtures("probes")
-def test_when_all_are_away_it_says_so_and_works_again(joined, until):
+def test_error_while_all_backends_are_away_and_recovery(joined, until):
     shim = joined({"one": TINY, "two": TINY}, connect_timeout=0.2, list_timeout=0.2)
     for studio in shim.studios.values():
         studio.kill()

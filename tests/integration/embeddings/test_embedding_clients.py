@@ -79,7 +79,7 @@ def test_texts_beyond_the_context_are_cut_or_refused(ollama_client):
         ollama_client.embed(model=MODEL, input="word " * 2000, truncate=False)
 
 
-def test_language_model_refuses_to_embed_in_clear_words(ollama_client):
+def test_embedding_with_a_language_model_is_a_clear_error(ollama_client):
     with pytest.raises(ollama.ResponseError, match='"tiny-chat" does not support embeddings') as refused:
         ollama_client.embed(model="tiny-chat", input="x")
     assert refused.value.status_code == 400
@@ -92,7 +92,7 @@ def test_openai_client_gets_the_same_numbers_in_both_forms(openai_client):
         assert text.embedding == pytest.approx(numbers.embedding, rel=1e-6)
 
 
-def test_openai_client_gets_text_when_it_says_so(openai_client):
+def test_openai_client_gets_base64_on_request(openai_client):
     told = openai_client.embeddings.create(model=MODEL, input="one", encoding_format="base64").data[0].embedding
     numbers = struct.unpack(f"<{len(base64.b64decode(told)) // 4}f", base64.b64decode(told))
     assert numbers == pytest.approx(openai_client.embeddings.create(model=MODEL, input="one").data[0].embedding)
@@ -102,7 +102,7 @@ def test_openai_client_gets_as_many_dimensions_as_it_wants(openai_client):
     assert len(openai_client.embeddings.create(model=MODEL, input="one", dimensions=7).data[0].embedding) == 7
 
 
-def test_openai_client_is_told_that_token_lists_are_not_taken(openai_client):
+def test_openai_client_gets_an_error_for_token_lists(openai_client):
     with pytest.raises(openai.BadRequestError, match="invalid input type"):
         openai_client.embeddings.create(model=MODEL, input=[1, 2, 3])
 
@@ -116,7 +116,7 @@ def test_openai_client_is_told_that_token_lists_are_not_taken(openai_client):
         ("/v1/embeddings", {"model": "embedder", "input": "x", "encoding_format": "base64"}),
     ],
 )
-def test_client_that_hangs_up_frees_the_backend_and_its_slot(backend, until, path, body):
+def test_disconnect_frees_the_backend_and_the_slot(backend, until, path, body):
     server = backend(lambda asked: silent)
     app = create_app(Config(backend_url=server.url))
     parts = services_of(app)

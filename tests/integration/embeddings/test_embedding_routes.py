@@ -109,14 +109,14 @@ def test_embed_counts_what_the_backend_counted(backend, shim):
          "input after truncation exceeds maximum context length"),
     ],
 )  # fmt: skip
-def test_embed_refuses_in_ollamas_words_and_order(backend, shim, body, status, text):
+def test_embed_rejects_with_ollamas_texts_in_its_order(backend, shim, body, status, text):
     server = backend(vectors)
     response = shim(server.url).post("/api/embed", json=body)
     assert (response.status_code, response.json) == (status, {"error": text})
     assert server.paths() == []
 
 
-def test_embed_leaves_long_texts_to_the_backend_unless_told_not_to(client):
+def test_embed_sends_long_texts_unless_truncate_is_false(client):
     assert client.post("/api/embed", json={"model": "embedder", "input": "a " * 9}).status_code == 200
     short = {"model": "embedder", "input": "a " * 8, "truncate": False}
     assert client.post("/api/embed", json=short).status_code == 200
@@ -134,13 +134,13 @@ def test_embed_leaves_long_texts_to_the_backend_unless_told_not_to(client):
         (Status(400, {"error": "something it does not like"}), 400, "something it does not like"),
     ],
 )  # fmt: skip
-def test_embed_tells_what_went_wrong_at_the_backend(backend, shim, answer, status, text):
+def test_embed_reports_errors_of_the_backend(backend, shim, answer, status, text):
     server = backend(lambda asked: answer)
     response = shim(server.url).post("/api/embed", json={"model": "embedder", "input": "x"})
     assert (response.status_code, response.json) == (status, {"error": text})
 
 
-def test_embed_asks_again_when_the_model_was_evicted_meanwhile(backend, shim):
+def test_embed_is_repeated_after_an_eviction(backend, shim):
     answers = [Status(400, {"error": "Model unloaded."}), None]
     server = backend(lambda asked: answers.pop(0) or vectors(asked))
     assert shim(server.url).post("/api/embed", json={"model": "embedder", "input": "x"}).status_code == 200
@@ -185,7 +185,7 @@ def test_embeddings_without_prompt_loads_and_returns_no_vector(backend, shim, ex
         ({"model": "nope", "prompt": "x"}, 404, NO_SUCH),
     ],
 )
-def test_embeddings_refuses_in_ollamas_words(client, body, status, text):
+def test_embeddings_rejects_with_ollamas_texts(client, body, status, text):
     response = client.post("/api/embeddings", json=body)
     assert (response.status_code, response.json) == (status, {"error": text})
 
@@ -246,7 +246,7 @@ FORMATS = "Invalid value for 'encoding_format' = hex. Supported values: ['float'
          "json: cannot unmarshal string into Go struct field EmbedRequest.dimensions of type int"),
     ],
 )  # fmt: skip
-def test_openai_embeddings_refuses_in_ollamas_words_and_order(backend, shim, body, status, kind, text):
+def test_openai_embeddings_rejects_with_ollamas_texts_in_its_order(backend, shim, body, status, kind, text):
     server = backend(vectors)
     response = shim(server.url).post("/v1/embeddings", data=body)
     assert response.status_code == status

@@ -42,7 +42,7 @@ def test_unload_reaches_every_machine_or_the_one_named(pair, model, expected):
         ("/models/load", {"model_key": "desktop/here"}),
     ],
 )
-def test_load_goes_to_the_machine_that_has_the_model(pair, path, body):
+def test_load_is_sent_to_the_machine_that_has_the_model(pair, path, body):
     pair.post(path, body)
     assert posts(pair, LOAD) == {HOME: 1}
 

@@ -58,7 +58,7 @@ def test_first_request_wakes_a_machine_that_was_never_seen(shim, woken):
     assert woken == [MAC]
 
 
-def test_first_request_wakes_a_machine_that_has_gone_to_sleep(seen, woken):
+def test_first_request_wakes_a_sleeping_machine(seen, woken):
     assert seen.chat(model="big").text == "Hello world"
     assert seen.chat(model="big").is_whole
     assert woken == [MAC]
@@ -134,7 +134,7 @@ def test_only_machine_can_be_one_that_sleeps(joined, woken):
     assert shim.chat().is_whole
 
 
-def test_request_that_waits_for_a_machine_says_so(seen, woken):
+def test_request_waiting_for_a_machine_reports_that_phase(seen, woken):
     waits, may_wake = threading.Event(), threading.Event()
 
     def hold():

@@ -21,7 +21,7 @@ def commands(fake):
 LOAD = ["load", "--exact", "--yes", "maker/m/model.gguf"]
 
 
-def test_unload_goes_to_the_tool(old):
+def test_unload_uses_the_tool(old):
     client, fake, _ = old("m", loaded=["m"])
     response = client.post("/api/embed", json={"model": "m", "keep_alive": 0})
     assert (response.status_code, response.json) == (200, {"model": "m", "embeddings": []})
@@ -60,7 +60,7 @@ def test_context_that_the_tool_cannot_give_does_not_stop_the_answer(old):
 
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
-def test_pull_goes_to_the_tool(old, generation, monkeypatch):
+def test_pull_uses_the_tool(old, generation, monkeypatch):
     monkeypatch.setattr("flask_shim.lmstudio.downloads.POLL_SECONDS", 0.0)
     client, fake, _ = old("m", offered=["maker/new"], generation=generation)
     monkeypatch.setattr("flask_shim.inference.pull_progress.SETTLE_SECONDS", 0.0)
@@ -136,7 +136,7 @@ def test_load_settings_that_the_tool_lacks_are_refused(old):
 
 
 @pytest.mark.parametrize("does", [LMStudio.load, LMStudio.unload])
-def test_tool_is_not_waited_for_when_the_client_has_gone(old, does):
+def test_tool_is_not_awaited_after_a_disconnect(old, does):
     client, fake, _ = old("m", loaded=["m"])
     with pytest.raises(ClientDisconnected):
         does(services_of(client.application).backends.first.client, "m", call=BackendCall(lambda: True))

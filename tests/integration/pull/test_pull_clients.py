@@ -73,7 +73,7 @@ def test_ollama_client_pulls_again_what_is_there(studio):
     assert [(line.total, line.completed) for line in again if line.digest] == [(SIZE, SIZE)]
 
 
-def test_ollama_client_is_told_what_does_not_exist(studio):
+def test_ollama_client_gets_500_for_a_missing_model(studio):
     client, _, _ = studio()
     with pytest.raises(ollama.ResponseError, match=r"pull model manifest: .*not found"):
         list(client.pull("maker/nope", stream=True))

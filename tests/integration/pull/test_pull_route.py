@@ -65,7 +65,7 @@ def aliases_of(client):
     return services_of(client.application).aliases
 
 
-def test_pull_tells_a_download_in_ollamas_lines(studio):
+def test_pull_reports_a_download_in_ollamas_lines(studio):
     client, server = studio(
         state("downloading"), state("downloading", 40), state("completed", 100), brings=v1_model("maker/new")
     )
@@ -101,7 +101,7 @@ def test_pull_of_a_listed_model_works_where_nothing_may_change(studio):
     assert server.paths() == []
 
 
-def test_pull_of_what_lm_studio_has_already_tells_its_size(studio):
+def test_pull_of_a_present_model_reports_its_size(studio):
     model = v1_model("thing", publisher="someone", quantization={"name": "Q8_0"}, size_bytes=55)
     client, server = studio({"status": "already_downloaded"}, models=[model])
     told = lines(client.post("/api/pull", json={"model": "hf.co/someone/Thing-GGUF:Q8_0"}))
@@ -158,7 +158,7 @@ def test_pull_of_an_unknown_model_without_streaming_is_a_500(studio):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_pull_that_fails_on_its_way_says_why(studio, stream):
+def test_pull_that_fails_midway_reports_the_reason(studio, stream):
     failed = {**state("failed"), "error_message": "disk full"}
     client, _ = studio(state("downloading"), failed)
     response = client.post("/api/pull", json={"model": "maker/new", "stream": stream})
@@ -169,7 +169,7 @@ def test_pull_that_fails_on_its_way_says_why(studio, stream):
 
 
 @pytest.mark.parametrize(("stream", "status"), [(True, 200), (False, 500)])
-def test_pull_from_a_backend_that_is_away_says_so_as_ollama_does(backend, shim, stream, status):
+def test_pull_without_backend_is_ollamas_error(backend, shim, stream, status):
     server = backend(lambda asked: {})
     server.kill()
     response = shim(server.url, request_retries=0).post("/api/pull", json={"model": "m", "stream": stream})
@@ -223,7 +223,7 @@ def test_pull_ends_when_the_server_stops(studio):
     assert told == [MANIFEST, {"error": "server is shutting down, please try again later"}]
 
 
-def test_pull_that_nobody_reads_gives_its_place_back(studio):
+def test_unread_pull_releases_its_place(studio):
     client, _ = studio(state("downloading"))
     response = client.post("/api/pull", json={"model": "maker/new"}, buffered=False)
     parts = services_of(client.application)

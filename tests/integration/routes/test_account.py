@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-def test_nothing_is_said_to_run_at_ollama_com(client):
+def test_the_cloud_is_reported_as_disabled(client):
     assert client.get("/api/status").json == {"cloud": {"disabled": True, "source": "config"}}
 
 

@@ -74,7 +74,7 @@ def test_the_system_prompt_of_a_request_replaces_the_aliases(client, rumpel):
     assert client.generate("rumpel", WHO, system="You are Tiny.").response == TINY
 
 
-def test_an_alias_is_told_of_while_it_is_made(client):
+def test_creation_of_an_alias_is_streamed(client):
     lines = client.create(model="rumpel", from_="tiny-chat", system="You are Rumpel.", stream=True)
     statuses = [line.status for line in lines]
     tiny = next(model for model in client.list().models if model.model == "tiny-chat:latest")

@@ -97,14 +97,14 @@ def test_parameters_of_the_wrong_type_fail_when_they_are_used(client, made):
         ("/v1/embeddings", {"input": "hi"}, {"input": "hi"}),
     ],
 )
-def test_requests_that_are_passed_on_get_what_their_route_knows(client, backend, rumpel, path, asked, told):
+def test_forwarded_requests_get_the_fields_of_their_route(client, backend, rumpel, path, asked, told):
     assert client.post(path, json={"model": "rumpel", **asked}).data
     payload = backend.asked_for(path)[-1].json
     assert payload["model"] == "tiny"
     assert told.items() <= payload.items()
 
 
-def test_a_context_goes_on_without_repeating_the_turns_of_the_alias(client, backend, rumpel):
+def test_a_context_continues_without_repeating_the_aliass_turns(client, backend, rumpel):
     first = client.post("/api/generate", json={"model": "rumpel", "prompt": "one", "stream": False}).json
     more = {"model": "rumpel", "prompt": "two", "context": first["context"], "stream": False}
     assert client.post("/api/generate", json=more).json["response"] == "Hello"
@@ -205,7 +205,7 @@ def test_an_alias_without_its_model_still_hides_its_namesake(client, models):
     assert client.post("/api/chat", json={"model": "late", "messages": [ASKED]}).status_code == 404
 
 
-def test_an_alias_of_a_variant_asks_for_that_variant(client, models, sent):
+def test_an_alias_of_a_variant_requests_that_variant(client, models, sent):
     models[0]["variants"] = ["tiny@q4_k_m", "tiny@q8_0"]
     assert client.post("/api/copy", json={"source": "tiny:q8_0", "destination": "sharp"}).status_code == 200
     assert sent("/api/chat", model="sharp", messages=[ASKED])[1]["model"] == "tiny@q8_0"

@@ -21,7 +21,7 @@ def test_a_made_name_is_listed_shown_and_kept_after_a_restart(shim, made, names)
     )
 
 
-def test_making_a_name_tells_its_layers(made):
+def test_creating_an_alias_reports_its_layers(made):
     statuses = [line["status"] for line in made(system="You are Rumpel.")]
     assert [status.partition(" sha256:")[0] for status in statuses] == [
         "using existing layer",
@@ -32,13 +32,13 @@ def test_making_a_name_tells_its_layers(made):
 
 
 @pytest.mark.parametrize("stream", [True, None])
-def test_making_a_name_is_told_as_a_stream(client, stream):
+def test_creating_an_alias_streams_its_progress(client, stream):
     answer = client.post("/api/create", json={"model": "rumpel", "from": "tiny", "stream": stream})
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     assert answer.data.endswith(b'{"status":"success"}\n')
 
 
-def test_making_a_name_without_a_stream_says_only_how_it_ended(client):
+def test_creating_an_alias_unstreamed_returns_the_last_record(client):
     answer = client.post("/api/create", json={"model": "rumpel", "from": "tiny", "stream": False})
     assert (answer.status_code, answer.data) == (200, b'{"status":"success"}')
     assert answer.headers["Content-Type"] == "application/json"
@@ -105,7 +105,7 @@ def test_renderer_parser_and_requires_are_kept_and_inherited(client, made):
     assert "\nRENDERER qwen3\nPARSER harmony\nREQUIRES 0.14.0\n" in shown["modelfile"]
 
 
-def test_what_show_tells_can_be_made_again(client, made):
+def test_output_of_show_creates_the_same_alias(client, made):
     made(system="You are Rumpel.")
     template = client.post("/api/show", json={"model": "rumpel"}).json["template"]
     made(model="again", template=template)
@@ -169,7 +169,7 @@ def test_what_cannot_be_copied_is_refused_with_the_reason(client, ask, status, t
 
 
 @pytest.mark.parametrize("ask", [{"model": "rumpel"}, {"name": "Rumpel:latest"}, {"model": " rumpel:local "}])
-def test_a_deleted_name_is_gone(client, ask, made, names):
+def test_a_deleted_name_is_not_listed(client, ask, made, names):
     made()
     answer = client.delete("/api/delete", json=ask)
     assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", "0")
@@ -224,7 +224,7 @@ def test_a_push_needs_a_name(client):
 
 
 @pytest.mark.parametrize(("digest", "status"), [(NO_BLOB, 404), ("bogus", 400)])
-def test_no_file_is_said_to_be_here(client, digest, status):
+def test_no_blob_is_reported_as_present(client, digest, status):
     answer = client.head(f"/api/blobs/{digest}")
     assert (answer.status_code, answer.data) == (status, b"")
 

@@ -204,7 +204,7 @@ def test_a_decision_model_is_listed_with_that_capability_alone(client):
         ({**ASKED, "images": ["A" * (32 << 20)]}, 413, "request body must not exceed 32 MiB with images"),
     ],
 )
-def test_what_is_wrong_is_told_in_ollamas_words_and_envelope(body, status, text, studio, client):
+def test_errors_have_ollamas_text_and_envelope(body, status, text, studio, client):
     answer = client.post(SYSTEMONE, data=body if isinstance(body, bytes) else json.dumps(body))
     assert (answer.status_code, answer.json.keys()) == (status, {"error"})
     assert answer.json["error"].startswith(text)
@@ -220,7 +220,7 @@ def test_large_images_are_no_text(studio, client):
 
 
 @pytest.mark.parametrize("path", [SYSTEMONE, DECISIONS])
-def test_what_one_route_refuses_is_not_asked_of_the_other(path, studio, client):
+def test_a_rejection_of_one_route_is_not_sent_to_the_other(path, studio, client):
     gone = {"error": {"message": "no such model", "code": "model_not_found"}}
     studio.answers[path] = Status(404, gone)
     assert client.post(path, json=ASKED if path == SYSTEMONE else OPENAI_ASKED).status_code == 404
@@ -235,7 +235,7 @@ def test_what_one_route_refuses_is_not_asked_of_the_other(path, studio, client):
         ({"error": "questions.team: too many options (9), this model supports at most 5"}, 400),
     ],
 )
-def test_what_lm_studio_refuses_is_the_clients_400(body, status, studio, client):
+def test_a_rejection_by_lm_studio_is_400(body, status, studio, client):
     studio.answers[SYSTEMONE] = Status(status, body)
     answer = client.post(SYSTEMONE, json=ASKED)
     assert answer.status_code == 400
@@ -308,7 +308,7 @@ def test_what_cannot_be_translated_is_refused_in_openais_envelope(fields, text, 
 
 
 @pytest.mark.parametrize(("path", "body"), [(SYSTEMONE, NOUL), (DECISIONS, OPENAI_ASKED)])
-def test_a_client_that_leaves_hangs_lm_studio_up(path, body, studio, tmp_path):
+def test_a_disconnect_aborts_the_request_to_lm_studio(path, body, studio, tmp_path):
     studio.answers[path] = silent
     with Shim(studio.url, tmp_path) as shim, Wire(shim.port) as wire:
         wire.ask(path, body)

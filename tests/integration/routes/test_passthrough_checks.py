@@ -47,7 +47,7 @@ def test_a_request_is_refused_as_by_ollama(path, body, status, text, client, bac
     assert not [asked for asked in backend.asked if asked.path.startswith("/v1/")]
 
 
-def test_an_effort_is_said_in_a_word_lm_studio_takes(client, backend):
+def test_an_effort_is_mapped_to_one_of_lm_studios(client, backend):
     client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI, "reasoning": {"effort": "max"}})
     assert backend.asked[-1].json["reasoning_effort"] == "high"
 

@@ -43,13 +43,13 @@ def client(studio, tmp_path):
 
 
 @pytest.mark.parametrize("path", ASKS)
-def test_no_request_makes_a_read_only_shim_load_a_model_anew(client, studio, path):
+def test_no_request_makes_a_read_only_shim_reload_a_model(client, studio, path):
     assert client(read_only=True).post(path, json=ASKS[path], buffered=True).status_code == 200
     assert (studio.posted(LOAD), studio.posted(UNLOAD)) == ([], [])
 
 
 @pytest.mark.parametrize("path", ASKS)
-def test_every_such_request_would_load_it_anew_otherwise(client, studio, path):
+def test_the_same_requests_load_without_read_only(client, studio, path):
     assert client().post(path, json=ASKS[path], buffered=True).status_code == 200
     assert len(studio.posted(LOAD)) == 1
 

@@ -79,7 +79,7 @@ def test_unload_waits_for_the_load_and_answer_of_another_request(studio, asks, q
 
 
 @pytest.mark.parametrize("ask", [GO | {"prompt": "Hello"}, GO], ids=["with the answer", "outright"])
-def test_model_that_is_being_unloaded_goes_now(app, studio, asks, until, ask):
+def test_model_that_is_being_unloaded_expires_now(app, studio, asks, until, ask):
     may_unload = threading.Event()
     studio.answer = lambda asked: None if asked.path != UNLOAD or may_unload.wait(10) else {}
     asks(**ask)

@@ -108,7 +108,7 @@ def test_a_stopped_service_lets_a_running_answer_end(service, socket_server, unt
     assert manager.state(run_program) is State.STOPPED
 
 
-def test_a_service_with_bad_settings_stops_and_says_why(service, until):
+def test_a_service_with_bad_settings_stops_with_the_reason(service, until):
     manager = service(SHIM_PORT="many")
     with contextlib.suppress(StepFailed):  # it may have stopped before the service manager looked
         perform(manager.start())

@@ -21,7 +21,7 @@ def check(tmp_path, monkeypatch):
     return checked
 
 
-def test_without_a_file_it_says_where_one_is_looked_for(check):
+def test_without_a_file_the_searched_folders_are_named(check):
     result = check()
     assert result.exit_code == 0
     assert "No flask-shim.toml is used" in result.output

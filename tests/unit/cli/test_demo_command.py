@@ -82,7 +82,7 @@ def test_demo_takes_the_inspector_and_the_context_from_the_environment(monkeypat
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "abc"])
-def test_demo_with_a_port_that_is_none_says_so(port):
+def test_demo_with_an_invalid_port_is_an_error(port):
     result = CliRunner().invoke(cli, ["demo", "--port", port])
     assert (result.exit_code, "--port" in result.stderr) == (2, True)
     assert isinstance(result.exception, SystemExit)
@@ -102,14 +102,14 @@ def test_demo_leaves_no_engine_behind():
         assert not any(is_running(pid) for pid in engines)
 
 
-def test_demo_on_a_taken_port_says_who_has_it(port):
+def test_demo_on_a_taken_port_names_its_owner(port):
     code, output = run("demo", "--port", port)
     assert code == 2
     assert "another flask-shim is already running there" in output
     assert re.search(r"another port: SHIM_PORT=(\d+) or --port \1\.", output)
 
 
-def test_demo_without_the_engine_says_how_to_get_it(monkeypatch):
+def test_demo_without_the_engine_prints_the_install_command(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     result = CliRunner().invoke(cli, ["demo", "--port", "0"])
     assert (result.exit_code, result.stderr) == (
@@ -126,7 +126,7 @@ def test_demo_shows_older_generations(generation):
         assert len(shim.session.get(f"{url}/api/tags").json()["models"]) == 4
 
 
-def test_demo_of_a_folder_without_models_says_so(tmp_path):
+def test_demo_of_a_folder_without_models_is_an_error(tmp_path):
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
     assert run("demo", "--port", "0", "--models", str(tmp_path)) == (
         1,

@@ -94,7 +94,7 @@ def test_a_wrong_option_ends_with_2_and_writes_nothing(folder, options, said):
     assert not (folder / ".env").exists()
 
 
-def test_an_existing_file_is_replaced_only_when_the_user_says_so(folder):
+def test_an_existing_file_is_replaced_only_after_a_yes(folder):
     (folder / ".env").write_text("SHIM_PORT=4321\n")
     assert "exists and is kept" in init("--yes").output
     assert init(answers=["n"]).exit_code == 1
@@ -111,7 +111,7 @@ def test_answers_that_end_early_write_nothing(folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes a descriptor in a shell of POSIX")
-def test_closed_standard_input_is_an_error_that_says_what_to_do(tmp_path):
+def test_closed_standard_input_is_an_error_with_advice(tmp_path):
     words = ["sh", "-c", f"{sys.executable} -m flask_shim init <&-"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1

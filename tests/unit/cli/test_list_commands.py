@@ -76,7 +76,7 @@ def test_lists_on_a_terminal_are_tables(invoke, backend, command, heading):
     assert "qwen3-8b" in second
 
 
-def test_empty_list_on_a_terminal_says_so(invoke, socket_server):
+def test_empty_list_on_a_terminal_prints_none(invoke, socket_server):
     backend = socket_server(lm_studio(silent, SMALL)).url
     assert invoke(backend, "ps", FORCE_COLOR="1").stdout == "none\n"
 
@@ -106,7 +106,7 @@ def test_bad_settings_are_exit_code_2(invoke, command):
     assert (result.exit_code, result.stderr.startswith("SHIM_LMSTUDIO_BASE='ftp://x': ")) == (2, True)
 
 
-def test_ps_says_when_the_backend_does_not_tell(invoke, socket_server):
+def test_ps_marks_what_the_backend_does_not_report(invoke, socket_server):
     server = socket_server(by_path({"/v1/models": replies({"data": [{"id": "m"}]})}))
     result = invoke(server.url, "ps")
     assert (result.exit_code, "does not tell which models are loaded" in result.stderr) == (1, True)
@@ -167,7 +167,7 @@ def test_show_into_a_pipe_is_a_line_for_each_fact(invoke, backend):
     assert "system" not in facts
 
 
-def test_show_of_a_name_tells_what_it_brings(invoke, backend, alias):
+def test_show_of_an_alias_prints_its_settings(invoke, backend, alias):
     facts = dict(line.split("\t") for line in invoke(backend, "show", "helper").stdout.splitlines())
     assert {name: facts[name] for name in ("key", "from", "system", "options", "messages")} == {
         "key": "tiny",

@@ -25,7 +25,7 @@ def test_load_gives_at_least_the_context_that_is_asked_for(invoke, studio, loade
     assert backend.models == {"tiny": then}
 
 
-def test_load_without_a_wish_takes_the_default_context(invoke, studio):
+def test_load_without_a_context_uses_the_default(invoke, studio):
     backend = studio(tiny=None)
     invoke(backend, "load", "tiny", SHIM_DEFAULT_CONTEXT="1024")
     assert backend.models == {"tiny": 1024}
@@ -53,14 +53,14 @@ def test_old_backend_loads_by_being_asked(invoke, studio, generation):
 
 
 @pytest.mark.parametrize("arguments", [("tiny",), ("tiny", "--context", "8192")])
-def test_old_backend_that_cannot_load_says_so(invoke, studio, arguments):
+def test_load_with_an_old_backend_is_an_error(invoke, studio, arguments):
     backend = studio("v0", tiny=None)
     backend.answers[CHAT] = NONE_LOADED
     result = invoke(backend, "load", *arguments)
     assert (result.exit_code, "LM Studio 0.4 or later" in result.stderr) == (1, True)
 
 
-def test_load_that_fails_says_why(invoke, studio):
+def test_failed_load_reports_the_reason(invoke, studio):
     backend = studio(tiny=None)
     backend.answers[LOAD] = CRASHED
     result = invoke(backend, "load", "tiny")
@@ -87,7 +87,7 @@ def test_unload_of_all(invoke, studio):
     assert invoke(backend, "unload", "--all").stdout == "No model was loaded.\n"
 
 
-def test_unload_of_what_is_not_loaded_says_so(invoke, studio):
+def test_unload_of_a_model_that_is_not_loaded_is_reported(invoke, studio):
     result = invoke(studio(tiny=None), "unload", "tiny")
     assert (result.exit_code, result.stdout) == (0, "tiny was not loaded.\n")
 
@@ -99,7 +99,7 @@ def test_unload_wants_to_know_what(invoke, studio, arguments):
 
 
 @pytest.mark.parametrize(("generation", "says"), [("openai", "does not tell which models"), ("v0", "cannot unload")])
-def test_unload_of_all_says_what_an_old_backend_cannot(invoke, studio, generation, says):
+def test_unload_of_all_with_an_old_backend_is_an_error(invoke, studio, generation, says):
     result = invoke(studio(generation, tiny=4096), "unload", "--all")
     assert (result.exit_code, says in result.stderr) == (1, True)
 
@@ -117,7 +117,7 @@ def test_preload_of_named_models_leaves_the_settings_alone(invoke, studio):
     assert backend.models == {"tiny": None, "large": 4096}
 
 
-def test_preload_goes_on_after_one_that_fails(invoke, studio):
+def test_preload_continues_after_a_failure(invoke, studio):
     backend = studio(tiny=None)
     result = invoke(backend, "preload", "nope", "tiny")
     assert (result.exit_code, result.stdout) == (1, "tiny is loaded.\n")

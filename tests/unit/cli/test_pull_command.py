@@ -56,7 +56,7 @@ def test_pull_of_what_is_there_downloads_nothing(invoke, offering):
 
 
 @pytest.mark.parametrize("arguments", [("hf.co/a/b:Q4",), ("hf.co/a/b", "--quantization", "Q4")])
-def test_pull_asks_for_the_quantization(invoke, offering, arguments):
+def test_pull_requests_the_quantization(invoke, offering, arguments):
     backend = offering("https://huggingface.co/a/b")
     assert invoke(backend, "pull", *arguments).exit_code == 0
     assert backend.posted(START) == [{"model": "https://huggingface.co/a/b", "quantization": "Q4"}]
@@ -68,20 +68,20 @@ def test_pull_that_brings_another_name_can_be_asked_for_by_its_own(invoke, offer
     assert "maker/new" in invoke(backend, "models").stdout
 
 
-def test_pull_of_what_nobody_has_says_so(invoke, offering):
+def test_pull_of_an_unknown_model_is_an_error(invoke, offering):
     result = invoke(offering(), "pull", "maker/nope")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "pull model manifest: No such model on offer.\n"
 
 
-def test_pull_that_fails_says_why(invoke, offering):
+def test_failed_pull_reports_the_reason(invoke, offering):
     backend = offering()
     backend.answers[STATUS] = {**JOB, "status": "failed", "error_message": "disk full"}
     result = invoke(backend, "pull", "maker/new")
     assert (result.exit_code, result.stderr) == (1, "disk full\n")
 
 
-def test_pull_with_an_old_backend_says_what_it_needs(invoke, studio):
+def test_pull_with_an_old_backend_names_the_needed_version(invoke, studio):
     result = invoke(studio("v0", m=None), "pull", "maker/new")
     assert (result.exit_code, "that needs LM Studio 0.4 or later" in result.stderr) == (1, True)
 
@@ -96,7 +96,7 @@ def test_pull_with_an_old_backend_uses_its_tool(invoke, studio, tmp_path, monkey
     assert lms.calls == [["get", "--yes", "maker/new"]]
 
 
-def test_ctrl_c_says_that_the_download_goes_on(invoke, offering, monkeypatch):
+def test_ctrl_c_reports_that_the_download_continues(invoke, offering, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -137,7 +137,7 @@ def test_lines_tell_percent_bytes_speed_and_the_time_left(capsys, monkeypatch, n
 # --- ensure ---
 
 
-def test_ensure_of_what_is_loaded_says_so(invoke, studio):
+def test_ensure_of_a_loaded_model_reports_that(invoke, studio):
     result = invoke(studio(tiny=4096), "ensure", "tiny:latest")
     assert (result.exit_code, result.stdout) == (0, "tiny is ready and loaded.\n")
 
@@ -185,7 +185,7 @@ def test_ensure_that_cannot_tell_what_was_downloaded_warns(invoke, offering):
     assert "Warning: downloaded 'maker/new', but LM Studio lists no model with that key" in result.stderr
 
 
-def test_ensure_of_what_nobody_has_is_exit_code_1(invoke, offering):
+def test_ensure_of_an_unknown_model_is_exit_code_1(invoke, offering):
     result = invoke(offering(), "ensure", "maker/nope")
     assert result.exit_code == 1
     assert result.stderr == ("LM Studio has no model 'maker/nope', and does not download it: No such model on offer.\n")

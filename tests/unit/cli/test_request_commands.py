@@ -96,12 +96,12 @@ def test_a_request_is_cancelled_with_the_key(beside, shim):
     assert (server.asked[-1].method, server.asked[-1].headers["authorization"]) == ("DELETE", "Bearer secret")
 
 
-def test_cancelling_what_has_ended_says_so(beside):
+def test_cancelling_an_ended_request_is_reported(beside):
     result = beside("cancel", "gone")
     assert (result.exit_code, "no request gone is in flight" in result.stderr) == (1, True)
 
 
-def test_reload_says_what_is_in_use(beside):
+def test_reload_prints_what_is_in_use(beside):
     assert beside("reload").stdout == "In use: x.toml (backends: 2, models: 1, rules: 0, keys: 0).\n"
 
 
@@ -127,7 +127,7 @@ def test_without_a_shim_the_commands_say_how_to_start_one(command):
     assert (result.exit_code, "flask-shim serve" in result.stderr) == (1, True)
 
 
-def test_a_shim_that_asks_for_a_key_is_understood(beside, shim):
+def test_a_shim_that_requires_a_key_is_an_error_with_advice(beside, shim):
     server = shim(**{"shim/requests": replies({"error": "a key is required"}, "401 Unauthorized")})
     assert "SHIM_API_KEY" in beside("requests", server=server).stderr
 

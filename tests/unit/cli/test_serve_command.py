@@ -21,7 +21,7 @@ from flask_shim.lmstudio import ClientOptions, LMStudio
 UNREACHABLE = "http://127.0.0.1:9"
 
 
-def test_start_says_who_where_and_with_what(socket_server):
+def test_start_prints_version_addresses_and_backend(socket_server):
     backend = socket_server(lm_studio(silent, model("one"), model("two")))
     with ShimProcess(backend.url, PORT="1", SHIM_PROT="2") as shim:
         shim.until(rf"(?m)^flask-shim {re.escape(__version__)}\n")
@@ -38,7 +38,7 @@ def test_start_says_who_where_and_with_what(socket_server):
         ({}, r"it is not LM Studio. The shim serves all the same\."),
     ],
 )
-def test_start_says_what_the_backend_is(socket_server, lists, said):
+def test_start_prints_the_backend(socket_server, lists, said):
     server = socket_server(by_path({path: replies(body) for path, body in lists.items()}))
     with closing(LMStudio(ClientOptions(base_url=server.url))) as backend:
         line = describe(backend)
@@ -46,7 +46,7 @@ def test_start_says_what_the_backend_is(socket_server, lists, said):
 
 
 @pytest.mark.parametrize("host", ["*", "0.0.0.0", "::"])
-def test_start_says_that_everybody_may_come(capsys, host):
+def test_start_warns_about_open_access(capsys, host):
     print_start(Config(hosts=(host,), allow_open=True), ["http://127.0.0.1:1"])
     listening, is_open = capsys.readouterr().out.splitlines()[1:]
     assert listening == "  listening  http://127.0.0.1:1, and on every other address"
@@ -83,7 +83,7 @@ def test_shim_starts_without_lm_studio():
     assert "Traceback" not in shim.log
 
 
-def test_bad_settings_are_all_told_and_no_key_is_shown():
+def test_bad_settings_are_all_reported_without_keys():
     code, output = run("serve", "--port", "x", SHIM_THREADS="0", SHIM_API_KEY="geh eim")
     assert code == 2
     assert [line.partition(":")[0] for line in output.splitlines()] == [
@@ -94,7 +94,7 @@ def test_bad_settings_are_all_told_and_no_key_is_shown():
     assert "geh" not in output
 
 
-def test_taken_port_is_told_with_who_has_it(socket_server):
+def test_taken_port_is_reported_with_its_owner(socket_server):
     ollama = by_path({"/": replies("Ollama is running"), "/api/version": replies({"version": "0.12.6"})})
     port = str(socket_server(ollama).port)
     code, output = run("--port", port, "--host", "127.0.0.1")
@@ -106,7 +106,7 @@ def test_taken_port_is_told_with_who_has_it(socket_server):
     assert re.fullmatch(r"SHIM_PORT=(\d+) or --port \1\.", other)
 
 
-def test_second_shim_on_a_port_knows_the_first_one_and_logs_it(tmp_path):
+def test_second_shim_on_a_port_names_the_first_in_its_log(tmp_path):
     file = tmp_path / "second.log"
     with ShimProcess() as shim:
         code, output = run("--port", str(shim.port), "--host", "127.0.0.1", SHIM_LOG_FILE=str(file))
@@ -114,14 +114,14 @@ def test_second_shim_on_a_port_knows_the_first_one_and_logs_it(tmp_path):
     assert " CRITICAL " in file.read_text(encoding="utf-8")
 
 
-def test_log_goes_to_a_file_too(tmp_path):
+def test_log_is_also_written_to_a_file(tmp_path):
     file = tmp_path / "logs" / "shim.log"
     with ShimProcess(SHIM_LOG_FILE=str(file)) as shim:
         assert shim.stop() == 0
     assert "draining in_flight=0" in file.read_text(encoding="utf-8")
 
 
-def test_log_file_that_cannot_be_written_is_told(tmp_path):
+def test_unwritable_log_file_is_reported(tmp_path):
     code, output = run("serve", SHIM_LOG_FILE=str(tmp_path))
     assert (code, output.startswith(f"SHIM_LOG_FILE={tmp_path}: ")) == (2, True)
 

@@ -74,7 +74,7 @@ def test_a_second_installation_is_refused(machine):
 
 
 @pytest.mark.parametrize("action", ["start", "stop", "remove"])
-def test_what_is_not_installed_says_how_to_install_it(machine, action):
+def test_a_missing_package_is_reported_with_its_command(machine, action):
     done = service(action)
     assert done.exit_code == 4
     assert "To install it: flask-shim service install" in done.output

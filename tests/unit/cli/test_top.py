@@ -47,7 +47,7 @@ def test_screen_shows_backend_models_and_requests():
     assert text.index("slow") < text.index("fast")
 
 
-def test_screen_says_why_nothing_works():
+def test_screen_shows_why_nothing_works():
     backend = {"url": "http://lm:1234", "reachable": False, "error": "refused"}
     error = {"at": "2026-11-29T06:07:08Z", "message": "it \x1b]0;broke\x07"}
     text = shown(View(), {**STATUS, "backend": backend, "last_error": error, "loaded": []}, ())
@@ -55,7 +55,7 @@ def test_screen_says_why_nothing_works():
         assert part in text
 
 
-def test_screen_shows_who_waits_and_for_how_long():
+def test_screen_shows_waiting_requests_and_their_time():
     text = shown(View(), {**STATUS, "slots": {"total": 4, "in_use": 4, "waiting": 7}}, [WAITING])
     assert "4 of 4 slots in use, 7 waiting" in text
     assert "queued 2.5 s" in text

@@ -204,7 +204,7 @@ def test_any_text_gives_a_config_or_a_config_error(environ):
     assert [problem for problem in found if not problem.startswith(tuple(environ))] == []
 
 
-def test_all_mistakes_are_told_at_once(problems):
+def test_all_mistakes_are_reported_together(problems):
     found = problems(SHIM_PORT="x", SHIM_REASONING="y", HOST="0.0.0.0", SHIM_THREADS="3", SHIM_MAX_STREAMS="3")
     assert [problem.partition(":")[0].partition("=")[0] for problem in found] == [
         "SHIM_PORT",
@@ -214,6 +214,6 @@ def test_all_mistakes_are_told_at_once(problems):
     ]
 
 
-def test_a_mistake_hides_the_contradiction_that_hangs_on_it(problems):
+def test_a_mistake_hides_the_contradiction_that_depends_on_it(problems):
     (problem,) = problems(SHIM_THREADS="32", SHIM_MAX_STREAMS="x")
     assert problem.startswith("SHIM_MAX_STREAMS")

@@ -122,7 +122,7 @@ def test_a_line_that_sets_nothing_is_reported_without_its_text(problems, tmp_pat
     assert "hush" not in "".join([first, *others]).lower()
 
 
-def test_a_line_that_sets_nothing_is_told_beside_the_other_mistakes(problems, tmp_path):
+def test_a_line_without_a_setting_is_one_of_the_mistakes(problems, tmp_path):
     (tmp_path / "other").write_text("SHIM_READ_ONLY\r\nSHIM_PORT=x\r\n", encoding="utf-8", newline="")
     first, second = problems(SHIM_ENV_FILE="other")
     assert first == "other, line 1: It does not set SHIM_READ_ONLY; write it as NAME=value."
@@ -148,7 +148,7 @@ def test_programs_that_only_use_lm_studio_may_set_host_and_port():
     assert config == Config(backend_url="http://box:9", ensure_model="m", default_regular_model="m")
 
 
-def test_a_client_is_told_what_is_wrong_with_its_own_settings():
+def test_wrong_settings_of_a_client_are_reported():
     with pytest.raises(ConfigError, match=r"^LMSTUDIO_URL='ftp://x': "):
         Config.for_client({"LMSTUDIO_URL": "ftp://x", "SHIM_THREADS": "many"})
 

@@ -91,7 +91,7 @@ def test_a_key_for_openai_stays_here_when_lm_studio_is_named_otherwise(read):
 
 
 @pytest.mark.parametrize("name", ["SHIM_DISABLE_UVLOOP", "DISABLE_UVLOOP"])
-def test_a_setting_without_effect_says_so(read, name):
+def test_a_setting_without_effect_is_noted(read, name):
     assert read(**{name: "1"}).notes == (f"{name} has no effect: waitress runs no uvloop",)
 
 

@@ -118,7 +118,7 @@ def test_remove_stops_and_forgets_the_unit_but_not_the_settings(system, perform)
         (Systemd(None, Path("u"), (Path("/opt/shim/.venv"), Path("/root/.pyenv"))), "can't read /root/.pyenv"),
     ],
 )
-def test_what_stands_in_the_way_is_said_with_a_way_out(manager, said):
+def test_obstacles_are_reported_with_a_remedy(manager, said):
     assert said in manager.obstacle()
 
 

@@ -118,7 +118,7 @@ def test_remove_stops_a_running_service_first(windows, recorder, perform):
     ]
 
 
-def test_a_step_that_fails_says_what_windows_said(windows, recorder, perform):
+def test_a_failed_step_quotes_the_output_of_windows(windows, recorder, perform):
     recorder.answers["sc.exe create"] = Result(5, "[SC] OpenSCManager FAILED 5:\n\nAccess is denied.\n")
     with pytest.raises(StepFailed, match=r"ended with 5: \[SC\] OpenSCManager FAILED 5: Access is denied\.$"):
         installed(windows, perform)
@@ -131,5 +131,5 @@ def test_a_step_that_fails_says_what_windows_said(windows, recorder, perform):
         ({"profiles": Path("/users"), "installed_in": (Path("/users/anna/.venv"),)}, "A service can't read"),
     ],
 )
-def test_what_stands_in_the_way_is_said(more, said):
+def test_obstacles_are_reported(more, said):
     assert said in WindowsServices(Path("/data"), "python.exe", {}, **more).obstacle()

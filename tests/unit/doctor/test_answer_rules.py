@@ -88,7 +88,7 @@ def test_rule_takes_what_clients_take(response, rule, body):
         (answer_rules.is_json, b"<html>", "the body is not JSON"),
     ],
 )
-def test_rule_refuses_what_clients_refuse(response, rule, body, fault):
+def test_rule_rejects_what_clients_reject(response, rule, body, fault):
     assert rule(response(body)).startswith(fault)
 
 

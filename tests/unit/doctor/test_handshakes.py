@@ -91,7 +91,7 @@ def test_client_gives_up_on_what_the_real_one_gives_up_on(socket_server, name, p
     assert findings[-1].code == "stopped"
 
 
-def test_client_goes_on_without_what_it_can_do_without(socket_server):
+def test_client_continues_after_a_failed_optional_request(socket_server):
     front = socket_server(
         by_path({path: replies(body) for path, body in GOOD.items() if "recommendations" not in path})
     )
@@ -125,7 +125,7 @@ def test_key_takes_the_place_of_the_clients_own(socket_server):
     assert front.asked[0].headers["authorization"] == "Bearer a-key"
 
 
-def test_models_with_the_same_fault_are_told_together(response):
+def test_models_with_the_same_fault_share_one_finding(response):
     answers = [Answer(name, response({"capabilities": None})) for name in ("a", "b", "c")]
     finding, *_ = judge_step(CLIENTS["vscode"].steps[-1], answers)
     assert finding.text == "POST /api/show: no list of capabilities (a and 2 more)"

@@ -86,7 +86,7 @@ def test_silence_has_a_remedy_for_its_cause(response, fault, remedy):
     assert remedy in finding.remedy
 
 
-def test_slow_list_is_told(response, levels):
+def test_slow_list_is_reported(response, levels):
     answers = {path: response(body, seconds=3.0) for path, body in ({V0: {}} | NEW).items()}
     assert levels(judge_lmstudio(ClientOptions(), answers, can_load=False)) == FINE | {"backend-slow": "warn"}
 

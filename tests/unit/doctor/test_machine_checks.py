@@ -77,5 +77,5 @@ def test_clock_is_compared(response, now, words):
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
-def test_clock_that_is_not_told_is_not_judged(response, headers):
+def test_clock_without_a_date_is_not_judged(response, headers):
     assert list(judge_clock("it", response(headers=headers), 0.0)) == []

@@ -18,12 +18,12 @@ def asked(url, **more):
         return prober.ask("GET", "/", **more)
 
 
-def test_answer_is_heard_whole(socket_server):
+def test_response_is_read_whole(socket_server):
     response = asked(socket_server(reads(replies({"a": 1}, x_more="b"))).url)
     assert (response.status, response.json, response.headers["x-more"], response.fault) == (200, {"a": 1}, "b", "")
 
 
-def test_arrivals_are_told_apart(socket_server):
+def test_arrivals_of_lines_are_recorded_separately(socket_server):
     def drip(peer):
         peer.head(transfer_encoding="chunked")
         for _ in range(3):
@@ -69,16 +69,16 @@ def test_redirect_is_not_followed(socket_server):
         (reads(lambda peer: (peer.head(content_length=9), peer.hold())), "no answer within 0.2 s"),
     ],
 )
-def test_failure_is_told_in_a_few_words(socket_server, script, fault):
+def test_failure_has_a_short_text(socket_server, script, fault):
     assert asked(socket_server(script).url, seconds=0.2).fault == fault
 
 
-def test_nobody_there_is_a_refused_connection():
+def test_no_listener_is_a_refused_connection():
     response = asked(f"http://127.0.0.1:{unused_port()}")
     assert (response.status, response.fault) == (0, "connection refused")
 
 
-def test_name_that_does_not_exist_is_told(monkeypatch):
+def test_unknown_host_name_is_reported(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror
 

@@ -110,7 +110,7 @@ def test_key_of_the_settings_is_used(socket_server, examine, served_shim):
 
 
 @pytest.mark.parametrize(("keys", "token"), [({}, "ollama"), ({"SHIM_API_KEY": "a-long-enough-key"}, "YOUR-KEY")])
-def test_claude_code_is_told_what_it_has_to_send(socket_server, examine, keys, token):
+def test_claude_code_gets_its_setup_with_the_key(socket_server, examine, keys, token):
     found = examine(socket_server(studio()).url, "--no-chat", "--client", "claude", **keys)
     assert f"ANTHROPIC_AUTH_TOKEN={token} " in found["setup"]["text"]
 
@@ -129,13 +129,13 @@ def test_ollama_on_the_port_is_a_failure_and_the_rest_is_looked_at(socket_server
     assert found["ready"]["level"] == "ok"
 
 
-def test_backend_that_is_away_is_told_once(examine):
+def test_unreachable_backend_is_reported_once(examine):
     found = examine(f"http://127.0.0.1:{unused_port()}", "--client", "vscode")
     assert (found.exit_code, found.failed) == (1, ["backend"])
     assert found["left-out"]["level"] == "note"
 
 
-def test_backend_that_wants_a_token_is_told_once(socket_server, examine):
+def test_backend_that_requires_a_token_is_reported_once(socket_server, examine):
     found = examine(socket_server(reads(NO_TOKEN)).url)
     assert (found.exit_code, found.failed) == (1, ["token"])
 
@@ -159,7 +159,7 @@ def test_chat_loads_a_model_when_it_is_wanted(socket_server, examine):
     assert [request.json["model"] for request in backend.asked if request.method == "POST"] == ["cold"]
 
 
-def test_no_chat_asks_no_model(socket_server, examine):
+def test_no_chat_sends_no_prompt(socket_server, examine):
     backend = socket_server(studio())
     assert examine(backend.url, "--no-chat")["no-chat"]["level"] == "note"
     assert {request.method for request in backend.asked} == {"GET"}
@@ -185,7 +185,7 @@ def test_gates_of_versions_are_seen(socket_server, examine, client, version, exp
     assert found.failed == expected
 
 
-def test_client_without_a_key_is_told_that_one_is_asked_for(socket_server, examine):
+def test_client_that_cannot_send_a_key_is_a_failure(socket_server, examine):
     found = examine(
         socket_server(studio()).url,
         "--no-chat",
@@ -199,19 +199,19 @@ def test_client_without_a_key_is_told_that_one_is_asked_for(socket_server, exami
     assert [one["text"] for one in found.found if one["code"] == "client-key"][1] == "set the key here: OLLAMA_API_KEY"
 
 
-def test_page_that_is_not_let_in_is_told_what_to_set(socket_server, examine):
+def test_rejected_origin_names_the_setting(socket_server, examine):
     backend = socket_server(studio()).url
     assert "SHIM_ALLOWED_ORIGINS" in examine(backend, "--no-chat", "--client", "pageassist")["refused"]["remedy"]
     found = examine(backend, "--no-chat", "--client", "pageassist", SHIM_ALLOWED_ORIGINS="chrome-extension://*")
     assert found.failed == []
 
 
-def test_little_context_is_told(socket_server, examine):
+def test_small_context_is_reported(socket_server, examine):
     found = examine(socket_server(studio(PACED, model())).url, "--no-chat", "--client", "claude")
     assert (found["context"]["level"], found.exit_code) == ("warn", 0)
 
 
-def test_client_that_needs_tools_is_told_when_no_model_has_them(socket_server, examine):
+def test_missing_tools_are_reported_for_a_client_that_needs_them(socket_server, examine):
     plain = model(capabilities={"vision": False, "trained_for_tool_use": False})
     assert examine(socket_server(studio(PACED, plain)).url, "--no-chat", "--client", "codex").failed == ["tools"]
 

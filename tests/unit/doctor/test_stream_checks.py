@@ -86,5 +86,5 @@ def test_pace_is_judged_by_the_time_it_was_made_in(response, made_in, arrivals, 
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", ndjson(TEXT)])
-def test_pace_of_what_tells_no_time_is_not_judged(response, body):
+def test_pace_without_timings_is_not_judged(response, body):
     assert list(stream_checks.judge_pace(response(body, arrivals=(0.1,)))) == []

@@ -101,7 +101,7 @@ def test_schema_shapes_the_answer(api):
     assert answer["kind"] in ("cat", "dog")
 
 
-def test_completion_goes_on_without_a_template(api):
+def test_completion_continues_without_a_template(api):
     payload = {"model": "tiny-chat", "prompt": "The capital of Italy is", "temperature": 0}
     assert api.post("/v1/completions", payload).json()["choices"][0]["text"] == " Rome."
 

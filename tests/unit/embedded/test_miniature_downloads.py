@@ -49,7 +49,7 @@ def test_download_is_found_by_address_and_quantisation(start, downloads):
     assert download(api, "https://huggingface.co/maker/New-Model", quantization="Q4_K_M").status_code == 404
 
 
-def test_download_goes_to_the_folder_of_own_models(start, until, downloads, tmp_path):
+def test_download_is_saved_in_the_folder_of_own_models(start, until, downloads, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     api = start(models=own, downloads=downloads)

@@ -42,7 +42,7 @@ def test_parts_count_as_one_model(tmp_path, put):
     assert entry.path.name == "big-00001-of-00003.gguf"
 
 
-def test_projector_in_the_folder_gives_the_only_model_eyes(tmp_path, put):
+def test_projector_in_the_folder_gives_the_only_model_vision(tmp_path, put):
     put("chat", "some/model.gguf")
     put("mmproj", "some/mmproj-anything-f16.gguf")
     (entry,) = entries(tmp_path).values()

@@ -51,7 +51,7 @@ def test_second_load_makes_a_second_copy_with_an_id_of_its_own(api):
         ({"model": "tiny-chat", "context_length": 9000}, 400, "invalid_value", "context_length"),
     ],
 )
-def test_load_refuses_what_it_does_not_know(api, payload, status, code, param):
+def test_load_rejects_unknown_fields(api, payload, status, code, param):
     response = api.post("/api/v1/models/load", payload)
     assert response.status_code == status
     assert response.json()["error"]["code"] == code
@@ -59,7 +59,7 @@ def test_load_refuses_what_it_does_not_know(api, payload, status, code, param):
     assert api.loaded() == []
 
 
-def test_load_of_a_broken_file_says_what_the_engine_said(start, tmp_path, tiny_models):
+def test_load_of_a_broken_file_quotes_the_engine(start, tmp_path, tiny_models):
     whole = (tiny_models / "tiny-chat.gguf").read_bytes()
     (tmp_path / "broken.gguf").write_bytes(whole[: len(whole) // 2])
     api = start(models=tmp_path)

@@ -9,7 +9,7 @@ def by_id(response, items, name):
     return {item[name]: item for item in response.json()[items]}
 
 
-def test_v1_list_tells_everything_about_a_model(api):
+def test_v1_list_has_all_facts_about_a_model(api):
     models = by_id(api.get("/api/v1/models"), "models", "key")
     assert list(models) == KEYS
     chat = models["tiny-chat"]
@@ -28,7 +28,7 @@ def test_v1_list_shows_what_thinks_and_what_sees(api):
     assert models["tiny-vision"]["capabilities"]["vision"] is True
 
 
-def test_v1_list_says_little_about_an_embedding_model(api):
+def test_v1_list_has_few_facts_about_an_embedding_model(api):
     api.load("tiny-embed")
     embed = by_id(api.get("/api/v1/models"), "models", "key")["tiny-embed"]
     assert embed["type"] == "embedding"
@@ -44,7 +44,7 @@ def test_v1_list_shows_the_config_of_each_loaded_copy(api):
     assert instance["config"]["parallel"] == 4
 
 
-def test_v0_list_tells_type_and_state(api):
+def test_v0_list_has_type_and_state(api):
     api.load("tiny-chat", context_length=1024)
     models = by_id(api.get("/api/v0/models"), "data", "id")
     assert {key: model["type"] for key, model in models.items()} == {
@@ -62,7 +62,7 @@ def test_v0_list_tells_type_and_state(api):
     assert "capabilities" not in models["tiny-embed"]
 
 
-def test_openai_list_tells_names_only(api):
+def test_openai_list_has_names_only(api):
     models = by_id(api.get("/v1/models"), "data", "id")
     assert list(models) == KEYS
     assert models["tiny-chat"] == {"id": "tiny-chat", "object": "model", "owned_by": "organization_owner"}
@@ -93,7 +93,7 @@ def test_single_model_is_refused_when_unknown(api, path, status):
     assert response.json()["error"]["code"] == "model_not_found"
 
 
-def test_greeting_says_lm_studio(api):
+def test_greeting_names_lm_studio(api):
     assert api.get("/lmstudio-greeting").json() == {"lmstudio": True}
 
 

@@ -65,7 +65,7 @@ def test_every_known_effort_is_taken(api, effort):
     assert api.chat("Hello", reasoning_effort=effort).status_code == 200
 
 
-def test_old_generation_knows_neither_text_format_nor_developers(start):
+def test_old_version_rejects_text_format_and_developer_role(start):
     api = start(generation="openai")
     assert api.chat("Hello", response_format={"type": "text"}).json() == {
         "error": "'response_format.type' must be 'json_schema'"

@@ -52,7 +52,7 @@ def test_only_the_oldest_api_does_not_tell_what_is_loaded(api_version):
     assert Listing(api_version, (), 0.0).reports_state is (api_version is not ApiVersion.OPENAI)
 
 
-def test_the_newest_generation_tells_everything():
+def test_the_newest_api_reports_everything():
     gemma, embedder = read_list(ApiVersion.V1, V1)[:2]
     assert gemma == Model(
         key="google/gemma-4-26b-a4b",
@@ -78,7 +78,7 @@ def test_the_newest_generation_tells_everything():
     assert (embedder.is_loaded, embedder.loaded_context_length) == (False, None)
 
 
-def test_the_second_generation_tells_types_and_states():
+def test_the_second_api_reports_types_and_states():
     sees, thinks, embeds = read_list(ApiVersion.V0, V0)
     assert (sees.vision, sees.tools, sees.format, sees.quantization) == (
         Support.YES,
@@ -96,7 +96,7 @@ def test_the_second_generation_tells_types_and_states():
     )
 
 
-def test_the_oldest_generation_tells_names_only():
+def test_the_oldest_api_reports_names_only():
     assert read_list(ApiVersion.OPENAI, recorded(ApiVersion.OPENAI)) == (
         Model(key="qwen/qwen2.5-vl-7b"),
         Model(key="text-embedding-nomic-embed-text-v1.5", kind=Kind.EMBEDDING),
@@ -154,7 +154,7 @@ def test_both_halves_of_a_quantization_may_be_null():
 
 
 @pytest.mark.parametrize("format_", ["splash", "gguf", "mlx"])
-def test_formats_nobody_announced_are_kept(format_):
+def test_unknown_formats_are_kept(format_):
     assert only(ApiVersion.V1, {"key": "m", "format": format_}).format == format_
 
 
@@ -190,7 +190,7 @@ def test_missing_capabilities_are_not_missing_abilities(capabilities, tools):
     assert only(ApiVersion.V0, {"id": "m", "type": "llm", "capabilities": capabilities}).tools is tools
 
 
-def test_a_build_that_tells_of_no_thinking_at_all_leaves_it_open():
+def test_a_list_without_any_reasoning_leaves_it_unknown():
     models = read_list(ApiVersion.V1, {"models": [{"key": "a"}, {"key": "b", "capabilities": {"vision": False}}]})
     assert [model.reasoning for model in models] == [Support.UNKNOWN, Support.UNKNOWN]
 
@@ -212,7 +212,7 @@ def test_a_name_that_comes_twice_counts_once():
 
 
 @pytest.mark.parametrize("number", [-1, True, 1.5, "4096", 2**63, [], None])
-def test_a_number_that_is_none_is_not_told(number):
+def test_a_value_that_is_no_number_is_left_out(number):
     model = only(ApiVersion.V1, {"key": "m", "size_bytes": number, "max_context_length": number})
     assert (model.size_bytes, model.max_context_length) == (None, None)
 

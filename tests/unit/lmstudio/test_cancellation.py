@@ -55,7 +55,7 @@ def test_a_call_cancelled_after_it_got_its_socket_wakes_the_reader(pair):
     assert theirs.recv(1) == b""
 
 
-def test_a_call_cancelled_before_it_got_its_socket_hangs_up_at_once(pair):
+def test_a_call_cancelled_before_it_has_a_socket_closes_it(pair):
     ours, theirs = pair
     call = BackendCall()
     call.cancel(ClientDisconnected())
@@ -97,7 +97,7 @@ def test_a_call_without_failure_passes_its_check():
     assert call.failure is None
 
 
-def test_a_check_notices_that_the_client_has_gone():
+def test_a_check_notices_the_disconnect():
     with pytest.raises(ClientDisconnected):
         BackendCall(lambda: True).check()
 

@@ -23,7 +23,7 @@ TTL = 30.0
 THREADS = 16
 
 
-def test_a_list_is_believed_for_its_time(backend, models, clock):
+def test_a_list_is_cached_for_its_time(backend, models, clock):
     backend.is_of(ApiVersion.V1)
     first = models.listing()
     clock.pass_(TTL - 1)
@@ -48,7 +48,7 @@ def test_a_list_of_the_same_clock_tick_is_not_a_new_one(backend, models, clock):
     assert models.listing(max_age=0) is not first
 
 
-def test_no_time_to_live_asks_every_time(backend, clock, monkeypatch):
+def test_without_a_cache_each_lookup_is_a_request(backend, clock, monkeypatch):
     monkeypatch.setattr(catalogue, "time", clock)
     backend.is_of(ApiVersion.V1)
     transport = Transport(ClientOptions(base_url=URL))
@@ -87,7 +87,7 @@ def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock
     assert models.listing().api_version is ApiVersion.V1
 
 
-def test_a_generation_is_looked_for_anew_now_and_then(backend, models, clock):
+def test_the_api_version_is_detected_again_after_a_while(backend, models, clock):
     backend.is_of(ApiVersion.V0)
     models.listing()
     backend.is_of(ApiVersion.V1)
@@ -98,7 +98,7 @@ def test_a_generation_is_looked_for_anew_now_and_then(backend, models, clock):
     assert models.listing(max_age=0).api_version is ApiVersion.V1
 
 
-def test_a_generation_that_is_gone_is_looked_for_at_once(backend, models, clock):
+def test_a_missing_api_version_is_detected_again_at_once(backend, models, clock):
     backend.is_of(ApiVersion.V1)
     models.listing()
     clock.pass_(1)
@@ -162,7 +162,7 @@ def test_threads_that_ask_at_the_same_time_share_one_answer(backend, models, ans
     assert isinstance(got[0], kind)
 
 
-def test_who_asks_after_a_failure_asks_the_backend_again(backend, models, clock):
+def test_the_list_is_requested_again_after_a_failure(backend, models, clock):
     for _ in range(3):
         clock.pass_(1)
         backend.lists(b"", ApiVersion.V1, 500)
@@ -188,7 +188,7 @@ def test_a_list_that_has_to_be_true_now_needs_a_backend_that_is_there(client_of,
         client.listing(must_answer=True)
 
 
-def test_a_backend_that_went_away_is_not_believed_any_more(client_of):
+def test_an_unreachable_backend_fails_every_lookup(client_of):
     client = client_of(f"http://127.0.0.1:{unused_port()}")
     with pytest.raises(BackendUnavailable):
         client.listing()

@@ -131,7 +131,7 @@ def test_chat_can_be_ended_from_elsewhere(studio):
     server.until(lambda: server.gone)
 
 
-def test_chat_that_is_cut_says_so_after_its_pieces(studio):
+def test_cut_chat_raises_after_its_pieces(studio):
     client, _ = studio(streams("Hel", ends=False))
     chat = client.chat("tiny", "Hello")
     assert next(chat) == Text("Hel")

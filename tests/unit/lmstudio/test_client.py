@@ -56,13 +56,13 @@ def test_a_model_is_loaded_with_the_context_that_is_wanted(mock, client):
     assert asked(mock, "/api/v1/models/load") == [{"model": "m", "echo_load_config": True, "context_length": 4096}]
 
 
-def test_without_a_wish_the_backend_chooses_the_context(mock, client):
+def test_without_a_context_the_backend_chooses_it(mock, client):
     mock.post(f"{URL}/api/v1/models/load", json={})
     client.load("m")
     assert asked(mock, "/api/v1/models/load") == [{"model": "m", "echo_load_config": True}]
 
 
-def test_a_load_that_fails_says_why(mock, client):
+def test_a_failed_load_reports_the_reason(mock, client):
     text = 'Failed to load model "m". Error: Model loading aborted due to insufficient system resources.'
     mock.post(f"{URL}/api/v1/models/load", json={"error": {"message": text, "type": "model_load_failed"}}, status=500)
     with pytest.raises(ModelLoadError, match="insufficient system resources"):
@@ -136,7 +136,7 @@ def test_native_paths_may_lie_elsewhere_than_openais(mock):
     client.close()
 
 
-def test_a_backend_that_went_away_is_looked_at_anew():
+def test_a_backend_is_detected_again_after_an_outage():
     client = LMStudio(ClientOptions(base_url=f"http://127.0.0.1:{unused_port()}", connect_retries=0))
     lost = []
     client.catalogue.lost = lambda: lost.append(1)

@@ -75,7 +75,7 @@ def test_download_that_pauses_is_waited_for(studio, status):
         ({}, "the download failed"),
     ],
 )
-def test_download_that_fails_says_why(studio, more, text):
+def test_failed_download_reports_the_reason(studio, more, text):
     _, client = studio(state("downloading"), state("failed", **more))
     with pytest.raises(BackendError) as failed:
         list(client.download("m"))
@@ -103,7 +103,7 @@ def test_second_watcher_joins_the_download_that_runs(studio):
 @pytest.mark.parametrize(
     "forgotten", [Status(404, {"error": {"message": "Job not found.", "code": "job_not_found"}}), state("failed")]
 )
-def test_download_that_no_longer_runs_is_started_anew(studio, forgotten):
+def test_download_that_no_longer_runs_is_restarted(studio, forgotten):
     server, client = studio(state("downloading"), forgotten, {"status": "already_downloaded"})
     with_first = client.download("m")
     next(with_first)
@@ -139,14 +139,14 @@ def test_download_without_a_job_cannot_be_followed(studio, job):
         list(client.download("m"))
 
 
-def test_models_are_listed_anew_after_a_download(studio):
+def test_the_model_list_is_renewed_after_a_download(studio):
     _, client = studio({"status": "already_downloaded"})
     before = client.listing()
     list(client.download("m"))
     assert client.listing() is not before
 
 
-def test_client_that_goes_ends_the_watching_while_it_waits(studio, monkeypatch):
+def test_disconnect_ends_the_wait_for_a_download(studio, monkeypatch):
     monkeypatch.setattr(downloads, "POLL_SECONDS", 60.0)
     server, client = studio(state("downloading"))
     gone = threading.Event()
@@ -160,7 +160,7 @@ def test_client_that_goes_ends_the_watching_while_it_waits(studio, monkeypatch):
     assert server.paths() == [START]
 
 
-def test_waiting_is_what_the_caller_says_it_is(studio):
+def test_the_caller_defines_the_wait(studio):
     _, client = studio(state("downloading"), state("downloading", 1), state("completed", 100))
     waits = []
     watched = Downloads(client._transport, lambda call, seconds: waits.append(seconds))
@@ -175,11 +175,11 @@ def test_pause_waits_and_lets_a_cancelled_call_out():
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"status": 5}, "downloading"])
-def test_answer_that_says_nothing_is_broken(value):
+def test_malformed_state_is_a_protocol_error(value):
     with pytest.raises(BackendProtocolError):
         read_download(value)
 
 
-def test_sizes_that_are_none_are_not_told():
+def test_values_that_are_no_sizes_are_left_out():
     told = read_download({"status": "downloading", "downloaded_bytes": True, "total_size_bytes": -1, "job_id": 7})
     assert told == Download(status="downloading")

@@ -317,7 +317,7 @@ def test_how_long_to_wait_is_passed_on_but_never_more_than_a_minute(header, seco
     assert parse_error_response(503, b"", {"Retry-After": header}).retry_after == seconds
 
 
-def test_only_a_busy_backend_asks_to_come_again():
+def test_only_a_busy_backend_sends_retry_after():
     assert parse_error_response(503, b"").retry_after == 1
     assert parse_error_response(500, b"", {"Retry-After": "5"}).retry_after is None
 

@@ -86,7 +86,7 @@ def test_an_answer_without_a_word_is_complete(opened):
 
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest.mark.parametrize("tokens", [("a",), ("a", "b", "c")])
-def test_a_stream_that_is_cut_says_so_after_what_came(opened, chunked, tokens):
+def test_a_cut_stream_raises_after_its_events(opened, chunked, tokens):
     found, failure = texts(opened(streams(*tokens, chunked=chunked, ends=False)))
     assert found == list(tokens)
     assert failure.text == "LM Studio closed the connection before its answer was complete"
@@ -196,7 +196,7 @@ def test_a_total_limit_ends_a_stream_that_is_not_silent(opened):
     assert (type(failure), "total timeout" in failure.text) == (BackendTimeout, True)
 
 
-def test_who_leaves_in_the_middle_stops_the_backend(client_of, socket_server):
+def test_disconnect_midway_stops_the_backend(client_of, socket_server):
     server = socket_server(reads(streams("a", lambda peer: peer.hold())))
     client, gone = client_of(server.url), threading.Event()
     call = BackendCall(gone.is_set)
@@ -209,7 +209,7 @@ def test_who_leaves_in_the_middle_stops_the_backend(client_of, socket_server):
     server.until(lambda: server.gone, seconds=1)
 
 
-def test_a_failure_while_opening_hangs_up(client_of, socket_server):
+def test_a_failure_while_opening_closes_the_connection(client_of, socket_server):
     server = socket_server(reads(streams(b"data: hello\n\n", lambda peer: peer.hold())))
     client = client_of(server.url)
     with pytest.raises(BackendProtocolError):

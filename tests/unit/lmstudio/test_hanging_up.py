@@ -42,7 +42,7 @@ def test_a_backend_that_is_too_slow_is_hung_up(client_of, socket_server, answer)
 
 
 @pytest.mark.parametrize("answer", [silent, dripping])
-def test_who_leaves_while_waiting_for_the_head_hangs_up_the_backend(client_of, socket_server, answer):
+def test_disconnect_before_the_head_aborts_the_backend_request(client_of, socket_server, answer):
     server = socket_server(reads(answer))
     client = client_of(server.url)
     call = BackendCall(lambda: bool(server.asked))
@@ -52,7 +52,7 @@ def test_who_leaves_while_waiting_for_the_head_hangs_up_the_backend(client_of, s
 
 
 @pytest.mark.parametrize("framing", ["chunked", "until closed", "measured"])
-def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, socket_server, framing):
+def test_disconnect_within_a_body_aborts_the_backend_request(client_of, socket_server, framing):
     headers = {"chunked": {"transfer_encoding": "chunked"}, "until closed": {}, "measured": {"content_length": 100}}
 
     def answer(peer):
@@ -72,14 +72,14 @@ def test_who_leaves_in_the_middle_of_a_body_hangs_up_the_backend(client_of, sock
     server.until(lambda: server.gone, seconds=1)
 
 
-def test_who_has_left_before_sends_nothing(client_of, socket_server):
+def test_a_client_that_disconnected_before_sends_nothing(client_of, socket_server):
     server = socket_server(reads(replies({})))
     with pytest.raises(ClientDisconnected):
         post(client_of(server.url), BackendCall(lambda: True))
     assert server.connections == 0
 
 
-def test_closing_an_answer_early_hangs_up_the_backend(client_of, socket_server):
+def test_closing_an_answer_early_aborts_the_backend_request(client_of, socket_server):
     server = socket_server(reads(silent_after_the_head))
     post(client_of(server.url)).close()
     server.until(lambda: server.gone, seconds=1)

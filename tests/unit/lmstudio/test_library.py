@@ -51,7 +51,7 @@ def lm_studio(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=map(str, range(1, len(EXAMPLES) + 1)))
-def test_example_of_the_guide_does_what_it_says(monkeypatch, capsys, tmp_path, lm_studio, code, output):
+def test_example_of_the_guide_works(monkeypatch, capsys, tmp_path, lm_studio, code, output):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LMSTUDIO_URL", lm_studio.url)
     for instance in lm_studio.services.loaded_models.all():

@@ -33,7 +33,7 @@ def test_tool_is_found_where_lm_studio_puts_it(home, folder):
     assert find_tool([], home) == installed
 
 
-def test_tool_is_found_where_the_pointer_says(tmp_path, home):
+def test_tool_is_found_through_the_pointer_file(tmp_path, home):
     install(home / ".lmstudio" / "bin")
     moved = install(tmp_path / "moved here" / "bin")
     (home / ".lmstudio-home-pointer").write_text(f"{tmp_path / 'moved here'}\n", encoding="utf-8")

@@ -56,7 +56,7 @@ def test_load_of_a_model_that_is_only_similar_is_refused(fake):
     assert lms.calls == [["ls", "--json"]]
 
 
-def test_load_that_fails_says_why(fake):
+def test_failed_load_reports_the_reason(fake):
     lms = fake(models=[on_disk("a")], failing={"load": "Failed to load model: insufficient system resources"})
     with pytest.raises(ModelLoadError, match="insufficient system resources"):
         CliTool(lms.program).load("a")
@@ -80,7 +80,7 @@ def test_unload_of_what_is_not_loaded_does_nothing(fake):
     assert lms.calls == [["ps", "--json"]]
 
 
-def test_get_tells_its_progress(fake):
+def test_get_reports_its_progress(fake):
     lms = fake(offered=["maker/new"])
     steps = list(CliTool(lms.program).get("maker/new@q4_k_m"))
     assert lms.calls == [["get", "--yes", "maker/new@q4_k_m"]]
@@ -88,7 +88,7 @@ def test_get_tells_its_progress(fake):
     assert steps[-1] == Progress(100.0, 1_000_000, 1_000_000)
 
 
-def test_get_of_an_unknown_model_says_so(fake):
+def test_get_of_an_unknown_model_is_an_error(fake):
     with pytest.raises(BackendRequestError, match="No models found with the specified search criteria"):
         list(CliTool(fake().program).get("nope"))
 
@@ -100,7 +100,7 @@ def test_get_is_broken_off_when_the_tool_takes_another_model(fake):
     assert lms.calls == [["get", "--yes", "llama3.2"]]
 
 
-def test_get_that_nobody_reads_on_ends_the_tool(fake):
+def test_get_that_is_no_longer_read_ends_the_tool(fake):
     lms = fake(offered=["maker/new"], pause=0.2)
     steps = CliTool(lms.program).get("maker/new")
     assert next(steps).done_bytes == 0
@@ -160,7 +160,7 @@ WORKS = {
 @pytest.mark.parametrize(
     ("work", "hangs_in"), [("get", "get"), ("load", "load"), ("load", "ls"), ("unload", "unload"), ("unload", "ps")]
 )
-def test_client_that_goes_ends_the_tool(hanging, until, monkeypatch, work, hangs_in):
+def test_disconnect_ends_the_tool(hanging, until, monkeypatch, work, hangs_in):
     tool, lms = hanging
     if hangs_in == work:
         _lists_at_once(monkeypatch, tool)

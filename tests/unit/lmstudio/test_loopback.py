@@ -39,7 +39,7 @@ def backend(socket_server):
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST"])
-def test_localhost_is_ipv4_first_and_goes_into_the_request_as_it_is(name, backend, client_of, tried):
+def test_localhost_is_ipv4_first_and_unchanged_in_the_request(name, backend, client_of, tried):
     client = client_of(f"http://{name}:{backend.port}")
     assert body_of(client) == b'{"ok": true}'
     assert tried == ["127.0.0.1"]
@@ -54,7 +54,7 @@ def test_the_loopback_that_answered_is_the_first_to_be_asked_again(backend, clie
     assert tried == [UNUSED, "127.0.0.1", "127.0.0.1"]
 
 
-def test_nobody_on_either_loopback_is_told_as_the_first_refusal(client_of):
+def test_two_refusing_loopbacks_give_the_first_error(client_of):
     url = f"http://localhost:{unused_port()}"
     with pytest.raises(BackendUnavailable) as caught:
         body_of(client_of(url))

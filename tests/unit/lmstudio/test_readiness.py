@@ -39,7 +39,7 @@ def test_model_that_is_loaded_is_ready(studio):
     assert server.paths() == []
 
 
-def test_model_that_is_not_loaded_is_loaded_while_the_program_goes_on(studio):
+def test_model_is_loaded_in_the_background(studio):
     server, client = studio(m=None)
     server.may_load.clear()
     ready = ensure_ready(client, "m")
@@ -78,7 +78,7 @@ def test_missing_model_is_downloaded_and_then_loaded(studio, brought):
 
 
 @pytest.mark.parametrize("brought", [[], ["a", "b"]])
-def test_download_that_cannot_be_told_from_others_is_a_warning(studio, brought):
+def test_download_that_cannot_be_identified_is_a_warning(studio, brought):
     server, client = studio(m=4096)
     server.offers = {"maker/new": brought}
     ready = ensure_ready(client, "maker/new")
@@ -127,14 +127,14 @@ def test_old_backend_is_asked_for_a_vector_to_load_an_embedding_model(studio):
     assert server.asked[-1].json == {"model": key, "input": ["."]}
 
 
-def test_old_backend_that_loads_nothing_on_demand_says_what_is_needed(studio):
+def test_old_backend_without_jit_loading_names_the_remedy(studio):
     server, client = studio("v0", m=None)
     server.answers[CHAT] = NONE_LOADED
     with pytest.raises(NotSupported, match="cannot load a model over HTTP"):
         client.preload("m")
 
 
-def test_preloading_a_model_that_is_not_there_says_which_are(studio):
+def test_preloading_a_missing_model_lists_the_others(studio):
     _, client = studio(m=None)
     with pytest.raises(ModelNotFound, match=r"no model 'nope'; among those it has: m$"):
         client.preload("nope")

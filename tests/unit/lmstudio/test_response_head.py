@@ -35,7 +35,7 @@ def test_status_and_headers_are_read():
     ],
     ids=["repeated", "folded", "bare line feeds"],
 )
-def test_other_ways_to_write_headers_are_understood(lines, value):
+def test_other_spellings_of_headers_are_accepted(lines, value):
     assert parsed(OK + lines.removesuffix(b"\n")).headers["X"] == value
 
 

@@ -23,7 +23,7 @@ def test_a_refused_connection_names_lm_studio_and_its_address(client_of):
     assert "lms server start" in caught.value.text
 
 
-def test_a_name_nobody_knows_is_said_to_be_that(client_of):
+def test_an_unknown_name_is_reported_as_such(client_of):
     with pytest.raises(BackendUnavailable, match="its name cannot be resolved"):
         post(client_of("http://no-such-host.invalid:1"))
 
@@ -202,7 +202,7 @@ def test_bytes_after_the_body_end_the_connection(client_of, socket_server, respo
     ("head", "connections"),
     [(b"HTTP/1.1 200 OK\r\n", 1), (b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 2), (b"HTTP/1.0 200 OK\r\n", 2)],
 )
-def test_connection_ends_where_the_head_says_so(client_of, socket_server, head, connections):
+def test_connection_closes_if_the_head_says_close(client_of, socket_server, head, connections):
     server = socket_server(by_path({CHAT: lambda peer: peer.send(head + b"Content-Length: 2\r\n\r\n{}")}))
     client = client_of(server.url)
     assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]

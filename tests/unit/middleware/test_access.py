@@ -154,7 +154,7 @@ def test_our_own_page_stays_ours_where_no_origin_is_allowed():
     assert ask(host="localhost", Origin=PAGE).status_code == 403
 
 
-def test_any_origin_may_ask_where_the_owner_says_so():
+def test_any_origin_is_allowed_with_a_star():
     ask = Asked(allowed_origins=("*",))
     response = ask(Origin="null")
     assert response.status_code == 200
@@ -216,7 +216,7 @@ def test_only_a_listed_page_may_reach_into_the_private_network(allowed, origin, 
     assert cors.get("Access-Control-Allow-Private-Network") == ("true" if is_allowed else None)
 
 
-def test_the_private_network_is_not_offered_to_who_did_not_ask(ask):
+def test_private_network_access_is_allowed_only_on_request(ask):
     assert "Access-Control-Allow-Private-Network" not in cors_of(ask("OPTIONS", "/api/chat", Origin=PAGE))
 
 
@@ -282,7 +282,7 @@ def test_whether_somebody_is_there_can_be_asked_without_a_key(ask_with_keys, pat
     assert ask_with_keys("HEAD", path).status_code == 200
 
 
-def test_health_tells_nothing_else(ask_with_keys):
+def test_health_contains_nothing_else(ask_with_keys):
     assert ask_with_keys(path="/health").json == {"status": "ok"}
 
 
@@ -337,7 +337,7 @@ def test_a_body_without_a_length_is_measured(path):
     assert ask.backend.touched == []
 
 
-def test_a_length_nobody_can_read_is_not_a_bug(ask):
+def test_an_unreadable_length_is_no_internal_error(ask):
     absurd = {"CONTENT_LENGTH": "9" * 5000}
     assert Asked(max_request_bytes=9).client.get("/api/version", environ_overrides=absurd).status_code < 500
 
@@ -354,7 +354,7 @@ def test_the_key_is_asked_for_before_the_size_is_looked_at():
         ({"api_keys": (KEY,)}, {}, 401),
     ],
 )
-def test_the_first_guard_that_refuses_speaks(settings, changed, status):
+def test_the_first_check_that_rejects_answers(settings, changed, status):
     assert Asked(**settings)(**changed).status_code == status
 
 

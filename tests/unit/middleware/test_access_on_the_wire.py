@@ -69,7 +69,7 @@ def test_the_host_counts_and_not_the_address_in_the_first_line(port):
     ("host", "forwarded", "status"),
     [("localhost", "evil.test", 200), ("evil.test", "localhost", 403), ("evil.test", "127.0.0.1", 403)],
 )
-def test_what_a_proxy_says_about_the_host_changes_nothing(adjustments, host, forwarded, status):
+def test_forwarded_host_headers_change_nothing(adjustments, host, forwarded, status):
     with served(guarded()[0], **adjustments) as open_port:
         assert status_of(asked(open_port, f"Host: {host}", f"X-Forwarded-Host: {forwarded}")) == status
 

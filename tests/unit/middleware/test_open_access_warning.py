@@ -23,7 +23,7 @@ def asked(caplog):
 
 
 @pytest.mark.parametrize("client", ["192.168.1.20", "fd00::5", "::ffff:10.0.0.1"])
-def test_the_first_request_of_another_machine_is_told_once(asked, client):
+def test_the_first_remote_request_is_logged_once(asked, client):
     (warning,) = asked("127.0.0.1", client, client, "10.9.9.9")
     assert client in warning
     assert "SHIM_API_KEY" in warning

@@ -116,7 +116,7 @@ def test_a_file_damaged_while_it_is_in_use_is_put_aside_too(path):
     assert len(aside(path)) == 1
 
 
-def test_many_who_find_the_damage_at_once_put_one_file_aside(path):
+def test_concurrent_finders_of_damage_move_one_file(path):
     path.write_bytes(b"rubbish " * 600)
     stores = [AliasStore(path) for _ in range(8)]
     names = [Alias(name=f"name-{number}:latest", base="tiny", created_ns=1) for number in range(8)]
@@ -130,7 +130,7 @@ def test_many_who_find_the_damage_at_once_put_one_file_aside(path):
     assert len(AliasStore(path).aliases()) == 8
 
 
-def test_a_damaged_file_that_cannot_be_put_aside_stays_and_is_told(path, caplog, monkeypatch):
+def test_a_damaged_file_that_cannot_be_moved_is_kept_and_reported(path, caplog, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 

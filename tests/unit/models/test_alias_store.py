@@ -91,7 +91,7 @@ def test_an_alias_put_again_is_replaced_and_keeps_its_spelling(aliases):
     assert list(aliases.aliases().values()) == [dataclasses.replace(PLAIN, name="Rumpel:latest", system="new")]
 
 
-def test_a_deleted_alias_is_gone_and_the_others_stay(aliases, path):
+def test_a_deleted_alias_is_removed_and_others_are_kept(aliases, path):
     aliases.put(PLAIN)
     aliases.put(FULL)
     assert aliases.delete("RUMPEL") is True
@@ -115,7 +115,7 @@ def test_a_file_that_has_settled_is_not_read_again(aliases, monkeypatch):
     assert aliases.aliases() is first
 
 
-def test_every_change_is_seen_at_once_by_whoever_shares_the_file(path):
+def test_every_process_sees_a_change_of_the_file_at_once(path):
     ours, theirs = AliasStore(path), AliasStore(path)
     for number in range(20):
         ours.put(numbered(number))

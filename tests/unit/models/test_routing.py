@@ -96,7 +96,7 @@ FIRST_CHOICE = {
 
 
 @pytest.mark.parametrize("machines", FIRST_CHOICE.values(), ids=FIRST_CHOICE)
-def test_a_request_goes_to_the_best_machine(machines):
+def test_a_request_is_sent_to_the_best_machine(machines):
     assert Requests(*(make() for make in machines)).chosen() == "best"
     assert Requests(*(make() for make in reversed(machines))).chosen() == "best"
 

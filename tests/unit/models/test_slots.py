@@ -213,7 +213,7 @@ def test_failure_to_start_ends_only_its_own_request(opened, log):
     assert other.ended().slot is not None
 
 
-def test_full_queue_refuses_the_last_of_the_client_with_most(opened, log):
+def test_full_queue_rejects_the_last_of_the_client_with_most(opened, log):
     slots = opened(1, max_waiting=3)
     with slots.take_in_turn(Anywhere, "agent", BackendCall()):
         many = [Waiting(slots, "agent", log) for _ in range(4)]
@@ -255,7 +255,7 @@ def test_wait_ends_without_a_slot(opened, log, end, failure):
     assert slots.in_use == 0
 
 
-def test_draining_refuses_new_requests(opened):
+def test_draining_rejects_new_requests(opened):
     slots = opened(1)
     slots.drain()
     for take in (slots.take, lambda: slots.take_in_turn(Anywhere, "editor", BackendCall())):

@@ -176,7 +176,7 @@ def test_a_stream_that_is_closed_early_lost_its_client(client, written):
         ("busy", "aborted", "WARNING"),
     ],
 )
-def test_a_stream_that_breaks_says_how(client, written, name, outcome, level):
+def test_a_broken_stream_is_logged_with_its_outcome(client, written, name, outcome, level):
     client.get(f"/stream/{name}", buffered=True)
     assert (written.facts["outcome"], written.facts["level"], written.facts["status"]) == (outcome, level, "200")
 
@@ -192,13 +192,13 @@ def test_a_stream_that_breaks_says_how(client, written, name, outcome, level):
         ("/bug", "500", "error:internal", "WARNING"),
     ],
 )
-def test_a_failure_says_how(client, written, path, status, outcome, level):
+def test_a_failure_is_logged_with_its_outcome(client, written, path, status, outcome, level):
     client.get(path, buffered=True)
     facts = written.facts
     assert (facts["status"], facts["outcome"], facts["level"]) == (status, outcome, level)
 
 
-def test_the_text_of_a_failure_is_told(client, written):
+def test_the_text_of_a_failure_is_logged(client, written):
     client.get("/fails/slow", buffered=True)
     assert written.facts["error"] == '"LM Studio sent no data for 3 s"'
 
@@ -209,7 +209,7 @@ def test_a_bug_leaves_its_trace_in_one_line(client, written):
     assert r"RuntimeError: a bug\nwith two lines" in line
 
 
-def test_closing_twice_tells_once(app, written):
+def test_closing_twice_logs_once(app, written):
     def start_response(status, headers, exc_info=None):
         return lambda _: None
 
@@ -221,7 +221,7 @@ def test_closing_twice_tells_once(app, written):
     assert len(written.ends) == 1
 
 
-def test_an_application_that_raises_is_told_too(written):
+def test_an_application_that_raises_is_logged(written):
     def broken(environ, start_response):
         raise RuntimeError("not even a status")
 
@@ -234,7 +234,7 @@ def test_an_application_that_raises_is_told_too(written):
     assert not recorder.open
 
 
-def test_a_body_that_cannot_be_closed_is_told_too(written):
+def test_a_body_that_cannot_be_closed_is_logged(written):
     class Body(list):
         def close(self):
             raise OSError("the wire is gone")
@@ -260,7 +260,7 @@ def test_a_body_that_cannot_be_closed_is_told_too(written):
         ({"Authorization": f"Bearer {KEY}"}, "size"),
     ],
 )
-def test_a_guard_that_refuses_leaves_one_warning_with_its_reason(written, headers, reason):
+def test_a_rejection_is_one_warning_with_its_reason(written, headers, reason):
     app, _ = guarded(api_keys=(KEY,), max_request_bytes=1)
     app.test_client().post("/api/chat", data=b"{}", headers=headers, buffered=True)
     assert len(written.lines) == 1
@@ -295,7 +295,7 @@ def test_a_forged_line_does_not_pass_a_real_server(written):
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/v1/chat/completions", "/api/show", "/no/such/path"])
-def test_neither_prompts_nor_keys_are_told(written, path):
+def test_neither_prompts_nor_keys_are_logged(written, path):
     said = [{"role": "user", "content": PROMPT}]
     body = {"model": "m", "prompt": PROMPT, "messages": said, "options": {"seed": PROMPT}}
     for settings in ({}, {"api_keys": (KEY,)}, {"api_keys": (KEY,), "max_request_bytes": 1}):

@@ -40,7 +40,7 @@ def number(app, name):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_whole_answer_is_told_with_its_model_counts_and_times(app, written, stream):
+def test_a_whole_answer_is_logged_with_model_counts_and_times(app, written, stream):
     response = app.test_client().post("/api/chat", json=asked("hi", stream=stream), buffered=True)
     assert response.status_code == 200
     facts = written.facts
@@ -59,7 +59,7 @@ def test_a_whole_answer_is_told_with_its_model_counts_and_times(app, written, st
     assert number(app, 'shim_generation_seconds_count{model="tiny-chat"}') == 1
 
 
-def test_an_answer_passed_through_is_told_with_its_model(app, written):
+def test_a_forwarded_answer_is_logged_with_its_model(app, written):
     app.test_client().post("/v1/chat/completions", json=asked("hi", stream=True), buffered=True)
     facts = written.facts
     told = (facts["model"], facts["outcome"], facts["tokens_in"], facts["tokens_out"])
@@ -84,7 +84,7 @@ def test_debug_names_options_but_quotes_no_text(app, written, path, body):
 
 
 @pytest.mark.parametrize(("stream", "status"), [(True, "200"), (False, "502")])
-def test_an_answer_that_breaks_is_told_and_counted(app, written, stream, status):
+def test_a_broken_answer_is_logged_and_counted(app, written, stream, status):
     app.test_client().post("/api/chat", json=asked("break", stream=stream), buffered=True)
     facts = written.facts
     assert (facts["level"], facts["status"], facts["outcome"]) == ("WARNING", status, "error:backend_protocol_error")
@@ -93,7 +93,7 @@ def test_an_answer_that_breaks_is_told_and_counted(app, written, stream, status)
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_hangs_up_is_told_with_what_it_had_cost(app, written, until, stream):
+def test_a_disconnect_is_logged_with_its_costs(app, written, until, stream):
     body = json.dumps(asked("go on", stream=stream)).encode()
     with served(app, channel_request_lookahead=1) as port:
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
@@ -109,7 +109,7 @@ def test_a_client_that_hangs_up_is_told_with_what_it_had_cost(app, written, unti
     assert number(app, "shim_generations_in_flight") == 0
 
 
-def test_a_model_nobody_has_makes_no_series(app, written):
+def test_an_unknown_model_makes_no_series(app, written):
     app.test_client().post("/api/chat", json=asked("hi", model="made-up"), buffered=True)
     assert (written.facts["status"], written.facts["outcome"]) == ("404", "rejected")
     assert "model" not in written.facts

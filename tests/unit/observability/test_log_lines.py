@@ -27,7 +27,7 @@ def raised(text):
         return sys.exc_info()
 
 
-def test_a_line_says_when_how_bad_who_for_which_request_and_what():
+def test_a_line_has_time_level_logger_request_id_and_text():
     found = LINE.fullmatch(written("path=%s ms=%d", "/x", 3))
     assert found.groups() == ("INFO", "flask_shim.x", "-", "path=/x ms=3")
 
@@ -90,7 +90,7 @@ def test_a_line_has_an_end_however_much_a_client_sends():
         "BEARER k123",
     ],
 )
-def test_credentials_are_left_out_whoever_sent_them(text):
+def test_credentials_of_any_client_are_left_out(text):
     line = written("%s", text)
     assert "k123" not in line
     assert "***" in line

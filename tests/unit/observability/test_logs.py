@@ -148,7 +148,7 @@ def written(path, count, *, size, backups):
     handler.close()
 
 
-def test_a_full_file_becomes_a_backup_and_the_oldest_goes(tmp_path):
+def test_a_full_file_becomes_a_backup_and_the_oldest_is_deleted(tmp_path):
     path = tmp_path / "shim.log"
     written(path, 12, size=30, backups=2)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["shim.log", "shim.log.1", "shim.log.2"]
@@ -156,7 +156,7 @@ def test_a_full_file_becomes_a_backup_and_the_oldest_goes(tmp_path):
     assert kept == [f"line {number:03d}" for number in range(12 - len(kept), 12)]
 
 
-def test_without_backups_a_full_file_is_begun_anew(tmp_path):
+def test_without_backups_a_full_file_is_truncated(tmp_path):
     path = tmp_path / "shim.log"
     written(path, 12, size=30, backups=0)
     assert [file.name for file in tmp_path.iterdir()] == ["shim.log"]
@@ -164,7 +164,7 @@ def test_without_backups_a_full_file_is_begun_anew(tmp_path):
     assert path.stat().st_size <= 30
 
 
-def test_a_file_is_never_begun_anew_without_a_size(tmp_path):
+def test_a_file_without_a_size_limit_is_never_rotated(tmp_path):
     written(tmp_path / "shim.log", 100, size=0, backups=2)
     assert len(lines(tmp_path / "shim.log")) == 100
 
@@ -205,7 +205,7 @@ def test_a_backup_another_program_holds_open_costs_no_line(tmp_path, monkeypatch
         "from flask_shim.app import *; create_app(Config()).test_client().get('/no/such/path', buffered=True)",
     ],
 )
-def test_who_only_uses_the_package_gets_nothing_written(script):
+def test_importing_the_package_writes_no_log(script):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

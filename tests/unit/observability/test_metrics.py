@@ -87,7 +87,7 @@ def test_a_scan_of_paths_makes_one_series(shim):
     assert len(series) == 1
 
 
-def test_requests_that_a_guard_refuses_are_counted_with_their_route():
+def test_rejected_requests_are_counted_with_their_route():
     app, _ = guarded(api_keys=(KEY,))
     client = app.test_client()
     client.get("/api/tags", buffered=True)
@@ -142,7 +142,7 @@ def test_refusals_are_counted_by_their_reason(shim, failure, noted, reason):
     assert refusals == ({reason: 1.0} if reason else {})
 
 
-def test_a_scrape_says_what_runs_and_whether_lm_studio_answers(shim):
+def test_a_scrape_has_running_requests_and_reachability(shim):
     labels = {"version": __version__, "python": platform.python_version()}
     assert (shim.value("shim_build_info", **labels), shim.value("shim_backend_up")) == (1, 0)
 
@@ -246,7 +246,7 @@ def test_requests_on_many_threads_are_all_counted(shim):
     assert shim.value("shim_requests_total", route="/models/<name>", method="GET", status="200") == 100
 
 
-def test_several_workers_are_told_apart_in_one_answer(shim):
+def test_one_scrape_has_a_label_for_each_worker(shim):
     other = Shim()
     for tokens, each in ((3, shim), (5, other)):
         each.metrics.count(generated(tokens_out=tokens))
@@ -271,7 +271,7 @@ def test_a_process_on_its_own_needs_no_such_label(shim):
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
     ],
 )
-def test_the_answer_has_the_form_the_scraper_asks_for(shim, accept, content_type):
+def test_the_format_follows_the_accept_header(shim, accept, content_type):
     response = shim.client.get("/metrics", headers={"Accept": accept}, buffered=True)
     assert response.status_code == 200
     assert response.content_type.startswith(content_type)

@@ -52,7 +52,7 @@ def test_page_shows_the_api_and_sends_a_request(page, shim):
     assert page.complaints == []
 
 
-def test_page_asks_for_the_key_and_uses_it(page, shim):
+def test_page_prompts_for_the_key_and_sends_it(page, shim):
     demo = shim(api_keys=("a-key",))
     page.go(f"{demo.url}/docs")
     page.until("document.getElementById('ask')?.hidden === false")
@@ -68,7 +68,7 @@ def enter(page, key):
     page.click("#ask button")
 
 
-def test_browser_tells_what_the_policy_refuses(page, shim):
+def test_browser_reports_violations_of_the_policy(page, shim):
     page.go(f"{shim().url}/docs/")
     page.until(f"document.querySelector('{CHAT}') !== null")
     page.complaints.clear()

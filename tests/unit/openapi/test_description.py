@@ -60,7 +60,7 @@ def test_nothing_is_described_that_no_rule_answers(app, document):
         assert adapter.test(path, method), name
 
 
-def test_the_table_knows_every_operation_and_no_other(document):
+def test_the_table_has_every_operation_and_no_other(document):
     assert set(map(in_braces, OPERATIONS)) == operations(document).keys()
 
 
@@ -72,7 +72,7 @@ def test_the_document_is_valid_openapi(settings):
     assert backend.touched == []
 
 
-def test_route_nobody_wrote_about_is_described_by_its_docstring():
+def test_route_without_a_description_uses_its_docstring():
     app, _ = guarded()
 
     def added():

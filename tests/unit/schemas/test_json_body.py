@@ -123,7 +123,7 @@ def test_many_brackets_side_by_side_are_not_deep():
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 1023, 1100, 10_000])
-def test_a_body_beyond_the_depth_is_told_the_limit(levels):
+def test_a_body_nested_too_deeply_gets_the_limit(levels):
     assert complaint(nested(levels)) == f"request body is nested more than {MAX_DEPTH} levels deep"
 
 
@@ -131,7 +131,7 @@ def test_objects_count_for_the_depth_like_arrays():
     assert "200 levels" in complaint(b'{"a":' * 300 + b"{}" + b"}" * 300)
 
 
-def test_a_body_beyond_the_depth_of_go_is_told_so_in_its_words():
+def test_a_body_beyond_gos_depth_gets_gos_error():
     assert complaint(nested(100_000)) == "invalid character '[' exceeded max depth"
 
 

@@ -14,7 +14,7 @@ def raw(**fields: object) -> bytes:
     return json.dumps(fields).encode()
 
 
-def test_a_chat_keeps_everything_that_was_said():
+def test_a_chat_keeps_every_field():
     call = {"id": "x", "type": "function", "function": {"index": 0, "name": "f", "arguments": {"b": 1, "a": 2}}}
     body = raw(
         model="plain",
@@ -88,7 +88,7 @@ def test_field_names_fold_like_in_go():
     )
 
 
-def test_the_last_of_several_spellings_wins_and_null_says_nothing():
+def test_the_last_spelling_of_a_name_wins_and_null_is_ignored():
     assert schemas.load_chat(b'{"model":"a","MODEL":"b","Model":null}').model == "b"
 
 
@@ -139,7 +139,7 @@ KNOWN = {
 }
 
 
-def test_a_tool_keeps_the_keywords_that_ollama_knows(caplog):
+def test_a_tool_keeps_the_keywords_of_ollama(caplog):
     caplog.set_level("DEBUG")
     tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA}}
     read = schemas.load_chat(raw(tools=[tool])).tools[0]["function"]

@@ -45,7 +45,7 @@ def test_absent_and_null_fields_have_their_defaults(load, ask, body):
     assert load(body) == ask
 
 
-def test_a_generate_keeps_everything_that_was_said():
+def test_a_generate_keeps_every_field():
     body = raw(
         model="plain",
         prompt="p",

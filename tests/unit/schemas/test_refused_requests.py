@@ -41,12 +41,12 @@ def complaint(route: str, body: object) -> str:
         (b"{a:1}", "invalid character 'a' looking for beginning of object key string"),
     ],
 )
-def test_every_route_refuses_what_is_no_json(route, raw, text):
+def test_every_route_rejects_what_is_not_json(route, raw, text):
     assert complaint(route, raw) == text
 
 
 @pytest.mark.parametrize(("route", "go_type"), GO_TYPES.items())
-def test_every_route_refuses_what_is_no_object(route, go_type):
+def test_every_route_rejects_what_is_not_an_object(route, go_type):
     assert complaint(route, []) == f"json: cannot unmarshal array into Go value of type api.{go_type}"
 
 
@@ -100,7 +100,7 @@ def test_a_property_that_is_no_object_is_refused():
         ({"messages": [{"content": 1, "role": 1}, {"role": 1}]}, "messages.content"),
     ],
 )
-def test_the_first_fault_is_told_unless_a_type_reads_itself(body, blamed):
+def test_the_first_fault_is_reported_unless_a_type_reads_itself(body, blamed):
     assert f"ChatRequest.{blamed} of type" in complaint("chat", body)
 
 

@@ -82,7 +82,7 @@ def test_what_the_client_does_not_take_waits_and_arrives_in_its_order(sockets):
     assert not sockets.channel.total_outbufs_len
 
 
-def test_a_client_that_has_gone_ends_the_task(sockets):
+def test_a_disconnected_client_ends_the_task(sockets):
     sockets.channel.connected = False
     for data in (b"x", b""):
         with pytest.raises(ClientDisconnected):

@@ -92,7 +92,7 @@ def test_free_port_is_free_on_all_addresses(listening, monkeypatch):
     assert first[1] == second[1]
 
 
-def test_taken_port_is_told_with_two_ways_out(listening, taken, monkeypatch):
+def test_taken_port_is_reported_with_two_remedies(listening, taken, monkeypatch):
     monkeypatch.setattr(listeners, "_is_free", lambda place: place.port == taken + 1)
     with pytest.raises(BindError) as refused:
         listening(SHIM_HOST="127.0.0.1", SHIM_PORT=str(taken))
@@ -139,7 +139,7 @@ def test_wildcard_is_taken_when_somebody_answers_on_loopback(listening, taken):
         (errno.ENOBUFS, "no room"),
     ],
 )
-def test_refusal_of_the_system_is_told_in_words(listening, monkeypatch, number, text):
+def test_rejection_by_the_system_is_explained(listening, monkeypatch, number, text):
     def refuse(place):
         raise OSError(number, "no room")
 
@@ -159,7 +159,7 @@ def test_address_of_another_machine_is_not_called_taken(listening, monkeypatch):
     )
 
 
-def test_name_that_is_unknown_is_told(listening, monkeypatch):
+def test_unknown_name_is_reported(listening, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name not known")
 

@@ -58,7 +58,7 @@ def test_this_machines_other_addresses_and_names_are_its_own(monkeypatch):
     assert is_own_listener("http://this-machine:11434", [Listener("0.0.0.0")])
 
 
-def test_a_name_that_nobody_knows_leads_nowhere(monkeypatch):
+def test_an_unknown_name_is_no_loop(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

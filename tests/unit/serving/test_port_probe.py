@@ -49,7 +49,7 @@ def test_program_that_stays_silent_is_not_waited_for(socket_server, monkeypatch)
     server.until(lambda: server.gone)
 
 
-def test_nobody_is_none():
+def test_no_listener_is_none():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert identify_server("127.0.0.1", port) is None

@@ -49,7 +49,7 @@ def test_worker_that_is_not_there_is_left_out(addresses, serve):
     assert answers(addresses) == said(3)
 
 
-def test_worker_that_hangs_is_left_out(addresses, serve, monkeypatch):
+def test_hanging_worker_is_left_out(addresses, serve, monkeypatch):
     monkeypatch.setattr(worker_exchange, "ANSWER_SECONDS", 0.1)
     may_go_on = threading.Event()
     serve(addresses[0], lambda *_: may_go_on.wait(20))

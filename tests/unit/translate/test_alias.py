@@ -83,7 +83,7 @@ def test_a_part_that_is_given_replaces_the_inherited_one(given, kept):
     assert created(ask(**given), SOURCE, 7) == dataclasses.replace(SOURCE, **expected)
 
 
-def test_an_alias_made_anew_from_itself_remembers_where_it_came_from():
+def test_an_alias_recreated_from_itself_keeps_its_parent():
     alias = created(ask(model="First", from_="first", system="You are new."), SOURCE, 7)
     assert (alias.parent, alias.system) == ("acme/tiny:latest", "You are new.")
 
@@ -114,7 +114,7 @@ def test_a_name_may_be_an_aliases(name):
 
 
 @pytest.mark.parametrize("name", ["", "bad name", " mine", "a:cloud", "a:local", "a:7b-cloud", "a/b/c/d", "x:"])
-def test_a_name_that_nobody_could_ask_for_is_no_aliases(name):
+def test_a_name_that_cannot_be_requested_is_no_alias(name):
     assert not is_alias_name(name)
 
 

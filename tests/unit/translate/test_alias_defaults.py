@@ -171,7 +171,7 @@ OPENAI = {
         ("/v1/embeddings", {}),
     ],
 )
-def test_each_route_gets_the_parameters_it_knows_under_its_names(path, sent):
+def test_each_route_gets_its_parameters_under_its_names(path, sent):
     entry = Entry(name="a:latest", model=MODEL, modified_ns=1, system="S", parameters=EVERYTHING)
     assert payload_with_alias_defaults(path, {}, entry) == sent
     own = dict.fromkeys(sent, "own")

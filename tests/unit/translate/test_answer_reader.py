@@ -83,7 +83,7 @@ def test_an_answer_without_a_word_has_no_pieces():
         [{"choices": [{"text": "Hello", "reasoning": "Hm. Well."}]}],
     ],
 )
-def test_thinking_is_told_apart_wherever_it_came(events):
+def test_thinking_is_separated_in_every_form(events):
     assert told(*events, STOP) == ("Hm. Well.", "Hello")
     assert told(*events, STOP, mode="hide") == ("", "Hello")
     assert told(*events, STOP, mode="merge") == ("", "**Reasoning:**\nHm. Well.\n\n**Answer:**\nHello")
@@ -97,7 +97,7 @@ def test_thinking_is_told_apart_wherever_it_came(events):
         ("merge", [("**Reasoning:**\nHm.", ""), (" Well.", ""), ("\n\n**Answer:**\n", ""), ("Hel", ""), ("lo", "")]),
     ],
 )
-def test_thinking_goes_where_it_shall(mode, pieces):
+def test_thinking_is_placed_as_configured(mode, pieces):
     _, _, found = read(thought("Hm."), thought(" Well."), delta("Hel"), delta("lo"), STOP, mode=mode)
     assert [(piece.text, piece.thinking) for piece in found] == pieces
 
@@ -266,7 +266,7 @@ def test_logprobs_take_ollamas_shape():
     ]
 
 
-def test_an_empty_token_has_no_bytes_and_no_wish_no_alternatives():
+def test_an_empty_token_has_no_bytes_or_alternatives():
     entry = {"token": "", "logprob": 0.0, "bytes": [], "top_logprobs": []}
     answer, _, _ = read({"choices": [{"delta": {"content": "x"}, "logprobs": {"content": [entry]}}]}, STOP)
     assert answer.logprobs == [{"token": "", "logprob": 0.0}]

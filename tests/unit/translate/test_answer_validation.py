@@ -75,7 +75,7 @@ def test_the_engine_gets_the_trimmed_schema_under_its_name():
     )
 
 
-def test_the_second_attempt_tells_the_model_what_was_wrong():
+def test_the_second_attempt_contains_the_fault():
     again = with_correction(payload(PERSON, seed=1), "{}", "$: 'name' is missing")
     assert "seed" not in again
     assert again["messages"][1] == {"role": "assistant", "content": "{}"}

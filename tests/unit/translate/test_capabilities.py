@@ -40,7 +40,7 @@ def able(**support):
         ),
     ],
 )
-def test_abilities_are_told_and_names_fill_what_is_not(model, can):
+def test_capabilities_are_reported_or_derived_from_names(model, can):
     assert capabilities(model) == can
 
 

@@ -51,7 +51,7 @@ UNDERSTOOD = {
 }
 
 
-def test_what_is_understood_stays_as_it_is():
+def test_what_lm_studio_accepts_is_unchanged():
     before = copy.deepcopy(UNDERSTOOD)
     assert adapt(UNDERSTOOD) == before
     assert before == UNDERSTOOD
@@ -139,7 +139,7 @@ def test_tools_get_parameters_lm_studio_accepts(tool, sent):
         ({"stream_options": {"include_usage": True}, "stream": False}, {"stream": False}),
     ],
 )
-def test_limits_and_streams_are_said_in_the_older_way(given, sent):
+def test_limits_and_streams_have_their_older_names(given, sent):
     assert adapt(given) == sent
 
 
@@ -173,7 +173,7 @@ def sent_url(part):
 
 
 @pytest.mark.parametrize("format_", ["WEBP", "GIF", "BMP"])
-def test_pictures_lm_studio_refuses_become_png(format_):
+def test_pictures_that_lm_studio_rejects_become_png(format_):
     url = sent_url({"type": "image_url", "image_url": {"url": data_url(format_), "detail": "low"}})
     assert opened(url).format == "PNG"
 

@@ -125,7 +125,7 @@ def test_an_image_of_another_role_is_added_to_the_next_user_turn(before, turn):
 @pytest.mark.parametrize(
     "label", ["data:image/png;base64,", "data:image/webp;base64,", "data:;base64,", "data:image/jpeg;x=y;base64,"]
 )
-def test_an_image_becomes_png_whatever_its_label_says(format_, label):
+def test_an_image_becomes_png_regardless_of_its_label(format_, label):
     url = label + base64.b64encode(picture(format_)).decode()
     (turn,) = repair_history([{"role": "user", "content": [image_part(url)]}])
     sent = turn["content"][0]["image_url"]["url"]
@@ -216,7 +216,7 @@ def test_a_picture_alone_needs_no_text():
     assert [part["type"] for part in turn["content"]] == ["image_url"]
 
 
-def test_thinking_goes_back_with_every_turn_that_had_it():
+def test_thinking_is_returned_with_every_turn_that_had_it():
     call = Message("assistant", thinking="I need f.", tool_calls=(ToolCall("f", {}),))
     turns = to_messages([Message("user", "a"), call, Message("tool", "b"), Message("assistant", "c", thinking="Well.")])
     assert [turn["reasoning_content"] for turn in turns if turn["role"] == "assistant"] == ["I need f.", "Well."]

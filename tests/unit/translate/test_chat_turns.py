@@ -33,7 +33,7 @@ def test_pictures_keep_their_place_between_the_texts(turns):
     assert turns.turns == [{"role": "user", "content": parts}]
 
 
-def test_nothing_said_is_no_turn(turns):
+def test_an_empty_text_is_no_turn(turns):
     turns.user([])
     turns.assistant("")
     turns.think("")
@@ -49,7 +49,7 @@ def test_thinking_words_and_calls_of_the_assistant_are_one_turn(turns):
     ]
 
 
-def test_thinking_between_words_and_a_call_goes_with_the_same_turn(turns):
+def test_thinking_between_text_and_a_call_joins_the_turn(turns):
     turns.think("Hm.")
     turns.assistant("I look.")
     turns.think("Where?")

@@ -90,7 +90,7 @@ def test_any_moment_of_six_centuries_comes_back(nanoseconds, minutes):
 
 
 @given(st.integers(0, 2**62))
-def test_utc_tells_the_same_moment(nanoseconds):
+def test_utc_is_the_same_moment(nanoseconds):
     text = to_utc(nanoseconds)
     seconds, _, fraction = text.removesuffix("Z").partition(".")
     assert seconds == time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 10**9))

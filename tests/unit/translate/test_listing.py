@@ -21,7 +21,7 @@ def test_nothing_is_an_empty_list():
 
 
 @pytest.mark.parametrize("generation", ApiVersion)
-def test_tags_have_ollamas_keys_and_types_whatever_the_backend_tells(generation):
+def test_tags_always_have_ollamas_keys_and_types(generation):
     for model in told(to_tags(entries(generation)))["models"]:
         assert list(model) == TAG_KEYS
         assert model["name"] == model["model"]
@@ -41,7 +41,7 @@ def test_every_model_has_a_digest_of_its_own(generation):
     assert len(set(digests)) == len(digests)
 
 
-def test_tags_tell_what_the_backend_told():
+def test_tags_contain_what_the_backend_reports():
     tag = to_tags([GEMMA])["models"][0]
     assert tag == {
         "name": "google/gemma-4-26b-a4b:latest",

@@ -36,7 +36,7 @@ def user(*blocks):
     return {"role": "user", "content": list(blocks)}
 
 
-def test_a_bare_request_asks_for_a_counted_stream_and_nothing_else():
+def test_a_minimal_request_becomes_a_stream_with_usage():
     assert payload() == {
         "model": "tiny-key",
         "messages": [{"role": "user", "content": "hi"}],
@@ -55,7 +55,7 @@ def test_a_bare_request_asks_for_a_counted_stream_and_nothing_else():
         ({"messages": ()}, "messages is required"),
     ],
 )
-def test_what_is_missing_is_told_in_ollamas_order(fields, text):
+def test_missing_fields_are_reported_in_ollamas_order(fields, text):
     with pytest.raises(BadRequest) as caught:
         check_request(ask(**fields))
     assert caught.value.text == text
@@ -167,7 +167,7 @@ def test_texts_of_documents_reach_the_model(block, text):
     assert messages(user(block)) == [{"role": "user", "content": text}]
 
 
-def test_tools_with_a_schema_are_offered_and_the_others_told():
+def test_tools_with_a_schema_are_offered_and_others_reported():
     tools = (WEATHER, {"type": "web_search_20250305", "name": "web_search"}, {"type": "custom", "name": "plain"})
     asked = ask(tools=tools)
     assert [tool["name"] for tool in asked.functions] == ["get_weather", "plain"]
@@ -224,12 +224,12 @@ def test_settings_are_sent_under_the_names_of_a_chat():
         ({"output_config": {"effort": "zip"}}, None, None),
     ],
 )
-def test_the_wish_for_thinking_is_said_in_lm_studios_words(fields, think, effort):
+def test_thinking_is_mapped_to_lm_studios_values(fields, think, effort):
     assert ask(**fields).think == think
     assert payload(**fields).get("reasoning_effort") == effort
 
 
-def test_a_wish_for_json_becomes_a_schema():
+def test_the_format_json_becomes_a_schema():
     wish = {"format": {"type": "json_schema", "schema": {"type": "array"}}}
     assert payload(output_config=wish)["response_format"]["json_schema"]["schema"] == {"type": "array"}
     assert ask(output_config=wish).wants_json
@@ -237,7 +237,7 @@ def test_a_wish_for_json_becomes_a_schema():
     assert not ask().wants_json
 
 
-def test_counting_asks_for_one_token_of_the_same_conversation():
+def test_counting_generates_one_token_for_the_conversation():
     wish = {"format": {"type": "json_schema", "schema": {}}}
     counting = to_counting_payload(ask(max_tokens=0, tools=(WEATHER,), output_config=wish), Model(key="k"), Defaults())
     assert (counting["max_tokens"], len(counting["tools"])) == (1, 1)

@@ -42,7 +42,7 @@ def turns(payload):
     return [(message["role"], message["content"]) for message in payload["messages"]]
 
 
-def test_a_bare_chat_says_nothing_that_was_not_said():
+def test_a_minimal_chat_gets_no_further_fields():
     assert chat() == {"model": "qwen/qwen3-8b", "messages": [{"role": "user", "content": "Hello"}], **BARE}
 
 
@@ -50,7 +50,7 @@ def test_a_bare_prompt_is_a_chat_of_one_turn():
     assert generate() == chat()
 
 
-def test_a_prompt_without_template_goes_as_it_is():
+def test_a_prompt_without_template_is_sent_unchanged():
     ask = GenerateRequest(model="m", prompt="x", options={"seed": 1})
     assert completion_payload(ask, "raw", MODEL, NOTHING) == {
         "model": "qwen/qwen3-8b",
@@ -60,14 +60,14 @@ def test_a_prompt_without_template_goes_as_it_is():
     }
 
 
-def test_defaults_fill_what_was_not_said():
+def test_defaults_fill_missing_fields():
     defaults = Defaults(temperature=0.8, stop=("x",), system_prompt="Be kind.", ttl_seconds=60)
     payload = chat(defaults)
     assert (payload["temperature"], payload["stop"], payload["ttl"]) == (0.8, ["x"], 60)
     assert turns(payload) == [("system", "Be kind."), ("user", "Hello")]
 
 
-def test_defaults_give_way_to_what_was_said():
+def test_values_of_the_request_win_over_defaults():
     defaults = Defaults(temperature=0.8, stop=("x",), system_prompt="Be kind.", ttl_seconds=60)
     messages = (Message("system", "Be brief."), *HELLO)
     payload = chat(defaults, messages=messages, options={"temperature": 0, "stop": ["y"]}, keep_alive=5)
@@ -127,7 +127,7 @@ def test_pictures_go_with_the_prompt():
         ({"type": "object", "properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
     ],
 )
-def test_every_wish_for_structure_is_a_schema(format_, schema):
+def test_every_structured_format_is_a_schema(format_, schema):
     assert chat(format=format_)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "answer", "strict": True, "schema": schema},
@@ -153,7 +153,7 @@ def test_every_wish_for_structure_is_a_schema(format_, schema):
         ("bogus", Support.YES, "on", None),
     ],
 )
-def test_the_wish_to_think_is_said_in_lm_studios_words(think, reasoning, default, effort):
+def test_thinking_is_mapped_to_lm_studios_efforts(think, reasoning, default, effort):
     model = Model(key="m", reasoning=reasoning, reasoning_default=default)
     assert to_reasoning_effort(think, model) == effort
     assert chat(model=model, think=think).get("reasoning_effort") == effort

@@ -27,12 +27,12 @@ def test_a_plain_prompt_is_left_to_the_chat_template():
     assert prompt(system="Be brief.", history=HISTORY) is None
 
 
-def test_a_raw_prompt_goes_as_it_is():
+def test_a_raw_prompt_is_sent_unchanged():
     assert prompt(raw=True) == "def f("
     assert prompt(raw=True, suffix=")", model=CODER) == "def f("
 
 
-def test_an_insertion_goes_between_the_models_marks():
+def test_an_insertion_is_put_between_the_models_tokens():
     assert prompt(CODER, suffix=")") == "<|fim_prefix|>def f(<|fim_suffix|>)<|fim_middle|>"
 
 
@@ -58,7 +58,7 @@ def test_the_system_text_of_a_prompt_takes_the_place_of_an_older_one():
     assert prompt(BASE, history) == "Be loud.\n\nHi\n\nHello!\n\ndef f("
 
 
-def test_the_users_wish_skips_the_template_for_every_model():
+def test_the_setting_skips_the_template_for_every_model():
     assert prompt(always=True) == "def f("
     assert prompt(always=True, images=(b"1",)) is None
 

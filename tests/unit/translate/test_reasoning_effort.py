@@ -52,7 +52,7 @@ def test_an_unknown_effort_is_refused_with_the_known_ones(effort, written):
         ({"reasoning": {"summary": "auto"}, "reasoning_effort": "high"}, "high"),
     ],
 )
-def test_a_chat_says_its_effort_in_a_word_of_lm_studio(said, sent):
+def test_a_chat_gets_an_effort_of_lm_studio(said, sent):
     assert adapt_chat({"messages": [], **said})["reasoning_effort"] == sent
 
 

@@ -168,7 +168,7 @@ def test_arguments_stay_an_object_in_their_order():
         ("merge", "Hm.", "**Reasoning:**\n So.\n\n**Answer:**\nHello"),
     ],
 )
-def test_text_that_turns_out_to_be_thinking_goes_where_thinking_goes(mode, thinking, text):
+def test_text_that_proves_to_be_thinking_is_treated_as_thinking(mode, thinking, text):
     answer = FullAnswer()
     answer.add([Piece(thinking="Hm."), Piece(" So.\n"), RetractedText(mode=mode), Piece("Hello")])
     assert (answer.thinking, answer.text) == (thinking, text)

@@ -73,7 +73,7 @@ def kinds(told):
     return [event["type"].removeprefix("response.") for event in told]
 
 
-def test_thinking_and_words_are_told_in_ollamas_order():
+def test_thinking_and_text_have_ollamas_order():
     told = streamed(Piece(thinking="Let me "), Piece(thinking="think."), Piece("Hel"), Piece("lo"))
     assert kinds(told) == [
         "created",
@@ -99,7 +99,7 @@ def test_thinking_and_words_are_told_in_ollamas_order():
     assert told[-1]["response"]["output"] == [REASONED, SAID]
 
 
-def test_a_call_is_told_whole():
+def test_a_call_is_sent_whole():
     told = streamed(Piece(calls=(CALL,)))[2:-1]
     assert kinds(told) == [
         "output_item.added",

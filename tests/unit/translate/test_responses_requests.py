@@ -28,7 +28,7 @@ def complaint(given):
     return caught.value.text
 
 
-def test_a_bare_request_asks_for_a_counted_stream_and_nothing_else():
+def test_a_minimal_request_becomes_a_stream_with_usage():
     assert payload(input="hi") == {
         "model": "tiny-key",
         "messages": [{"role": "user", "content": "hi"}],
@@ -110,7 +110,7 @@ def test_a_custom_call_comes_back_as_a_function_call():
         ({"summary": [], "encrypted_content": "gAAAAABo..."}, None),
     ],
 )
-def test_thinking_is_given_back_unless_nobody_can_read_it(item, thought):
+def test_thinking_is_returned_unless_unreadable(item, thought):
     call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
     turn = messages([{"type": "reasoning", **item}, call])[0]
     assert turn.get("reasoning_content") == thought
@@ -155,7 +155,7 @@ def test_an_item_kept_elsewhere_is_refused():
     assert "stores no items" in complaint([{"type": "item_reference", "id": "msg_1"}])
 
 
-def test_only_functions_are_offered_and_the_others_told():
+def test_only_functions_are_offered_and_others_reported():
     tools = (WEATHER, {"type": "web_search"}, {"type": "namespace", "name": "n"}, {"type": "function"})
     ask = ResponsesRequest(model="tiny", tools=tools)
     assert [tool["name"] for tool in ask.functions] == ["get_weather"]
@@ -172,7 +172,7 @@ def test_only_functions_are_offered_and_the_others_told():
     ]
 
 
-def test_without_functions_nothing_is_said_of_tools():
+def test_without_functions_tools_are_left_out():
     said = payload(tools=({"type": "web_search"},), tool_choice="required", parallel_tool_calls=True)
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & said.keys()
 
@@ -211,7 +211,7 @@ def test_the_default_stay_of_models_is_asked_for():
         ({"type": "json_object"}, {"type": "object"}),
     ],
 )
-def test_a_wish_for_json_becomes_a_schema(wish, schema):
+def test_the_format_json_becomes_a_schema(wish, schema):
     said = payload(input="hi", text={"format": wish})["response_format"]
     assert said["type"] == "json_schema"
     assert said["json_schema"]["schema"] == schema
@@ -219,7 +219,7 @@ def test_a_wish_for_json_becomes_a_schema(wish, schema):
 
 
 @pytest.mark.parametrize("text", [{}, {"format": {"type": "text"}}, {"verbosity": "low"}])
-def test_a_wish_for_text_is_no_format(text):
+def test_the_format_text_is_left_out(text):
     assert "response_format" not in payload(input="hi", text=text)
     assert not ResponsesRequest(model="tiny", text=text).wants_json
 
@@ -228,11 +228,11 @@ def test_a_wish_for_text_is_no_format(text):
     ("reasoning", "effort"),
     [({}, None), ({"summary": "auto"}, None), ({"effort": "none"}, "none"), ({"effort": "xhigh"}, "high")],
 )
-def test_the_effort_is_said_in_lm_studios_words(reasoning, effort):
+def test_the_effort_is_mapped_to_lm_studios_values(reasoning, effort):
     assert payload(input="hi", reasoning=reasoning).get("reasoning_effort") == effort
 
 
-def test_a_model_that_cannot_think_is_not_told_how_hard():
+def test_a_model_that_cannot_think_gets_no_effort():
     model = Model(key="tiny-key", reasoning=Support.NO)
     assert "reasoning_effort" not in payload(model, input="hi", reasoning={"effort": "none"})
 

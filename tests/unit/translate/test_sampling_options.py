@@ -85,6 +85,6 @@ def test_an_unknown_option_is_named_and_ignored_whatever_its_value(name):
     assert check_options({name: ["anything"], "seed": 1}) == ({"seed": 1}, (name,))
 
 
-def test_the_first_wrong_option_is_told():
+def test_the_first_wrong_option_is_reported():
     with pytest.raises(ShimError, match="top_k"):
         check_options({"seed": 1, "top_k": "x", "top_p": "y"})

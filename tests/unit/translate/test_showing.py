@@ -15,7 +15,7 @@ from flask_shim.translate.ollama.showing import to_show
 
 
 @pytest.mark.parametrize("generation", ApiVersion)
-def test_show_always_tells_what_clients_insist_on(generation):
+def test_show_always_has_what_clients_require(generation):
     for one in entries(generation):
         shown = told(to_show(one))
         assert [key for key in SHOW_KEYS if key in shown] == list(shown)
@@ -28,7 +28,7 @@ def test_show_always_tells_what_clients_insist_on(generation):
         assert None not in info.values()
 
 
-def test_show_tells_the_context_under_the_architectures_name():
+def test_show_has_the_context_under_the_architecture():
     info = to_show(GEMMA)["model_info"]
     assert info == {
         "gemma4.context_length": 4096,
@@ -169,7 +169,7 @@ def test_the_modelfile_begins_as_ollamas_does():
     )
 
 
-def test_what_the_request_says_shows_in_the_modelfile_only():
+def test_values_of_the_request_are_in_the_modelfile_only():
     shown = to_show(GEMMA, system="Be brief.", options={"temperature": 0.1, "num_ctx": 8192})
     assert "SYSTEM Be brief.\n" in shown["modelfile"]
     assert "PARAMETER temperature 0.1\n" in shown["modelfile"]

@@ -218,6 +218,6 @@ def test_too_few_answers_in_openais_form_are_a_failure_too(answers):
         to_systemone(asking(), from_decisions(asking(), {"answers": answers}))
 
 
-def test_a_refusal_is_told_to_the_client():
+def test_a_rejection_is_passed_to_the_client():
     with pytest.raises(BadRequest, match="refused"):
         from_decisions(asking(questions=question()), {"answers": [{"type": "refusal", "name": "q"}]})

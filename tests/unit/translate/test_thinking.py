@@ -83,7 +83,7 @@ def test_another_tag_inside_thinking_belongs_to_it(opening, closing):
         ("<THINK>a</THINK>", "", "<THINK>a</THINK>"),
     ],
 )
-def test_thinking_and_answer_are_told_apart(text, thinking, answer):
+def test_thinking_and_answer_are_separated(text, thinking, answer):
     assert read([text]) == (thinking, answer)
     assert read(singly(text)) == (thinking, answer)
 

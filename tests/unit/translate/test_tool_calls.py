@@ -87,7 +87,7 @@ def test_whole_arguments_are_read_in_every_form(sent, arguments):
     assert assembled(fragment(sent, "f", call_id="1")) == [("1", "f", arguments)]
 
 
-def test_parallel_calls_are_told_apart_by_their_index():
+def test_parallel_calls_are_separated_by_their_index():
     assert assembled(
         fragment("", "f", 0, "1"), fragment('{"a":', index=0), fragment("1}", index=0), fragment('{"b":2}', "g", 1, "2")
     ) == [("1", "f", {"a": 1}), ("2", "g", {"b": 2})]
@@ -104,11 +104,11 @@ def test_fragments_of_parallel_calls_may_be_mixed():
     ) == [("1", "f", {"a": 1}), ("2", "g", {"b": 2})]
 
 
-def test_calls_that_all_have_number_0_are_told_apart_by_their_ids():
+def test_calls_that_all_have_index_0_are_separated_by_their_ids():
     assert assembled(fragment("{}", "f", 0, "1"), fragment("{}", "g", 0, "2")) == [("1", "f", {}), ("2", "g", {})]
 
 
-def test_calls_without_numbers_are_told_apart_by_their_ids():
+def test_calls_without_index_are_separated_by_their_ids():
     assert assembled(fragment('{"a"', "f", None, "1"), fragment(":1}", index=None), fragment("{}", "g", None, "2")) == [
         ("1", "f", {"a": 1}),
         ("2", "g", {}),
@@ -130,7 +130,7 @@ def test_calls_without_ids_get_new_ones(call_id):
 
 
 @pytest.mark.parametrize("index", [None, 0])
-def test_calls_without_ids_and_numbers_are_told_apart_by_their_names(index):
+def test_calls_without_id_and_index_are_separated_by_their_names(index):
     assert assembled(
         fragment("", "f", index), fragment('{"a"', index=index), fragment(":1}", "", index), fragment("{}", "g", index)
     ) == [("new_1", "f", {"a": 1}), ("new_2", "g", {})]
@@ -189,7 +189,7 @@ def test_a_spelling_that_may_mean_two_tools_is_passed_on():
     assert assembled(fragment("{}", "GET_ITEM", call_id="1"), offered=offered)[0][1] == "GET_ITEM"
 
 
-def test_names_nobody_offered_are_passed_on():
+def test_names_of_unknown_tools_are_passed_on():
     assert assembled(fragment("{}", "other", call_id="1"), offered=("get_weather",))[0][1] == "other"
 
 

@@ -169,5 +169,5 @@ def test_a_context_with_room_for_a_token_is_accepted(num_ctx):
     check_num_ctx(num_ctx)
 
 
-def test_no_text_is_refused_for_a_model_whose_context_is_not_told():
+def test_no_text_is_rejected_with_an_unknown_context():
     check_lengths(["a " * 100_000], None)

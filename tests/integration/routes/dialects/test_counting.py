@@ -18,7 +18,7 @@ def test_tokens_are_what_the_backend_counts(generation, lm_studio, client_of):
     assert (answer.status_code, answer.json) == (200, {"input_tokens": 3})
 
 
-def test_counting_asks_for_one_token_of_the_whole_conversation(lm_studio, client_of):
+def test_counting_generates_one_token_for_the_conversation(lm_studio, client_of):
     backend = lm_studio("v0", streams("Hel"))
     tool = {"name": "look", "input_schema": {"type": "object", "properties": {}}}
     client_of(backend).post(PATH, json={**ASK, "tools": [tool]})
@@ -47,7 +47,7 @@ def test_what_cannot_be_counted_is_refused(body, status, text, lm_studio, client
     assert (answer.status_code, answer.json["error"]["message"]) == (status, text)
 
 
-def test_a_refusal_of_the_backend_is_told(lm_studio, client_of):
+def test_a_rejection_by_the_backend_is_passed_on(lm_studio, client_of):
     backend = lm_studio("v0", replies({"error": "no room"}, "400 Bad Request"))
     answer = client_of(backend).post(PATH, json=ASK)
     assert (answer.status_code, answer.json["error"]["message"]) == (400, "no room")

@@ -54,7 +54,7 @@ def test_a_name_of_the_users_own_brings_its_system_prompt(path, body, generation
         ({**MESSAGES, "model": "nope"}, 404, "model 'nope' not found"),
     ],
 )
-def test_messages_are_checked_whoever_answers_them(body, status, text, generation, lm_studio, client_of):
+def test_messages_are_checked_on_every_route(body, status, text, generation, lm_studio, client_of):
     backend = lm_studio(generation, silent, messages=silent)
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = client_of(backend).post("/v1/messages", data=sent)

@@ -96,7 +96,7 @@ def test_thinking_is_shown_where_it_is_wanted(settings, wish, kinds, lm_studio, 
     assert [block["type"] for block in body["content"]] == kinds
 
 
-def test_nothing_but_what_a_chat_knows_reaches_an_old_backend(lm_studio, client_of):
+def test_only_known_chat_fields_reach_an_old_backend(lm_studio, client_of):
     backend = lm_studio("v0", streams("Hi"))
     codex = {"store": False, "include": ["reasoning.encrypted_content"], "prompt_cache_key": "k", "client_metadata": {}}
     client_of(backend).post("/v1/responses", json={**RESPONSES, **codex, "tools": [{"type": "web_search"}]})
@@ -156,7 +156,7 @@ def test_without_a_free_slot_the_answer_is_busy(path, body, lm_studio, app_of):
 @pytest.mark.parametrize(
     ("path", "rest"), [("responses", '"input":"hi"'), ("messages", '"max_tokens":5,"messages":[{"role":"user"}]')]
 )
-def test_a_client_that_hangs_up_frees_the_backend(path, rest, stream, lm_studio, app_of):
+def test_a_disconnect_frees_the_backend(path, rest, stream, lm_studio, app_of):
     backend = lm_studio("v0", endless())
     body = f'{{"model":"tiny","stream":{stream},{rest}}}'
     head = f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -168,7 +168,7 @@ def test_a_client_that_hangs_up_frees_the_backend(path, rest, stream, lm_studio,
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_request_that_says_nothing_only_loads_the_model(stream, lm_studio, client_of, events):
+def test_a_request_without_content_only_loads_the_model(stream, lm_studio, client_of, events):
     backend = lm_studio("v0")
     answer = client_of(backend).post("/v1/responses", json={"model": "tiny", "input": "", "stream": stream})
     body = events(answer)[-1]["response"] if stream else answer.json

@@ -65,7 +65,7 @@ def test_a_whole_answer_that_breaks_is_an_error_however_late(client, backend, ro
     assert (response.status_code, list(response.json)) == (status, ["error"])
 
 
-def test_a_call_nobody_can_read_is_the_last_line(client, backend, lines):
+def test_an_unreadable_call_is_the_last_line(client, backend, lines):
     call = {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]}}]}
     backend.script("Hel", call)
     assert "not a JSON object" in lines(client.chat())[-1]["error"]
@@ -184,14 +184,14 @@ def test_what_needs_no_backend_answers_without_one(alone, path):
     assert alone[0].get(path).status_code == 200
 
 
-def test_readiness_says_what_is_missing(alone):
+def test_readiness_reports_what_is_missing(alone):
     response = alone[0].get("/ready")
     assert (response.status_code, response.json["status"]) == (503, "unavailable")
     assert "LM Studio is not reachable" in response.json["error"]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), NEEDING[:9])
-def test_a_backend_that_went_away_is_not_answered_for_out_of_memory(client, backend, monkeypatch, method, path, body):
+def test_no_cached_list_is_used_during_an_outage(client, backend, monkeypatch, method, path, body):
     from flask_shim.lmstudio import catalogue
 
     assert client.get("/api/tags").status_code == 200

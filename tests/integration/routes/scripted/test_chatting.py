@@ -106,7 +106,7 @@ def test_a_context_of_another_server_is_left_out(client, backend):
     assert len(backend.payload["messages"]) == 1
 
 
-def test_a_raw_prompt_goes_to_completions_and_has_no_context(client, backend, lines):
+def test_a_raw_prompt_is_a_completion_without_context(client, backend, lines):
     backend.answers(b'data: {"choices":[{"text":"raw","finish_reason":"stop"}]}\n\n', content_type="text/event-stream")
     last = lines(client.generate("Once", raw=True))[-1]
     [(path, payload)] = backend.asked
@@ -114,7 +114,7 @@ def test_a_raw_prompt_goes_to_completions_and_has_no_context(client, backend, li
     assert "context" not in last
 
 
-def test_generation_may_go_through_completions_by_wish(shim, backend):
+def test_generation_can_use_completions_by_setting(shim, backend):
     shim(generate_via="completions").generate("Once", system="Be brief.")
     assert [(path, payload["prompt"]) for path, payload in backend.asked] == [("/v1/completions", "Be brief.\n\nOnce")]
 
@@ -149,7 +149,7 @@ def test_thinking_that_is_not_wanted_is_neither_asked_for_nor_shown(client, back
     assert backend.payload["reasoning_effort"] == "none"
 
 
-def test_an_effort_the_backend_refuses_is_left_out(client, backend):
+def test_an_effort_the_backend_rejects_is_left_out(client, backend):
     backend.answers({"error": "Invalid reasoning_effort"}, status=400)
     assert client.chat(model="qwen/qwen3-8b", think=False).status_code == 400
     assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["none", None]
@@ -201,7 +201,7 @@ def test_pictures_become_data_urls(client, backend):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_the_limit_of_tokens_is_told_as_the_reason(client, backend, lines, stream):
+def test_the_token_limit_is_the_done_reason(client, backend, lines, stream):
     backend.script("Hel", finish="length")
     response = client.chat(stream=stream)
     assert (lines(response)[-1] if stream else response.json)["done_reason"] == "length"
@@ -215,6 +215,6 @@ def test_logprobs_are_passed_on(client, backend):
     assert backend.payload["logprobs"] is True
 
 
-def test_a_backend_that_answers_whole_is_understood(client, backend, lines):
+def test_a_backend_that_does_not_stream_is_supported(client, backend, lines):
     backend.answers({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]})
     assert [text_of(line) for line in lines(client.chat())] == ["Hello", ""]

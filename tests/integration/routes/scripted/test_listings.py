@@ -93,12 +93,12 @@ def test_ten_rounds_of_listing_and_chatting_ask_for_two_lists_at_most(client, ba
     assert backend.listings <= 2
 
 
-def test_a_first_request_asks_the_newest_api_first(client, backend):
+def test_the_newest_api_is_tried_first(client, backend):
     client.get("/api/tags")
     assert backend.listings == 1
 
 
-def test_a_list_of_lm_studio_that_is_an_error_is_told_as_one(client, backend):
+def test_a_model_list_that_is_an_error_is_reported_as_one(client, backend):
     for path in ApiVersion:
         backend.lists({"error": "Something is wrong"}, path)
     response = client.get("/api/tags")
@@ -129,7 +129,7 @@ def test_head_is_refused_elsewhere(client, path):
         ("PUT", "/api/show", "POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(client, method, path, allowed):
+def test_a_wrong_method_gets_the_allowed_ones(client, method, path, allowed):
     response = client.http.open(path, method=method)
     assert (response.status_code, response.data, response.content_type) == (
         405,
@@ -146,6 +146,6 @@ def test_an_unknown_path_is_not_found(client, path, method):
     assert (response.status_code, response.data, response.content_type) == (404, b"404 page not found", "text/plain")
 
 
-def test_the_root_says_what_ollamas_says(client):
+def test_the_root_answers_as_ollamas_does(client):
     response = client.get("/")
     assert (response.data, response.content_type) == (b"Ollama is running", "text/plain; charset=utf-8")

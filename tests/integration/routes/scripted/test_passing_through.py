@@ -101,7 +101,7 @@ def test_a_suffix_is_refused_where_it_would_be_left_out(client, backend):
 
 
 @pytest.mark.parametrize("suffix", ["", None, 5])
-def test_a_suffix_that_says_nothing_changes_nothing(client, backend, suffix):
+def test_an_empty_suffix_changes_nothing(client, backend, suffix):
     client.post("/v1/completions", {"model": "plain-7b", "prompt": "a", "suffix": suffix})
     assert backend.payload["prompt"] == "a"
 
@@ -189,7 +189,7 @@ def test_errors_have_a_true_status_and_openais_shape(client, backend, stream, se
     assert response.json["error"]["message"]
 
 
-def test_an_object_that_says_it_has_no_error_is_no_error(client, backend):
+def test_an_object_with_a_null_error_is_no_error(client, backend):
     body = b'{"error":null,"id":"resp_1","object":"response","output":[]}'
     backend.answers(body, paths=("/api/v1/chat",))
     assert client.post("/api/v1/chat", body_for("/api/v1/chat")).data == body
@@ -240,13 +240,13 @@ def test_a_route_the_backend_lacks_is_not_found(client, backend, generation, met
 
 
 @pytest.mark.parametrize("name", ["qwen/qwen3-8b", "qwen%2Fqwen3-8b", "qwen3-8b", "plain-7b:latest"])
-def test_one_model_is_told_under_the_name_asked_for(client, name):
+def test_one_model_is_shown_under_the_requested_name(client, name):
     told = client.get(f"/v1/models/{name}").json
     assert (told["id"], told["object"]) == (name.replace("%2F", "/"), "model")
     assert type(told["created"]) is int
 
 
-def test_an_unknown_model_is_not_told(client):
+def test_an_unknown_model_is_not_shown(client):
     response = client.get("/v1/models/a/b")
     assert response.status_code == 404
     assert response.json["error"]["type"] == "not_found_error"

@@ -104,7 +104,7 @@ def test_a_model_with_enough_context_is_left_alone(client, backend, num_ctx):
     assert paths(backend) == [CHAT]
 
 
-def test_a_model_with_too_little_context_is_loaded_anew(client, stateful):
+def test_a_model_with_too_little_context_is_reloaded(client, stateful):
     client.chat(options={"num_ctx": 16384}).close()
     assert paths(stateful) == [UNLOAD, LOAD, CHAT]
     client.chat(options={"num_ctx": 16384}).close()
@@ -119,12 +119,12 @@ def test_the_backend_answers_after_a_failed_load_with_more_context(client, backe
 
 
 @pytest.mark.parametrize(("keep_alive", "ttl"), [(None, None), (300, 300), ("5m", 300), (-1, 2_147_483), (0, None)])
-def test_keep_alive_goes_along_as_a_ttl(client, backend, keep_alive, ttl):
+def test_keep_alive_is_sent_as_a_ttl(client, backend, keep_alive, ttl):
     client.chat(model="qwen/qwen3-8b", keep_alive=keep_alive).close()
     assert backend.payload.get("ttl") == ttl
 
 
-def test_a_model_is_unloaded_when_a_client_says_so(client, stateful):
+def test_a_model_is_unloaded_on_request(client, stateful):
     client.post("/api/generate", {"model": "plain-7b", "keep_alive": 0})
     assert stateful.asked == [(UNLOAD, {"instance_id": "plain-7b"})]
     assert [model["name"] for model in client.get("/api/ps").json["models"]] == ["google/gemma-4-26b-a4b:latest"]
@@ -135,7 +135,7 @@ def test_a_model_that_is_not_loaded_need_not_be_unloaded(client, backend):
     assert (response.json["done_reason"], backend.asked) == ("unload", [])
 
 
-def test_a_request_that_says_keep_alive_0_unloads_the_model_behind_it(client, stateful, until):
+def test_keep_alive_0_unloads_the_model_after_the_request(client, stateful, until):
     client.chat(keep_alive=0).close()
     until(lambda: paths(stateful) == [CHAT, UNLOAD])
 
@@ -153,7 +153,7 @@ def test_a_model_is_unloaded_when_its_time_is_up(client, stateful, until):
     until(lambda: paths(stateful) == [LOAD, UNLOAD])
 
 
-def test_a_loaded_model_leaves_when_it_was_said(client, stateful):
+def test_a_loaded_model_is_unloaded_when_its_time_ends(client, stateful):
     client.post("/api/generate", {"model": "qwen/qwen3-8b", "keep_alive": "1h"})
     ours = next(model for model in client.get("/api/ps").json["models"] if model["name"].startswith("qwen"))
     others = next(model for model in client.get("/api/ps").json["models"] if model["name"].startswith("plain"))
@@ -169,7 +169,7 @@ def test_an_older_backend_is_made_to_load_by_asking_it_for_a_token(client, backe
     assert (path, payload["max_tokens"], payload["ttl"], payload["model"]) == (CHAT, 1, 60, name)
 
 
-def test_an_older_backend_says_that_it_cannot_unload(client, backend):
+def test_an_older_backend_rejects_unloading(client, backend):
     backend.is_of(ApiVersion.V0)
     response = client.post("/api/generate", {"model": "qwen/qwen3-8b", "keep_alive": 0})
     assert response.status_code == 501

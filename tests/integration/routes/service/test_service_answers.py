@@ -110,7 +110,7 @@ def test_answer_that_breaks_is_an_error(scripted):
 
 
 @pytest.mark.parametrize("path", ALL_PATHS)
-def test_lm_studio_that_is_away_is_told_in_the_known_words(path, tmp_path):
+def test_unreachable_lm_studio_has_the_usual_error(path, tmp_path):
     app = create_app(Config(backend_url=f"http://127.0.0.1:{unused_port()}", request_retries=0, data_dir=tmp_path))
     answer = ask(app.test_client(), path)
     services_of(app).close()
@@ -142,7 +142,7 @@ def test_old_backend_that_has_nothing_loaded(client, backend, path):
     assert (answer.status_code, answer.json) == (503, NO_MODEL)
 
 
-def test_new_backend_that_loads_nothing_on_demand_is_told_to(client, backend):
+def test_a_backend_without_jit_loading_gets_a_load_request(client, backend):
     first = [NONE_LOADED]
     backend.answer = lambda asked: first.pop() if asked.path == CHAT and first else None
     assert ask(client, "/chat", model_key="other").json["content"] == "Hello world"

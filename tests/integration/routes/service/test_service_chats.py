@@ -37,7 +37,7 @@ def ask(client, path="/chat/regular", **more):
 
 
 @pytest.mark.parametrize("path", ALL_PATHS)
-def test_chat_goes_to_its_default_model(client, backend, path):
+def test_chat_uses_its_default_model(client, backend, path):
     ask(client, path)
     assert backend.posted(CHAT)[0]["model"] == PATHS[path.removesuffix("/stream")]
 
@@ -148,7 +148,7 @@ def test_settings_have_ranges(client, backend, name, values, lowest, highest):
         (b"[]", "the body is not a JSON object"),
     ],
 )
-def test_body_that_cannot_be_done_says_where_it_is_wrong(client, backend, body, detail):
+def test_invalid_body_names_the_wrong_field(client, backend, body, detail):
     for path in ALL_PATHS:
         answer = client.post(path, data=body if isinstance(body, bytes) else json.dumps(body))
         assert (answer.status_code, answer.json) == (422, {"detail": detail})

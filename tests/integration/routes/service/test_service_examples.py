@@ -200,7 +200,7 @@ def test_powershell_shows_a_picture(powershell, kind, mime):
     assert (answer["model"], bool(answer["content"])) == (VISION, True)
 
 
-def test_model_without_eyes_says_so(powershell):
+def test_model_without_vision_rejects_pictures(powershell):
     pictures = [{"data_base64": image("PNG"), "mime_type": "image/png"}]
     turns = [{"role": "user", "content": "Describe this image", "images": pictures}]
     with pytest.raises(requests.HTTPError) as refused:

@@ -20,7 +20,7 @@ def test_help_lists_every_route_and_no_other(told):
     assert sorted((one["method"], one["path"]) for one in told["endpoints"]) == sorted(PROMISED)
 
 
-def test_help_says_what_each_route_does(told):
+def test_help_describes_each_route(told):
     assert all(one["description"].endswith(".") for one in told["endpoints"])
     assert len({one["description"] for one in told["endpoints"]}) == len(PROMISED)
 

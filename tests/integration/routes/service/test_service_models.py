@@ -55,7 +55,7 @@ def test_list_follows_what_happens_in_lm_studio(client, backend):
 
 
 @pytest.mark.parametrize("generation", ["openai"])
-def test_list_says_when_nobody_knows(client):
+def test_list_is_501_without_states(client):
     answer = client.get("/models")
     assert (answer.status_code, list(answer.json)) == (501, ["detail"])
     assert "does not tell which models are loaded" in answer.json["detail"]
@@ -149,7 +149,7 @@ def test_model_that_is_not_there_is_not_loaded(client):
         (Status(400, {"error": "no such setting"}), "Failed to load model: no such setting"),
     ],
 )
-def test_load_that_fails_says_why(client, backend, answer, error):
+def test_failed_load_reports_the_reason(client, backend, answer, error):
     backend.answers[LOAD] = answer
     assert load(client, "other").json == {"loaded": False, "error": error}
 
@@ -162,7 +162,7 @@ def test_old_backend_loads_by_being_asked(client, backend):
 
 @pytest.mark.parametrize("generation", ["v0"])
 @pytest.mark.parametrize("more", [{}, {"context_length": 8192}, {"flash_attention": True}])
-def test_old_backend_says_what_it_cannot_load(client, backend, more):
+def test_load_with_an_old_backend_is_an_error(client, backend, more):
     backend.answers[CHAT] = NONE_LOADED
     answer = load(client, "other", **more).json
     assert answer["loaded"] is False
@@ -170,7 +170,7 @@ def test_old_backend_says_what_it_cannot_load(client, backend, more):
 
 
 @pytest.mark.parametrize("generation", ["openai"])
-def test_exclusive_load_fails_where_nobody_knows_what_is_loaded(client):
+def test_exclusive_load_fails_without_a_state_of_models(client):
     assert "does not tell which models are loaded" in load(client, exclusive=True).json["error"]
 
 
@@ -180,7 +180,7 @@ CHANGES = [("/models/load", {"model_key": REGULAR}), ("/models/unload", {"unload
 
 
 @pytest.mark.parametrize(("path", "body"), [*CHANGES, ("/models", None)])
-def test_lm_studio_that_is_away_is_told_in_the_known_words(nowhere, path, body):
+def test_unreachable_lm_studio_has_the_usual_error(nowhere, path, body):
     answer = nowhere.get(path) if body is None else nowhere.post(path, json=body)
     assert (answer.status_code, answer.json) == (503, DOWN)
 
@@ -209,6 +209,6 @@ def test_read_only_shim_changes_nothing(shim, backend, path, body):
         ("/models/unload", b"{", "the body is not JSON"),
     ],
 )
-def test_body_that_cannot_be_done_says_where_it_is_wrong(client, path, body, detail):
+def test_invalid_body_names_the_wrong_field(client, path, body, detail):
     answer = client.post(path, data=body if isinstance(body, bytes) else json.dumps(body))
     assert (answer.status_code, answer.json) == (422, {"detail": detail})

@@ -44,12 +44,12 @@ def test_unload_of_nothing_is_a_success(client, backend, body):
         ({"model_key": "nope"}, "Model not found: nope"),
     ],
 )
-def test_unload_that_cannot_be_done_says_why(client, body, error):
+def test_failed_unload_reports_the_reason(client, body, error):
     assert unload(client, **body).json == {"success": False, "unloaded_keys": [], "error": error}
 
 
 @pytest.mark.parametrize(("generation", "body"), [("v0", {"unload_all": True}), ("openai", {"model_key": "other"})])
-def test_old_backend_cannot_unload_and_says_so(client, body):
+def test_unload_with_an_old_backend_is_an_error(client, body):
     answer = unload(client, **body).json
     assert (answer["success"], answer["unloaded_keys"]) == (False, [])
     assert "LM Studio 0.4 or later" in answer["error"]
