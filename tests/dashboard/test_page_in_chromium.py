@@ -16,6 +16,8 @@ from support.browser import browsing, find_browser
 from support.demo import Shim
 from support.fake_lmstudio import CHAT, FakeLMStudio, v1_model
 
+from flask_shim.observability import history
+
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 
@@ -186,6 +188,22 @@ def test_exchange_shows_both_sides_and_can_be_replayed(page, shim, studio):
     page.click('#exchange button[aria-label^="Send the same"]')
     page.until("document.getElementById('replayed').innerText.includes('[DONE]')")
     assert studio.posted(CHAT)[0] == studio.posted(CHAT)[1]
+
+
+def test_a_single_day_of_the_history_has_its_own_date(page, shim, monkeypatch):
+    monkeypatch.setattr(history, "WRITE_SECONDS", 0.05)
+    running = shim(history_days=3)
+    visit(page, running)
+    page.value(
+        "window.written = new Set(); const write = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {"
+        " written.add(text); write.call(this, text, ...more); }; true"
+    )
+    requests.post(f"{running.url}/api/generate", json={"model": "tiny", "prompt": "Hi"}, timeout=30)
+    page.value("location.hash = 'history'")
+    [row] = rows(page, "history")
+    days = {text for text in page.until("written.size && [...written]") if text.startswith("20")}
+    assert days == {row.split()[0]}
 
 
 def test_key_is_asked_for_once_and_kept_for_the_tab(page, shim):

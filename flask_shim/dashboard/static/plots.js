@@ -3,8 +3,9 @@
 import { byId, setText } from "./dom.js";
 
 const HEIGHT = 140;
-const HALF_DAY = 43200;
+const DAY = 86400;
 const STEPS = [1, 2, 5].flatMap((step) => [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((power) => step * power)).sort((one, other) => one - other);
+const BY_DAY = { incrs: [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY), values: [[DAY, "{YYYY}-{MM}-{DD}"]] };
 const plots = new Map(); // id → { plot, draw }
 
 const color = (name) => {
@@ -46,6 +47,11 @@ export function redraw() {
   }
 }
 
+// Returns the first and the last time, half a day apart from the bars; uPlot itself makes years of a single day.
+function daysOf({ data: [times] }) {
+  return [(times[0] ?? 0) - DAY / 2, (times.at(-1) ?? 0) + DAY / 2];
+}
+
 function create(place, data, { shown, bars, whole }) {
   const quiet = color("--quiet");
   const accent = color("--accent");
@@ -57,11 +63,11 @@ function create(place, data, { shown, bars, whole }) {
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { range: (_, first, last) => (bars ? [first - HALF_DAY, last + HALF_DAY] : [first, last]) },
+      x: { range: bars ? daysOf : (_, first, last) => [first, last] },
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
     },
     axes: [
-      { ...axis, space: 60, size: 28, values: bars ? [[86400, "{YYYY}-{MM}-{DD}"]] : [[60, "{HH}:{mm}"]] },
+      { ...axis, space: 60, size: 28, ...(bars ? BY_DAY : { values: [[60, "{HH}:{mm}"]] }) },
       { ...axis, size: 52, values: (_, ticks) => ticks.map(shown), ...(whole ? { incrs: STEPS } : {}) },
     ],
     series: [
