@@ -25,6 +25,9 @@ MAX_DEPTH = 200
 
 TOO_DEEP = f"request body is nested more than {MAX_DEPTH} levels deep"
 
+_SHORT = 100_000
+"""A body of which the brackets are counted; in a picture of 10 MB that takes longer than to write it."""
+
 _LONGEST_LITERAL = 100
 _SPACE = b" \t\r\n"
 
@@ -143,7 +146,7 @@ def _as_text(raw: bytes) -> str:
 
 
 def _check_depth(value: object, raw: bytes) -> None:
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+    if len(raw) <= _SHORT and raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
     for _ in range(ORJSON_DEPTH - MAX_DEPTH):
         value = [value]

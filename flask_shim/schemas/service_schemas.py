@@ -19,16 +19,16 @@ UNPROCESSABLE = 422
 """The status for an invalid body, on these routes only."""
 
 
-class Image(fields.Field[bytes]):
+class Image(fields.Field[str]):
     """An image as base64; only its bytes decide what it is."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bytes:  # noqa: ARG002
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:  # noqa: ARG002
         if not isinstance(value, Mapping) or not isinstance(value.get("data_base64"), str):
             raise ValidationError("Must be an object with data_base64 and mime_type.")
         if value.get("mime_type") not in IMAGE_TYPES:
             raise ValidationError(f"mime_type must be one of {', '.join(IMAGE_TYPES)}.")
         try:
-            return base64.b64decode(value["data_base64"], validate=True)
+            return base64.b64encode(base64.b64decode(value["data_base64"], validate=True)).decode()
         except binascii.Error as exc:
             raise ValidationError("data_base64 is not base64.") from exc
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from flask_shim.translate.call_pairing import pair_calls
 from flask_shim.translate.chat_turns import Part, Turn
-from flask_shim.translate.ollama.images import ImageConverter
+from flask_shim.translate.ollama.images import ImageConverter, media_type_of
 
 SHOWN_BELOW = "(the picture is in the next message)"
 """The content of a tool result that is only an image."""
@@ -39,8 +39,6 @@ DeepSeek's move it to the front, and Apriel's repeats all tools with it.
 """
 
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.I)
-_TRUE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
-_SIGNATURE_LETTERS = 12
 
 
 def repair_history(turns: Sequence[Turn], model_key: str = "") -> list[Turn]:
@@ -99,13 +97,11 @@ def _repair_data_url(url: str, images: ImageConverter) -> str:
     match = _DATA_URL.match(url)
     if match is None:
         return url  # LM Studio's error names what is wrong
-    start = match.end()
     try:
-        signature = _TRUE_TYPES.get(match["type"])
-        first = url[start : start + _SIGNATURE_LETTERS]
-        if signature and base64.b64decode(first, validate=True).startswith(signature):
+        if media_type_of(url, match.end()) == match["type"]:
             return url
-        picture = base64.b64decode(url[start:], validate=True)
+        picture = url[match.end() :]
+        base64.b64decode(picture, validate=True)
     except binascii.Error:
         return url
     return images.to_data_url(picture) if picture else url

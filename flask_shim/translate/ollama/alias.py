@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -160,7 +159,7 @@ def messages_to_json(messages: Collection[Message]) -> bytes:
 def _turn(message: Message) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "thinking": message.thinking,
-        "images": [base64.b64encode(image).decode() for image in message.images],
+        "images": list(message.images),
         "tool_calls": [
             {"id": call.id, "function": {"name": call.name, "arguments": dict(call.arguments)}}
             for call in message.tool_calls

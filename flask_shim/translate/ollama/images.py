@@ -14,6 +14,9 @@ from flask_shim.errors import BadRequest
 
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
+_SIGNATURE_LETTERS = 12
+"""Of base64, which hold nine bytes."""
+
 _FORMATS = ("WEBP", "GIF", "BMP")
 """What is converted. Pillow's other decoders stay closed: its EPS decoder runs Ghostscript."""
 
@@ -32,21 +35,31 @@ _TOO_MANY_IN_REQUEST = (
 _UNREADABLE = "an image is in no format that can be read (PNG, JPEG, WebP, GIF, BMP), or damaged"
 
 
+def media_type_of(text: str, start: int = 0) -> str | None:
+    """Return the media type of the PNG or JPEG whose base64 begins at ``start``, None for anything else.
+
+    Raises binascii.Error if that is no base64.
+    """
+    first = base64.b64decode(text[start : start + _SIGNATURE_LETTERS], validate=True)
+    return next((name for signature, name in _SIGNATURES if first.startswith(signature)), None)
+
+
 class ImageConverter:
     """Converts the images of one request."""
 
     _pixels = 0
 
-    def to_data_url(self, image: bytes) -> str:
-        """Return the image as a data URL whose media type is true; anything but PNG and JPEG becomes PNG.
+    def to_data_url(self, image: str) -> str:
+        """Return an image in base64 as a data URL whose media type is true; anything but PNG and JPEG becomes PNG.
 
-        Raises BadRequest for bytes that are not a readable image, and beyond the limits.
+        Raises BadRequest for what is not a readable image, and beyond the limits.
         """
-        media_type = next((name for signature, name in _SIGNATURES if image.startswith(signature)), None)
+        media_type = media_type_of(image)
         if media_type is None:
             with _CONVERSIONS:
-                image, media_type = self._to_png(image), "image/png"
-        return f"data:{media_type};base64,{base64.b64encode(image).decode('ascii')}"
+                png = self._to_png(base64.b64decode(image))
+            image, media_type = base64.b64encode(png).decode("ascii"), "image/png"
+        return f"data:{media_type};base64,{image}"
 
     def _to_png(self, image: bytes) -> bytes:
         from PIL import Image  # late: takes 30 ms, which most requests do not need

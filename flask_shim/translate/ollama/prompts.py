@@ -71,7 +71,7 @@ def insertion(name: str, before: str, after: str, model: Model) -> str:
     return f"{prefix}{before}{suffix}{after}{middle}"
 
 
-def _refuse_pictures(images: Iterable[bytes]) -> None:
+def _refuse_pictures(images: Iterable[str]) -> None:
     if any(True for _ in images):
         raise NotSupported("LM Studio accepts images only where it applies the model's own template")
 

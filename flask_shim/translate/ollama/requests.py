@@ -1,7 +1,7 @@
 """The requests of clients, checked and typed: the output of the schemas, the input of the translation.
 
 Field names are those of Ollama's API. ``keep_alive`` is in seconds: None if absent, ``math.inf`` for "forever", 0 for
-"unload". ``images`` are the decoded bytes.
+"unload". ``images`` are in base64, without line ends.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Message:
     role: str
     content: str = ""
     thinking: str = ""
-    images: tuple[bytes, ...] = ()
+    images: tuple[str, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_name: str = ""
     tool_call_id: str = ""
@@ -89,7 +89,7 @@ class GenerateRequest(InferenceRequest):
     template: str = ""
     context: tuple[int, ...] = ()
     raw: bool = False
-    images: tuple[bytes, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class DecisionRequest:
     model: str
     state: Any
     questions: Mapping[str, Question]
-    images: tuple[bytes, ...] = ()
+    images: tuple[str, ...] = ()
     videos: tuple[Any, ...] = ()
     keep_alive: float | None = None
 

@@ -31,13 +31,13 @@ def read_decisions(body: Body) -> DecisionRequest:
     )
 
 
-def _read_input(value: Any) -> tuple[list[str], list[bytes]]:
+def _read_input(value: Any) -> tuple[list[str], list[str]]:
     """Return the texts of the messages, and their images."""
     messages = [{"content": value}] if isinstance(value, str) else value
     if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages):
         raise BadRequest("input must be a text or an array of messages")
     texts: list[str] = []
-    images: list[bytes] = []
+    images: list[str] = []
     for message in messages:
         content = message.get("content")
         parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else content
@@ -48,12 +48,12 @@ def _read_input(value: Any) -> tuple[list[str], list[bytes]]:
     return [text for text in texts if text], images
 
 
-def _read_image(url: Any) -> bytes:
+def _read_image(url: Any) -> str:
     head, _, data = str(url).partition(",")
     try:
         if not (head.startswith("data:image/") and head.endswith(";base64")):
             raise ValueError
-        return base64.b64decode(data, validate=True)
+        return base64.b64encode(base64.b64decode(data, validate=True)).decode()
     except (ValueError, binascii.Error) as exc:
         raise BadRequest("image_url must be a data URL with an image in base64") from exc
 

@@ -29,7 +29,7 @@ FULL = Alias(
     license=("MIT", "a\nb"),
     parameters={"stop": ["<|x|>"], "temperature": 0.5, "num_ctx": 2048},
     messages=(
-        Message("user", "Hé", images=(b"\x89PNG",)),
+        Message("user", "Hé", images=("iVBORw==",)),
         Message("assistant", "", thinking="Hm.", tool_calls=(ToolCall("look", {"at": {"b": 1, "a": [2]}}, "call_1"),)),
         Message("tool", "nothing", tool_name="look", tool_call_id="call_1"),
     ),

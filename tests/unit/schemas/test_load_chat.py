@@ -39,7 +39,7 @@ def test_a_chat_keeps_every_field():
         model="plain",
         messages=(
             Message(role="system", content="Be brief."),
-            Message(role="user", content="hi", images=(b"hello",)),
+            Message(role="user", content="hi", images=("aGVsbG8=",)),
             Message(role="assistant", thinking="Let me", tool_calls=(ToolCall("f", {"b": 1, "a": 2}, id="x"),)),
             Message(role="tool", content="res", tool_name="f", tool_call_id="x"),
         ),

@@ -65,7 +65,7 @@ def test_a_generate_keeps_every_field():
         template="t",
         context=(1, 2),
         raw=True,
-        images=(b"hello",),
+        images=("aGVsbG8=",),
         stream=False,
     )
 

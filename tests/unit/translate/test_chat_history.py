@@ -23,7 +23,7 @@ CALL = {
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "a door"}
 REMINDER = {"role": "system", "content": "<total_tokens>9 tokens left</total_tokens>"}
 PNG = image_part("data:image/png;base64,iVBORw0KGgo=")
-PICTURE = b"\x89PNG\r\n\x1a\n"
+PICTURE = "iVBORw0KGgo="
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_prompt_comes_after_its_system_prompt_and_history(system, default, his
 
 
 def test_pictures_go_with_the_prompt():
-    payload = generate(images=(b"\x89PNG\r\n\x1a\n",))
+    payload = generate(images=("iVBORw0KGgo=",))
     assert [part["type"] for part in payload["messages"][0]["content"]] == ["text", "image_url"]
 
 

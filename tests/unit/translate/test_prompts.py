@@ -49,7 +49,7 @@ def test_a_model_that_never_learned_to_chat_gets_the_bare_text():
 @pytest.mark.parametrize("fields", [{"raw": True}, {"suffix": ")"}])
 def test_a_prompt_without_the_models_template_cannot_hold_pictures(fields):
     with pytest.raises(NotSupported, match="accepts images only where it applies the model's own template"):
-        prompt(CODER, images=(b"1",), **fields)
+        prompt(CODER, images=("MQ==",), **fields)
 
 
 def test_the_system_text_of_a_prompt_takes_the_place_of_an_older_one():
@@ -60,7 +60,7 @@ def test_the_system_text_of_a_prompt_takes_the_place_of_an_older_one():
 
 def test_the_setting_skips_the_template_for_every_model():
     assert prompt(always=True) == "def f("
-    assert prompt(always=True, images=(b"1",)) is None
+    assert prompt(always=True, images=("MQ==",)) is None
 
 
 @pytest.mark.parametrize("conflict", [{"template": "{{ .Prompt }}"}, {"system": "x"}, {"context": (1,)}])

@@ -11,7 +11,7 @@ from flask_shim.translate.ollama.requests import DecisionRequest, Question
 from flask_shim.translate.ollama.systemone import check_decision, confidence, systemone_payload, to_systemone
 from flask_shim.translate.openai.decisions_payload import decisions_payload, from_decisions
 
-PNG = b"\x89PNG\r\n\x1a\nrest"
+PNG = "iVBORw0KGgpyZXN0"
 PNG_URL = "data:image/png;base64,iVBORw0KGgpyZXN0"
 SEER = Model(key="clef", kind=Kind.DECISION, vision=Support.YES)
 BLIND = Model(key="nimble", kind=Kind.DECISION, vision=Support.NO)

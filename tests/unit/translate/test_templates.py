@@ -88,10 +88,10 @@ def test_a_prompt_is_filled_in_behind_its_history():
 
 
 def test_pictures_are_refused_where_a_template_is_filled_in():
-    picture = Message("user", "look", images=(b"x",))
+    picture = Message("user", "look", images=("eA==",))
     with pytest.raises(NotSupported, match="images"):
         chat_prompt(ChatRequest(model="tiny", messages=(picture,)), CHATML)
     with pytest.raises(NotSupported, match="images"):
         completion_prompt(
-            GenerateRequest(model="tiny", prompt="look", images=(b"x",), template=CHATML), (), MODEL, always=False
+            GenerateRequest(model="tiny", prompt="look", images=("eA==",), template=CHATML), (), MODEL, always=False
         )
