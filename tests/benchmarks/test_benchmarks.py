@@ -131,6 +131,6 @@ def test_long_requests_have_the_size_that_is_promised(kind, size, speech):
     assert "[20 tokens, 1000 us]" in text
 
 
-def test_the_benchmark_names_its_scenarios_when_asked_for_another():
+def test_an_unknown_scenario_lists_the_known_ones():
     code, written = run("tests.benchmarks", "--only", "no-such")
     assert (code, "burst-32" in written) == (2, True)

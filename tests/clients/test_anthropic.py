@@ -28,7 +28,7 @@ def asked():
     return {"model": "tiny-chat", "max_tokens": 60, "extra_body": {"temperature": 0}}
 
 
-def test_a_message_comes_at_once(client, asked):
+def test_a_message_is_answered_whole(client, asked):
     answer = client.messages.create(messages=[user("Hello")], **asked)
     assert [(block.type, block.text) for block in answer.content] == [("text", HELLO)]
     assert answer.stop_reason == "end_turn"
@@ -44,7 +44,7 @@ def test_the_next_turn_of_claude_code_is_read_from_the_cache(client, asked):
     assert 0 < usage.input_tokens < 50
 
 
-def test_a_message_comes_piece_by_piece(client, asked):
+def test_a_message_is_streamed(client, asked):
     with client.messages.stream(messages=[user("Hello")], system="You are kind.", **asked) as stream:
         text = "".join(stream.text_stream)
         message = stream.get_final_message()

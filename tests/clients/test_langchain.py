@@ -41,14 +41,14 @@ def test_a_model_is_looked_for_in_the_list(llm):
         llm("nope")
 
 
-def test_a_chat_comes_at_once_with_its_counts(llm):
+def test_a_chat_is_answered_whole_with_its_counts(llm):
     answer = llm(num_ctx=8192).invoke([HumanMessage("Hello")])
     assert answer.content == HELLO
     assert answer.usage_metadata["total_tokens"] > 0
     assert answer.response_metadata["done_reason"] == "stop"
 
 
-def test_a_chat_comes_piece_by_piece(llm):
+def test_a_chat_is_streamed(llm):
     chunks = list(llm().stream([HumanMessage("Hello")]))
     assert len(chunks) > 2
     assert "".join(chunk.content for chunk in chunks) == HELLO
@@ -68,7 +68,7 @@ def test_a_history_from_the_client_is_accepted(llm):
     assert "Rumpel" in llm().invoke(history).content
 
 
-def test_thinking_comes_apart(llm):
+def test_thinking_is_in_its_own_field(llm):
     answer = llm("tiny-think", reasoning=True).invoke([HumanMessage("Hello")])
     assert answer.content == HELLO
     assert answer.additional_kwargs["reasoning_content"]

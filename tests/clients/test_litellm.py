@@ -25,13 +25,13 @@ def complete(url):
     return ask
 
 
-def test_a_chat_comes_at_once(complete):
+def test_a_chat_is_answered_whole(complete):
     answer = complete(user("Hello"))
     assert answer.choices[0].message.content == HELLO
     assert answer.usage.total_tokens > 0
 
 
-def test_a_chat_comes_piece_by_piece(complete):
+def test_a_chat_is_streamed(complete):
     chunks = complete(user("Hello"), stream=True)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == HELLO
 

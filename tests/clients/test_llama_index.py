@@ -36,13 +36,13 @@ def test_the_context_is_that_of_the_model(llm):
     assert llm().metadata.context_window in (4096, 8192)
 
 
-def test_a_chat_comes_at_once(llm):
+def test_a_chat_is_answered_whole(llm):
     answer = llm().chat([user("Hello")])
     assert answer.message.content == HELLO
     assert answer.raw["usage"]["total_tokens"] > 0
 
 
-def test_a_chat_comes_piece_by_piece(llm):
+def test_a_chat_is_streamed(llm):
     parts = list(llm().stream_chat([user("Hello")]))
     assert len(parts) > 2
     assert "".join(part.delta for part in parts) == HELLO
@@ -63,7 +63,7 @@ def test_a_tool_is_called_and_its_result_used(llm):
     assert answer.message.content.endswith("and rainy in Oslo.")
 
 
-def test_thinking_comes_apart(llm):
+def test_thinking_is_in_its_own_field(llm):
     answer = llm("tiny-think", thinking=True).chat([user("Hello")])
     assert answer.message.content == HELLO
 

@@ -59,13 +59,13 @@ def test_what_a_model_can_do_is_known(model):
     assert chats("tiny-vision:latest").attachment_types
 
 
-def test_an_answer_comes_at_once_with_its_counts(model):
+def test_an_answer_is_whole_with_its_counts(model):
     answer = model.prompt("Hello", stream=False, temperature=0)
     assert answer.text() == HELLO
     assert answer.usage().output > 0
 
 
-def test_an_answer_comes_piece_by_piece(model):
+def test_an_answer_is_streamed(model):
     parts = list(model.prompt("Hello", temperature=0))
     assert len(parts) > 2
     assert "".join(parts) == HELLO

@@ -54,21 +54,21 @@ def test_a_model_is_shown(client):
     assert shown.modified_at.tzinfo is not None
 
 
-def test_a_chat_comes_at_once(client):
+def test_a_chat_is_answered_whole(client):
     answer = client.chat("tiny-chat", [user("Hello")], options=COLD)
     assert (answer.message.content, answer.done, answer.done_reason) == (HELLO, True, "stop")
     assert min(answer.total_duration, answer.load_duration, answer.prompt_eval_count, answer.eval_count) > 0
     assert answer.message.tool_calls is None
 
 
-def test_a_chat_comes_piece_by_piece(client):
+def test_a_chat_is_streamed(client):
     parts = list(client.chat("tiny-chat", [user("Hello")], options=COLD, stream=True))
     assert len(parts) > 2
     assert "".join(part.message.content for part in parts) == HELLO
     assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
-def test_a_chat_comes_piece_by_piece_to_an_asynchronous_client(url):
+def test_a_chat_is_streamed_to_an_asynchronous_client(url):
     async def parts():
         async with ollama.AsyncClient(host=url) as client:
             stream = await client.chat("tiny-chat", [user("Hello")], options=COLD, stream=True)
@@ -93,7 +93,7 @@ def test_a_tool_is_called_in_a_stream(client):
     assert [(call.function.name, call.function.arguments) for call in calls] == [("get_weather", {"city": "Oslo"})]
 
 
-def test_thinking_comes_apart(client):
+def test_thinking_is_in_its_own_field(client):
     answer = client.chat("tiny-think", [user("Hello")], think=True, options=COLD)
     assert answer.message.thinking
     assert answer.message.content == HELLO
@@ -105,7 +105,7 @@ def test_an_answer_keeps_to_a_schema(client):
     assert json.loads(answer.message.content) == {"name": "Ada", "age": 36}
 
 
-def test_a_prompt_is_continued_piece_by_piece(client):
+def test_a_prompt_is_continued_in_a_stream(client):
     parts = list(client.generate("tiny-chat", "Hello", options=COLD, stream=True))
     assert "".join(part.response for part in parts) == HELLO
     assert parts[-1].context

@@ -42,13 +42,13 @@ def test_one_model_is_described(client):
     assert client.models.retrieve("tiny-chat").id == "tiny-chat"
 
 
-def test_a_chat_comes_at_once(chat):
+def test_a_chat_is_answered_whole(chat):
     answer = chat(user("Hello"))
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == (HELLO, "stop")
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
 
 
-def test_a_chat_comes_piece_by_piece_with_its_counts_last(chat):
+def test_a_chat_is_streamed_with_its_counts_last(chat):
     chunks = list(chat(user("Hello"), stream=True, stream_options={"include_usage": True}))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == HELLO
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
@@ -116,7 +116,7 @@ def test_an_answer_keeps_to_a_schema(chat, wish):
     assert json.loads(chat(user(ADA), response_format=wish).choices[0].message.content) == {"name": "Ada", "age": 36}
 
 
-def test_thinking_comes_apart(chat):
+def test_thinking_is_in_its_own_field(chat):
     message = chat(user("Hello"), model="tiny-think").choices[0].message
     assert message.content == HELLO
     assert message.reasoning_content
@@ -134,11 +134,11 @@ def test_texts_become_vectors(client):
     assert all(isinstance(number, float) for number in answer.data[0].embedding)
 
 
-def test_a_response_comes_at_once(client):
+def test_a_response_is_answered_whole(client):
     assert client.responses.create(model="tiny-chat", input="Hello", temperature=0).output_text == HELLO
 
 
-def test_a_response_comes_event_by_event(client):
+def test_a_response_is_streamed(client):
     events = list(client.responses.create(model="tiny-chat", input="Hello", temperature=0, stream=True))
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == HELLO

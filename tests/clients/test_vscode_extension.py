@@ -46,7 +46,7 @@ def test_start_up_requests_everything_at_once(extension):
     assert all(set(shown[name]["capabilities"]) == set(model["capabilities"]) for name, model in listed.items())
 
 
-def test_a_chat_comes_piece_by_piece_with_its_counts(extension):
+def test_a_chat_is_streamed_with_its_counts(extension):
     parts = list(
         extension.stream(
             "/api/chat", {"model": "tiny-chat:latest", "messages": [user("Hello")], "options": {"temperature": 0}}

@@ -11,7 +11,7 @@ _TOLD = (
         ),
     ),
     (
-        "test_a_model_kept_for_ever_stays_for_weeks",
+        "test_a_model_kept_forever_stays_for_weeks",
         (
             "A negative `keep_alive` means 24 days without a request if LM Studio loaded the model on "
             "demand: its timer counts no further."
@@ -33,7 +33,7 @@ _TOLD = (
         ),
     ),
     (
-        "test_one_answer_too_many_is_refused_in_the_words_of_ollama",
+        "test_one_answer_too_many_is_rejected_with_ollamas_text",
         (
             "At most `SHIM_MAX_STREAMS` generations run, and one more gets Ollama's 503, at once or after "
             "`SHIM_QUEUE_SECONDS`; Ollama "

@@ -27,7 +27,7 @@ def _bullets(page):
     return [" ".join(block.split("\n\n")[0].split()) for block in blocks]
 
 
-def test_everything_that_differs_stands_on_the_page_and_nothing_else():
+def test_the_page_lists_every_difference_and_no_other():
     told = _bullets(PAGE.read_text(encoding="utf-8"))
     shown = {row.differs for row in ALL if row.differs} | set(ELSEWHERE)
     assert sorted(told) == sorted(shown)

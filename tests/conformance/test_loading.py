@@ -43,12 +43,12 @@ def test_nothing_is_listed_while_nothing_is_loaded(ask):
 
 
 @pytest.mark.parametrize(("keep_alive", "seconds"), [("1h", 3600), (300, 300), ("1h30m", 5400)])
-def test_a_model_stays_for_as_long_as_was_asked(ask, running, keep_alive, seconds):
+def test_a_model_stays_for_the_requested_time(ask, running, keep_alive, seconds):
     _chat(ask, keep_alive=keep_alive)
     assert abs(_left(running()["plain:latest"]) - timedelta(seconds=seconds)) < timedelta(seconds=30)
 
 
-def test_a_model_kept_for_ever_stays_for_weeks(ask, running):
+def test_a_model_kept_forever_stays_for_weeks(ask, running):
     _chat(ask, keep_alive=-1)
     assert _left(running()["plain:latest"]) > timedelta(days=20)
 
@@ -102,7 +102,7 @@ def test_a_request_to_unload_does_not_cut_an_answer(demo, ask, running, until):
     until(lambda: not running())
 
 
-def test_a_model_is_loaded_with_the_context_that_is_asked_for(ask, running):
+def test_a_model_is_loaded_with_the_requested_context(ask, running):
     _chat(ask, options={"num_ctx": 6000})
     assert running()["plain:latest"]["context_length"] == 6000
 
@@ -145,12 +145,12 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
         ),
     ],
 )
-def test_one_answer_too_many_is_refused_in_the_words_of_ollama(crowded, path, body, said):
+def test_one_answer_too_many_is_rejected_with_ollamas_text(crowded, path, body, said):
     with services_of(crowded.app).slots.take():
         reply = exchange(crowded.port, "POST", path, {"model": "plain", "messages": HELLO, **body})
     assert (reply.status, reply.json) == (503, said)
 
 
-def test_lists_are_given_however_many_answers_are_on_their_way(crowded):
+def test_lists_are_answered_during_any_number_of_streams(crowded):
     with services_of(crowded.app).slots.take():
         assert exchange(crowded.port, "GET", "/api/tags").status == 200

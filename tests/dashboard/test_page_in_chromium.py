@@ -206,7 +206,7 @@ def test_a_single_day_of_the_history_has_its_own_date(page, shim, monkeypatch):
     assert days == {row.split()[0]}
 
 
-def test_key_is_asked_for_once_and_kept_for_the_tab(page, shim):
+def test_key_is_prompted_once_and_kept_for_the_tab(page, shim):
     running = shim(api_keys=("sk-1",))
     visit(page, running)
     for key in ("wrong", "sk-1"):

@@ -117,7 +117,7 @@ def worked(shim):
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
-def test_when_a_shim_dies_no_request_fails_that_had_not_begun(name, start, until):
+def test_a_killed_shim_fails_no_request_that_had_not_begun(name, start, until):
     shims = [start(), start()]
     with Front(name, [shim.port for shim in shims]) as front, Load(front) as load:
         until(lambda: len(load.answers) >= ASKED and all(map(worked, shims)))

@@ -208,19 +208,19 @@ def analysed(*words):
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
 
 
-def test_the_systemd_unit_is_one_that_systemd_takes(unit):
+def test_the_systemd_unit_is_valid(unit):
     seen = analysed("verify", str(unit))
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 
 
-def test_the_user_unit_is_one_that_systemd_takes(unit):
+def test_the_user_unit_is_valid(unit):
     text = render(BY_NAME["systemd"], Config(), "/home/ann/shim")
     unit.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
     seen = analysed("--user", "verify", str(unit))
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 
 
-def test_systemd_takes_a_folder_with_blanks(unit, tmp_path):
+def test_systemd_accepts_a_folder_with_spaces(unit, tmp_path):
     root = tmp_path / "with 100% space"
     python = root / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -230,7 +230,7 @@ def test_systemd_takes_a_folder_with_blanks(unit, tmp_path):
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 
 
-def test_the_systemd_unit_gives_little_away(unit):
+def test_the_systemd_unit_is_well_isolated(unit):
     seen = analysed("security", "--offline=true", "--no-pager", str(unit))
     if "offline" in seen.stderr:
         pytest.skip("this systemd-analyze looks at running services only")

@@ -59,7 +59,7 @@ def test_a_missing_shim_is_reported_as_json(name):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_an_upload_larger_than_the_shim_takes_is_refused_as_json(name, socket_server):
+def test_an_upload_above_the_limit_is_rejected_as_json(name, socket_server):
     shim = socket_server(by_path({}))
     announced = {"Content-Length": str(Config().max_request_bytes + 1)}
     with Front(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
@@ -79,7 +79,7 @@ def test_a_timeout_of_the_shim_is_reported_as_json(name, shim, studio):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_shim_that_dies_in_an_answer_leaves_it_unfinished(name, studio):
+def test_a_shim_that_is_killed_leaves_its_answer_unfinished(name, studio):
     studio.answers[CHAT] = endless()
     with ShimProcess(studio.url, SHIM_ALLOWED_HOSTS=HOST) as shim, Front(name, [shim.port]) as front:
         wire = front.wire("/api/chat", HELLO)

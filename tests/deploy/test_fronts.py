@@ -81,7 +81,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("path", "body"), REFUSED.values(), ids=REFUSED)
-def test_a_refusal_keeps_its_status_and_its_words(front, shim, studio, path, body):
+def test_a_rejection_keeps_its_status_and_text(front, shim, studio, path, body):
     studio.answers[CHAT] = replies({"error": {"message": "out of memory"}}, "500 Internal Server Error")
     direct = asked(shim.port, path, body)
     answer = front.asked(path, body)
@@ -109,7 +109,7 @@ def test_one_connection_serves_one_request_after_the_other(front):
     assert len(sockets) == 1
 
 
-def test_a_page_of_the_shims_own_may_ask(front):
+def test_a_page_of_the_shim_may_send_requests(front):
     own = f"{HOST}:{front.port}"
     headers = {"Host": own, "Origin": f"{'https' if front.tls else 'http'}://{own}"}
     assert front.asked("/api/show", {"model": "tiny"}, headers=headers).status == 200

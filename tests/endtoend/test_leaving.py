@@ -45,7 +45,7 @@ def stopped(shim, miniature, until):
     return waits
 
 
-def test_words_come_while_the_answer_is_made(client, miniature, stopped):
+def test_text_arrives_while_the_answer_is_generated(client, miniature, stopped):
     stream = client.chat("tiny-chat", STORY, stream=True)
     words = [next(stream).message.content for _ in range(50)]
     assert len("".join(words)) > 50

@@ -50,7 +50,7 @@ def test_a_chat_is_answered(chat):
     assert chat("why is the sky blue?") == SKY
 
 
-def test_the_words_add_up_and_the_last_chunk_counts_them(client):
+def test_the_chunks_add_up_and_the_last_has_the_counts(client):
     *chunks, last = client.chat("tiny-chat", user("why is the sky blue?"), stream=True, options=GREEDY)
     assert len(chunks) > 1
     assert "".join(chunk.message.content for chunk in chunks) == SKY
@@ -106,7 +106,7 @@ def test_a_system_prompt_of_a_prompt_reaches_the_model(client):
 
 @pytest.mark.parametrize(("think", "is_shown"), [(None, True), (True, True), (False, False)])
 @pytest.mark.parametrize("stream", [True, False])
-def test_thinking_is_apart_from_the_answer_or_off(client, think, is_shown, stream):
+def test_thinking_is_separate_from_the_answer_or_off(client, think, is_shown, stream):
     answers = client.chat("tiny-think", user("Hello"), think=think, stream=stream, options=GREEDY)
     messages = [answer.message for answer in answers] if stream else [answers.message]
     assert "".join(message.content for message in messages) == "Hello! How can I help you today?"
@@ -114,7 +114,7 @@ def test_thinking_is_apart_from_the_answer_or_off(client, think, is_shown, strea
     assert thinking.strip() == ("The user wants an answer. I will answer." if is_shown else "")
 
 
-def test_a_model_that_does_not_think_is_not_asked_to(client):
+def test_think_is_rejected_for_a_model_that_cannot_think(client):
     with pytest.raises(ollama.ResponseError, match='"tiny-chat" does not support thinking') as caught:
         client.chat("tiny-chat", user("Hello"), think=True)
     assert caught.value.status_code == 400
@@ -143,7 +143,7 @@ def test_two_tools_are_called_at_once(client):
 
 @pytest.mark.parametrize("color", ["red", "green", "blue"])
 @pytest.mark.parametrize("format_", ["PNG", "WEBP"])
-def test_a_picture_is_seen(client, color, format_):
+def test_a_picture_reaches_the_model(client, color, format_):
     color_of = {"green": (0, 255, 0)}.get(color, color)
     image = picture(format_, color_of, size=(56, 56))
     messages = user("What color is the picture?", images=[image])
@@ -151,7 +151,7 @@ def test_a_picture_is_seen(client, color, format_):
     assert color in answer.message.content
 
 
-def test_an_answer_takes_the_structure_that_was_asked_for(client):
+def test_an_answer_has_the_requested_structure(client):
     import json
 
     answer = client.chat("tiny-chat", user("Give me a person as JSON"), format=PERSON, options=GREEDY)

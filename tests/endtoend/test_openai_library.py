@@ -82,13 +82,13 @@ def test_a_picture_in_an_unsupported_format_is_converted(openai_client):
     assert "blue" in answer.choices[0].message.content
 
 
-def test_thinking_is_apart_from_the_answer(ask):
+def test_thinking_is_separate_from_the_answer(ask):
     message = ask("Hello", model="tiny-think").choices[0].message
     assert message.content.strip() == HELLO
     assert "answer" in message.reasoning_content
 
 
-def test_embeddings_come_as_numbers_and_as_base64(openai_client):
+def test_embeddings_are_numbers_or_base64(openai_client):
     plain = openai_client.embeddings.create(model="tiny-embed", input="hello", encoding_format="float")
     packed = openai_client.embeddings.create(model="tiny-embed", input="hello")
     assert plain.data[0].embedding == pytest.approx(packed.data[0].embedding, abs=1e-6)

@@ -45,7 +45,7 @@ def test_disconnect_in_a_stream_aborts_the_request_to_lm_studio(patient, studio,
 
 @pytest.mark.parametrize("leave", [Wire.close, Wire.reset], ids=["closes", "resets"])
 @pytest.mark.parametrize("ahead", [1, 3])
-def test_pipelined_requests_of_a_client_that_leaves_are_aborted(patient, studio, leave, ahead):
+def test_pipelined_requests_are_aborted_by_a_disconnect(patient, studio, leave, ahead):
     studio.answers[CHAT] = silent
     with Wire(patient.port) as wire:
         wire.send(request("/api/chat", chat(stream=False)) + request("/health") * ahead)
@@ -104,7 +104,7 @@ def test_disconnect_with_unread_text_aborts_the_request(patient, studio):
     hung_up(studio, CHAT, time.monotonic())
 
 
-def test_a_client_that_leaves_during_anothers_load_sends_nothing(patient, studio, until):
+def test_a_disconnect_during_anothers_load_sends_nothing(patient, studio, until):
     loading = {"model": COLD, "messages": []}
     studio.answers[LOAD] = silent
     with patient.wire("/api/chat", loading):
@@ -115,7 +115,7 @@ def test_a_client_that_leaves_during_anothers_load_sends_nothing(patient, studio
     assert studio.asked_for(CHAT) == []
 
 
-def test_stream_that_ends_as_its_client_leaves_leaves_nothing(patient, studio):
+def test_disconnect_at_the_end_of_a_stream_leaves_nothing(patient, studio):
     for _ in range(20):
         studio.answers[CHAT] = streams("one", event("two") + END, ends=False)
         with patient.wire("/api/chat", chat()) as wire:

@@ -88,7 +88,7 @@ def test_expect_100_continue_with_a_large_body_is_rejected(impatient):
         assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
 
 
-def test_large_body_of_a_stranger_is_refused_for_another_reason(impatient):
+def test_large_body_without_access_is_rejected_for_the_access(impatient):
     with Wire(impatient.port) as wire:
         wire.send(b"POST /api/chat HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 20000000\r\n\r\n")
         assert wire.answer().status == 403

@@ -110,7 +110,7 @@ def test_each_of_300_clients_at_once_gets_its_answer_or_is_refused(studio, start
     assert settled(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
 
 
-def test_words_of_one_client_never_reach_another(studio, started):
+def test_text_of_one_client_never_reaches_another(studio, started):
     def echo(peer):
         text = str(peer.asked[-1].json["messages"][-1]["content"])
         streams(*[step for _ in range(5) for step in (text, 0.02)])(peer)

@@ -117,7 +117,7 @@ def test_head_request_never_begins_a_stream(patient, studio, path):
 # Clients that leave before their turn
 
 
-def test_a_client_that_leaves_a_full_server_reaches_no_backend(patient, studio, until):
+def test_a_disconnect_from_a_full_server_reaches_no_backend(patient, studio, until):
     """Generations have their slots, lists hang: for a second every thread is taken, and the rest has to wait."""
     studio.answers[CHAT] = endless(0.05)
     patient.asked("/health")
@@ -142,7 +142,7 @@ def test_a_client_that_leaves_a_full_server_reaches_no_backend(patient, studio, 
     assert "path=/v1/embeddings" not in patient.log
 
 
-def test_client_that_leaves_at_once_leaves_nothing(patient, studio):
+def test_immediate_disconnect_leaves_nothing(patient, studio):
     for _ in range(30):
         Wire(patient.port).close()
         wire = patient.wire(*STREAM)

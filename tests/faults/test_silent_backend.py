@@ -150,7 +150,7 @@ def test_unreachable_backend_is_an_immediate_error_with_advice(away, studio, pat
     assert away.end_of(path).items() >= {"level": "WARNING", "outcome": "error:backend_unavailable"}.items()
 
 
-def test_backend_that_takes_no_connection_is_given_up():
+def test_backend_that_accepts_no_connection_is_a_timeout():
     """A full queue of connections: the connection attempt waits and is never accepted."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))

@@ -110,7 +110,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE.keys())
-def test_nonsense_in_a_stream_ends_it_with_one_error_line(impatient, studio, nonsense):
+def test_garbage_in_a_stream_ends_it_with_one_error_line(impatient, studio, nonsense):
     studio.answers[CHAT] = streams("one ", "two ", nonsense, "three ")
     answer = impatient.asked("/api/chat", chat())
     *lines, last = answer.lines

@@ -59,7 +59,7 @@ def test_a_wsgi_middleware_can_be_put_around_it(app):
     assert shim.test_client().get("/models-of-mine/api/version").json == {"version": "0.40.12"}
 
 
-def test_the_way_to_the_backend_can_be_made_otherwise(app, socket_server):
+def test_the_session_to_the_backend_can_be_replaced(app, socket_server):
     backend = socket_server(lm_studio(streams("Good ", "day"), model("tiny")))
 
     def session_with_a_note(link):

@@ -125,7 +125,7 @@ def test_request_waits_for_a_place_at_one_of_several_lm_studios(queue, one_studi
     waiting.until(b"tok ")
 
 
-def test_wait_that_takes_too_long_is_refused(queue, studio):
+def test_too_long_a_wait_is_rejected(queue, studio):
     studio.answers[CHAT] = endless(0.02)
     shim = queue(queue_seconds=0.1)
     shim.chat("agent").until(b"tok ")

@@ -30,7 +30,7 @@ def test_the_first_chat_does_not_wait_for_the_dead(three_dead):
     assert three_dead.chat().is_whole
 
 
-def test_a_list_waits_for_the_slowest_that_lives(joined):
+def test_a_list_waits_for_the_slowest_reachable_backend(joined):
     shim = joined({"fast": TINY, "slow": {"other": 4096}}, model_cache_ttl=0.0)
     assert shim.names() == {"tiny", "other"}
     shim["slow"].list_seconds = 0.5
@@ -68,7 +68,7 @@ def test_error_while_all_backends_are_away_and_recovery(joined, until):
     until(lambda: shim.chat().is_whole)
 
 
-def test_a_frozen_machine_does_not_keep_others_from_coming_back(joined, until, probes):
+def test_a_frozen_machine_does_not_prevent_recovery_of_others(joined, until, probes):
     shim = joined({"stays": TINY, "frozen": {"a": 1}, "back": {"b": 1}}, **NO_LIMIT)
     shim["frozen"].server.freeze()
     shim["back"].kill()

@@ -46,7 +46,7 @@ def test_overflow_before_the_answer_is_a_400_with_numbers(answer, protocol, stre
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
-def test_overflow_inside_a_stream_is_one_error_in_the_same_words(protocol, studio, client):
+def test_overflow_inside_a_stream_is_one_error_of_the_same_text(protocol, studio, client):
     studio.answers[CHAT] = streams("Hel", OVERFLOW, ends=False)
     outcome = protocol.ask(client, stream=True)
     assert (outcome.status, outcome.is_complete) == (200, False)

@@ -24,7 +24,7 @@ def client(backend, shim):
     return shim(backend(vectors).url)
 
 
-def test_embed_gives_vectors_of_length_one_in_the_order_of_the_texts(client):
+def test_embed_returns_normalized_vectors_in_the_texts_order(client):
     told = client.post("/api/embed", json={"model": "embedder", "input": ["", "x" * 12]}).json
     assert told["embeddings"] == [pytest.approx([0.6, 0.8, 0]), pytest.approx([3 / 13, 4 / 13, 12 / 13])]
     assert told["model"] == "embedder"
@@ -41,11 +41,11 @@ def test_embed_sends_all_texts_at_once_with_lm_studios_fields_only(backend, shim
 
 
 @pytest.mark.parametrize("text", ["a", ["a"]])
-def test_embed_takes_a_text_or_a_list_and_answers_with_a_list(client, text):
+def test_embed_accepts_a_text_or_a_list_and_returns_a_list(client, text):
     assert len(client.post("/api/embed", json={"model": "embedder", "input": text}).json["embeddings"]) == 1
 
 
-def test_embed_cuts_to_the_dimensions_asked_for(client):
+def test_embed_cuts_to_the_requested_dimensions(client):
     told = client.post("/api/embed", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
     assert told["embeddings"] == [pytest.approx([0.6, 0.8])]
 
@@ -212,7 +212,7 @@ def test_openai_embeddings_are_passed_on_byte_for_byte(backend, shim):
     assert server.asked[-1].json == {"model": "embedder", "input": "a", "user": "me"}
 
 
-def test_openai_embeddings_are_written_as_base64_when_asked(client):
+def test_openai_embeddings_are_base64_on_request(client):
     ask = {"model": "embedder", "input": ["", "abc"], "encoding_format": "Base64"}
     told = client.post("/v1/embeddings", json=ask).json
     texts = [item["embedding"] for item in told["data"]]
@@ -221,7 +221,7 @@ def test_openai_embeddings_are_written_as_base64_when_asked(client):
     assert told["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
 
 
-def test_openai_embeddings_are_cut_to_the_dimensions_asked_for(client):
+def test_openai_embeddings_are_cut_to_the_requested_dimensions(client):
     told = client.post("/v1/embeddings", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
     assert told["data"] == [{"object": "embedding", "embedding": pytest.approx([0.6, 0.8]), "index": 0}]
 
@@ -255,7 +255,7 @@ def test_openai_embeddings_rejects_with_ollamas_texts_in_its_order(backend, shim
 
 
 @pytest.mark.parametrize(("path", "key"), [("/api/embed", "input"), ("/api/embeddings", "prompt")])
-def test_old_backend_is_asked_for_a_vector_to_load_a_model(backend, shim, path, key):
+def test_old_backend_makes_a_vector_to_load_a_model(backend, shim, path, key):
     rows = [{"id": "embedder", "type": "embeddings", "state": "not-loaded"}]
     server = backend(vectors, rows, "v0")
     assert shim(server.url).post(path, json={"model": "embedder", key: ""}).status_code == 200

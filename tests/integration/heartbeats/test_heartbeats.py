@@ -133,7 +133,7 @@ def test_answer_that_is_no_stream_cannot_follow_a_heartbeat(stream, studio, gate
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 @pytest.mark.parametrize("answer", [silent, streams("one", lambda peer: peer.hold())], ids=["before", "within"])
-def test_client_that_leaves_between_heartbeats_frees_the_model(path, answer, stream, studio):
+def test_disconnect_between_heartbeats_frees_the_model(path, answer, stream, studio):
     studio.answers[CHAT] = answer
     body, heartbeat, _ = STREAMS[path]
     opened = stream(path, body)

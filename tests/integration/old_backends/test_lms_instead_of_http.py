@@ -75,7 +75,7 @@ def test_pull_uses_the_tool(old, generation, monkeypatch):
     assert commands(fake) == [["get", "--yes", "maker/new@q4_k_m"]]
 
 
-def test_pull_of_a_name_that_the_tool_takes_for_another_fails(old):
+def test_pull_fails_if_the_tool_chooses_another_model(old):
     client, _, _ = old("m", similar=["llama3.2"])
     response = client.post("/api/pull", json={"model": "llama3.2", "stream": False})
     assert response.status_code == 500

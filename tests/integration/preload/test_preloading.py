@@ -113,7 +113,7 @@ def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog
     assert told(caplog) == []
 
 
-def test_list_that_does_not_come_is_given_up_when_the_shim_stops(services, socket_server, caplog):
+def test_pending_list_is_aborted_when_the_shim_stops(services, socket_server, caplog):
     backend = socket_server(reads(silent))
     before = time.monotonic()
     with running(services("tiny", backend_url=backend.url, list_timeout=60.0)):

@@ -110,7 +110,7 @@ def test_pull_of_a_present_model_reports_its_size(studio):
     assert server.asked[1].json == {"model": "https://huggingface.co/someone/Thing-GGUF", "quantization": "Q8_0"}
 
 
-def test_pulled_name_is_good_for_the_model_afterwards(studio):
+def test_pulled_name_can_be_used_for_the_model(studio):
     model = v1_model("thing", publisher="someone", quantization={"name": "Q8_0"})
     client, _ = studio(state("completed", 100), brings=model)
     name = "hf.co/someone/Thing-GGUF:Q8_0"
@@ -128,7 +128,7 @@ def test_pulled_name_stands_for_no_model_that_may_be_another(studio):
     assert not aliases_of(client).aliases()
 
 
-def test_pulled_variant_is_the_one_that_is_asked_for_afterwards(studio):
+def test_pulled_variant_is_the_one_used_afterwards(studio):
     model = v1_model("maker/new", variants=["maker/new@q4_k_m", "maker/new@q8_0"])
     client, server = studio(state("completed", 100), brings=model)
     assert lines(client.post("/api/pull", json={"model": "maker/new:q8_0"}))[-1] == {"status": "success"}

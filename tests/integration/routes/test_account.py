@@ -20,7 +20,7 @@ def test_the_cloud_is_reported_as_disabled(client):
         ("POST", "/api/experimental/web_fetch", 400, "missing request body"),
     ],
 )
-def test_what_needs_an_account_is_refused_in_ollamas_words(method, path, status, text, client, backend):
+def test_what_needs_an_account_is_rejected_with_ollamas_text(method, path, status, text, client, backend):
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.json) == (status, {"error": text})
     assert not backend.asked

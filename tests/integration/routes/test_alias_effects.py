@@ -153,7 +153,7 @@ def test_the_model_is_loaded_with_the_context_of_the_alias(client, backend, made
     assert backend.asked_for("/api/v1/models/load")[0].json["model"] == "acme/large"
 
 
-def test_an_answer_names_the_alias_as_it_was_asked_for(client, rumpel):
+def test_an_answer_names_the_alias_as_requested(client, rumpel):
     answer = client.post("/api/chat", json={"model": "RUMPEL", "messages": [ASKED], "stream": False}).json
     assert (answer["model"], answer["message"]["content"]) == ("RUMPEL", "Hello")
 

@@ -31,7 +31,7 @@ def test_a_body_that_is_no_form_is_refused(client):
         ({"model": "tiny", "file": b"RIFF"}, 501, "does not transcribe"),
     ],
 )
-def test_audio_errors_come_in_ollamas_order_before_not_supported(form, status, text, client):
+def test_audio_errors_have_ollamas_order_before_not_supported(form, status, text, client):
     data = {name: sound(value) if isinstance(value, bytes) else value for name, value in form.items()}
     answer = client.post(PATH, data=data, content_type="multipart/form-data")
     assert answer.status_code == status

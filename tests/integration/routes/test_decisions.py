@@ -134,7 +134,7 @@ def test_an_older_lm_studio_is_501_in_the_envelope_of_the_route(path, body, stud
 
 
 @pytest.mark.parametrize("version", ["v0", "openai"])
-def test_a_server_that_lists_no_kinds_is_asked(version, studio, client):
+def test_a_server_without_kinds_gets_the_request(version, studio, client):
     studio.calm(version)
     assert client.post(SYSTEMONE, json={**ASKED, "model": "chatty"}).status_code == 501
     studio.answers[SYSTEMONE] = studio.answers[DECISIONS] = Status(404, {"error": {"message": "File Not Found"}})
@@ -148,7 +148,7 @@ def systemone_of(body):
     return {"answers": dict(map(_answer, body["questions"].items())), "usage": USAGE}
 
 
-def test_a_model_is_loaded_before_it_is_asked(studio, client):
+def test_a_model_is_loaded_before_its_request(studio, client):
     studio.answers[SYSTEMONE] = systemone_of(NOUL)
     for _ in range(2):
         assert client.post(SYSTEMONE, json={**NOUL, "model": "cold"}).status_code == 200

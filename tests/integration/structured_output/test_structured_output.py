@@ -71,7 +71,7 @@ def test_wrong_answer_gets_one_more_attempt(protocol, studio, client):
 
 
 @BOTH
-def test_answer_that_stays_wrong_is_sent_as_it_is(protocol, studio, client, caplog):
+def test_answer_that_stays_invalid_is_sent_unchanged(protocol, studio, client, caplog):
     answer_with(studio, "Sure!", BAD)
     assert ask(client, protocol).text == BAD
     assert caplog.text.count("does not match the schema of its request") == 2

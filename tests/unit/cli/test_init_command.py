@@ -71,7 +71,7 @@ def test_other_machines_without_a_key_are_a_choice(folder):
     assert settings(folder).api_keys == ()
 
 
-def test_a_wrong_answer_is_asked_again(folder):
+def test_an_invalid_answer_is_requested_again(folder):
     done = init(answers=["ftp://x", UNREACHABLE, "all", "machine", "two words", "none", "n"])
     assert done.exit_code == 0, done.output
     assert done.output.count("Where is LM Studio?") == 2

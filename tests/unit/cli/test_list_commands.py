@@ -185,7 +185,7 @@ def test_show_on_a_terminal_is_aligned(invoke, backend):
     assert len({re.search(r"^\S+ +", _plain(line)).end() for line in lines}) == 1
 
 
-def test_show_gives_json(invoke, backend, alias):
+def test_show_prints_json(invoke, backend, alias):
     told = json.loads(invoke(backend, "show", "helper", "--json").stdout)
     assert told["option_values"] == {"num_ctx": 2048, "stop": ["x"]}
     assert told["messages"] == [{"role": "user", "content": "Hi"}]

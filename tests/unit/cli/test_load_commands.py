@@ -9,7 +9,7 @@ LOAD, CHAT = "/api/v1/models/load", "/v1/chat/completions"
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny:latest", "TINY"])
-def test_load_takes_names_as_clients_write_them(invoke, studio, name):
+def test_load_accepts_names_as_clients_write_them(invoke, studio, name):
     backend = studio(tiny=None)
     result = invoke(backend, "load", name)
     assert (result.exit_code, result.stdout) == (0, "tiny:latest is loaded, with a context of 4096 tokens.\n")
@@ -19,7 +19,7 @@ def test_load_takes_names_as_clients_write_them(invoke, studio, name):
 @pytest.mark.parametrize(
     ("loaded", "asked", "then"), [(None, "2048", 2048), (4096, "2048", 4096), (4096, "8192", 8192)]
 )
-def test_load_gives_at_least_the_context_that_is_asked_for(invoke, studio, loaded, asked, then):
+def test_load_grants_at_least_the_requested_context(invoke, studio, loaded, asked, then):
     backend = studio(tiny=loaded)
     assert f"a context of {then} tokens" in invoke(backend, "load", "tiny", "--context", asked).stdout
     assert backend.models == {"tiny": then}
@@ -45,7 +45,7 @@ def test_exclusive_load_unloads_the_others_first(invoke, studio):
 
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
-def test_old_backend_loads_by_being_asked(invoke, studio, generation):
+def test_old_backend_loads_on_the_first_request(invoke, studio, generation):
     backend = studio(generation, tiny=None)
     result = invoke(backend, "load", "tiny")
     assert (result.exit_code, backend.paths()) == (0, [f"POST {CHAT}"])
@@ -93,7 +93,7 @@ def test_unload_of_a_model_that_is_not_loaded_is_reported(invoke, studio):
 
 
 @pytest.mark.parametrize("arguments", [(), ("tiny", "--all")])
-def test_unload_wants_to_know_what(invoke, studio, arguments):
+def test_unload_requires_a_model(invoke, studio, arguments):
     result = invoke(studio(tiny=4096), "unload", *arguments)
     assert (result.exit_code, "Either name the models to unload, or use --all." in result.stderr) == (2, True)
 

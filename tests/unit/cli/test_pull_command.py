@@ -62,7 +62,7 @@ def test_pull_requests_the_quantization(invoke, offering, arguments):
     assert backend.posted(START) == [{"model": "https://huggingface.co/a/b", "quantization": "Q4"}]
 
 
-def test_pull_that_brings_another_name_can_be_asked_for_by_its_own(invoke, offering):
+def test_pulled_model_with_another_name_has_the_pulled_name_too(invoke, offering):
     backend = offering("https://huggingface.co/maker/new-GGUF", "maker/new")
     assert invoke(backend, "pull", "hf.co/maker/new-GGUF").exit_code == 0
     assert "maker/new" in invoke(backend, "models").stdout

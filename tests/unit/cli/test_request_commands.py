@@ -136,7 +136,7 @@ def test_top_needs_a_terminal(beside):
     assert "flask-shim requests" in beside("top").stderr
 
 
-def test_run_prints_one_answer_with_its_thinking_apart(beside, shim):
+def test_run_prints_one_answer_after_its_thinking(beside, shim):
     server = shim(**{"api/chat": ndjson(THINKING, TEXT, {"done": True})})
     result = beside("run", "tiny", "Why", "blue?", server=server)
     assert (result.exit_code, result.stdout) == (0, "Hm.\n\nBlue.\n")

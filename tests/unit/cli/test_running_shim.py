@@ -62,7 +62,7 @@ def test_a_shim_that_names_no_lm_studio_is_noted(beside, ready):
 
 
 @pytest.mark.parametrize("root", ["Ollama is running", "nginx"])
-def test_other_programs_on_the_port_are_not_asked(socket_server, root):
+def test_other_programs_on_the_port_get_no_requests(socket_server, root):
     server = socket_server(by_path({"/": replies(root), "/ready": replies(READY)}))
     before = settings(server.port)
     assert follow_running_shim(before) == before

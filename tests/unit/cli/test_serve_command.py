@@ -69,7 +69,7 @@ def test_bad_settings_print_no_traceback_under_waitress_serve(app):
     assert output == "SHIM_PORT='x': Not a whole number.\nSHIM_THREADS='y': Not a whole number.\n"
 
 
-def test_bad_settings_can_be_taken_from_create_app(monkeypatch):
+def test_bad_settings_can_be_caught_from_create_app(monkeypatch):
     monkeypatch.setenv("SHIM_PORT", "x")
     with pytest.raises(ConfigError, match="Not a whole number") as caught:
         create_app()
@@ -126,7 +126,7 @@ def test_unwritable_log_file_is_reported(tmp_path):
     assert (code, output.startswith(f"SHIM_LOG_FILE={tmp_path}: ")) == (2, True)
 
 
-def test_reload_is_refused_where_others_can_come():
+def test_reload_is_rejected_on_a_wider_bind():
     result = CliRunner().invoke(
         cli, ["serve", "--reload", "--host", "*", "--env-file", ""], env={"SHIM_ALLOW_OPEN": "1"}
     )

@@ -16,7 +16,7 @@ def blocked(tmp_path):
     return tmp_path / "file" / "data"
 
 
-def test_a_folder_that_can_be_made_is_good_and_not_made(tmp_path):
+def test_a_folder_that_can_be_created_passes_and_is_not_created(tmp_path):
     assert data_folder.why_unwritable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == []
 

@@ -47,6 +47,6 @@ def test_a_duration_is_read(text, seconds):
         ("9999999h", 'time: invalid duration "9999999h"'),
     ],
 )
-def test_what_is_no_duration_is_refused_in_gos_words(text, words):
+def test_an_invalid_duration_is_rejected_with_gos_text(text, words):
     with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
         go_seconds(text)

@@ -88,7 +88,7 @@ def test_a_file_may_hold(read, tmp_path, written, name, field, value):
     assert getattr(read(), field) == value
 
 
-def test_a_file_that_is_not_there_is_a_problem_beside_the_others(problems):
+def test_a_missing_file_is_one_of_the_problems(problems):
     found = problems(SHIM_ENV_FILE="nowhere", SHIM_PORT="x")
     assert [problem.partition("=")[0] for problem in found] == ["SHIM_ENV_FILE", "SHIM_PORT"]
 

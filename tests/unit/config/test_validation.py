@@ -84,7 +84,7 @@ def test_seeds_env_file_works_as_written(read):
     assert (config.hosts, config.port) == (("127.0.0.1",), 8000)
 
 
-def test_a_key_for_openai_stays_here_when_lm_studio_is_named_otherwise(read):
+def test_openai_key_is_not_sent_to_a_backend_of_another_setting(read):
     config = read(OPENAI_API_KEY="sk-real", SHIM_LMSTUDIO_BASE="http://box:1234")
     assert config.backend_token == ""
     assert any("OPENAI_API_KEY is not sent" in note for note in config.notes)

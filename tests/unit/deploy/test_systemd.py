@@ -96,7 +96,7 @@ def test_state_of_an_installed_unit(system, recorder, active, state):
     assert system.state(recorder) is state
 
 
-def test_without_a_unit_systemd_is_not_asked(system, recorder):
+def test_without_a_unit_systemctl_is_not_called(system, recorder):
     assert system.state(recorder) is State.NOT_INSTALLED
     assert recorder.calls == []
 

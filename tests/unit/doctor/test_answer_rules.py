@@ -52,7 +52,7 @@ def models(*rows):
         (answer_rules.has_context, {"model_info": INFO}),
     ],
 )
-def test_rule_takes_what_clients_take(response, rule, body):
+def test_rule_accepts_what_clients_accept(response, rule, body):
     assert rule(response(body)) == ""
 
 
@@ -92,7 +92,7 @@ def test_rule_rejects_what_clients_reject(response, rule, body, fault):
     assert rule(response(body)).startswith(fault)
 
 
-def test_json_has_to_say_that_it_is():
+def test_json_needs_its_content_type():
     answer = ProbeResponse(status=200, headers={"content-type": "text/html"}, body=b"{}")
     assert answer_rules.is_json(answer) == "its type is text/html in place of application/json"
 
@@ -106,5 +106,5 @@ def test_json_has_to_say_that_it_is():
         ("app://b", "pages of app://a are not allowed"),
     ],
 )
-def test_page_is_let_in_by_name_or_with_all(response, allowed, fault):
+def test_page_is_allowed_by_name_or_with_a_star(response, allowed, fault):
     assert answer_rules.allows_origin("app://a")(response(headers={"access-control-allow-origin": allowed})) == fault

@@ -83,7 +83,7 @@ def test_client_sends_what_the_real_one_sends(socket_server, name):
         ("python", "/api/show", {"capabilities": []}, "show"),
     ],
 )
-def test_client_gives_up_on_what_the_real_one_gives_up_on(socket_server, name, path, body, code):
+def test_client_stops_where_the_real_one_stops(socket_server, name, path, body, code):
     front = socket_server(by_path({one: replies(good) for one, good in (GOOD | {path: body}).items()}))
     with Prober(front.url) as prober:
         findings = list(play_handshake(CLIENTS[name], prober, NAMES, wants_key=False))
@@ -118,7 +118,7 @@ def test_chat_has_the_headers_of_the_client(socket_server, name, header, value):
     assert front.asked[0].headers.get(header) == value
 
 
-def test_key_takes_the_place_of_the_clients_own(socket_server):
+def test_key_replaces_the_clients_own(socket_server):
     front = socket_server(FRONT)
     with Prober(front.url, key="a-key") as prober:
         list(play_handshake(CLIENTS["claude"], prober, NAMES, wants_key=True))
@@ -131,7 +131,7 @@ def test_models_with_the_same_fault_share_one_finding(response):
     assert finding.text == "POST /api/show: no list of capabilities (a and 2 more)"
 
 
-def test_every_client_finds_its_way_through_a_real_shim(tmp_path):
+def test_every_client_passes_with_a_real_shim(tmp_path):
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
     from support.demo import Demo
 

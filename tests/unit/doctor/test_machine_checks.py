@@ -31,7 +31,7 @@ def test_surroundings_are_judged(levels, seen, expected):
 
 
 @pytest.mark.parametrize(("no_proxy", "level"), [("", "warn"), ("localhost", "warn"), ("localhost,127.0.0.1", "ok")])
-def test_proxy_of_the_environment_is_seen(monkeypatch, levels, no_proxy, level):
+def test_proxy_of_the_environment_is_reported(monkeypatch, levels, no_proxy, level):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")

@@ -96,7 +96,7 @@ def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
         ([VECTORS], True, 0, None),
     ],
 )
-def test_chat_takes_a_model_that_need_not_be_loaded(models, wants_chat, least, chosen):
+def test_a_suitable_model_is_chosen_for_a_chat(models, wants_chat, least, chosen):
     choice = to_chat_with(models, wants_chat, least=least, tools=True)
     assert choice.model == chosen
     assert bool(choice.why) == (chosen is None)

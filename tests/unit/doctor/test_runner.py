@@ -115,7 +115,7 @@ def test_claude_code_gets_its_setup_with_the_key(socket_server, examine, keys, t
     assert f"ANTHROPIC_AUTH_TOKEN={token} " in found["setup"]["text"]
 
 
-def test_a_folder_for_names_that_cannot_be_written_is_seen(socket_server, examine, tmp_path):
+def test_an_unwritable_folder_for_names_is_reported(socket_server, examine, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     found = examine(socket_server(studio()).url, SHIM_DATA_DIR=str(tmp_path / "file"))
     assert found.levels("data") == {"data": "warn"}
@@ -140,7 +140,7 @@ def test_backend_that_requires_a_token_is_reported_once(socket_server, examine):
     assert (found.exit_code, found.failed) == (1, ["token"])
 
 
-def test_switched_off_loading_is_seen(socket_server, examine):
+def test_disabled_jit_loading_is_reported(socket_server, examine):
     only_loaded = replies({"data": [{"id": "tiny", "object": "model"}]})
     found = examine(socket_server(lm_studio(PACED, LARGE, COLD, v1_models=only_loaded)).url, "--no-chat")
     assert found["jit"]["level"] == "note"
@@ -244,7 +244,7 @@ FRONT = {"/api/version": VERSION, "/ready": READY, "/api/tags": TAGS, "/api/ps":
         ({"/api/tags": replies({"error": "no slot"}, "503 Busy")}, "unavailable", "fail"),
     ],
 )
-def test_what_stands_in_front_is_seen(socket_server, examine, answers, code, level):
+def test_proxies_in_front_are_recognized(socket_server, examine, answers, code, level):
     backend, front = socket_server(studio()), socket_server(by_path(FRONT | answers))
     assert examine(backend.url, "--url", front.url)[code]["level"] == level
 
@@ -262,7 +262,7 @@ def served_shim(tmp_path):
         yield before
 
 
-def test_bare_waitress_is_seen_by_its_slots(socket_server, examine, served_shim):
+def test_plain_waitress_is_recognized_by_its_slots(socket_server, examine, served_shim):
     backend = socket_server(studio()).url
     found = examine(backend, "--no-chat", "--url", f"http://127.0.0.1:{served_shim(backend)}")
     assert found["threads"]["level"] == "warn"

@@ -40,7 +40,7 @@ def test_every_known_question_gets_its_answer(api, known_answers):
     assert got == known_answers
 
 
-def test_stream_comes_token_by_token(api):
+def test_stream_arrives_token_by_token(api):
     response = api.chat("Why is the sky blue?", stream=True)
     assert response.headers["Content-Type"] == "text/event-stream"
     deltas = [event["choices"][0]["delta"].get("content") or "" for event in events(response)]
@@ -48,18 +48,18 @@ def test_stream_comes_token_by_token(api):
     assert len([delta for delta in deltas if delta]) > 10
 
 
-def test_stream_ends_with_usage_when_asked(api):
+def test_stream_ends_with_usage_on_request(api):
     *_, finish, usage = events(api.chat("Hello", stream=True, stream_options={"include_usage": True}))
     assert finish["choices"][0]["finish_reason"] == "stop"
     assert usage["choices"] == []
     assert usage["usage"]["completion_tokens"] > 5
 
 
-def test_stream_has_no_usage_unless_asked(api):
+def test_stream_has_no_usage_by_default(api):
     assert all(event["choices"] for event in events(api.chat("Hello", stream=True)))
 
 
-def test_thinking_comes_apart_from_the_answer(api):
+def test_thinking_is_separate_from_the_answer(api):
     message = api.chat("Hello", model="tiny-think").json()["choices"][0]["message"]
     assert message["reasoning_content"].startswith("The user wants an answer.")
     assert message["content"] == "Hello! How can I help you today?"
@@ -89,7 +89,7 @@ def test_tool_is_called_and_its_result_is_read(api):
 
 
 @pytest.mark.parametrize(("colour", "form"), [("red", "PNG"), ("yellow", "PNG"), ("blue", "JPEG")])
-def test_picture_is_seen(api, colour, form):
+def test_picture_reaches_the_model(api, colour, form):
     answer = api.chat(picture(colour, form), model="tiny-vision").json()["choices"][0]["message"]["content"]
     assert colour in answer
 

@@ -50,14 +50,14 @@ def test_hanging_up_in_the_middle_of_a_stream_stops_the_engine(endless_miniature
     until(lambda: not is_generating(endless_miniature))
 
 
-def test_hanging_up_before_a_whole_answer_gives_the_connection_up(endless_miniature, until):
+def test_disconnect_before_a_whole_answer_closes_the_connection(endless_miniature, until):
     with call(endless_miniature):
         until(lambda: endless_miniature.open_generations == 1)
     until(lambda: endless_miniature.open_generations == 0)
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_hanging_up_while_waiting_for_a_slot_leaves_the_queue(endless_miniature, until, stream):
+def test_disconnect_while_waiting_for_a_slot_leaves_the_queue(endless_miniature, until, stream):
     with call(endless_miniature, stream=True) as first:
         assert first.recv(1000)
         with call(endless_miniature, stream=stream):

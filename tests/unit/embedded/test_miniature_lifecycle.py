@@ -5,7 +5,7 @@ import pytest
 from flask_shim.embedded.loaded_models import TINY_MIN_P
 
 
-def test_load_answers_with_the_config_when_asked(api):
+def test_load_returns_the_config_on_request(api):
     told = api.load("tiny-chat", context_length=2048, echo_load_config=True).json()
     assert told.pop("load_time_seconds") > 0
     assert told == {
@@ -21,7 +21,7 @@ def test_load_answers_with_the_config_when_asked(api):
     }
 
 
-def test_load_takes_every_documented_field(api):
+def test_load_accepts_every_documented_field(api):
     asked = {
         "context_length": 512,
         "eval_batch_size": 64,
@@ -111,7 +111,7 @@ def test_idle_model_is_unloaded_after_its_ttl(start, until):
     until(lambda: api.loaded() == [])
 
 
-def test_loaded_on_purpose_stays_for_ever(start):
+def test_explicitly_loaded_model_stays_forever(start):
     now = [0.0]
     api = start(clock=lambda: now[0])
     api.load("tiny-chat")

@@ -22,7 +22,7 @@ def test_v1_list_has_all_facts_about_a_model(api):
     assert chat["capabilities"] == {"vision": False, "trained_for_tool_use": True}
 
 
-def test_v1_list_shows_what_thinks_and_what_sees(api):
+def test_v1_list_shows_thinking_and_vision(api):
     models = by_id(api.get("/api/v1/models"), "models", "key")
     assert models["tiny-think"]["capabilities"]["reasoning"] == {"allowed_options": ["off", "on"], "default": "on"}
     assert models["tiny-vision"]["capabilities"]["vision"] is True

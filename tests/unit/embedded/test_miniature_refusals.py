@@ -47,7 +47,7 @@ EFFORTS = "none, minimal, low, medium, high, xhigh"
         ({"messages": [USER], "reasoning_effort": "max"}, f"Invalid reasoning_effort. Supported values: {EFFORTS}"),
     ],
 )
-def test_chat_is_refused_in_plain_words(api, payload, error):
+def test_chat_is_rejected_with_a_clear_text(api, payload, error):
     response = api.post("/v1/chat/completions", {"model": "tiny-chat", **payload})
     assert (response.status_code, response.json()) == (400, {"error": error})
     assert api.loaded() == []
@@ -114,7 +114,7 @@ def test_body_without_its_type_is_not_read(api):
     assert response.json() == {"error": "'messages' field is required"}
 
 
-def test_too_long_a_prompt_is_refused_in_the_engines_words(api):
+def test_too_long_a_prompt_is_rejected_with_the_engines_text(api):
     api.load("tiny-chat", context_length=256)
     response = api.chat("word " * 500)
     assert response.status_code == 400
@@ -136,7 +136,7 @@ def test_too_long_a_prompt_has_its_old_text_in_an_old_generation(start):
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/api/v0/models", "/api/v1/models", "/nowhere"])
-def test_everything_wants_the_token_when_there_is_one(start, connect, path):
+def test_every_route_requires_a_configured_token(start, connect, path):
     stranger = start(token="sk-lm-abcdefgh:12345678901234567890")
     guest = connect(stranger.miniature, Authorization="Bearer sk-bogus-EXAMPLE")
     friend = connect(stranger.miniature, Authorization="Bearer sk-lm-abcdefgh:12345678901234567890")
@@ -147,7 +147,7 @@ def test_everything_wants_the_token_when_there_is_one(start, connect, path):
     assert friend.get(path).status_code == 200
 
 
-def test_messages_route_takes_the_token_as_anthropic_sends_it(start, connect):
+def test_messages_route_accepts_the_token_in_x_api_key(start, connect):
     key = {"x-api-key": "sk-lm-abcdefgh:12345678901234567890"}
     stranger = start(token=key["x-api-key"])
     friend = connect(stranger.miniature, **key)

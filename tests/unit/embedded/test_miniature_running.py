@@ -65,7 +65,7 @@ def answers(port):
     return True
 
 
-def test_journal_keeps_what_was_asked(api, miniature):
+def test_journal_keeps_the_requests(api, miniature):
     api.chat("Hello", ttl=60)
     asked = miniature.journal[-1]
     assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")

@@ -24,7 +24,7 @@ def only(api_version, row):
 
 
 @pytest.mark.parametrize("api_version", ApiVersion)
-def test_each_recorded_list_is_known_as_its_own(api_version):
+def test_each_recorded_list_has_its_version_detected(api_version):
     assert is_list(api_version, recorded(api_version))
 
 

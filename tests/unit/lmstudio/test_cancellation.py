@@ -102,7 +102,7 @@ def test_a_check_notices_the_disconnect():
         BackendCall(lambda: True).check()
 
 
-def test_a_client_that_leaves_ends_its_call(watchdog, until):
+def test_a_disconnect_ends_the_call(watchdog, until):
     client = Client()
     call = BackendCall(client)
     with watchdog.watch(call):

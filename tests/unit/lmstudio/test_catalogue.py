@@ -74,7 +74,7 @@ def test_what_has_no_list_at_all_is_not_lm_studio(backend, models, body):
         models.listing()
 
 
-def test_a_list_that_breaks_once_is_asked_for_again(backend, models):
+def test_a_list_that_breaks_once_is_requested_again(backend, models):
     backend.is_of(ApiVersion.V1)
     backend.mock.replace(responses.GET, URL + ApiVersion.V1.value, body=requests.ConnectionError())
     backend.mock.add(responses.GET, URL + ApiVersion.V1.value, json=V1)

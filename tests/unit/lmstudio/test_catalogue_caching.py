@@ -171,7 +171,7 @@ def test_the_list_is_requested_again_after_a_failure(backend, models, clock):
     assert len(backend.paths) == 3
 
 
-def test_a_list_that_has_to_be_true_now_needs_a_backend_that_is_there(client_of, socket_server, monkeypatch, clock):
+def test_a_fresh_list_needs_a_reachable_backend(client_of, socket_server, monkeypatch, clock):
     monkeypatch.setattr(catalogue, "time", clock)
     server = socket_server(by_path({ApiVersion.V1.value: replies(V1)}))
     client = client_of(server.url)
@@ -196,7 +196,7 @@ def test_an_unreachable_backend_fails_every_lookup(client_of):
         client.listing()
 
 
-def test_a_list_that_comes_too_late_is_a_timeout(client_of, socket_server):
+def test_a_late_list_is_a_timeout(client_of, socket_server):
     server = socket_server(reads(lambda peer: peer.hold()))
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
         client_of(server.url, list_timeout=0.1).listing()

@@ -70,7 +70,7 @@ def test_chat_is_read_in_typed_pieces(studio, name):
     assert chat.end == pieces[-1]
 
 
-def test_chat_takes_an_answer_that_was_not_streamed(studio):
+def test_chat_accepts_an_answer_that_is_not_streamed(studio):
     message = {"role": "assistant", "content": "Hello", "reasoning_content": "hm"}
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE}
     client, _ = studio(replies(whole))
@@ -155,7 +155,7 @@ def test_chat_with_a_model_that_is_not_there_is_not_sent(studio):
     assert server.asked_for("/v1/chat/completions") == []
 
 
-def test_chat_finds_a_model_that_has_just_come(client_of, socket_server):
+def test_chat_finds_a_new_model(client_of, socket_server):
     lists = [{"models": []}, {"models": [model("new")]}]
     answers = {
         "/api/v1/models": lambda peer: replies(lists.pop(0) if lists else {})(peer),

@@ -56,7 +56,7 @@ def test_sizes_that_are_not_remembered_are_read(most, monkeypatch):
     assert len(chunked._KNOWN) <= most
 
 
-def test_bare_line_feeds_are_taken_for_line_ends():
+def test_bare_line_feeds_count_as_line_ends():
     assert payload_of([b"5\nHello\n0\n\n"]) == (b"Hello", True)
 
 

@@ -82,7 +82,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_the_list_is_asked_for_again_after_a_change(mock, client, what):
+def test_the_list_is_requested_again_after_a_change(mock, client, what):
     mock.post(f"{URL}/api/v1/models/{what}", json={})
     before = client.listing()
     CHANGES[what](client)
@@ -90,7 +90,7 @@ def test_the_list_is_asked_for_again_after_a_change(mock, client, what):
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_the_list_is_asked_for_again_after_a_change_that_failed(mock, client, what):
+def test_the_list_is_requested_again_after_a_failed_change(mock, client, what):
     mock.post(f"{URL}/api/v1/models/{what}", json={"error": "x"}, status=500)
     before = client.listing()
     with pytest.raises(BackendError):
@@ -108,7 +108,7 @@ def test_older_generations_cannot_load_and_say_so(mock, client, api_version):
         client.unload(Model(key="m", instances=(Instance("m"),)))
 
 
-def test_embeddings_are_returned_as_they_come(mock, client):
+def test_embeddings_are_returned_unchanged(mock, client):
     told = {"object": "list", "data": [{"object": "embedding", "embedding": [0.5, -0.5], "index": 0}], "usage": {}}
     mock.post(f"{URL}/v1/embeddings", json=told)
     assert client.embed({"model": "m", "input": ["x"]}, BackendCall()) == told
@@ -121,7 +121,7 @@ def test_embeddings_that_are_no_object_are_the_backends_fault(mock, client, body
         client.embed({"model": "m", "input": ["x"]}, BackendCall())
 
 
-def test_a_refusal_keeps_its_words(mock, client):
+def test_a_rejection_keeps_its_text(mock, client):
     mock.post(f"{URL}/v1/embeddings", json={"error": "'input' field must be a string"}, status=400)
     with pytest.raises(BackendRequestError, match="'input' field must be a string"):
         client.embed({"model": "m", "input": [1]}, BackendCall())

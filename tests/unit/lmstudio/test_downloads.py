@@ -168,7 +168,7 @@ def test_the_caller_defines_the_wait(studio):
     assert len(waits) == 2
 
 
-def test_pause_waits_and_lets_a_cancelled_call_out():
+def test_pause_ends_for_a_cancelled_call():
     pause(BackendCall(), 0.01)
     with pytest.raises(ClientDisconnected):
         pause(BackendCall(lambda: True), 60)

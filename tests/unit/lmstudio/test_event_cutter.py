@@ -36,7 +36,7 @@ def test_what_has_no_end_is_kept_and_nothing_else(places):
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_event_that_is_complete_leaves_at_once(end):
+def test_complete_event_is_sent_at_once(end):
     assert EventCutter().feed(b"data: 1" + end) == b"data: 1" + end
 
 

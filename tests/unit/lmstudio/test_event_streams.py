@@ -140,7 +140,7 @@ def test_an_error_without_a_text_gets_one(opened):
     [b"hello", b"[]", b'"x"', b"5", b'{"choices":[', b"\xff\xfe", b'{"a":' * 50_000 + b"1" + b"}" * 50_000],
     ids=["text", "list", "string", "number", "cut", "no UTF-8", "nested"],
 )
-def test_what_is_no_event_breaks_the_stream_after_what_came(opened, payload):
+def test_an_invalid_event_raises_after_the_valid_ones(opened, payload):
     found, failure = texts(opened(streams("a", b"data: " + payload + b"\n\n", ends=False)))
     assert found == ["a"]
     assert "LM Studio sent an event that is not" in failure.text

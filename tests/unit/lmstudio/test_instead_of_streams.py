@@ -53,6 +53,6 @@ INSTEAD = {
 
 
 @pytest.mark.parametrize(("answer", "kind"), INSTEAD.values(), ids=INSTEAD.keys())
-def test_what_comes_instead_of_a_stream_is_raised_while_opening(opened, answer, kind):
+def test_an_error_instead_of_a_stream_is_raised_while_opening(opened, answer, kind):
     with pytest.raises(kind):
         opened(answer)

@@ -81,7 +81,7 @@ def test_line_without_end_is_not_kept_whole():
         ("Based on your hardware, choosing the recommended option: Q4_K_M", False),
     ],
 )
-def test_tool_that_takes_another_model_is_caught(line, picks):
+def test_tool_that_chooses_another_model_is_detected(line, picks):
     assert picks_another(line) is picks
 
 

@@ -43,7 +43,7 @@ def test_load_names_the_model_by_its_exact_path(fake):
     assert lms.loaded == ["qwen3-8b"]
 
 
-def test_load_leaves_out_what_is_not_wished(fake):
+def test_load_omits_unset_fields(fake):
     lms = fake(models=[on_disk("a")])
     CliTool(lms.program).load("a")
     assert lms.calls[-1] == ["load", "--exact", "--yes", "maker/a/model.gguf"]
@@ -62,13 +62,13 @@ def test_failed_load_reports_the_reason(fake):
         CliTool(lms.program).load("a")
 
 
-def test_unload_takes_every_copy_of_the_model_and_no_other(fake):
+def test_unload_removes_every_copy_of_the_model_and_no_other(fake):
     lms = fake(loaded=[in_memory("a"), in_memory("b"), in_memory("a:2", "a")])
     CliTool(lms.program).unload("a")
     assert lms.loaded == ["b"]
 
 
-def test_unload_takes_one_copy_by_its_identifier(fake):
+def test_unload_removes_one_copy_by_its_identifier(fake):
     lms = fake(loaded=[in_memory("a"), in_memory("a:2", "a")])
     CliTool(lms.program).unload("a:2")
     assert lms.loaded == ["a"]
@@ -93,7 +93,7 @@ def test_get_of_an_unknown_model_is_an_error(fake):
         list(CliTool(fake().program).get("nope"))
 
 
-def test_get_is_broken_off_when_the_tool_takes_another_model(fake):
+def test_get_stops_if_the_tool_chooses_another_model(fake):
     lms = fake(similar=["llama3.2"])
     with pytest.raises(BackendRequestError, match="no model of exactly that name"):
         list(CliTool(lms.program).get("llama3.2"))
@@ -181,7 +181,7 @@ def test_disconnect_ends_the_tool(hanging, until, monkeypatch, work, hangs_in):
     assert [call[0] for call in lms.calls] == [hangs_in]
 
 
-def test_load_that_takes_too_long_is_given_up(hanging, monkeypatch):
+def test_slow_load_is_a_timeout(hanging, monkeypatch):
     tool = CliTool(hanging[0].program, load_timeout=0.2)
     _lists_at_once(monkeypatch, tool)
     with pytest.raises(BackendTimeout, match="lms load took longer"):

@@ -46,7 +46,7 @@ def test_localhost_is_ipv4_first_and_unchanged_in_the_request(name, backend, cli
     assert backend.asked[0].headers["host"] == f"{name.lower()}:{backend.port}"
 
 
-def test_the_loopback_that_answered_is_the_first_to_be_asked_again(backend, client_of, tried, monkeypatch):
+def test_the_loopback_that_answered_is_tried_first(backend, client_of, tried, monkeypatch):
     monkeypatch.setattr(loopback, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
     client = client_of(f"http://localhost:{backend.port}")
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_other_names_are_left_to_the_system(backend, client_of, tried):
     assert not loopback.last_reached
 
 
-def test_whether_somebody_accepts_is_asked_of_both(backend, client_of, monkeypatch):
+def test_both_loopbacks_are_tried_for_a_listener(backend, client_of, monkeypatch):
     monkeypatch.setattr(loopback, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
     assert client_of(f"http://localhost:{backend.port}")._transport.is_reachable()
     assert not client_of(f"http://localhost:{unused_port()}")._transport.is_reachable()

@@ -113,14 +113,14 @@ def test_list_that_is_garbled_is_a_warning(studio):
 
 
 @pytest.mark.parametrize("api_version", ["v0", "openai"])
-def test_old_backend_is_asked_for_a_token_to_load_a_model(studio, api_version):
+def test_old_backend_generates_a_token_to_load_a_model(studio, api_version):
     server, client = studio(api_version, m=None)
     client.preload("m")
     assert server.paths() == ["POST /v1/chat/completions"]
     assert server.asked[-1].json["max_tokens"] == 1
 
 
-def test_old_backend_is_asked_for_a_vector_to_load_an_embedding_model(studio):
+def test_old_backend_makes_a_vector_to_load_a_model(studio):
     key = "text-embedding-m"
     server, client = studio("v0", **{key: None})
     client.preload(key)

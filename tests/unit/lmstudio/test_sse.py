@@ -109,7 +109,7 @@ def test_an_event_without_end_is_refused_at_the_limit():
         splitter.feed(b"x")
 
 
-def test_events_up_to_the_limit_come_one_after_the_other():
+def test_events_up_to_the_limit_are_read_in_order():
     splitter = SseSplitter(limit=1000)
     sent = [b"data: " + b"x" * 900, b"\n\n"] * 5
     assert [len(payload) for block in sent for payload in splitter.feed(block)] == [900] * 5

@@ -52,7 +52,7 @@ def test_watched_call_is_let_go_by_the_outermost_span_only(watchdog):
     assert len(watchdog) == 0
 
 
-def test_exchange_leaves_a_call_watched_that_somebody_else_watches(backend):
+def test_exchange_keeps_a_call_watched_by_another(backend):
     client, call = backend({"data": []}), BackendCall()
     with client.watchdog.watch(call):
         client.embed(NO_VECTORS, call)

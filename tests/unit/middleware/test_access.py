@@ -60,7 +60,7 @@ def test_any_other_host_is_refused_before_the_backend_is_touched(host):
     assert ask.backend.touched == []
 
 
-def test_a_request_of_http_1_0_may_come_without_a_host(ask):
+def test_a_request_of_http_1_0_needs_no_host(ask):
     old = {"HTTP_HOST": "", "SERVER_PROTOCOL": "HTTP/1.0"}
     assert ask.client.get("/api/version", environ_overrides=old).status_code == 200
 
@@ -107,7 +107,7 @@ def test_a_page_of_another_origin_is_refused_whatever_it_does(method, origin):
     assert ask.backend.touched == []
 
 
-def test_a_foreign_page_that_avoids_the_preflight_is_refused():
+def test_a_foreign_page_without_a_preflight_is_rejected():
     ask = Asked()
     text = {"Origin": FOREIGN, "Content-Type": "text/plain"}
     assert ask.client.post("/api/chat", data="{}", headers=text).status_code == 403
@@ -277,7 +277,7 @@ def test_a_key_in_the_address_does_not_count(ask_with_keys, query):
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/healthz", "/ping"])
-def test_whether_somebody_is_there_can_be_asked_without_a_key(ask_with_keys, path):
+def test_reachability_can_be_checked_without_a_key(ask_with_keys, path):
     assert ask_with_keys(path=path).status_code == 200
     assert ask_with_keys("HEAD", path).status_code == 200
 
@@ -342,7 +342,7 @@ def test_an_unreadable_length_is_no_internal_error(ask):
     assert Asked(max_request_bytes=9).client.get("/api/version", environ_overrides=absurd).status_code < 500
 
 
-def test_the_key_is_asked_for_before_the_size_is_looked_at():
+def test_the_key_is_checked_before_the_size():
     assert Asked(max_request_bytes=1, api_keys=(KEY,))("POST", "/api/chat", body=CHAT).status_code == 401
 
 
@@ -358,7 +358,7 @@ def test_the_first_check_that_rejects_answers(settings, changed, status):
     assert Asked(**settings)(**changed).status_code == status
 
 
-def test_a_body_nested_beyond_reason_is_a_bad_request():
+def test_a_body_nested_too_deeply_is_a_bad_request():
     deep = b'{"model": "m", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     ask = Asked()
     assert ask.client.post("/api/chat", data=deep).status_code == 400

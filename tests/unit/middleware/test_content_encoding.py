@@ -59,7 +59,7 @@ def test_body_is_decoded_whatever_its_pieces(name, body, size):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_body_may_come_byte_by_byte(name):
+def test_body_may_arrive_byte_by_byte(name):
     assert decoded(ENCODERS[name](b'{"a": 1}'), name, size=1) == b'{"a": 1}'
 
 

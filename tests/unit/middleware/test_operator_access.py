@@ -29,7 +29,7 @@ def environ(path="/shim/requests", method="GET", **headers):
         ({"HTTP_ORIGIN": f"http://{HOST}", "HTTP_SEC_FETCH_SITE": "cross-site"}, False),
     ],
 )
-def test_only_its_own_page_and_programs_may_ask(sent, is_allowed):
+def test_only_its_own_page_and_programs_have_access(sent, is_allowed):
     assert (check_site(environ(**sent)) is None) is is_allowed
     assert (check_site(environ(method="DELETE", **sent)) is None) is is_allowed
 

@@ -97,7 +97,7 @@ def test_what_is_remembered_is_bounded():
     assert origins.lists.cache_info().currsize == 256
 
 
-def test_an_answer_names_the_one_origin_that_asked():
+def test_an_answer_names_the_origin_of_the_request():
     assert answer_headers(DEFAULT, "http://localhost:3000") == [
         ("Access-Control-Allow-Origin", "http://localhost:3000"),
         ("Vary", "Origin"),

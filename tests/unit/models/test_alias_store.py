@@ -58,7 +58,7 @@ def test_reading_makes_neither_file_nor_folder(aliases, path):
 
 
 @pytest.mark.parametrize("alias", [PLAIN, FULL])
-def test_an_alias_comes_back_whole_after_a_restart(aliases, path, alias):
+def test_an_alias_is_complete_after_a_restart(aliases, path, alias):
     aliases.put(alias)
     assert AliasStore(path).aliases() == {alias.key: alias}
 
@@ -99,7 +99,7 @@ def test_a_deleted_alias_is_removed_and_others_are_kept(aliases, path):
     assert list(AliasStore(path).aliases().values()) == [FULL]
 
 
-def test_the_same_object_is_given_until_something_changes(aliases):
+def test_the_same_object_is_returned_until_a_change(aliases):
     aliases.put(PLAIN)
     first = aliases.aliases()
     assert aliases.aliases() is first

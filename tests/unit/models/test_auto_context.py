@@ -105,7 +105,7 @@ def test_without_the_setting_the_overflow_is_reported(chat, studio):
     assert studio.sent == ["chat"]
 
 
-def test_less_than_asked_for_is_accepted_once(chat, studio):
+def test_less_than_requested_is_accepted_once(chat, studio):
     studio.prompt_tokens, studio.grants = 9000, 8192
     assert overflows(chat) == 9000
     assert overflows(chat) == 9000

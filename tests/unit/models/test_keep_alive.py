@@ -158,7 +158,7 @@ def test_a_model_expires_after_its_keep_alive(state, expires_at, seconds_left):
         ((0, None), None, 8192, True),
     ],
 )
-def test_no_more_is_asked_for_than_lm_studio_grants(granted, length, context, is_enough):
+def test_no_more_context_is_requested_than_granted(granted, length, context, is_enough):
     model = Model(key="m", instances=(Instance("m", length),), is_loaded=True)
     assert LoadedModel("m", granted=granted).has_context(model, context) is is_enough
 

@@ -126,7 +126,7 @@ def test_load_that_failed_is_not_repeated_while_the_model_is_loaded(parts, studi
     assert [body.get("context_length") for body in studio.posted(LOAD)] == [8192, 4096]
 
 
-def test_context_is_asked_for_again_after_a_load_by_hand(parts, studio):
+def test_context_is_requested_again_after_a_manual_load(parts, studio):
     services = parts(model_cache_ttl=0)
     studio.models["tiny"] = 2048
     studio.answers[LOAD] = CRASHED

@@ -263,7 +263,7 @@ def test_draining_rejects_new_requests(opened):
             take()
 
 
-def test_waiting_thread_ticks_and_a_slot_got_meanwhile_is_given_back(opened, log):
+def test_waiting_thread_ticks_and_releases_a_late_slot(opened, log):
     slots, desktop = opened(1), Machine(1)
     held = slots.take_in_turn(Anywhere, "agent", BackendCall())
 

@@ -110,7 +110,7 @@ def test_key_across_the_end_of_a_long_line_is_left_out_too(shown):
     assert KEY[:shown] not in written("%s", text, formatter=OneLine([KEY])).rpartition(".")[2]
 
 
-def test_a_key_that_is_part_of_a_word_leaves_the_word_alone():
+def test_a_key_within_a_word_is_not_masked():
     assert written("llama.cpp ollama", formatter=OneLine(["lama"])).endswith(" llama.cpp ollama")
 
 

@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_written_is_a_mistake_in_the_settings(tmp_path):
         assert root.handlers == []
 
 
-def test_a_log_that_somebody_else_set_up_is_left_alone(tmp_path):
+def test_logging_configured_elsewhere_is_kept(tmp_path):
     theirs = logging.NullHandler()
     with fresh_process([theirs]) as root:
         level = root.level
@@ -93,7 +93,7 @@ def test_a_log_that_somebody_else_set_up_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(("debug", "is_written"), [(False, False), (True, True)])
-def test_details_are_written_only_when_asked_for(capsys, debug, is_written):
+def test_details_are_written_only_on_request(capsys, debug, is_written):
     with fresh_process():
         logs.configure(Config(debug=debug))
         logger.debug("detail")

@@ -117,7 +117,7 @@ def its_own_cause():
         (its_own_cause(), "odd"),
     ],
 )
-def test_a_log_gets_the_text_without_the_words_of_others(failure, safe_text):
+def test_the_text_for_logs_quotes_no_other_program(failure, safe_text):
     record = RequestRecord()
     record.failed(failure)
     assert (record.error, record.error_safe_text) == (failure.text, safe_text)

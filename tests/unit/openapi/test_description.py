@@ -115,7 +115,7 @@ def is_taken(field, value):
     return True
 
 
-def test_words_are_about_fields_that_exist(document):
+def test_descriptions_are_about_existing_fields(document):
     schemas = document["components"]["schemas"]
     fields_of = {name: set(shape.get("properties", ())) for name, shape in schemas.items()}
     assert WORDS.keys() <= set().union(*fields_of.values())
@@ -145,7 +145,7 @@ def test_whatever_takes_a_body_of_its_own_has_an_example(document):
     }
 
 
-def test_key_is_described_where_one_is_asked_for():
+def test_key_is_described_where_it_is_required():
     client = guarded(api_keys=("a-key",))[0].test_client()
     document = client.get("/openapi.json", headers={"Authorization": "Bearer a-key"}).json
     assert document["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}

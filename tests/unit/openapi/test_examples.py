@@ -66,7 +66,7 @@ def values_of(reply, media):
     return map(json.loads, reply.text.splitlines()) if media == "application/x-ndjson" else []
 
 
-def test_picture_is_one_that_is_seen(demo):
+def test_picture_is_one_that_the_model_reads(demo):
     from flask_shim.openapi.examples import RED_SQUARE
 
     ask = {"model": "tiny-vision", "messages": [{"role": "user", "content": "?", "images": [RED_SQUARE]}]}

@@ -67,7 +67,7 @@ def test_keep_alive_is_in_seconds_and_negative_is_forever(keep_alive, seconds):
         ({}, "Unsupported type: 'map[string]interface {}'"),
     ],
 )
-def test_keep_alive_in_another_form_is_refused_in_the_words_of_go(keep_alive, text):
+def test_malformed_keep_alive_is_rejected_with_gos_text(keep_alive, text):
     assert complaint(keep_alive=keep_alive) == text
 
 

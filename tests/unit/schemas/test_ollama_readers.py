@@ -70,7 +70,7 @@ def test_a_generate_keeps_every_field():
     )
 
 
-def test_create_keeps_renderer_parser_and_requires_that_say_something():
+def test_create_keeps_renderer_parser_and_requires_unless_empty():
     body = raw(model="m", renderer="r", parser="", requires="0.14.0", info={"context_length": 5})
     assert schemas.load_create(body) == CreateRequest(model="m", config={"renderer": "r", "requires": "0.14.0"})
 
@@ -131,12 +131,12 @@ def test_the_old_field_name_means_nothing_where_ollama_never_had_it(load):
     assert load(raw(name="old")).model == ""
 
 
-def test_show_keeps_what_the_modelfile_shall_say():
+def test_show_keeps_the_values_for_the_modelfile():
     body = raw(model="plain", verbose=True, system="S", options={"temperature": 1})
     assert schemas.load_show(body) == ShowRequest(model="plain", verbose=True, system="S", options={"temperature": 1})
 
 
-def test_pull_takes_the_empty_fields_of_the_go_client():
+def test_pull_accepts_the_empty_fields_of_the_go_client():
     body = raw(model="", username="", password="", name="x", insecure=True, stream=False)
     assert schemas.load_pull(body) == PullRequest(model="x", stream=False, insecure=True)
 

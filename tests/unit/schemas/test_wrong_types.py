@@ -163,7 +163,7 @@ def complaint(route: str, body: object) -> str:
         ),
     ],
 )
-def test_a_value_of_the_wrong_type_is_refused_with_the_way_to_it(route, body, what):
+def test_a_value_of_the_wrong_type_is_rejected_with_its_path(route, body, what):
     assert complaint(route, {"model": "plain", **body}) == f"json: cannot unmarshal {what}"
 
 

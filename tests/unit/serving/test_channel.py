@@ -64,7 +64,7 @@ def sockets():
         both.channel.handle_close()
 
 
-def test_what_the_client_takes_is_never_buffered(sockets):
+def test_what_the_client_reads_is_never_buffered(sockets):
     for _ in range(200):
         sockets.channel.write_soon(b"x" * 20_000)
         assert sockets.read(20_000) == b"x" * 20_000
@@ -163,7 +163,7 @@ def test_a_draining_server_closes_connections(task, sockets, version, connection
     assert task.close_on_finish
 
 
-def test_a_head_without_a_body_leaves_alone(task, sockets):
+def test_a_head_without_a_body_is_sent_alone(task, sockets):
     task.status = "204 No Content"
     task.write(b"")
     (packet,) = sockets.sent

@@ -75,6 +75,6 @@ def test_a_shim_that_would_ask_itself_does_not_start():
         assert output.startswith(f"{name}: http://127.0.0.1:{port} is where the shim itself listens")
 
 
-def test_another_shim_may_be_asked():
+def test_another_shim_can_be_the_backend():
     with ShimProcess() as first, ShimProcess(first.url) as second:
         assert second.get("/health").status_code == 200

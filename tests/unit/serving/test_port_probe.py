@@ -42,7 +42,7 @@ def test_program_is_named_by_what_it_answers(socket_server, script, name):
     assert identify_server("127.0.0.1", server.port) == name
 
 
-def test_program_that_stays_silent_is_not_waited_for(socket_server, monkeypatch):
+def test_silent_program_is_not_awaited(socket_server, monkeypatch):
     monkeypatch.setattr(port_probe, "ANSWER_SECONDS", 0.1)
     server = socket_server(Peer.hold)
     assert identify_server("127.0.0.1", server.port) == "another program"

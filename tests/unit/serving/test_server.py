@@ -20,7 +20,7 @@ from flask_shim.serving._waitress import WaitressServer
 @pytest.mark.parametrize(
     ("allowed", "connections"), [(100_000, 1000), (1256, 1000), (1024, 480), (128, 32), (64, 1), (10, 1)]
 )
-def test_no_more_clients_are_let_in_than_files_may_be_open(monkeypatch, caplog, allowed, connections):
+def test_no_more_clients_are_accepted_than_open_files_allow(monkeypatch, caplog, allowed, connections):
     monkeypatch.setattr(server, "_raise_descriptor_limit", lambda wanted: min(wanted, allowed))
     with caplog.at_level(logging.WARNING):
         assert server._connection_limit(Config()) == connections

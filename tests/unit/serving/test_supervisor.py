@@ -23,7 +23,7 @@ from flask_shim.serving.supervisor import pause_before_restart, share_of
 @pytest.mark.parametrize(
     ("lived", "failures", "pause"), [(0, 1, 1), (9, 2, 2), (0, 3, 4), (0, 6, 30), (0, 99, 30), (10, 1, 0), (3600, 0, 0)]
 )
-def test_worker_that_dies_soon_is_replaced_later_each_time(lived, failures, pause):
+def test_worker_that_crashes_early_is_restarted_later_each_time(lived, failures, pause):
     assert pause_before_restart(lived, failures) == pause
 
 
@@ -77,7 +77,7 @@ def pids(shim, count):
     return [int(pid) for pid in re.findall(r"started worker=\d+ pid=(\d+)", shim.log)]
 
 
-def test_crew_answers_drains_and_leaves_nothing(socket_server):
+def test_workers_answer_drain_and_leave_nothing(socket_server):
     backend = socket_server(lm_studio(endless()))
     with ShimProcess(backend.url, SHIM_WORKERS="2", SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
         lines = response.iter_lines()

@@ -56,7 +56,7 @@ def told(*events, **reading):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_text_is_passed_on_as_it_comes(together):
+def test_text_is_passed_on_at_once(together):
     answer, _, pieces = read(delta("Hel"), delta("lo"), STOP, together=together)
     assert [piece.text for piece in pieces] == ["Hel", "lo"]
     assert (answer.text, answer.thinking, answer.calls) == ("Hello", "", [])
@@ -129,7 +129,7 @@ def test_text_is_the_same_however_the_tokens_fall(text, places):
 # --- tools ---
 
 
-def test_calls_come_after_the_text_in_one_piece():
+def test_calls_follow_the_text_in_one_piece():
     answer, _, pieces = read(
         delta("I look."), called("f", '{"a":'), called("", "1}", call_id=""), called("g", "{}", 1, "2"), STOP
     )

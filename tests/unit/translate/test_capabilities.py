@@ -59,7 +59,7 @@ def test_thinking_is_refused_where_it_certainly_does_not_happen(think):
     ("think", "model"),
     [(False, PLAIN), (None, PLAIN), (True, UNTOLD), (True, Model(key="deepseek-r1", reasoning=Support.NO))],
 )
-def test_thinking_is_let_through_elsewhere(think, model):
+def test_thinking_is_accepted_elsewhere(think, model):
     check_thinking("m", think, model)
 
 
@@ -82,7 +82,7 @@ def test_tools_and_insertions_are_refused_with_the_full_name(name, full):
     assert refusal(check_generate, name, "suffix", PLAIN) == f"{full} does not support insert"
 
 
-def test_what_a_model_may_be_able_to_do_is_let_through():
+def test_what_a_model_may_support_is_accepted():
     check_chat("m", (), PLAIN)
     check_chat("m", ({},), UNTOLD)
     check_generate("m", "", PLAIN)

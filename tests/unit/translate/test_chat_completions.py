@@ -69,7 +69,7 @@ def test_nulls_are_left_out():
     ("wish", "sent"),
     [({"type": "json_object"}, SCHEMA), ({"type": "text"}, {"type": "text"}), (MINE, MINE), ("json", "json")],
 )
-def test_any_json_object_is_asked_for_by_a_schema(wish, sent):
+def test_any_json_object_is_requested_by_a_schema(wish, sent):
     assert adapted(response_format=wish)["response_format"] == sent
 
 
@@ -159,7 +159,7 @@ def test_limits_and_streams_have_their_older_names(given, sent):
         ({"role": "user", "content": ["a", 5, None]}, {"role": "user", "content": ["a", 5, None]}),
     ],
 )
-def test_turns_take_the_shape_lm_studio_wants(turn, sent):
+def test_turns_get_the_form_that_lm_studio_requires(turn, sent):
     assert adapted(messages=[turn])["messages"] == [sent]
 
 
@@ -216,7 +216,7 @@ def test_mcp_is_refused_unless_it_is_allowed(body):
 @pytest.mark.parametrize(
     "body", [{}, {"integrations": []}, {"tools": [WEATHER]}, {"tools": None}, {"tools": "mcp"}, UNDERSTOOD]
 )
-def test_what_is_not_mcp_is_let_through(body):
+def test_what_is_not_mcp_is_accepted(body):
     check_mcp(body, allowed=False)
 
 

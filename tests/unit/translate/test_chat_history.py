@@ -160,7 +160,7 @@ def test_thinking_is_kept_whatever_follows(later):
         ("USER", "user"),
     ],
 )
-def test_every_role_is_one_lm_studio_takes(role, sent):
+def test_every_role_is_one_that_lm_studio_accepts(role, sent):
     assert to_messages([Message(role, "x")])[0]["role"] == sent
 
 

@@ -40,7 +40,7 @@ def test_an_empty_text_is_no_turn(turns):
     assert turns.turns == []
 
 
-def test_thinking_words_and_calls_of_the_assistant_are_one_turn(turns):
+def test_thinking_text_and_calls_of_the_assistant_are_one_turn(turns):
     turns.think("Hm.")
     turns.assistant("I look.")
     turns.call("c1", "look", "{}")

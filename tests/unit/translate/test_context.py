@@ -16,7 +16,7 @@ TURNS = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistan
 
 
 @given(TURNS)
-def test_turns_come_back_as_they_were(turns):
+def test_turns_are_restored_unchanged(turns):
     assert from_context(to_context(turns)) == turns
 
 

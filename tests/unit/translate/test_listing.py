@@ -80,7 +80,7 @@ def test_embedding_models_are_known_by_their_family():
     assert [one["details"]["family"] for one in to_tags(entries(ApiVersion.V1))["models"]][1] == "bert"
 
 
-def test_tags_come_newest_first_and_else_in_order():
+def test_tags_are_newest_first_and_otherwise_in_order():
     shown = [
         entry(Model(key=key), modified_ns=NOW + age * 10**9) for key, age in (("a", 0), ("b", 5), ("c", 5), ("d", 1))
     ]
@@ -104,7 +104,7 @@ def test_a_digest_changes_with_what_a_model_is_and_can(change):
 
 
 @pytest.mark.parametrize("change", [{"instances": (Instance("m", 4096),), "is_loaded": True}, {"display_name": "M"}])
-def test_a_digest_stays_when_a_model_is_only_loaded(change):
+def test_a_digest_does_not_change_with_a_load(change):
     assert digest(entry(Model(key="m", **change))) == digest(entry())
 
 

@@ -45,7 +45,7 @@ def whole(*pieces, totals=TOTALS):
     return encoder().full(answer, totals, NOW)
 
 
-def test_thinking_words_and_calls_are_blocks_of_their_own():
+def test_thinking_text_and_calls_have_their_own_blocks():
     pieces = (Piece(thinking="Let me "), Piece(thinking="think."), Piece("Calling. "), Piece(calls=(CALL,)))
     assert streamed(*pieces) == [
         {
@@ -92,7 +92,7 @@ def test_each_call_is_a_block():
 
 
 @pytest.mark.parametrize("pieces", [(), (RetractedText(mode="separate"),), (Piece(logprobs=[{}]),)])
-def test_an_answer_without_words_has_no_block(pieces):
+def test_an_empty_answer_has_no_block(pieces):
     assert [event["type"] for event in streamed(*pieces)] == ["message_start", "message_delta", "message_stop"]
     assert whole(*pieces)["content"] == []
 

@@ -64,7 +64,7 @@ def test_missing_fields_are_reported_in_ollamas_order(fields, text):
 @pytest.mark.parametrize(
     "system", ["Be brief.\n\nBe kind.", [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]]
 )
-def test_the_system_text_comes_first(system):
+def test_the_system_text_is_first(system):
     assert messages(*HI, system=system) == [{"role": "system", "content": "Be brief.\n\nBe kind."}, *HI]
 
 
@@ -138,7 +138,7 @@ def test_a_result_may_be_a_text_or_blocks(content):
         ({"role": "user", "content": 5}, "content must be a string or an array of blocks"),
     ],
 )
-def test_blocks_that_lack_something_are_refused_as_ollama_does(turn, text):
+def test_incomplete_blocks_are_rejected_as_in_ollama(turn, text):
     with pytest.raises(BadRequest) as caught:
         messages(turn)
     assert caught.value.text == text
@@ -197,11 +197,11 @@ def test_a_schema_that_is_none_is_refused():
         ({"type": "tool", "name": "get_weather"}, "required"),
     ],
 )
-def test_a_choice_of_tools_becomes_one_lm_studio_takes(choice, sent):
+def test_a_tool_choice_becomes_one_that_lm_studio_accepts(choice, sent):
     assert payload(tools=(WEATHER,), tool_choice=choice).get("tool_choice") == sent
 
 
-def test_one_call_at_a_time_is_asked_for():
+def test_one_call_at_a_time_is_requested():
     said = payload(tools=(WEATHER,), tool_choice={"type": "auto", "disable_parallel_tool_use": True})
     assert said["parallel_tool_calls"] is False
 

@@ -123,7 +123,7 @@ def test_a_spelling_that_fits_several_models_finds_none(name, keys):
     assert find(name, [Model(key=key) for key in keys]) is None
 
 
-def test_a_key_wins_over_a_loaded_copy_that_took_its_name():
+def test_a_key_wins_over_a_loaded_copy_with_its_name():
     impostor = Model(key="other", instances=(Instance("plain"), Instance("plain:latest")))
     plain = Model(key="plain")
     assert find("plain", [impostor, plain]) is plain

@@ -33,7 +33,7 @@ from flask_shim.translate.ollama.names import (
         ("_x", ("registry.ollama.ai", "library", "_x", "latest")),
     ],
 )
-def test_a_name_is_taken_apart(name, parts):
+def test_a_name_is_split(name, parts):
     assert parse(name) == Name(*parts)
 
 
@@ -61,7 +61,7 @@ def test_a_name_is_taken_apart(name, parts):
         *(f"x:{'t' * 81}", f"{'n' * 81}/x", "m" * 10_000),
     ],
 )
-def test_what_is_no_name_is_not_taken_apart(name):
+def test_an_invalid_name_is_not_split(name):
     assert parse(name) is None
     assert not is_valid(name)
 
@@ -164,6 +164,6 @@ def test_two_source_suffixes_are_refused(name):
 
 @settings(deadline=None)
 @given(st.text())
-def test_any_text_can_be_asked_about(name):
+def test_any_text_is_parsed_or_rejected(name):
     assert is_valid(name) == (parse(name) is not None and validate_model_name(name) == (True, None))
     assert qualified(name).endswith(normalize_name(name))

@@ -232,7 +232,7 @@ def test_tools_are_sent_in_their_order_and_left_as_they_were():
         ({"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
     ],
 )
-def test_logprobs_are_asked_for_when_they_are_wanted(fields, sent):
+def test_logprobs_are_requested_when_wanted(fields, sent):
     assert {name: value for name, value in chat(**fields).items() if "logprobs" in name} == sent
 
 

@@ -157,7 +157,7 @@ def test_a_strict_template_gets_one_system_turn(client, key):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_roles_alternate_where_a_template_wants_it(client):
+def test_roles_alternate_where_a_template_requires_it(client):
     """Devstral's rule: of users and of assistants without calls, one follows the other (images of tools excepted)."""
     turns = [
         turn

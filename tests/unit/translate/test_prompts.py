@@ -41,7 +41,7 @@ def test_an_insertion_by_another_model_is_refused():
         prompt(suffix=")")
 
 
-def test_a_model_that_never_learned_to_chat_gets_the_bare_text():
+def test_a_base_model_gets_the_plain_text():
     assert prompt(BASE) == "def f("
     assert prompt(BASE, HISTORY, system="Be brief.") == "Be brief.\n\nHi\n\nHello!\n\ndef f("
 
@@ -52,7 +52,7 @@ def test_a_prompt_without_the_models_template_cannot_hold_pictures(fields):
         prompt(CODER, images=("MQ==",), **fields)
 
 
-def test_the_system_text_of_a_prompt_takes_the_place_of_an_older_one():
+def test_the_system_text_of_a_prompt_replaces_an_older_one():
     history = (Message("system", "Be loud."), *HISTORY)
     assert prompt(BASE, history, system="Be brief.") == "Be brief.\n\nHi\n\nHello!\n\ndef f("
     assert prompt(BASE, history) == "Be loud.\n\nHi\n\nHello!\n\ndef f("

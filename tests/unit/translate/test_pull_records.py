@@ -34,12 +34,12 @@ HF = "https://huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF"
         ("registry.example.com/a/b:c", Wanted("registry.example.com/a/b@c")),
     ],
 )
-def test_name_becomes_what_lm_studio_is_asked_for(name, wanted):
+def test_name_becomes_the_one_sent_to_lm_studio(name, wanted):
     assert to_wanted(name) == wanted
 
 
 @pytest.mark.parametrize("name", ["", "--foo", "a b", "/x", "x:", "https://huggingface.co/a/b/resolve/main/c.gguf"])
-def test_name_that_is_none_is_refused_in_ollamas_words(name):
+def test_invalid_name_is_rejected_with_ollamas_text(name):
     with pytest.raises(BadRequest, match="invalid model name"):
         to_wanted(name)
 
@@ -62,7 +62,7 @@ def test_digest_is_the_same_for_the_same_download_and_for_no_other():
         (0, 0, {}),
     ],
 )
-def test_line_leaves_out_what_is_nothing_or_not_known(total, done, told):
+def test_line_omits_empty_and_unknown_values(total, done, told):
     digest = "0123456789ab" + "c" * 52
     line = pulling(digest, total, done)
     assert line == {"status": "pulling 0123456789ab", "digest": f"sha256:{digest}", **told}

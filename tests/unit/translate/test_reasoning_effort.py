@@ -32,7 +32,7 @@ def test_an_effort_is_read_as_ollama_reads_it(effort, think):
     ("effort", "written"),
     [("zip", '"zip"'), ("LOW", '"LOW"'), (" ", '" "'), (1, "1"), (0, "0"), (False, "false"), (["low"], '["low"]')],
 )
-def test_an_unknown_effort_is_refused_with_the_known_ones(effort, written):
+def test_an_unknown_effort_is_rejected_with_the_known_ones(effort, written):
     with pytest.raises(BadRequest) as caught:
         to_think(effort)
     assert caught.value.text == (

@@ -112,7 +112,7 @@ def test_a_call_is_sent_whole():
     assert told[3]["item"] == CALLED
 
 
-def test_words_before_calls_are_kept_and_the_calls_numbered():
+def test_text_before_calls_is_kept_and_the_calls_numbered():
     told = streamed(Piece("Hello"), Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
     output = told[-1]["response"]["output"]
     assert [item["id"] for item in output] == ["msg_7", "fc_resp_7_0", "fc_resp_7_1"]
@@ -127,7 +127,7 @@ def test_items_of_the_same_kind_have_ids_of_their_own():
 @pytest.mark.parametrize(
     "pieces", [(), (Piece(thinking="Hm."),), (RetractedText(mode="separate"),), (Piece(logprobs=[{}]),)]
 )
-def test_an_answer_without_words_ends_with_an_empty_message(pieces):
+def test_an_empty_answer_ends_with_an_empty_message(pieces):
     assert streamed(*pieces)[-1]["response"]["output"][-1]["content"][0]["text"] == ""
     assert whole(*pieces)["output"][-1]["content"][0]["text"] == ""
 
@@ -202,7 +202,7 @@ def test_a_whole_answer_has_ollamas_keys_in_ollamas_order():
     ]
 
 
-def test_the_answer_repeats_what_was_asked_for():
+def test_the_answer_repeats_the_requested_values():
     asked = {
         "instructions": "Be brief.",
         "temperature": 0.5,

@@ -66,7 +66,7 @@ def test_content_parts_become_parts_of_a_chat():
     ]
 
 
-def test_an_agents_turn_comes_back_as_one_turn_and_its_results():
+def test_an_agents_turn_becomes_one_turn_and_its_results():
     given = [
         {"role": "user", "content": "Weather?"},
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Two cities."}], "encrypted_content": "x"},
@@ -187,7 +187,7 @@ def test_without_functions_tools_are_left_out():
         ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": "get_time"}]}, "auto", ["get_time"]),
     ],
 )
-def test_a_choice_of_tools_becomes_one_lm_studio_takes(choice, sent, offered):
+def test_a_tool_choice_becomes_one_that_lm_studio_accepts(choice, sent, offered):
     said = payload(input="hi", tools=(WEATHER, TIME), tool_choice=choice)
     assert said.get("tool_choice") == sent
     assert [tool["function"]["name"] for tool in said["tools"]] == offered
@@ -200,7 +200,7 @@ def test_settings_are_sent_under_the_names_of_a_chat():
     assert (said["temperature"], said["top_p"], said["max_tokens"], said["parallel_tool_calls"]) == (0.5, 0.9, 7, False)
 
 
-def test_the_default_stay_of_models_is_asked_for():
+def test_the_default_keep_alive_is_requested():
     assert payload(input="hi", defaults=Defaults(ttl_seconds=60))["ttl"] == 60
 
 

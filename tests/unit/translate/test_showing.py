@@ -204,7 +204,7 @@ def test_a_name_of_the_users_shows_what_it_is_made_of():
         ("m", {"tools": Support.NO}, ".Prompt", ".Tools"),
     ],
 )
-def test_the_template_hints_at_what_a_model_takes(key, support, told_in_it, not_in_it):
+def test_the_template_shows_what_a_model_accepts(key, support, told_in_it, not_in_it):
     template = to_show(entry(Model(key=key, **support)))["template"]
     assert told_in_it in template
     assert not_in_it not in template

@@ -44,7 +44,7 @@ def question(kind="noul", instructions="x", criteria=None):
         ({"state": " \n"}, "state must not be empty"),
     ],
 )
-def test_the_request_is_refused_in_ollamas_words(fields, text):
+def test_the_request_is_rejected_with_ollamas_text(fields, text):
     with pytest.raises(BadRequest) as caught:
         check_decision(asking(**fields), BLIND)
     assert caught.value.text == text
@@ -81,7 +81,7 @@ def test_a_question_is_refused_with_its_name(kind, instructions, criteria, text)
 @pytest.mark.parametrize(
     "fields", [{}, {"state": {}}, {"state": "", "images": (PNG,)}, {"questions": question("score", ["x"], ["a"] * 26)}]
 )
-def test_a_sound_request_is_let_through(fields):
+def test_a_valid_request_is_accepted(fields):
     check_decision(asking(**fields), SEER)
 
 

@@ -165,7 +165,7 @@ def test_a_call_is_found_after_a_mention_of_its_tag(pieces, mention, ending):
     assert read(pieces(mention + call)) == (mention, [WEATHER])
 
 
-def test_text_leaves_at_once_when_no_call_can_be_meant():
+def test_text_is_sent_at_once_if_it_cannot_be_a_call():
     finder = TextCalls(ToolSchemas(OFFERED), lambda: "call_1")
     for text, shown in {"Hel": "Hel", "a <b": "a <b", "> [x": "> [x", "y <tool": "y ", "s>": "<tools>"}.items():
         assert [stretch.text for stretch in finder.feed(text)] == [shown]

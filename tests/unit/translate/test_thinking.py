@@ -145,7 +145,7 @@ def test_without_a_whole_tag_no_character_is_lost(text):
         assert read(singly(text)) == ("", text)
 
 
-def test_text_leaves_at_once_when_no_tag_can_be_meant():
+def test_text_is_sent_at_once_if_it_cannot_be_a_tag():
     splitter = ThinkingSplitter()
     assert [part.text for part in splitter.feed("Hel")] == ["Hel"]
     assert splitter.passes("lo")

@@ -48,7 +48,7 @@ def test_a_text_becomes_a_value_of_the_type_that_is_wanted(kind, text, value):
         {"oneOf": [{"type": ["null", "integer"]}]},
     ],
 )
-def test_of_several_types_the_one_that_fits_is_taken(schema):
+def test_of_several_types_the_matching_one_is_used(schema):
     assert typed("5", schema) == 5
     assert typed("five", schema) == "five"
 

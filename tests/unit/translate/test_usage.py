@@ -57,7 +57,7 @@ def test_durations_are_whole_and_never_zero(marks, usage):
     assert all(type(value) is int and value >= 1 for value in durations)
 
 
-def test_without_usage_only_what_came_is_counted():
+def test_without_usage_the_received_deltas_are_counted():
     totals = to_totals(finish_reason="stop", usage=None, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
     assert (totals.prompt_tokens, totals.completion_tokens) == (0, 9)
     assert (totals.cached_tokens, totals.reasoning_tokens) == (None, None)

@@ -36,7 +36,7 @@ def test_payload_holds_all_texts_and_the_ttl_only_when_there_is_one():
     assert embed_payload("k", ("a",), 300) == {"model": "k", "input": ["a"], "ttl": 300}
 
 
-def test_vectors_come_in_the_order_of_their_index():
+def test_vectors_are_in_the_order_of_their_index():
     told = {"data": [{"index": 2, "embedding": [3]}, {"index": 0, "embedding": [1]}, {"index": 1, "embedding": [2]}]}
     assert to_vectors(told, 3) == [[1], [2], [3]]
 
@@ -65,7 +65,7 @@ def test_answer_that_is_not_one_vector_for_each_text_is_broken(told, count, text
 
 
 @pytest.mark.parametrize("vector", [[0.1, None], [math.nan, 1.0], [math.inf], [-math.inf, 1]])
-def test_vector_with_numbers_that_are_none_is_refused_in_ollamas_words(vector):
+def test_vector_with_nan_is_rejected_with_ollamas_text(vector):
     with pytest.raises(BackendRequestError) as refused:
         to_vectors(answer([1.0], vector), 2)
     assert (refused.value.status, refused.value.text) == (400, "embedding contains NaN or Inf values")
@@ -151,7 +151,7 @@ def test_least_tokens_are_the_words(text, count):
     assert least_tokens(text) == count
 
 
-def test_text_with_more_words_than_the_context_is_refused():
+def test_text_with_more_words_than_the_context_is_rejected():
     check_lengths(["a " * 8, "x" * 100, "- " * 100], 8)
     with pytest.raises(BadRequest) as refused:
         check_lengths(["fits", "a " * 9], 8)

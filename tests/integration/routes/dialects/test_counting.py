@@ -53,7 +53,7 @@ def test_a_rejection_by_the_backend_is_passed_on(lm_studio, client_of):
     assert (answer.status_code, answer.json["error"]["message"]) == (400, "no room")
 
 
-def test_counting_takes_a_slot_and_gives_it_back(lm_studio, app_of):
+def test_counting_acquires_and_releases_a_slot(lm_studio, app_of):
     app = app_of(lm_studio("v0", streams("Hel")), max_streams=1)
     slots = services_of(app).slots
     with slots.take():

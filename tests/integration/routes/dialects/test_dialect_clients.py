@@ -58,7 +58,7 @@ def test_openai_client_puts_a_streamed_response_together(openai_client):
     assert "".join(words) == told.output_text == ANSWER
 
 
-def test_openai_client_gets_thinking_apart_from_the_answer(openai_client):
+def test_openai_client_gets_thinking_in_its_own_field(openai_client):
     told = openai_client.responses.create(model="tiny-think", input="Why is the sky blue?", temperature=0)
     reasoning, message = told.output
     assert reasoning.summary[0].text

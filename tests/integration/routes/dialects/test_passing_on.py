@@ -23,7 +23,7 @@ GENERATIONS = ["v1", "v0", "openai"]
 @pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("path", "body"), BOTH)
-def test_every_backend_is_asked_for_a_chat(path, body, stream, generation, lm_studio, client_of):
+def test_every_backend_receives_a_chat(path, body, stream, generation, lm_studio, client_of):
     backend = lm_studio(generation, streams("Hel", "lo"), responses=silent, messages=silent)
     answer = client_of(backend).post(path, json={**body, "stream": stream})
     assert (answer.status_code, b"Hel" in answer.data) == (200, True)
@@ -33,7 +33,7 @@ def test_every_backend_is_asked_for_a_chat(path, body, stream, generation, lm_st
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_a_name_of_the_users_own_brings_its_system_prompt(path, body, generation, lm_studio, client_of):
+def test_an_alias_adds_its_system_prompt(path, body, generation, lm_studio, client_of):
     backend = lm_studio(generation, streams("Hi"))
     client = client_of(backend)
     client.post("/api/create", json={"model": "rumpel", "from": "tiny", "system": "You are Rumpel."})

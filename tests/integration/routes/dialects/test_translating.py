@@ -65,14 +65,14 @@ def fragment(**function):
 CALLING = streams(fragment(name="look", arguments=""), fragment(arguments='{"at":'), fragment(arguments='"door"}'))
 
 
-def test_a_call_comes_as_a_function_call(lm_studio, client_of):
+def test_a_call_is_sent_as_a_function_call(lm_studio, client_of):
     tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
     body = client_of(lm_studio("v0", CALLING)).post("/v1/responses", json={**RESPONSES, "tools": [tool]}).json
     (item,) = body["output"]
     assert (item["call_id"], item["name"], item["arguments"]) == ("c1", "look", '{"at":"door"}')
 
 
-def test_a_call_comes_as_a_tool_use(lm_studio, client_of):
+def test_a_call_is_sent_as_a_tool_use(lm_studio, client_of):
     tool = {"name": "look", "input_schema": {"type": "object"}}
     body = client_of(lm_studio("v0", CALLING)).post("/v1/messages", json={**MESSAGES, "tools": [tool]}).json
     assert body["content"] == [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": "door"}}]
@@ -110,7 +110,7 @@ def test_only_known_chat_fields_reach_an_old_backend(lm_studio, client_of):
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("path", "body"), BOTH)
-def test_a_refusal_before_the_first_word_has_a_status_of_its_own(path, body, stream, lm_studio, client_of):
+def test_a_rejection_before_the_first_token_has_its_own_status(path, body, stream, lm_studio, client_of):
     backend = lm_studio("v0", replies({"error": "Invalid 'messages' in payload"}, "400 Bad Request"))
     answer = client_of(backend).post(path, json={**body, "stream": stream})
     assert answer.status_code == 400
@@ -135,7 +135,7 @@ def test_a_broken_answer_that_is_not_streamed_is_an_error(path, body, lm_studio,
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-def test_everything_is_given_back_when_the_answer_is_over(path, body, lm_studio, app_of):
+def test_everything_is_released_after_the_answer(path, body, lm_studio, app_of):
     app = app_of(lm_studio("v0", streams("Hi")))
     for stream in (True, False):
         app.test_client().post(path, json={**body, "stream": stream}).close()
@@ -185,7 +185,7 @@ def test_stored_state_is_ignored_as_ollama_does(more, generation, lm_studio, cli
     assert "ignored previous_response_id" in caplog.text
 
 
-def test_a_prompt_that_ends_at_once_is_an_answer_without_words(lm_studio, client_of):
+def test_a_prompt_that_ends_at_once_is_an_empty_answer(lm_studio, client_of):
     body = client_of(lm_studio("v0", streams(END, ends=False))).post("/v1/messages", json=MESSAGES).json
     assert (body["content"], body["stop_reason"]) == ([], "end_turn")
 

@@ -138,7 +138,7 @@ def test_a_model_that_is_not_loaded_on_demand_is_loaded(client, backend):
 
 
 @pytest.mark.parametrize("text", ["Model unloaded.", CRASHED])
-def test_it_is_not_asked_a_third_time(client, backend, text):
+def test_there_is_no_third_attempt(client, backend, text):
     in_turn(backend, refusal(text), refusal(text), GOOD)
     assert client.chat(stream=False).json == {"error": text}
 
@@ -203,7 +203,7 @@ def test_no_cached_list_is_used_during_an_outage(client, backend, monkeypatch, m
     assert b"LM Studio is not reachable" in response.data
 
 
-def test_a_backend_that_comes_back_is_used_at_once(client, backend):
+def test_a_recovered_backend_is_used_at_once(client, backend):
     backend.goes_away()
     assert client.chat().status_code == 503
     backend.comes_back()

@@ -42,7 +42,7 @@ def test_a_whole_answer_is_one_object(client, route):
 
 @pytest.mark.parametrize("stream", [True, False, None])
 @pytest.mark.parametrize("route", ["chat", "generate"])
-def test_the_backend_is_always_asked_for_a_stream_and_its_counts(client, backend, route, stream):
+def test_a_stream_with_usage_is_always_requested(client, backend, route, stream):
     assert client.ask(route, stream=stream).status_code == 200
     assert backend.payload == {
         "model": "plain-7b",
@@ -55,7 +55,7 @@ def test_the_backend_is_always_asked_for_a_stream_and_its_counts(client, backend
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("route", ["chat", "generate"])
 @pytest.mark.parametrize("name", ["plain-7b", "plain-7b:latest", "Plain-7B", "library/plain-7b:latest"])
-def test_answers_carry_the_name_that_was_asked_for(client, backend, lines, route, stream, name):
+def test_answers_have_the_requested_name(client, backend, lines, route, stream, name):
     response = client.ask(route, stream=stream, model=name)
     records = lines(response) if stream else [response.json]
     assert {record["model"] for record in records} == {name}
@@ -120,7 +120,7 @@ def test_generation_can_use_completions_by_setting(shim, backend):
 
 
 @pytest.mark.parametrize("format_", ["json", {"type": "object", "properties": {"a": {"type": "string"}}}])
-def test_structure_is_asked_for_by_a_schema(client, backend, format_):
+def test_structure_is_requested_by_a_schema(client, backend, format_):
     client.chat(format=format_)
     schema = {"type": "object"} if format_ == "json" else format_
     assert backend.payload["response_format"]["json_schema"]["schema"] == schema
@@ -140,7 +140,7 @@ def test_thinking_has_lines_of_its_own_before_the_answer(client, backend, lines,
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_thinking_that_is_not_wanted_is_neither_asked_for_nor_shown(client, backend, lines, stream):
+def test_unwanted_thinking_is_neither_requested_nor_shown(client, backend, lines, stream):
     backend.script(thought("Hm."), "Hello")
     response = client.chat(model="qwen/qwen3-8b", think=False, stream=stream)
     records = lines(response) if stream else [response.json]
@@ -155,7 +155,7 @@ def test_an_effort_the_backend_rejects_is_left_out(client, backend):
     assert [payload.get("reasoning_effort") for _, payload in backend.asked] == ["none", None]
 
 
-def test_calls_come_in_a_line_of_their_own(client, backend, lines):
+def test_calls_have_a_line_of_their_own(client, backend, lines):
     function = {"name": "get_weather", "arguments": '{"city":"Oslo"}'}
     call = {"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "123456789", "function": function}]}}]}
     backend.script("I look.", call, finish="tool_calls")

@@ -62,7 +62,7 @@ def test_listed_and_loaded_models_have_the_same_digest(client, generation):
     assert all(digests[model["name"]] == model["digest"] for model in client.get("/api/ps").json["models"])
 
 
-def test_what_others_loaded_stays_for_ever(client):
+def test_models_loaded_by_others_stay_forever(client):
     assert client.get("/api/ps").json["models"][0]["expires_at"] > "2300"
 
 

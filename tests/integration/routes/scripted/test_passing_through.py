@@ -133,7 +133,7 @@ def test_an_unknown_model_is_not_found_and_nothing_sent(client, backend, path, s
     assert backend.asked == []
 
 
-def test_any_json_object_is_asked_for_by_a_schema(client, backend):
+def test_any_json_object_is_requested_by_a_schema(client, backend):
     client.post(CHAT, {**body_for(CHAT), "response_format": {"type": "json_object"}})
     assert backend.payload["response_format"]["type"] == "json_schema"
 
@@ -252,7 +252,7 @@ def test_an_unknown_model_is_not_shown(client):
     assert response.json["error"]["type"] == "not_found_error"
 
 
-def test_the_clients_key_stays_here(client, backend):
+def test_the_clients_key_is_not_forwarded(client, backend):
     client.http.post(CHAT, json=body_for(CHAT), headers={"Authorization": "Bearer client-secret", "x-api-key": "k"})
     sent = backend.mock.calls[-1].request.headers
     assert "Authorization" not in sent

@@ -72,7 +72,7 @@ def test_names_that_are_none_are_refused(client, backend, route, name, status, t
         (b"not json", "invalid character 'o' in literal null (expecting 'u')"),
     ],
 )
-def test_bodies_that_are_none_are_refused_in_gos_words(client, route, body, text):
+def test_invalid_bodies_are_rejected_with_gos_text(client, route, body, text):
     response = client.post(route, body)
     assert response.status_code == 400
     assert response.json["error"].startswith(text)
@@ -100,7 +100,7 @@ def test_bodies_that_are_none_are_refused_in_gos_words(client, route, body, text
         ({"model": EMBEDDER, "messages": []}, 400, f'"{EMBEDDER}" does not support chat'),
     ],
 )
-def test_chats_that_cannot_be_are_refused_in_ollamas_words(client, backend, fields, status, text):
+def test_impossible_chats_are_rejected_with_ollamas_text(client, backend, fields, status, text):
     refused(client.chat(**fields), status, text)
     assert backend.asked == []
 
@@ -113,7 +113,7 @@ def test_chats_that_cannot_be_are_refused_in_ollamas_words(client, backend, fiel
         ({"model": EMBEDDER}, f'"{EMBEDDER}" does not support generate'),
     ],
 )
-def test_prompts_that_cannot_be_are_refused_in_ollamas_words(client, backend, fields, text):
+def test_impossible_prompts_are_rejected_with_ollamas_text(client, backend, fields, text):
     refused(client.generate(**fields), 400, text)
     assert backend.asked == []
 

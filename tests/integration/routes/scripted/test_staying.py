@@ -93,7 +93,7 @@ def test_a_model_is_loaded_with_the_context_that_is_wanted(client, stateful):
     assert paths(stateful) == [LOAD, CHAT]
 
 
-def test_no_more_context_is_asked_for_than_the_model_has(client, stateful):
+def test_no_more_context_is_requested_than_the_model_has(client, stateful):
     client.chat(model="qwen/qwen3-8b", options={"num_ctx": 10**9}).close()
     assert stateful.asked[0][1]["context_length"] == 40960
 

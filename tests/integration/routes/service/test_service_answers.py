@@ -73,7 +73,7 @@ CUT_SHORT = (
 )
 
 
-def test_stop_reason_and_count_are_the_models_own(scripted):
+def test_stop_reason_and_count_are_those_of_the_model(scripted):
     client = scripted(*CUT_SHORT, ends=False)
     answer = ask(client).json
     assert (answer["stop_reason"], answer["predicted_tokens"]) == ("length", 1)  # no usage told: what was counted

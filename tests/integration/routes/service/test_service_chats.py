@@ -54,7 +54,7 @@ def test_default_models_are_settings(shim, backend, stream):
     ("path", "key"),
     [("/chat", "other"), ("/chat/stream", "other"), ("/chat/regular", REGULAR), ("/chat/vision", VISION)],
 )
-def test_only_the_general_chat_takes_another_model(client, backend, path, key):
+def test_only_the_general_chat_accepts_another_model(client, backend, path, key):
     ask(client, path, model_key="other")
     assert backend.posted(CHAT)[0]["model"] == key
 
@@ -65,7 +65,7 @@ def test_model_key_may_be_left_empty(client, backend, key):
     assert backend.posted(CHAT)[0]["model"] == REGULAR
 
 
-def test_model_that_is_not_there_is_not_asked_for(client, backend):
+def test_missing_model_is_not_requested(client, backend):
     answer = ask(client, "/chat", model_key="my-custom-model")
     assert (answer.status_code, answer.json) == (404, {"detail": "Model not found: my-custom-model"})
     assert backend.posted(CHAT) == []

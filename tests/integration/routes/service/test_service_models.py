@@ -86,7 +86,7 @@ def test_load_sees_that_a_model_was_unloaded_in_lm_studio(client, backend):
 
 
 @pytest.mark.parametrize("key", ["Other", "other:latest"])
-def test_load_takes_names_as_ollamas_clients_write_them(client, key):
+def test_load_accepts_names_as_ollamas_clients_write_them(client, key):
     assert load(client, key).json["model"]["key"] == "other"
 
 
@@ -104,7 +104,7 @@ def test_exclusive_load_leaves_the_model_itself_loaded(client, backend):
     ("asked", "loaded_with"),
     [({"context_length": 2048}, 4096), ({"context_length": 8192}, 8192), ({"context_length": 99999}, 8192)],
 )
-def test_context_is_at_least_the_one_that_was_asked_for(client, backend, asked, loaded_with):
+def test_context_is_at_least_the_requested_one(client, backend, asked, loaded_with):
     assert load(client, **asked).json["loaded"] is True
     assert backend.models[REGULAR] == loaded_with
 
@@ -155,7 +155,7 @@ def test_failed_load_reports_the_reason(client, backend, answer, error):
 
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
-def test_old_backend_loads_by_being_asked(client, backend):
+def test_old_backend_loads_on_the_first_request(client, backend):
     assert load(client, "other").json["loaded"] is True
     assert [body["max_tokens"] for body in backend.posted(CHAT)] == [1]
 
