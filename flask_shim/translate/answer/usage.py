@@ -68,9 +68,8 @@ def to_totals(
 
 def estimate_prompt_tokens(payload: Mapping[str, Any]) -> int:
     """Estimate the prompt tokens of a chat or a completion, at four characters per token as Ollama does."""
-    tools = payload.get("tools")
-    prompt = payload.get("messages") or payload.get("prompt")
-    characters = _count_characters(prompt) + (len(orjson.dumps(tools)) if tools else 0)
+    prompt, tools = payload.get("messages") or payload.get("prompt"), payload.get("tools")
+    characters = _count_text(prompt) + (len(orjson.dumps(tools)) if tools else 0)
     return max(1, characters // _CHARACTERS_PER_TOKEN)
 
 
@@ -97,21 +96,22 @@ def is_cut(prompt_tokens: int, estimate: int, context: int) -> bool:
     return 0 < prompt_tokens <= context < estimate and 4 * prompt_tokens < 3 * estimate
 
 
-def _count_characters(value: Any) -> int:
-    """Count the characters of all texts in messages, without the data of their pictures."""
+def _count_text(value: Any) -> int:
+    """Count the characters of a text, of messages, or of the parts of a content."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, list):
-        return sum([len(item) if isinstance(item, str) else _count_characters(item) for item in value])
-    if not isinstance(value, dict):
-        return 0
-    return sum(
-        [
-            len(item) if isinstance(item, str) else _count_characters(item)
-            for key, item in value.items()
-            if key not in ("image_url", "role", "type")
-        ]
-    )
+    return sum([_count_item(item) for item in value]) if isinstance(value, list) else 0
+
+
+def _count_item(item: Any) -> int:
+    """Count the characters of a message or a part: text, thinking and calls, no data of pictures and sounds."""
+    if not isinstance(item, dict):
+        return _count_text(item)
+    content, thinking, calls = item.get("content"), item.get("reasoning_content"), item.get("tool_calls")
+    count = len(content) if isinstance(content, str) else _count_text(content or item.get("text"))
+    if thinking:
+        count += _count_text(thinking)
+    return count + len(orjson.dumps(calls)) if calls else count
 
 
 def _to_nanoseconds(milliseconds: Any) -> int | None:

@@ -55,11 +55,13 @@ def _parts(blocks: Iterable[Block]) -> list[Part]:
     """Return texts, images, and the texts of documents and search results."""
     parts: list[Part] = []
     for block in blocks:
-        if block.get("type") == "text" and block.get("text"):
-            parts.append(text_part(_text(block["text"])))
-        elif block.get("type") == "image":
+        kind = block.get("type")
+        if kind == "text":
+            if text := block.get("text"):
+                parts.append(text_part(_text(text)))
+        elif kind == "image":
             parts.append(_image(block))
-        elif block.get("type") in ("document", "search_result"):
+        elif kind in ("document", "search_result"):
             parts += _document(block)
     return parts
 

@@ -77,6 +77,10 @@ def test_details_are_those_of_the_backend():
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 40}]}]}, 10),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x" * 400}}]}]}, 1),
         ({"messages": [{"role": "user", "content": "x" * 40}], "tools": [{"a": "x" * 32}]}, 20),
+        ({"messages": [{"content": "", "reasoning_content": "x" * 40, "tool_calls": [{"a": "x" * 30}]}]}, 20),
+        ({"messages": [{"content": [{"type": "input_audio", "input_audio": {"data": "x" * 400}}]}]}, 1),
+        ({"prompt": "x" * 40}, 10),
+        ({"prompt": ["x" * 40, "x" * 40]}, 20),
     ],
 )
 def test_prompt_tokens_are_estimated_from_the_texts(payload, tokens):
