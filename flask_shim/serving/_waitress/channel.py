@@ -5,11 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 
 from flask_shim.serving._waitress.request_parser import RequestParser
@@ -23,14 +20,13 @@ LINGER_BYTES = 256 * 1024 * 1024
 class _ChannelsServer:
     """The server as one channel sees it: the loop is only woken for a channel that needs it."""
 
-    __slots__ = ("_channel", "_server")
-
     def __init__(self, server: Any, channel: Channel) -> None:
         self._server = server
         self._channel = channel
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._server, name)
+        value = self.__dict__[name] = getattr(self._server, name)  # none of them changes
+        return value
 
     def pull_trigger(self) -> None:
         """Wake the loop, which waitress does after every response."""
@@ -51,13 +47,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     _lingered_bytes = 0
     _has_more = False
     """Whether the kernel holds bytes that are not read before a response is sent."""
-    _together: list[bytes] | None = None
 
     def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
         """See waitress' channel."""
         super().__init__(server, *args, **kwargs)
         self._output = threading.RLock()
         self.outbuf_lock = threading.Condition(self._output)
+        self._listener = server
         self.server = _ChannelsServer(server, self)
 
     @property
@@ -68,7 +64,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     @property
     def is_draining(self) -> bool:
         """Whether the server is stopping, so that clients should not reuse the connection."""
-        return getattr(self.server, "is_draining", False)
+        return getattr(self._listener, "is_draining", False)
 
     def readable(self) -> bool:
         """Return whether to poll for input, also with a full look-ahead: the end of the connection is input, too."""
@@ -76,7 +72,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             if time.monotonic() > self._linger_deadline:
                 self.will_close = True  # makes the channel writable, and handle_write() closes it
             return True
-        return bool(super().readable()) or (self._is_full() and not self._has_more)
+        if self._is_ending():
+            return False
+        return not self._has_more or len(self.requests) <= self.adj.channel_request_lookahead
 
     def handle_read(self) -> None:
         """Read; with a full look-ahead only peek whether the client is still connected."""
@@ -97,8 +95,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.handle_close()
 
     def _is_full(self) -> bool:
-        is_ending = self.will_close or self.close_when_flushed or self.total_outbufs_len
-        return not is_ending and len(self.requests) > self.adj.channel_request_lookahead
+        return not self._is_ending() and len(self.requests) > self.adj.channel_request_lookahead
+
+    def _is_ending(self) -> bool:
+        return bool(self.will_close or self.close_when_flushed or self.total_outbufs_len)
 
     def handle_write(self) -> None:
         """Send buffered output; after a rejection keep reading for a while before closing.
@@ -133,26 +133,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if not size or self._lingered_bytes > LINGER_BYTES:
             self.handle_close()
 
-    @contextmanager
-    def sending_together(self) -> Iterator[None]:
-        """Send what is written in the block at its end, in one piece."""
-        self._together = []
-        try:
-            yield
-        finally:
-            data, self._together = b"".join(self._together), None
-        self.write_soon(data)
-
     def write_soon(self, data: Any) -> int:
         """Send ``data`` now as far as the socket accepts it; waitress buffers only the rest. Return its length.
 
         waitress passes everything through a buffer that grows until the response ends, 1 MiB in memory and then a file.
         """
-        if not data or isinstance(data, ReadOnlyFileBasedBuffer):
+        if not data:
             return int(super().write_soon(data))
-        if self._together is not None:
-            self._together.append(data)
-            return len(data)
         size = len(data)
         with self._output:
             sent = self._send_now(data) if self.connected and not self.total_outbufs_len else 0

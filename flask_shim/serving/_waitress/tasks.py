@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import InternalServerError, RequestEntityTooLarge
+from waitress.utilities import InternalServerError, RequestEntityTooLarge, build_http_date
 
 log = logging.getLogger(__name__)
 
 
+_capitalized = lru_cache(maxsize=256)(lambda name: "-".join(part.capitalize() for part in name.split("-")))
+_date = lru_cache(maxsize=1)(build_http_date)
+
+
 class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
-    """A response that keeps the connection open when its length is unknown."""
+    """The response of the application.
+
+    waitress' own checks each header that Werkzeug has checked, and closes the connection after each response without a
+    length.
+    """
+
+    has_body: bool
+    wrote_header: bool
+    chunked_response: bool
+    content_length: int | None
+    content_bytes_written: int
 
     def service(self) -> None:
         """Run the application. A disconnect is in the access log; waitress would log it a second time, without id."""
@@ -22,30 +38,73 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         except ClientDisconnected:
             self.close_on_finish = True
 
+    def execute(self) -> None:
+        """Run the application and send its blocks."""
+        body = self.channel.server.application(self.get_environment(), self.start_response)
+        try:
+            for block in body:
+                if block:
+                    self.write(block)
+        finally:
+            if callable(close := getattr(body, "close", None)):
+                close()
+        if self.sends_body and self.content_bytes_written < (self.content_length or 0):
+            self.close_on_finish = True  # otherwise the client would wait for the rest
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
+        """Keep the head for :meth:`write`, which is returned."""
+        if exc_info and self.wrote_header:
+            raise exc_info[1]
+        self.complete = True
+        self.status, self.response_headers = status, headers
+        for name, value in headers:
+            if name.lower() == "content-length":
+                self.content_length = int(value)
+        return self.write
+
+    @property
+    def sends_body(self) -> bool:
+        """Whether the response may have a body."""
+        return self.has_body and self.request.command != "HEAD"
+
     def write(self, data: bytes) -> None:
         """Send a block of the body, the first one together with the head."""
         if self.wrote_header and self.chunked_response and data:
-            self.channel.write_soon(b"%x\r\n%b\r\n" % (len(data), data))  # as waitress does, with fewer checks
+            self.channel.write_soon(b"%x\r\n%b\r\n" % (len(data), data))
             return
-        with self.channel.sending_together():
-            super().write(data)
+        head = b"" if self.wrote_header else self.build_response_header()
+        self.wrote_header = True
+        if not self.sends_body:
+            data = b""
+        elif self.content_length is not None:
+            data = data[: self.content_length - self.content_bytes_written]
+            self.content_bytes_written += len(data)
+        elif self.chunked_response and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self.channel.write_soon(head + data)
 
     def build_response_header(self) -> bytes:
-        """Return the head; undo waitress' ``Connection: close`` for chunked and empty HTTP/1.1 responses.
+        """Return the head. The connection stays open if the end of the response is clear without its end.
 
         While the server stops, every response closes its connection: a proxy that sends its next request on a kept
         connection just as it is closed cannot know whether the request ran, and fails it (RFC 9112 section 9.6).
         """
-        if self.channel.is_draining:
-            self.request.headers["CONNECTION"] = "close"  # as if the client had asked for it
-        was_closing = self.close_on_finish
-        head: bytes = super().build_response_header()
-        wants_close = self.request.headers.get("CONNECTION", "").lower() == "close"
-        is_delimited = self.request.command != "HEAD" and (self.chunked_response or not self.has_body)
-        if was_closing or wants_close or not is_delimited or self.version != "1.1":
-            return head
-        self.close_on_finish = False
-        return head.replace(b"\r\nConnection: close\r\n", b"\r\n", 1)
+        wanted = self.request.headers.get("CONNECTION", "").lower()
+        is_new = self.version == "1.1"
+        self.chunked_response = is_new and self.content_length is None and self.sends_body
+        lines = [f"HTTP/{self.version} {self.status}"]
+        lines += [f"{_capitalized(name)}: {value}" for name, value in self.response_headers]
+        if self.chunked_response:
+            lines.append("Transfer-Encoding: chunked")
+        is_delimited = self.chunked_response or self.content_length is not None or not self.has_body
+        is_kept = wanted != "close" if is_new else wanted == "keep-alive"
+        if self.close_on_finish or self.channel.is_draining or not is_delimited or not is_kept:
+            self.close_on_finish = True
+            lines.append("Connection: close")
+        elif not is_new:
+            lines.append("Connection: Keep-Alive")
+        lines.append(f"Date: {_date(int(self.start_time))}\r\n\r\n")
+        return "\r\n".join(lines).encode("latin-1")
 
 
 class TooLargeTask(WSGITask):  # type: ignore[misc]  # waitress has no types

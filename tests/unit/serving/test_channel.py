@@ -176,3 +176,49 @@ def test_a_head_that_cannot_be_made_leaves_the_connection_usable(task, sockets):
         task.write(b"{}")
     sockets.channel.write_soon(b"after")
     assert sockets.read(5) == b"after"
+
+
+def run(task, sockets, headers, *blocks, status="200 OK"):
+    """Run an application that answers with these headers and blocks; return what the client reads."""
+    task.complete = False
+
+    def application(_, start_response):
+        start_response(status, headers)
+        return iter(blocks)
+
+    sockets.server.application = application
+    task.environ = {}  # as if it had been made
+    task.service()
+    return sockets.read(1)
+
+
+def test_a_response_is_one_piece_with_its_head(task, sockets):
+    got = run(task, sockets, [("Content-Length", "2"), ("X-Request-ID", "a")], b"hi")
+    assert got.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Request-Id: a\r\nDate: ")
+    assert got.endswith(b" GMT\r\n\r\nhi")
+    assert not task.close_on_finish
+
+
+@pytest.mark.parametrize(
+    ("blocks", "body", "closes"),
+    [([b"abc"], b"abc", False), ([b"a"], b"a", True), ([], b"", True), ([b"ab", b"cdef"], b"abc", False)],
+    ids=["all", "too few", "none", "too many"],
+)
+def test_the_declared_length_is_kept_or_the_connection_ends(task, sockets, blocks, body, closes):
+    run(task, sockets, [("Content-Length", "3")], *blocks)
+    assert b"".join(sockets.sent).partition(b"\r\n\r\n")[2] == body
+    assert task.close_on_finish is closes
+
+
+def test_a_head_request_gets_the_length_and_no_body(task, sockets):
+    task.request.command = "HEAD"
+    got = run(task, sockets, [("Content-Length", "3")], b"abc")
+    assert b"\r\nContent-Length: 3\r\n" in got
+    assert got.endswith(b"\r\n\r\n")
+    assert not task.close_on_finish
+
+
+def test_an_http_1_0_client_that_wants_to_keep_its_connection_may(task, sockets):
+    task.version, task.request.headers["CONNECTION"] = "1.0", "Keep-Alive"
+    assert b"\r\nConnection: Keep-Alive\r\n" in run(task, sockets, [("Content-Length", "1")], b"x")
+    assert not task.close_on_finish
