@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 from flask import Flask, Request
@@ -30,6 +30,18 @@ class MatchingRule(Rule):
         return lambda rule, **values: compiled(append_unknown)(rule, **values)
 
 
+class PathAdapter(MapAdapter):
+    """Match a path without variables in one look-up; Werkzeug tries its parts one by one."""
+
+    fixed: Mapping[tuple[str, str], Rule]
+    """Rules by method and path."""
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """Return the rule and no variables; all other paths, and what Flask does not ask for, are left to Werkzeug."""
+        rule = self.fixed.get((self.default_method, self.path_info)) if options == {"return_rule": True} else None
+        return super().match(*args, **options) if rule is None else (rule, {})
+
+
 class SyncFlask(Flask):
     """Flask without asynchronous views, for which it would inspect every function at every request."""
 
@@ -46,9 +58,18 @@ class SyncFlask(Flask):
         environ = request.environ
         host = environ.get("HTTP_HOST") or ""
         query = environ.get("QUERY_STRING") or ""
-        return MapAdapter(
+        adapter = PathAdapter(
             self.url_map, host, request.root_path, "", request.scheme, request.path, request.method, query
         )
+        adapter.fixed = self._fixed_rules
+        return adapter
+
+    @cached_property
+    def _fixed_rules(self) -> Mapping[tuple[str, str], Rule]:
+        rules = reversed([*self.url_map.iter_rules()])  # the first one of a path counts
+        special = ("arguments", "build_only", "redirect_to", "alias", "websocket")
+        plain = (rule for rule in rules if not any(getattr(rule, name) for name in special))
+        return {(method, rule.rule): rule for rule in plain for method in rule.methods or ()}
 
 
 def create_app(config: Config | None = None, backend: LMStudio | None = None) -> Flask:
