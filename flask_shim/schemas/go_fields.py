@@ -30,7 +30,7 @@ class GoSchema(Schema):
     def __init__(self) -> None:
         super().__init__()
         go_fields = cast("dict[str, GoField[Any]]", self.load_fields)
-        self._by_key = {field.data_key or name: (name, field) for name, field in go_fields.items()}
+        self._by_key = {(key := field.data_key or name): (key, name, field._read) for name, field in go_fields.items()}
         self._defaults = {name: field.load_default for name, field in go_fields.items()}
         self._made = {name: make for name, make in self._defaults.items() if callable(make)}
 
@@ -38,12 +38,12 @@ class GoSchema(Schema):
         """Return the fields by attribute name; ValidationError carries the one fault to report."""
         values, faults, by_key = self._defaults.copy(), [], self._by_key
         for given, value in document.items():
-            key = given if given in by_key else folded(given)
-            if value is None or key not in by_key:
+            known = by_key.get(given) or by_key.get(folded(given))
+            if value is None or known is None:
                 continue
-            name, field = by_key[key]
+            key, name, read = known
             try:
-                values[name] = field._read(value)
+                values[name] = read(value)
             except ValidationError as error:
                 faults.append(fault_in(error).inside(key, self.struct))
         if faults:

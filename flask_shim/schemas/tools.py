@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from marshmallow import ValidationError
 
 from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoObject, GoSchema, GoString
 from flask_shim.schemas.unmarshal_errors import NO_OBJECT, fault_in, mismatch, refusal, reported
 
 log = logging.getLogger(__name__)
+
+_LONGEST_CACHED = 20_000
 
 
 class PropertyType(GoField[Any]):
@@ -99,17 +103,32 @@ def _keys(value: Any) -> set[str]:
     return set().union(*map(_keys, value)) if isinstance(value, (list, tuple)) else set()
 
 
+_PARAMETERS = ParametersSchema()
+
+
 class Parameters(GoObject[dict[str, Any]]):
     """The JSON schema of a tool's parameters."""
 
     def __init__(self) -> None:
-        super().__init__(ParametersSchema(), _parameters, "api.ToolFunctionParameters", load_default=None)
+        super().__init__(_PARAMETERS, _parameters, "api.ToolFunctionParameters", load_default=None)
 
     def _read(self, value: Any) -> dict[str, Any]:
-        known = super()._read(value)
-        if log.isEnabledFor(logging.DEBUG) and (dropped := _keys(value) - _keys(known)):
-            log.debug("dropped from the parameters of a tool: %s", ", ".join(sorted(dropped)))
-        return known
+        if not isinstance(value, dict):
+            return super()._read(value)
+        try:
+            given = orjson.dumps(value)
+        except TypeError:  # it has Literals: it is read a second time, for the text of an error
+            return super()._read(value)
+        return (_known_parameters if len(given) <= _LONGEST_CACHED else _known_parameters.__wrapped__)(given)
+
+
+@lru_cache(maxsize=512)  # agents send the same tools with each request
+def _known_parameters(given: bytes) -> dict[str, Any]:
+    value = orjson.loads(given)
+    known = _parameters(**_PARAMETERS.read(value))
+    if log.isEnabledFor(logging.DEBUG) and (dropped := _keys(value) - _keys(known)):
+        log.debug("dropped from the parameters of a tool: %s", ", ".join(sorted(dropped)))
+    return known
 
 
 class FunctionSchema(GoSchema):

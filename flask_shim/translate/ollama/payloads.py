@@ -117,7 +117,9 @@ def to_messages(messages: Iterable[Message], model_key: str = "") -> list[Turn]:
     images = ImageConverter()
     turns = repair_history([_to_turn(message, images) for message in messages], model_key)
     # Names have paired the results of clients that send no ids.
-    return [{field: value for field, value in turn.items() if field != "name"} for turn in turns]
+    return [
+        {field: value for field, value in turn.items() if field != "name"} if "name" in turn else turn for turn in turns
+    ]
 
 
 def _to_turn(message: Message, images: ImageConverter) -> Turn:
