@@ -76,7 +76,7 @@ class Services:
         )
         if backend is None:
             watchdog = Watchdog()
-            backends = Backends(build_backends(config, defaults, watchdog), watchdog)
+            backends = Backends(build_backends(config, defaults, watchdog), watchdog, slots.start_waiting)
         else:
             only = Backend(client=backend, loader=ModelLoader(backend, defaults))
             backends = Backends([only], backend.watchdog)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 from flask_shim.errors import ShimError
@@ -14,6 +15,12 @@ from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.errors import ServerBusy
 from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.loader import ModelLoader
+
+NEWCOMER_SECONDS = 0.25
+"""How long a list waits, after the first LM Studio has answered, for those that have not answered since the start."""
+
+LIVING_SECONDS = 1.0
+"""How long it waits for those that have; their last list is used then."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -97,6 +104,52 @@ def merge(lists: tuple[BackendList, ...]) -> MergedListing:
     reporting = next((listing for _, listing in ordered if listing.reports_state), ordered[0][1])
     oldest = min(listing.requested_at for _, listing in ordered)
     return MergedListing(reporting.api_version, tuple(models.values()), oldest, lists)
+
+
+def carry_over(present: Iterable[Backend], updated: Iterable[Backend]) -> list[Backend]:
+    """Return what to use instead of ``updated``, which a file names now: those of ``present`` where nothing differs.
+
+    One that stays has its requests, connections and loaded models. One with another name, token or time-out is
+    replaced, but its models are kept alive as before.
+    """
+    left = {(backend.name, backend.client.options): backend for backend in present}
+    used = []
+    for backend in updated:
+        known = left.get((backend.name, backend.client.options))
+        if known is not None and known.loader.take_over(known.loader):
+            known.priority, known.max_streams = backend.priority, backend.max_streams
+            known.is_draining, known.waker = backend.is_draining, backend.waker
+            backend.close()
+            used.append(known)
+            continue
+        for old in left.values():
+            if old.client.options.base_url == backend.client.options.base_url and backend.loader.take_over(old.loader):
+                break
+        used.append(backend)
+    return used
+
+
+def collect(requests: Mapping[Future[Listing], Backend], lists: dict[Backend, Listing]) -> None:
+    """Put what arrives in time into ``lists``; of one that has answered before and is late, its last list."""
+    first_at = time.monotonic() if lists else None
+    pending = set(requests)
+    while pending:
+        seconds_left = None  # without limit, before the first one has answered
+        if first_at is not None:
+            has_living = any(requests[request].last_listing is not None for request in pending)
+            seconds = LIVING_SECONDS if has_living else NEWCOMER_SECONDS
+            seconds_left = max(0.0, first_at + seconds - time.monotonic())
+        done, pending = wait(pending, seconds_left, FIRST_COMPLETED)
+        if not done:
+            break
+        for request in done:
+            if request.exception() is None:
+                lists[requests[request]] = request.result()
+                first_at = first_at or time.monotonic()
+    for request in pending:
+        backend = requests[request]
+        if backend.failure is None and backend.last_listing is not None:
+            lists[backend] = backend.last_listing
 
 
 def unloaded(listing: Listing) -> Listing:

@@ -146,6 +146,8 @@ class KeepAliveTracker:
         self._wakes_at = math.inf
         """When the thread looks again by itself."""
         self._closed = False
+        self._on_unloaded: Callable[[], None] | None = None
+        """What to call once no model is left to unload."""
 
     def of(self, key: str) -> LoadedModel:
         """Return the entry of a model, created on first use."""
@@ -171,10 +173,23 @@ class KeepAliveTracker:
             expires_at = loaded.expires_at
         with self._lock:
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
-                self._thread.start()
-            elif expires_at is not None and expires_at < self._wakes_at:
+                self._start()
+            elif (expires_at is not None and expires_at < self._wakes_at) or self._on_unloaded is not None:
                 self._lock.notify()
+
+    def close_when_unloaded(self, then: Callable[[], None]) -> None:
+        """Unload the models when they expire, as promised; call ``then`` when none is left, and end the thread."""
+        with self._lock:
+            self._on_unloaded = then
+            if self._thread is None and not self._closed:
+                self._start()
+            self._lock.notify()
+
+    def go_on(self, unload: Unload) -> bool:
+        """Unload with ``unload`` from now on, and do not close; return False if it was closed before."""
+        with self._lock:
+            self._unload, self._on_unloaded = unload, None
+            return not self._closed
 
     def close(self) -> None:
         """End the thread; an unload that is running is aborted."""
@@ -185,6 +200,10 @@ class KeepAliveTracker:
         if thread is not None:
             thread.join(CLOSE_SECONDS)
 
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
+        self._thread.start()
+
     def _run(self) -> None:
         while True:
             with self._lock:
@@ -192,12 +211,20 @@ class KeepAliveTracker:
                     return
                 now = time.monotonic()
                 due, wait = self._due(now)
+                then = self._on_unloaded
+                if then is not None and not due and wait is None and not self._in_use():
+                    self._closed = True
+                    break
                 if not due:
                     self._wakes_at = math.inf if wait is None else now + wait
                     self._lock.wait(wait)
                     continue
             for loaded in due:
                 self._unload_expired(loaded)
+        then()
+
+    def _in_use(self) -> bool:
+        return any(loaded.users or loaded.is_busy for loaded in self._by_key.values())
 
     def _due(self, now: float) -> tuple[list[LoadedModel], float | None]:
         """Return the expired models, and the seconds until the next one expires (None: no time is known)."""

@@ -90,6 +90,13 @@ class ModelLoader:
         self._defaults = defaults
         self._warned: set[str] = set()
 
+    def take_over(self, other: ModelLoader) -> bool:
+        """Keep the models alive that ``other`` has loaded on the same LM Studio; return False if it does no longer."""
+        if not other.tracker.go_on(self._unload_expired):
+            return False
+        self.tracker = other.tracker
+        return True
+
     def take_turn(self, key: str, call: BackendCall) -> LoadedModel:
         """Wait for a model's turn and return its entry; until that is released, no other thread loads or unloads it."""
         timeout = self.backend.options.load_timeout

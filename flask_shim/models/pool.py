@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.errors import ServerBusy
 from flask_shim.lmstudio.http.cancellation import Watchdog
-from flask_shim.models.backends import Backend, BackendList, MergedListing, are_same, last_lists, merge, unloaded
+from flask_shim.models.backends import (
+    Backend,
+    BackendList,
+    MergedListing,
+    are_same,
+    carry_over,
+    collect,
+    last_lists,
+    merge,
+    unloaded,
+)
 
 log = logging.getLogger(__name__)
-
-NEWCOMER_SECONDS = 0.25
-"""How long a list waits, after the first LM Studio has answered, for those that have not answered since the start."""
-
-LIVING_SECONDS = 1.0
-"""How long it waits for those that have; their last list is used then."""
 
 PROBE_SECONDS = 5.0
 """How often an LM Studio that failed is asked for its models again."""
@@ -31,11 +35,16 @@ CLOSE_SECONDS = 2.0
 class Backends:
     """All LM Studios of one shim. With one of them, nothing is added to what its client does."""
 
-    def __init__(self, backends: Sequence[Backend], watchdog: Watchdog) -> None:
-        """``watchdog`` is that of all their clients."""
+    def __init__(
+        self, backends: Sequence[Backend], watchdog: Watchdog, on_room: Callable[[], None] = lambda: None
+    ) -> None:
+        """``watchdog`` is that of all their clients; ``on_room`` is called when one may take more requests."""
         self._all = _by_priority(backends)
         self.watchdog = watchdog
         self._lock = threading.Lock()
+        self._on_room = on_room
+        self._removed: set[Backend] = set()
+        """Those that a reload has removed, while models that were loaded there have not expired."""
         self._merged: MergedListing | None = None
         self._prober: threading.Thread | None = None
         self._closing = threading.Event()
@@ -83,7 +92,7 @@ class Backends:
         }
         if len(lists) < len(working) or not (working or last_lists(backends)):
             asked = [backend for backend in working or backends if backend not in lists]
-            self._request(asked, lists, max_age=max_age, must_answer=must_answer)
+            collect({self._start(each, max_age, must_answer=must_answer): each for each in asked}, lists)
         lists = last_lists(backends) | lists
         if not lists:
             failure = next((backend.failure for backend in backends if backend.failure is not None), None)
@@ -127,18 +136,17 @@ class Backends:
 
     def update(self, backends: Sequence[Backend]) -> None:
         """Use these from now on; one that stays keeps its requests, connections and loaded models."""
-        left = {(backend.name, backend.client.options): backend for backend in self._all}
-        updated = []
-        for backend in backends:
-            known = left.pop((backend.name, backend.client.options), None)
-            updated.append(known or backend)
-            if known is not None:
-                known.priority, known.max_streams = backend.priority, backend.max_streams
-                known.is_draining, known.waker = backend.is_draining, backend.waker
-                backend.close()
-        self._all = _by_priority(updated)
-        for backend in left.values():  # its requests in flight end as they began
-            backend.close()
+        present = {*self._all, *self._removed}
+        self._all = _by_priority(carry_over(present, backends))
+        trackers = [backend.loader.tracker for backend in self._all]
+        self._removed = present.difference(self._all)
+        for backend in tuple(self._removed):  # its requests in flight end as they began
+            backend.is_draining = True
+            if backend.loader.tracker in trackers:
+                self._close_removed(backend)
+            else:
+                backend.loader.tracker.close_when_unloaded(partial(self._close_removed, backend))
+        self._on_room()
 
     def probe(self, backend: Backend) -> None:
         """Request the list of one in the background; if it arrives, that one gets requests again."""
@@ -152,34 +160,13 @@ class Backends:
         if prober is not None:
             prober.join(CLOSE_SECONDS)
         wait(tuple(self._requests), CLOSE_SECONDS)  # a list that arrives later would leave its connection open
-        for backend in self._all:
+        for backend in (*self._all, *self._removed):
             backend.close()
         self.watchdog.close()
 
-    def _request(
-        self,
-        asked: Sequence[Backend],
-        lists: dict[Backend, Listing],
-        *,
-        max_age: float | None,
-        must_answer: bool,
-    ) -> None:
-        """Request lists side by side and put what arrives in time into ``lists``."""
-        requests = {self._start(backend, max_age, must_answer=must_answer): backend for backend in asked}
-        first_at = time.monotonic() if lists else None
-        pending = set(requests)
-        while pending:
-            done, pending = wait(pending, _seconds_left(first_at, map(requests.__getitem__, pending)), FIRST_COMPLETED)
-            if not done:
-                break
-            for request in done:
-                if request.exception() is None:
-                    lists[requests[request]] = request.result()
-                    first_at = first_at or time.monotonic()
-        for request in pending:
-            backend = requests[request]
-            if backend.failure is None and backend.last_listing is not None:
-                lists[backend] = backend.last_listing
+    def _close_removed(self, backend: Backend) -> None:
+        self._removed.discard(backend)
+        backend.client.close()
 
     def _start(self, backend: Backend, max_age: float | None, *, must_answer: bool) -> Future[Listing]:
         """Request a list on a thread; share the request that runs, unless it may be too old."""
@@ -204,8 +191,8 @@ class Backends:
             try:
                 backend.last_listing = backend.client.listing(max_age=max_age, must_answer=must_answer)
             finally:
-                if backend not in self._all:  # removed, and closed, perhaps before this opened a connection
-                    backend.close()
+                if backend not in self._all and backend not in self._removed:
+                    backend.client.close()  # it was closed, perhaps before this opened a connection
         except ServerBusy as exc:  # enough threads wait for this list
             request.set_exception(exc)
         except ShimError as exc:
@@ -214,7 +201,10 @@ class Backends:
         else:
             if backend.failure is not None:
                 log.info("backend=%s is back", backend.name)
+            is_back = not backend.is_preferred
             backend.failure, backend.is_suspect = None, False
+            if is_back:
+                self._on_room()
             request.set_result(backend.last_listing)
 
     def _probe(self) -> None:
@@ -235,14 +225,6 @@ class Backends:
         if merged is None or not are_same(merged.lists, lists):
             merged = self._merged = merge(lists)
         return merged
-
-
-def _seconds_left(first_at: float | None, backends: Iterator[Backend]) -> float | None:
-    """Return how long to wait for these backends; None, without limit, before the first one has answered."""
-    if first_at is None:
-        return None
-    has_living = any(backend.last_listing is not None for backend in backends)
-    return max(0.0, first_at + (LIVING_SECONDS if has_living else NEWCOMER_SECONDS) - time.monotonic())
 
 
 def _by_priority(backends: Sequence[Backend]) -> tuple[Backend, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from contextlib import ExitStack
 
@@ -13,7 +14,7 @@ from support.fake_lmstudio_fixtures import one_studio, studio
 from support.wire import Wire
 
 from flask_shim.config.shim_file import BackendTable, ShimFile
-from flask_shim.services import services_of
+from flask_shim.services import build_backends, services_of
 
 __all__ = ["one_studio", "studio"]
 
@@ -26,7 +27,8 @@ class Shim:
     """A shim with one slot and a queue; its wires are closed with the test."""
 
     def __init__(self, app, port, opened):
-        self.slots = services_of(app).slots
+        self.parts = services_of(app)
+        self.slots = self.parts.slots
         self._port = port
         self._opened = opened
 
@@ -112,16 +114,49 @@ def test_full_queue_leaves_threads_for_lists_and_health(full, until):
     assert waiting[-1].answer().status == 503
 
 
+def file_of(url, **max_streams):
+    return ShimFile(
+        backends=tuple(BackendTable(name=name, url=url, max_streams=most) for name, most in max_streams.items())
+    )
+
+
 def test_request_waits_for_a_place_at_one_of_several_lm_studios(queue, one_studio, studio, until):
     studio.answers[CHAT] = endless(0.02)
-    tables = tuple(BackendTable(name=name, url=one_studio.url, max_streams=1) for name in ("desktop", "laptop"))
-    shim = queue(max_streams=3, file=ShimFile(backends=tables))
-    running = [shim.chat("agent") for _ in tables]
+    shim = queue(max_streams=3, file=file_of(one_studio.url, desktop=1, laptop=1))
+    running = [shim.chat("agent") for _ in range(2)]
     for wire in running:
         wire.until(b"tok ")
     waiting = shim.chat()
     until(lambda: shim.slots.waiting)
     running[1].close()
+    waiting.until(b"tok ")
+
+
+@pytest.fixture
+def one_of_two_full(queue, one_studio, studio):
+    """A shim with two LM Studios for one request each: ``desktop`` has one, ``laptop`` timed out a moment ago."""
+    studio.answers[CHAT] = endless(0.02)
+    shim = queue(max_streams=3, file=file_of(one_studio.url, desktop=1, laptop=1))
+    shim.chat("agent").until(b"tok ")
+    shim.parts.backends.by_name("laptop").is_suspect = True
+    return shim
+
+
+def list_again(parts):
+    parts.backends.probe(parts.backends.by_name("laptop"))
+
+
+def allow_two(parts):
+    file = file_of(parts.backends.first.client.options.base_url, desktop=2, laptop=1)
+    config = dataclasses.replace(parts.config, file=file)
+    parts.backends.update(build_backends(config, parts.defaults, parts.backends.watchdog))
+
+
+@pytest.mark.parametrize("make_room", [list_again, allow_two])
+def test_wait_ends_when_a_machine_may_take_more(one_of_two_full, make_room, until):
+    waiting = one_of_two_full.chat()
+    until(lambda: one_of_two_full.slots.waiting)
+    make_room(one_of_two_full.parts)
     waiting.until(b"tok ")
 
 

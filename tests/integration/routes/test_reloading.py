@@ -101,12 +101,14 @@ def test_a_page_of_another_site_can_not_reload(client):
 def test_a_stream_ends_as_it_began(app, client, studio, path):
     may_go_on = threading.Event()
     studio.answers[CHAT] = streams("one", lambda _: may_go_on.wait(20), "two")
-    lines = client.post("/api/chat", json=TURN).iter_encoded()
+    response = client.post("/api/chat", json=TURN)
+    lines = response.iter_encoded()
     first = next(lines)
     path.write_text("[model.tiny]\ntemperature = 0.3", encoding="utf-8")
     assert app.test_client().post("/shim/reload").status_code == 200
     may_go_on.set()
     records = [json.loads(line) for line in (first + b"".join(lines)).splitlines()]
+    response.close()
     assert ("".join(each["message"]["content"] for each in records), records[-1]["done_reason"]) == ("onetwo", "stop")
 
 
@@ -136,7 +138,8 @@ def test_backends_come_and_go_and_a_stream_of_one_that_left_ends_as_it_began(app
     assert contexts() == {"tiny:latest": 8192}
     may_go_on = threading.Event()
     studio.answers[CHAT] = streams("one", lambda _: may_go_on.wait(20), "two")
-    lines = client.post("/api/chat", json=TURN).iter_encoded()  # of the one that the settings name
+    response = client.post("/api/chat", json=TURN)  # of the one that the settings name
+    lines = response.iter_encoded()
     text = next(lines)
     reload(a=(studio, 1), b=(other, 0))
     until(lambda: contexts() == {"tiny:latest": 8192, "large:latest": 4096})  # a slow list comes later
@@ -146,8 +149,26 @@ def test_backends_come_and_go_and_a_stream_of_one_that_left_ends_as_it_began(app
     assert client.post("/api/chat", json={**TURN, "stream": False}).get_json()["message"]["content"] == "Hello world"
     may_go_on.set()
     text += b"".join(lines)
+    response.close()
     assert b"two" in text
     assert json.loads(text.splitlines()[-1])["done_reason"] == "stop"
+
+
+@pytest.mark.parametrize("after", ["removed", "with another token"])
+def test_a_reload_does_not_end_the_keep_alive_of_a_model(client, studio, other, path, until, after):
+    studio.models = {"tiny": None}
+    path.write_text(tables(a=(studio, 1), b=(other, 0)), encoding="utf-8")
+    assert client.post("/shim/reload").status_code == 200
+    until(lambda: "tiny:latest" in {model["name"] for model in client.get("/api/tags").get_json()["models"]})
+    asked = {**TURN, "model": "a/tiny", "stream": False, "options": {"num_ctx": 4096}, "keep_alive": "200ms"}
+    assert client.post("/api/chat", json=asked).status_code == 200
+    left = tables(b=(other, 0)) + (
+        f'\n[[backend]]\nname = "a"\nurl = "{studio.url}"\ntoken = "t"' * (after != "removed")
+    )
+    path.write_text(left, encoding="utf-8")
+    assert client.post("/shim/reload").status_code == 200
+    until(lambda: studio.models == {"tiny": None})
+    assert len(studio.posted("/api/v1/models/unload")) == 1
 
 
 def test_new_tokens_are_left_out_of_the_log(app, path, monkeypatch):
