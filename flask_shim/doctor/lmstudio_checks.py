@@ -125,15 +125,15 @@ def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_loa
     name = found.api_version.title
     if found.api_version is ApiVersion.OPENAI and is_studio:
         name = "LM Studio before 0.3.6"
-    told = f"it is {name}, with {counted(len(found.models), 'model')}"
+    summary = f"it is {name}, with {counted(len(found.models), 'model')}"
     if found.api_version is ApiVersion.V1:
-        return ok("generation", told)
+        return ok("generation", summary)
     if can_load:
-        return ok("generation", f"{told}, and has the lms tool to load them")
+        return ok("generation", f"{summary}, and has the lms tool to load them")
     lacks = (
         "what a model can do is guessed from its name" if found.api_version is ApiVersion.OPENAI else "less is known"
     )
-    text = f"{told}: models cannot be loaded or unloaded on request, and {lacks}"
+    text = f"{summary}: models cannot be loaded or unloaded on request, and {lacks}"
     return warn("generation", text, "Update to LM Studio 0.4 or later.")
 
 

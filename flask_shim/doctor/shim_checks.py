@@ -22,12 +22,12 @@ def judge_entrance(url: str, version: ProbeResponse, *, wants_key: bool) -> Iter
     if refusal is not None:
         yield refusal
         return
-    told = version.json.get("version") if isinstance(version.json, dict) else None
-    if not isinstance(told, str):
+    ollama_version = version.json.get("version") if isinstance(version.json, dict) else None
+    if not isinstance(ollama_version, str):
         remedy = "Check the address, and the proxy in front of the shim."
         yield fail("shim", f"what answers at {url} has no version: it is neither the shim nor Ollama", remedy)
         return
-    yield ok("shim", f"{url} answers as Ollama {told}{', and accepts the key' if wants_key else ''}")
+    yield ok("shim", f"{url} answers as Ollama {ollama_version}{', and accepts the key' if wants_key else ''}")
     if version.seconds > SLOW_SECONDS:
         text = f"GET /api/version took {version.seconds:.1f} s"
         yield warn("shim-slow", text, "Use 127.0.0.1 instead of localhost, and check the proxy in front of the shim.")
@@ -80,10 +80,10 @@ def judge_ready(ready: ProbeResponse) -> Iterator[Finding]:
 
 def judge_threads(metrics: ProbeResponse, config: Config) -> Iterator[Finding]:
     """Compare the limit of concurrent generations in its metrics with the settings."""
-    told = _LIMIT.search(metrics.body.decode("utf-8", "replace")) if metrics.is_good else None
-    if told is None:
+    found = _LIMIT.search(metrics.body.decode("utf-8", "replace")) if metrics.is_good else None
+    if found is None:
         return
-    limit, wanted = int(float(told[1])), math.ceil(config.max_streams / config.workers)
+    limit, wanted = int(float(found[1])), math.ceil(config.max_streams / config.workers)
     if limit < wanted:
         text = f"only {limit} generations can run at once, not {wanted}: waitress was started with too few threads"
         yield warn("threads", text, f"Start it with waitress-serve --threads={config.threads}, or with flask-shim.")

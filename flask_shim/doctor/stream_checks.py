@@ -81,13 +81,13 @@ def judge_pace(response: ProbeResponse) -> Iterator[Finding]:
         return
     made_in = seconds / _NS
     began, took = response.arrivals[0], response.arrivals[-1] - response.arrivals[0]
-    told = f"{tokens} tokens generated in {made_in:.2f} s"
+    measured = f"{tokens} tokens generated in {made_in:.2f} s"
     if made_in < SHORTEST_SECONDS:
-        yield note("pace", f"{told}: too fast to tell whether a program on the way buffers the stream")
+        yield note("pace", f"{measured}: too fast to tell whether a program on the way buffers the stream")
     elif took < made_in * HELD_BACK_PART:
         yield warn(
             "pace",
-            f"{told} arrived within {took:.2f} s: a program on the way buffers them",
+            f"{measured} arrived within {took:.2f} s: a program on the way buffers them",
             "Switch off buffering and compression in the proxy in front (nginx: proxy_buffering off; "
             'IIS: responseBufferLimit="0"), or in the antivirus program that scans web traffic.',
         )

@@ -39,7 +39,7 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     app.register_blueprint(model_routes.routes)
     app.register_blueprint(inference_routes.routes)
     app.before_request(lambda: _before(services))
-    app.after_request(_signed)
+    app.after_request(_add_signature)
     app.register_error_handler(error_bodies.LMStudioError, lambda error: json_answer(error.body, error.status))
     app.register_error_handler(relay.EngineError, lambda error: _engine_error(error, services))
     app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
@@ -87,6 +87,6 @@ def _engine_error(error: relay.EngineError, services: MiniServices) -> Response:
     return relay.error_stream(text) if g.body.get("stream") else json_answer({"error": text}, 400)
 
 
-def _signed(response: Response) -> Response:
+def _add_signature(response: Response) -> Response:
     response.headers["X-Powered-By"] = "Express"
     return response

@@ -94,7 +94,7 @@ class ModelListCache:
         with self._queue.take() as is_ours:
             if not is_ours:
                 if self._last is None or max_age is not None or must_answer:
-                    raise BackendTimeout("LM Studio has not told its models yet, and enough requests wait for that")
+                    raise BackendTimeout("LM Studio has not listed its models yet, and enough requests wait for it")
                 return self._last
             if self._failure is not None and self._failures != failures:
                 raise self._failure

@@ -39,7 +39,7 @@ _KNOWN = (
     ("Mozilla/5.0 (Windows NT; Windows NT", "PowerShell"),
     ("Mozilla/", "a browser"),
 )
-"""How the User-Agents of clients begin. Open WebUI sends the one of aiohttp, so it cannot be told from others."""
+"""How the User-Agents of clients begin. Open WebUI sends the one of aiohttp, so it is not recognized."""
 
 _PRODUCT = re.compile(r"[A-Za-z0-9._-]{1,40}")
 

@@ -67,7 +67,7 @@ class Described(NamedTuple):
 def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict[str, Any]:
     """Return the OpenAPI document of ``app``.
 
-    ``config`` provides version, keys and default models; ``is_open`` tells which paths need no key.
+    ``config`` provides version, keys and default models; ``is_open`` says which paths need no key.
     """
     spec = APISpec(
         title="flask-shim",
@@ -113,14 +113,14 @@ def _all(app: Flask) -> Iterator[Described]:
 
 def _operation(described: Described, examples: dict[str, Example]) -> dict[str, Any]:
     known = OPERATIONS.get(described.name) or _UNKNOWN
-    told: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "operationId": _identifier(described),
         "tags": [known.tag],
         **_words(described.doc, known.summary),
         "responses": _responses(described.path, known),
     }
     if names := _PARAMETER.findall(described.path):
-        told["parameters"] = [
+        operation["parameters"] = [
             {
                 "name": name,
                 "in": "path",
@@ -131,8 +131,8 @@ def _operation(described: Described, examples: dict[str, Example]) -> dict[str, 
             for name in names
         ]
     if known.body is not None:
-        told["requestBody"] = {"required": True, "content": _body(known.body, examples)}
-    return told
+        operation["requestBody"] = {"required": True, "content": _body(known.body, examples)}
+    return operation
 
 
 def _words(doc: str, summary: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What one worker tells itself and the others about the exchanges that its inspector keeps."""
+"""What a worker answers itself and the others about the exchanges that its inspector keeps."""
 
 from __future__ import annotations
 

@@ -54,13 +54,13 @@ def _name(url: str) -> str:
         if not root.status:
             return "another program"
         version, health = _ask(session, f"{url}/api/version"), _ask(session, f"{url}/health")
-    told = _json(version).get("version")
-    is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(told, str)
+    version_text = _json(version).get("version")
+    is_ollama = root.body.strip() == OLLAMA_ROOT or isinstance(version_text, str)
     # Other servers have such a /health, too; a shim with a key hides its version.
     if _json(health).get("status") == "ok" and (is_ollama or version.asks_key):
         return SHIM
     if is_ollama:
-        return f"{OLLAMA} {told}" if isinstance(told, str) else OLLAMA
+        return f"{OLLAMA} {version_text}" if isinstance(version_text, str) else OLLAMA
     return "another program"
 
 

@@ -1,4 +1,4 @@
-"""Processes of the benchmark: started on loopback ports of their own, told apart, always ended."""
+"""Processes of the benchmark: each on its own loopback port, always ended."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Soak:
                 wire.reset() if kind == "resets" else wire.close()
                 return "client left"
             answer = wire.answer()
-        return "error told" if b'"error"' in answer.body else f"status {answer.status}"
+        return "error" if b'"error"' in answer.body else f"status {answer.status}"
 
     def _answer(self, peer: Peer) -> None:
         kind, _, size = str(peer.asked[-1].json["messages"][-1]["content"]).partition(" ")

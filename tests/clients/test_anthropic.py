@@ -56,8 +56,8 @@ def test_a_tool_is_called_and_its_result_used(client, asked):
     answer = client.messages.create(messages=[user(OSLO)], tools=[WEATHER], **asked)
     (use,) = [block for block in answer.content if block.type == "tool_use"]
     assert (use.name, use.input, answer.stop_reason) == ("get_weather", {"city": "Oslo"}, "tool_use")
-    told = {"type": "tool_result", "tool_use_id": use.id, "content": RAIN}
-    history = [user(OSLO), {"role": "assistant", "content": answer.content}, {"role": "user", "content": [told]}]
+    result = {"type": "tool_result", "tool_use_id": use.id, "content": RAIN}
+    history = [user(OSLO), {"role": "assistant", "content": answer.content}, {"role": "user", "content": [result]}]
     assert client.messages.create(messages=history, tools=[WEATHER], **asked).content[0].text == RAINY
 
 

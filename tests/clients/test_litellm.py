@@ -40,8 +40,8 @@ def test_a_tool_is_called_and_its_result_used(complete):
     asked = complete(user(OSLO), tools=[WEATHER]).choices[0].message
     (call,) = asked.tool_calls
     assert json.loads(call.function.arguments) == {"city": "Oslo"}
-    told = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
-    assert complete(user(OSLO), asked, told, tools=[WEATHER]).choices[0].message.content == RAINY
+    result = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
+    assert complete(user(OSLO), asked, result, tools=[WEATHER]).choices[0].message.content == RAINY
 
 
 def test_an_answer_is_json(complete):

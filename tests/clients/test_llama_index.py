@@ -58,8 +58,8 @@ def test_a_tool_is_called_and_its_result_used(llm):
     asked = model.chat_with_tools([tool], user_msg=OSLO)
     (call,) = model.get_tool_calls_from_response(asked)
     assert (call.tool_name, call.tool_kwargs) == ("get_weather", {"city": "Oslo"})
-    told = ChatMessage(role="tool", content=RAIN, additional_kwargs={"tool_call_id": call.tool_id})
-    answer = model.chat_with_tools([tool], chat_history=[user(OSLO), asked.message, told])
+    result = ChatMessage(role="tool", content=RAIN, additional_kwargs={"tool_call_id": call.tool_id})
+    answer = model.chat_with_tools([tool], chat_history=[user(OSLO), asked.message, result])
     assert answer.message.content.endswith("and rainy in Oslo.")
 
 

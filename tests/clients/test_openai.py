@@ -72,8 +72,8 @@ def test_a_tool_is_called_in_a_stream_and_its_result_used(client, chat):
         message = stream.get_final_completion().choices[0].message
     (call,) = message.tool_calls
     assert json.loads(call.function.arguments) == {"city": "Oslo"}
-    told = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
-    assert chat(user(OSLO), message, told, tools=[WEATHER]).choices[0].message.content == RAINY
+    result = {"role": "tool", "tool_call_id": call.id, "content": RAIN}
+    assert chat(user(OSLO), message, result, tools=[WEATHER]).choices[0].message.content == RAINY
 
 
 class Person(pydantic.BaseModel):
@@ -128,7 +128,7 @@ def test_a_prompt_is_continued(client):
 
 
 def test_texts_become_vectors(client):
-    # The library asks for base64 unless told otherwise.
+    # The library requests base64 by default.
     answer = client.embeddings.create(model="tiny-embed", input=["the sky is blue", "hello"])
     assert [len(row.embedding) for row in answer.data] == [64, 64]
     assert all(isinstance(number, float) for number in answer.data[0].embedding)

@@ -119,7 +119,7 @@ def test_home_assistant_is_answered_in_rounds(send):
     settings = {"keep_alive": "300s", "think": False}
     parts = lines(send("POST", "/api/chat", {**asked, **settings, "messages": [user(OSLO)]}), GoChat)
     (call,) = [call for part in parts for call in part.message.tool_calls]
-    told = [
+    found = [
         user(OSLO),
         {
             "role": "assistant",
@@ -127,7 +127,7 @@ def test_home_assistant_is_answered_in_rounds(send):
         },
         {"role": "tool", "content": RAIN},
     ]
-    parts = lines(send("POST", "/api/chat", {**asked, **settings, "messages": told}), GoChat)
+    parts = lines(send("POST", "/api/chat", {**asked, **settings, "messages": found}), GoChat)
     assert "".join(part.message.content for part in parts) == RAINY
 
 

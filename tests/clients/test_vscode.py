@@ -45,12 +45,12 @@ def test_a_tool_is_called_and_its_result_used(editor):
     asked = editor.chat("tiny-chat:latest", [user(OSLO)], [WEATHER])
     assert asked.calls == [("get_weather", {"city": "Oslo"})]
     call = {"id": "x", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
-    told = [
+    found = [
         user(OSLO),
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "x", "content": RAIN},
     ]
-    assert editor.chat("tiny-chat:latest", told, [WEATHER]).text == RAINY
+    assert editor.chat("tiny-chat:latest", found, [WEATHER]).text == RAINY
 
 
 def test_two_calls_stay_two(editor):

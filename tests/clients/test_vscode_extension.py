@@ -86,12 +86,12 @@ def test_a_tool_is_called_and_its_result_used(extension):
     parts = extension.stream("/api/chat", {**asked, "messages": [user(OSLO)]})
     (call,) = [call for part in parts for call in part["message"].get("tool_calls", ())]
     assert (call["function"]["name"], call["function"]["arguments"]) == ("get_weather", {"city": "Oslo"})
-    told = [
+    found = [
         user(OSLO),
         {"role": "assistant", "content": "", "tool_calls": [{"id": call["id"], "function": call["function"]}]},
         {"role": "tool", "content": RAIN, "tool_call_id": call["id"]},
     ]
-    parts = extension.stream("/api/chat", {**asked, "messages": told})
+    parts = extension.stream("/api/chat", {**asked, "messages": found})
     assert "".join(part["message"]["content"] for part in parts) == RAINY
 
 

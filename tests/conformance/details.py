@@ -81,7 +81,7 @@ DETAILS = {
 DEMANDS = {
     "the last object has all counts": ("7.5 an answer comes line by line", "7.6 a chat comes line by line"),
     "what is loaded has all details": ("7.4 what is loaded",),
-    "logprobs are shaped": ("7.6 logprobs come with their token", "4.7 logprobs are not told unasked"),
+    "logprobs are shaped": ("7.6 logprobs come with their token", "4.7 no logprobs without a request"),
     "thinking and answer are apart": (
         "7.6 thinking comes first",
         "4.5 a model that thinks may be kept from it",

@@ -28,9 +28,9 @@ def _bullets(page):
 
 
 def test_the_page_lists_every_difference_and_no_other():
-    told = _bullets(PAGE.read_text(encoding="utf-8"))
+    result = _bullets(PAGE.read_text(encoding="utf-8"))
     shown = {row.differs for row in ALL if row.differs} | set(ELSEWHERE)
-    assert sorted(told) == sorted(shown)
+    assert sorted(result) == sorted(shown)
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -1,4 +1,4 @@
-"""Loading, keeping and unloading, told by /api/ps (section 6)."""
+"""Loading, keeping and unloading, as shown by /api/ps (section 6)."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ def test_every_command_on_a_page_exists(name):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command):
-    told = CliRunner().invoke(cli, [command, "--help"])
-    assert told.exit_code == 0
-    assert told.output.startswith(f"Usage: cli {command}")
+    result = CliRunner().invoke(cli, [command, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: cli {command}")
 
 
 def test_the_changelog_has_the_current_version():

@@ -29,27 +29,27 @@ ASKED = [
 
 
 def test_the_table_of_routes_is_the_map_of_the_app():
-    told = [route for cell, *_ in rows(ROUTES, "Routes") for route in re.findall(r"`([A-Z, ]+) (/\S*)`", cell)]
-    assert len(told) == len(set(told))
+    found = [route for cell, *_ in rows(ROUTES, "Routes") for route in re.findall(r"`([A-Z, ]+) (/\S*)`", cell)]
+    assert len(found) == len(set(found))
     is_so = {
         (", ".join(sorted(rule.methods or ())), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in create_app(Config()).url_map.iter_rules()
     }
-    assert {(methods, path) for methods, path in told} == is_so
+    assert {(methods, path) for methods, path in found} == is_so
 
 
 def test_the_table_of_commands_names_every_one():
-    told = [name for cell, _ in rows(README, "Commands") for name in re.findall(r"`flask-shim (\w+)`", cell)]
-    assert sorted(told) == sorted(COMMANDS)
+    found = [name for cell, _ in rows(README, "Commands") for name in re.findall(r"`flask-shim (\w+)`", cell)]
+    assert sorted(found) == sorted(COMMANDS)
 
 
 def test_the_table_of_packages_matches_the_setup():
-    told = {
+    result = {
         f"{name}>={bound}"
         for names, bounds, _ in rows(DEPENDENCIES, "What it depends on")
         for name, bound in zip(re.sub(r" \(.*\)", "", names).split(", "), bounds.split(", "), strict=True)
     }
-    assert told == {bound.partition(",")[0] for bound in _required("REQUIRED") + _required("EMBEDDED")}
+    assert result == {bound.partition(",")[0] for bound in _required("REQUIRED") + _required("EMBEDDED")}
 
 
 def _required(name: str) -> list[str]:

@@ -131,8 +131,8 @@ def test_a_tool_is_called_and_its_result_used(client, stream):
         {"role": "assistant", "tool_calls": [call]},
         {"role": "tool", "content": '{"temperature": 17, "sky": "rainy"}', "tool_name": "get_weather"},
     ]
-    told = client.chat("tiny-chat", history, tools=[WEATHER], options=GREEDY)
-    assert told.message.content == "It is 17 degrees and rainy in Oslo."
+    result = client.chat("tiny-chat", history, tools=[WEATHER], options=GREEDY)
+    assert result.message.content == "It is 17 degrees and rainy in Oslo."
 
 
 def test_two_tools_are_called_at_once(client):

@@ -169,8 +169,8 @@ def test_the_extension_chats_and_watches_what_is_loaded(http, shim):
     assert not any("error" in line or "type" in line for line in lines)
     result = {"role": "tool", "content": '{"temperature": 17, "sky": "rainy"}', "tool_call_id": call["id"]}
     history = [*body["messages"], {"role": "assistant", "content": "", "tool_calls": [call]}, result]
-    told = http("POST", "/api/chat", json={**body, "messages": history, "stream": False}).json()
-    assert told["message"]["content"] == "It is 17 degrees and rainy in Oslo."
+    answer = http("POST", "/api/chat", json={**body, "messages": history, "stream": False}).json()
+    assert answer["message"]["content"] == "It is 17 degrees and rainy in Oslo."
 
 
 def test_the_extension_reads_its_context_size_from_the_parameters(http):

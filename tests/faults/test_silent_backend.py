@@ -1,4 +1,4 @@
-"""An LM Studio that is away, or says nothing: told in time, in words that name it, and given up for good."""
+"""An unreachable or silent LM Studio: the error comes in time, names it, and everything is released."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
 
 SOON = 3.0
-"""Seconds in which a failure has to be told whose timeout is less than one."""
+"""Limit for errors whose timeout is less than one second."""
 
 EMBED = {"model": EMBEDDER, "input": PROMPT}
 LISTS = ("/api/v1/models", "/api/v0/models", "/v1/models")
@@ -52,8 +52,8 @@ ASKS = {
 def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, path, body, answer):
     studio.answers[CHAT] = answer
     started = time.monotonic()
-    told = impatient.asked(path, body)
-    assert (told.status, text_of(told)) == (504, FIRST_BYTE)
+    response = impatient.asked(path, body)
+    assert (response.status, text_of(response)) == (504, FIRST_BYTE)
     assert time.monotonic() - started < SOON
     studio.until(lambda: not studio.open_at(CHAT))
     assert len(studio.asked_for(CHAT)) == 1
@@ -75,9 +75,9 @@ SILENCES = {
 def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, path, body, backend_path, status):
     studio.answers[backend_path] = silent
     started = time.monotonic()
-    told = impatient.asked(path, body)
-    assert told.status == status
-    assert " 0.6 s" in text_of(told) or " 0.7 s" in text_of(told)
+    response = impatient.asked(path, body)
+    assert response.status == status
+    assert " 0.6 s" in text_of(response) or " 0.7 s" in text_of(response)
     assert time.monotonic() - started < SOON
     studio.until(lambda: not studio.open_at(backend_path))
 
@@ -86,9 +86,9 @@ def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, pa
 def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio, path):
     studio.answers = dict.fromkeys(LISTS, silent)
     started = time.monotonic()
-    told = impatient.asked(path)
-    assert told.status == (503 if path == "/ready" else 504)
-    assert text_of(told) == "LM Studio did not answer GET /api/v1/models within 0.7 s"
+    response = impatient.asked(path)
+    assert response.status == (503 if path == "/ready" else 504)
+    assert text_of(response) == "LM Studio did not answer GET /api/v1/models within 0.7 s"
     assert time.monotonic() - started < SOON
 
 
@@ -141,11 +141,11 @@ def away(impatient, studio):
 )
 def test_unreachable_backend_is_an_immediate_error_with_advice(away, studio, path, body):
     started = time.monotonic()
-    told = away.asked(path, body)
-    assert told.status == 503
-    assert "LM Studio" in text_of(told)
+    response = away.asked(path, body)
+    assert response.status == 503
+    assert "LM Studio" in text_of(response)
     if not path.startswith("/chat"):
-        assert f"{studio.url} (connection refused). Start LM Studio" in text_of(told)
+        assert f"{studio.url} (connection refused). Start LM Studio" in text_of(response)
     assert time.monotonic() - started < SOON
     assert away.end_of(path).items() >= {"level": "WARNING", "outcome": "error:backend_unavailable"}.items()
 

@@ -1,4 +1,4 @@
-"""An LM Studio that answers, but not what was asked for: asked once, told truly, and nothing of it is kept."""
+"""An LM Studio with wrong answers: one request, a true error, and nothing of the answer is kept."""
 
 from __future__ import annotations
 
@@ -72,19 +72,19 @@ REFUSALS = {
 @pytest.mark.parametrize(("answer", "status"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_wrong_answer_becomes_a_true_status_and_one_request(impatient, studio, answer, status, stream):
     studio.answers[CHAT] = answer
-    told = impatient.asked("/api/chat", chat(stream=stream))
-    assert told.status == status
-    assert list(told.json) == ["error"]
-    assert 0 < len(told.json["error"]) < 700
-    assert "<" not in told.json["error"]
+    response = impatient.asked("/api/chat", chat(stream=stream))
+    assert response.status == status
+    assert list(response.json) == ["error"]
+    assert 0 < len(response.json["error"]) < 700
+    assert "<" not in response.json["error"]
     assert len(studio.asked_for(CHAT)) == 1
 
 
 @pytest.mark.parametrize("name", ["429", "503"])
 def test_busy_backend_is_passed_on_with_a_bounded_wait(impatient, studio, name):
     studio.answers[CHAT] = REFUSALS[name][0]
-    told = impatient.asked("/api/chat", chat())
-    assert 1 <= int(told.headers["retry-after"]) <= 60
+    response = impatient.asked("/api/chat", chat())
+    assert 1 <= int(response.headers["retry-after"]) <= 60
 
 
 def test_redirect_is_not_followed(impatient, studio):
@@ -135,8 +135,8 @@ def test_stream_that_is_cut_after_some_events_ends_with_one_error_line(impatient
 
 def test_whole_answer_that_is_cut_is_a_502(impatient, studio):
     studio.answers[CHAT] = streams("one ", ends=False)
-    told = impatient.asked("/api/chat", chat(stream=False))
-    assert (told.status, told.json) == (502, {"error": CUT})
+    response = impatient.asked("/api/chat", chat(stream=False))
+    assert (response.status, response.json) == (502, {"error": CUT})
 
 
 def test_stream_beyond_the_limit_ends_with_one_error_line(impatient, studio):
@@ -179,9 +179,9 @@ def test_nothing_of_the_answers_head_is_copied_or_kept(impatient, studio):
         (CHAT, replies(event("hi") + END, **(headers | {"content_type": "text/event-stream"}))),
     ):
         studio.answers[CHAT] = answer
-        told = impatient.asked(path, chat(stream=False))
-        assert told.status == 200
-        assert set(told.headers).isdisjoint({"set-cookie", "server", "x-model", "keep-alive", "via"})
+        response = impatient.asked(path, chat(stream=False))
+        assert response.status == 200
+        assert set(response.headers).isdisjoint({"set-cookie", "server", "x-model", "keep-alive", "via"})
     assert not any("cookie" in asked.headers for asked in studio.asked)
 
 
@@ -195,9 +195,9 @@ def test_next_request_after_any_wrong_answer_is_served(impatient, studio):
 
 def test_nothing_but_known_fields_reaches_the_backend(impatient, studio):
     more = {"integrations": ["mcp/x"], "plugins": [1], "ttl": 1, "tools": [{"type": "mcp", "server_url": "http://x"}]}
-    told = impatient.asked("/api/chat", chat(**more, options={"integrations": [1], "temperature": 0.5}))
+    response = impatient.asked("/api/chat", chat(**more, options={"integrations": [1], "temperature": 0.5}))
     sent = json.dumps([asked.json for asked in studio.asked_for(CHAT)])
-    assert told.status in (200, 400)
+    assert response.status in (200, 400)
     assert not any(word in sent for word in ("integrations", "plugins", "mcp", "server_url", "ttl"))
 
 

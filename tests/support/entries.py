@@ -37,6 +37,6 @@ def entries(generation):
 GEMMA = entries(ApiVersion.V1)[0]
 
 
-def told(value):
+def as_json(value):
     """Return what a client decodes."""
     return json.loads(json.dumps(value))

@@ -56,18 +56,18 @@ class Run:
 
 @dataclass(frozen=True)
 class WaitUntil:
-    """Wait until something has happened."""
+    """Wait until a condition holds; ``what`` names it."""
 
     what: str
-    is_so: Callable[[Runner], bool]
+    is_done: Callable[[Runner], bool]
     seconds: float = 60
 
     def perform(self, run: Runner) -> None:
         """Ask twice a second."""
         deadline = time.monotonic() + self.seconds
-        while not self.is_so(run):
+        while not self.is_done(run):
             if time.monotonic() > deadline:
-                raise StepFailed(f"After {self.seconds:g} seconds it is not so: {self.what}.")
+                raise StepFailed(f"{self}: timed out after {self.seconds:g} seconds.")
             time.sleep(0.5)
 
     def __str__(self) -> str:

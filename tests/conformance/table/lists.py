@@ -146,7 +146,7 @@ ROWS = (
     show("how tiny-think thinks", {"model": "tiny-think"}, {"thinking": {"values": [False, True], "default": True}}),
     post(
         "7.3",
-        "how plain thinks is not told",
+        "think values of plain are left out",
         "/api/show",
         {"model": "plain"},
         json=without("thinking"),
@@ -154,7 +154,7 @@ ROWS = (
     ),
     post(
         "7.3",
-        "who renders the prompt is not told",
+        "the renderer is left out",
         "/api/show",
         {"model": "tiny-chat"},
         json=without("renderer", "parser", "template_source"),

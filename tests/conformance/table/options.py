@@ -249,7 +249,7 @@ ROWS = (
         {"model": "PLAIN:latest", "think": True},
         **error(400, '"PLAIN:latest" does not support thinking'),
     ),
-    *(chat("4.5", f"plain may be told think {think!r}", {"think": think}, json=CHAT_WHOLE) for think in (False, None)),
+    *(chat("4.5", f"plain accepts think {think!r}", {"think": think}, json=CHAT_WHOLE) for think in (False, None)),
     *(
         chat(
             "4.5",
@@ -281,7 +281,7 @@ ROWS = (
         json=CHAT_WHOLE,
         differs="`logprobs` are returned only if the backend returns them; LM Studio accepts and ignores the option.",
     ),
-    chat("4.7", "logprobs are not told unasked", {"top_logprobs": 2}, json=CHAT_WHOLE),
+    chat("4.7", "no logprobs without a request", {"top_logprobs": 2}, json=CHAT_WHOLE),
     *(
         chat(
             "4.7",

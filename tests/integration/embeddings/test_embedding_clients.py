@@ -45,9 +45,9 @@ def openai_client(url):
 
 
 def test_ollama_client_gets_vectors_of_length_one(ollama_client):
-    told = ollama_client.embed(model=MODEL, input=["one", "two words", ""])
-    assert [math.hypot(*vector) for vector in told.embeddings] == pytest.approx([1, 1, 1])
-    assert told.total_duration >= told.load_duration > 0
+    result = ollama_client.embed(model=MODEL, input=["one", "two words", ""])
+    assert [math.hypot(*vector) for vector in result.embeddings] == pytest.approx([1, 1, 1])
+    assert result.total_duration >= result.load_duration > 0
 
 
 def test_ollama_client_gets_the_same_vector_alone_and_among_others(ollama_client):
@@ -57,9 +57,9 @@ def test_ollama_client_gets_the_same_vector_alone_and_among_others(ollama_client
 
 
 def test_ollama_client_gets_as_many_dimensions_as_it_wants(ollama_client):
-    told = ollama_client.embed(model=MODEL, input="one", dimensions=5).embeddings[0]
-    assert len(told) == 5
-    assert math.hypot(*told) == pytest.approx(1)
+    result = ollama_client.embed(model=MODEL, input="one", dimensions=5).embeddings[0]
+    assert len(result) == 5
+    assert math.hypot(*result) == pytest.approx(1)
 
 
 def test_ollama_client_gets_no_vector_for_no_text(ollama_client):
@@ -69,8 +69,8 @@ def test_ollama_client_gets_no_vector_for_no_text(ollama_client):
 
 def test_old_route_gives_the_direction_of_the_new_one(ollama_client):
     raw = list(ollama_client.embeddings(model=MODEL, prompt="one").embedding)
-    told = ollama_client.embed(model=MODEL, input="one").embeddings[0]
-    assert [number / math.hypot(*raw) for number in raw] == pytest.approx(told, abs=1e-6)
+    result = ollama_client.embed(model=MODEL, input="one").embeddings[0]
+    assert [number / math.hypot(*raw) for number in raw] == pytest.approx(result, abs=1e-6)
 
 
 def test_texts_beyond_the_context_are_cut_or_refused(ollama_client):
@@ -93,8 +93,8 @@ def test_openai_client_gets_the_same_numbers_in_both_forms(openai_client):
 
 
 def test_openai_client_gets_base64_on_request(openai_client):
-    told = openai_client.embeddings.create(model=MODEL, input="one", encoding_format="base64").data[0].embedding
-    numbers = struct.unpack(f"<{len(base64.b64decode(told)) // 4}f", base64.b64decode(told))
+    result = openai_client.embeddings.create(model=MODEL, input="one", encoding_format="base64").data[0].embedding
+    numbers = struct.unpack(f"<{len(base64.b64decode(result)) // 4}f", base64.b64decode(result))
     assert numbers == pytest.approx(openai_client.embeddings.create(model=MODEL, input="one").data[0].embedding)
 
 

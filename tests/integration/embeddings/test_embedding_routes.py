@@ -25,11 +25,11 @@ def client(backend, shim):
 
 
 def test_embed_returns_normalized_vectors_in_the_texts_order(client):
-    told = client.post("/api/embed", json={"model": "embedder", "input": ["", "x" * 12]}).json
-    assert told["embeddings"] == [pytest.approx([0.6, 0.8, 0]), pytest.approx([3 / 13, 4 / 13, 12 / 13])]
-    assert told["model"] == "embedder"
-    assert all(isinstance(told[key], int) for key in ("total_duration", "load_duration"))
-    assert 0 < told["load_duration"] <= told["total_duration"]
+    body = client.post("/api/embed", json={"model": "embedder", "input": ["", "x" * 12]}).json
+    assert body["embeddings"] == [pytest.approx([0.6, 0.8, 0]), pytest.approx([3 / 13, 4 / 13, 12 / 13])]
+    assert body["model"] == "embedder"
+    assert all(isinstance(body[key], int) for key in ("total_duration", "load_duration"))
+    assert 0 < body["load_duration"] <= body["total_duration"]
 
 
 def test_embed_sends_all_texts_at_once_with_lm_studios_fields_only(backend, shim):
@@ -46,8 +46,8 @@ def test_embed_accepts_a_text_or_a_list_and_returns_a_list(client, text):
 
 
 def test_embed_cuts_to_the_requested_dimensions(client):
-    told = client.post("/api/embed", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
-    assert told["embeddings"] == [pytest.approx([0.6, 0.8])]
+    body = client.post("/api/embed", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
+    assert body["embeddings"] == [pytest.approx([0.6, 0.8])]
 
 
 @pytest.mark.parametrize("extra", [{}, {"input": None}, {"input": ""}, {"input": []}])
@@ -80,8 +80,8 @@ def test_embed_with_num_ctx_loads_the_model_with_that_context(backend, shim):
 
 def test_embed_counts_what_the_backend_counted(backend, shim):
     server = backend(lambda asked: {**vectors(asked), "usage": {"prompt_tokens": 9, "total_tokens": 9}})
-    told = shim(server.url).post("/api/embed", json={"model": "embedder", "input": "a"}).json
-    assert told["prompt_eval_count"] == 9
+    body = shim(server.url).post("/api/embed", json={"model": "embedder", "input": "a"}).json
+    assert body["prompt_eval_count"] == 9
 
 
 @pytest.mark.parametrize(
@@ -214,16 +214,16 @@ def test_openai_embeddings_are_passed_on_byte_for_byte(backend, shim):
 
 def test_openai_embeddings_are_base64_on_request(client):
     ask = {"model": "embedder", "input": ["", "abc"], "encoding_format": "Base64"}
-    told = client.post("/v1/embeddings", json=ask).json
-    texts = [item["embedding"] for item in told["data"]]
+    body = client.post("/v1/embeddings", json=ask).json
+    texts = [item["embedding"] for item in body["data"]]
     assert [struct.unpack("<3f", base64.b64decode(text)) for text in texts] == [(3, 4, 0), (3, 4, 3)]
-    assert told["model"] == "embedder@q4"
-    assert told["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+    assert body["model"] == "embedder@q4"
+    assert body["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
 
 
 def test_openai_embeddings_are_cut_to_the_requested_dimensions(client):
-    told = client.post("/v1/embeddings", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
-    assert told["data"] == [{"object": "embedding", "embedding": pytest.approx([0.6, 0.8]), "index": 0}]
+    body = client.post("/v1/embeddings", json={"model": "embedder", "input": "abc", "dimensions": 2}).json
+    assert body["data"] == [{"object": "embedding", "embedding": pytest.approx([0.6, 0.8]), "index": 0}]
 
 
 FORMATS = "Invalid value for 'encoding_format' = hex. Supported values: ['float', 'base64']."

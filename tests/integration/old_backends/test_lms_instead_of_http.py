@@ -65,10 +65,10 @@ def test_pull_uses_the_tool(old, generation, monkeypatch):
     client, fake, _ = old("m", offered=["maker/new"], generation=generation)
     monkeypatch.setattr("flask_shim.inference.pull_progress.SETTLE_SECONDS", 0.0)
     response = client.post("/api/pull", json={"model": "maker/new:q4_k_m"})
-    told = [json.loads(line) for line in response.data.splitlines()]
-    assert told[0] == {"status": "pulling manifest"}
-    assert told[-1] == {"status": "success"}
-    bars = [(line.get("total"), line.get("completed")) for line in told if "digest" in line]
+    records = [json.loads(line) for line in response.data.splitlines()]
+    assert records[0] == {"status": "pulling manifest"}
+    assert records[-1] == {"status": "success"}
+    bars = [(line.get("total"), line.get("completed")) for line in records if "digest" in line]
     assert bars[0] == (None, None)
     assert bars[-1] == (1_000_000, 1_000_000)
     assert (1_000_000, 500_000) in bars

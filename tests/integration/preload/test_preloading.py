@@ -47,7 +47,7 @@ def running(parts):
     return preload.Preloader(parts.config, parts.registry, parts.manager).running()
 
 
-def told(caplog):
+def log_lines(caplog):
     return [(record.levelname, record.getMessage().partition(" ms=")[0]) for record in caplog.records]
 
 
@@ -60,7 +60,7 @@ def test_models_are_loaded_while_the_shim_starts(services, studio, until, caplog
         until(lambda: studio.models["large"])
         until(lambda: len(caplog.records) == 2)
     assert studio.models == {"tiny": 4096, "large": 4096, "other": None}
-    assert told(caplog) == [("INFO", "preloaded model=tiny"), ("INFO", "preloaded model=large:latest")]
+    assert log_lines(caplog) == [("INFO", "preloaded model=tiny"), ("INFO", "preloaded model=large:latest")]
 
 
 def test_without_models_nothing_is_done(services, studio):
@@ -73,7 +73,7 @@ def test_a_failed_preload_is_a_warning_and_the_next_one_follows(services, studio
     studio.answer = lambda asked: CRASHED if (asked.json or {}).get("model") == "large" else None
     with running(services("nope", "large", "tiny")):
         until(lambda: studio.models["tiny"])
-    assert told(caplog) == [
+    assert log_lines(caplog) == [
         ("WARNING", "not preloaded model=nope: LM Studio has no model 'nope'"),
         ("WARNING", "not preloaded model=large: Failed to load model. Out of memory."),
     ]
@@ -86,7 +86,7 @@ def test_lm_studio_that_is_not_there_yet_is_waited_for(services, until, caplog, 
     monkeypatch.setattr(parts.backends.first.client, "listing", lambda **age: attempts.append(age) or listing(**age))
     with running(parts):
         until(lambda: len(attempts) > 3)
-    [(level, text)] = told(caplog)
+    [(level, text)] = log_lines(caplog)
     assert (level, text.startswith("preloading waits for LM Studio: LM Studio is not reachable")) == ("WARNING", True)
 
 
@@ -98,7 +98,7 @@ def test_machine_that_is_not_there_yet_is_waited_for(services, studio, tmp_path,
         later.kill()
         file.write_text(to_toml({"here": studio.url, "there": later.url}), encoding="utf-8")
         with running(services("far", "tiny", file=shim_file.read(file)[0], request_retries=0)):
-            until(lambda: ("WARNING", "preloading waits for the LM Studio that has far") in told(caplog))
+            until(lambda: ("WARNING", "preloading waits for the LM Studio that has far") in log_lines(caplog))
             later.back()
             until(lambda: later.models["far"])
     assert studio.models["tiny"]
@@ -110,7 +110,7 @@ def test_loading_is_given_up_when_the_shim_stops(services, studio, until, caplog
         until(lambda: studio.posted(LOAD))
     studio.may_load.set()
     assert len(studio.posted(LOAD)) == 1
-    assert told(caplog) == []
+    assert log_lines(caplog) == []
 
 
 def test_pending_list_is_aborted_when_the_shim_stops(services, socket_server, caplog):
@@ -119,7 +119,7 @@ def test_pending_list_is_aborted_when_the_shim_stops(services, socket_server, ca
     with running(services("tiny", backend_url=backend.url, list_timeout=60.0)):
         backend.until(lambda: backend.asked)
     assert time.monotonic() - before < 30
-    assert told(caplog) == []
+    assert log_lines(caplog) == []
 
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, math.inf), ({"default_ttl": 60.0}, 60.0)])

@@ -44,11 +44,11 @@ def studio(tmp_path):
 
 def test_ollama_client_pulls_a_model_and_talks_to_it(studio):
     client, parts, _ = studio(rate=4e6)
-    told = list(client.pull("maker/new-model-f16", stream=True))
-    assert [line.status for line in (told[0], *told[-3:])] == [
+    result = list(client.pull("maker/new-model-f16", stream=True))
+    assert [line.status for line in (result[0], *result[-3:])] == [
         *("pulling manifest", "verifying sha256 digest", "writing manifest", "success")
     ]
-    bars = [line for line in told if line.digest]
+    bars = [line for line in result if line.digest]
     assert {(bar.digest, bar.total) for bar in bars} == {(bars[0].digest, SIZE)}
     done = [bar.completed or 0 for bar in bars]
     assert done == sorted(done)

@@ -37,16 +37,16 @@ class Catalogue:
 
 
 def state(status, done=None):
-    told = {"job_id": "job_1", "status": status, "total_size_bytes": 100}
-    return told if done is None else {**told, "downloaded_bytes": done}
+    result = {"job_id": "job_1", "status": status, "total_size_bytes": 100}
+    return result if done is None else {**result, "downloaded_bytes": done}
 
 
 def lines(response):
     assert response.status_code == 200
     assert response.content_type == "application/x-ndjson"
-    told = [json.loads(line) for line in response.data.splitlines()]
+    records = [json.loads(line) for line in response.data.splitlines()]
     response.close()  # as servers do
-    return told
+    return records
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def test_pull_of_a_listed_model_works_where_nothing_may_change(studio):
 def test_pull_of_a_present_model_reports_its_size(studio):
     model = v1_model("thing", publisher="someone", quantization={"name": "Q8_0"}, size_bytes=55)
     client, server = studio({"status": "already_downloaded"}, models=[model])
-    told = lines(client.post("/api/pull", json={"model": "hf.co/someone/Thing-GGUF:Q8_0"}))
-    assert (told[1]["total"], told[1]["completed"]) == (55, 55)
-    assert told[2:] == END
+    records = lines(client.post("/api/pull", json={"model": "hf.co/someone/Thing-GGUF:Q8_0"}))
+    assert (records[1]["total"], records[1]["completed"]) == (55, 55)
+    assert records[2:] == END
     assert server.asked[1].json == {"model": "https://huggingface.co/someone/Thing-GGUF", "quantization": "Q8_0"}
 
 
@@ -162,10 +162,10 @@ def test_pull_that_fails_midway_reports_the_reason(studio, stream):
     failed = {**state("failed"), "error_message": "disk full"}
     client, _ = studio(state("downloading"), failed)
     response = client.post("/api/pull", json={"model": "maker/new", "stream": stream})
-    told = [json.loads(line) for line in response.data.splitlines()]
+    records = [json.loads(line) for line in response.data.splitlines()]
     assert response.status_code == (200 if stream else 500)
-    assert told[-1] == {"error": "disk full"}
-    assert {"status": "success"} not in told
+    assert records[-1] == {"error": "disk full"}
+    assert {"status": "success"} not in records
 
 
 @pytest.mark.parametrize(("stream", "status"), [(True, 200), (False, 500)])
@@ -174,8 +174,8 @@ def test_pull_without_backend_is_ollamas_error(backend, shim, stream, status):
     server.kill()
     response = shim(server.url, request_retries=0).post("/api/pull", json={"model": "m", "stream": stream})
     assert response.status_code == status
-    told = json.loads(response.data.splitlines()[-1])
-    assert told["error"].startswith("pull model manifest: LM Studio is not reachable")
+    records = json.loads(response.data.splitlines()[-1])
+    assert records["error"].startswith("pull model manifest: LM Studio is not reachable")
 
 
 @pytest.mark.parametrize("body", [{}, {"model": ""}, {"model": "bad name"}, {"model": "--foo"}, {"name": "a/b/c/d/e"}])
@@ -219,8 +219,8 @@ def test_pulls_are_limited_and_take_no_slot(studio):
 def test_pull_ends_when_the_server_stops(studio):
     client, _ = studio(state("downloading"))
     services_of(client.application).slots.draining = True
-    told = lines(client.post("/api/pull", json={"model": "maker/new"}))
-    assert told == [MANIFEST, {"error": "server is shutting down, please try again later"}]
+    records = lines(client.post("/api/pull", json={"model": "maker/new"}))
+    assert records == [MANIFEST, {"error": "server is shutting down, please try again later"}]
 
 
 def test_unread_pull_releases_its_place(studio):

@@ -42,7 +42,7 @@ def client(shim):
 
 @pytest.fixture
 def made(client):
-    """Return a function that makes a name and gives the lines it was told in."""
+    """Return a function that creates an alias and returns the lines of the answer."""
 
     def make(**ask):
         answer = client.post("/api/create", json={"model": "rumpel", "from": "tiny", **ask})

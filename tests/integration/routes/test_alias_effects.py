@@ -89,7 +89,7 @@ def test_parameters_of_the_wrong_type_fail_when_they_are_used(client, made):
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "told"),
+    ("path", "asked", "expected"),
     [
         ("/v1/completions", {"prompt": "hi"}, {"temperature": 0.5, "stop": ["x"], "max_tokens": 9, "prompt": "hi"}),
         ("/v1/responses", {"input": "hi", "store": True}, {"temperature": 0.5, "instructions": "You are Rumpel."}),
@@ -97,11 +97,11 @@ def test_parameters_of_the_wrong_type_fail_when_they_are_used(client, made):
         ("/v1/embeddings", {"input": "hi"}, {"input": "hi"}),
     ],
 )
-def test_forwarded_requests_get_the_fields_of_their_route(client, backend, rumpel, path, asked, told):
+def test_forwarded_requests_get_the_fields_of_their_route(client, backend, rumpel, path, asked, expected):
     assert client.post(path, json={"model": "rumpel", **asked}).data
     payload = backend.asked_for(path)[-1].json
     assert payload["model"] == "tiny"
-    assert told.items() <= payload.items()
+    assert expected.items() <= payload.items()
 
 
 def test_a_context_continues_without_repeating_the_aliass_turns(client, backend, rumpel):

@@ -186,11 +186,11 @@ def test_show_on_a_terminal_is_aligned(invoke, backend):
 
 
 def test_show_prints_json(invoke, backend, alias):
-    told = json.loads(invoke(backend, "show", "helper", "--json").stdout)
-    assert told["option_values"] == {"num_ctx": 2048, "stop": ["x"]}
-    assert told["messages"] == [{"role": "user", "content": "Hi"}]
-    told = json.loads(invoke(backend, "show", "qwen/qwen3-8b", "--json").stdout)
-    assert told["instances"][0] == {"instance": "qwen/qwen3-8b", "context_length": 4096, "seconds_left": 59.6}
+    body = json.loads(invoke(backend, "show", "helper", "--json").stdout)
+    assert body["option_values"] == {"num_ctx": 2048, "stop": ["x"]}
+    assert body["messages"] == [{"role": "user", "content": "Hi"}]
+    body = json.loads(invoke(backend, "show", "qwen/qwen3-8b", "--json").stdout)
+    assert body["instances"][0] == {"instance": "qwen/qwen3-8b", "context_length": 4096, "seconds_left": 59.6}
 
 
 # --- terminals ---

@@ -119,36 +119,36 @@ def test_length_limit_is_kept(api):
 
 def test_embeddings_are_near_for_shared_words(api):
     texts = ["the red apple", "a red apple", "music table"]
-    told = api.post("/v1/embeddings", {"model": "tiny-embed", "input": texts, "encoding_format": "base64"}).json()
-    one, near, far = (item["embedding"] for item in told["data"])
+    body = api.post("/v1/embeddings", {"model": "tiny-embed", "input": texts, "encoding_format": "base64"}).json()
+    one, near, far = (item["embedding"] for item in body["data"])
     assert len(one) == 64
     assert math.dist(one, near) < math.dist(one, far)
-    assert told["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+    assert body["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
 
 
 def test_embedding_input_that_is_too_long_is_cut(api):
-    told = api.post("/v1/embeddings", {"model": "tiny-embed", "input": ["apple " * 2000, "b"]})
-    assert told.status_code == 200
-    assert len(told.json()["data"]) == 2
+    response = api.post("/v1/embeddings", {"model": "tiny-embed", "input": ["apple " * 2000, "b"]})
+    assert response.status_code == 200
+    assert len(response.json()["data"]) == 2
 
 
 def test_v0_whole_answer_carries_measurements(api):
-    told = api.chat("Hello", path="/api/v0/chat/completions").json()
-    assert told["choices"][0]["message"]["content"] == "Hello! How can I help you today?"
-    assert told["stats"]["stop_reason"] == "eosFound"
-    assert told["stats"]["tokens_per_second"] > 0
-    assert told["model_info"] == {"arch": "llama", "quant": "F16", "format": "gguf", "context_length": 4096}
-    assert told["runtime"]["supported_formats"] == ["gguf"]
+    body = api.chat("Hello", path="/api/v0/chat/completions").json()
+    assert body["choices"][0]["message"]["content"] == "Hello! How can I help you today?"
+    assert body["stats"]["stop_reason"] == "eosFound"
+    assert body["stats"]["tokens_per_second"] > 0
+    assert body["model_info"] == {"arch": "llama", "quant": "F16", "format": "gguf", "context_length": 4096}
+    assert body["runtime"]["supported_formats"] == ["gguf"]
 
 
 def test_v0_stream_carries_no_measurements(api):
-    told = events(api.chat("Hello", path="/api/v0/chat/completions", stream=True))
-    assert not any("stats" in event for event in told)
+    received = events(api.chat("Hello", path="/api/v0/chat/completions", stream=True))
+    assert not any("stats" in event for event in received)
 
 
 def test_responses_route_answers(api):
-    told = api.post("/v1/responses", {"model": "tiny-chat", "input": "Why is the sky blue?", "temperature": 0}).json()
-    assert told["output"][-1]["content"][0]["text"] == SKY
+    body = api.post("/v1/responses", {"model": "tiny-chat", "input": "Why is the sky blue?", "temperature": 0}).json()
+    assert body["output"][-1]["content"][0]["text"] == SKY
 
 
 def test_messages_route_answers(api):

@@ -36,9 +36,9 @@ def test_download_brings_a_model_that_answers(start, until, downloads):
 def test_download_shows_progress_and_hides_the_half_model(start, downloads):
     api = start(downloads=downloads, download_rate=1e5)
     job = download(api, "maker/new-model-f16").json()
-    told = status(api, job)
-    assert told["status"] == "downloading"
-    assert told["downloaded_bytes"] < 1376000
+    result = status(api, job)
+    assert result["status"] == "downloading"
+    assert result["downloaded_bytes"] < 1376000
     assert "maker/new-model-f16" not in str(api.get("/v1/models").json())
     assert download(api, "maker/new-model-f16").json()["job_id"] == job["job_id"]
 

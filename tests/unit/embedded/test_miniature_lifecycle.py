@@ -6,9 +6,9 @@ from flask_shim.embedded.loaded_models import TINY_MIN_P
 
 
 def test_load_returns_the_config_on_request(api):
-    told = api.load("tiny-chat", context_length=2048, echo_load_config=True).json()
-    assert told.pop("load_time_seconds") > 0
-    assert told == {
+    body = api.load("tiny-chat", context_length=2048, echo_load_config=True).json()
+    assert body.pop("load_time_seconds") > 0
+    assert body == {
         "type": "llm",
         "instance_id": "tiny-chat",
         "status": "loaded",

@@ -76,13 +76,13 @@ def test_old_version_rejects_text_format_and_developer_role(start):
 
 def test_developer_turn_is_taken_as_the_system_turn(api):
     messages = [{"role": "developer", "content": "You are Rumpel."}, {"role": "user", "content": "Who are you?"}]
-    told = api.post("/v1/chat/completions", {"model": "tiny-chat", "messages": messages, "temperature": 0}).json()
-    assert "Rumpel" in told["choices"][0]["message"]["content"]
+    body = api.post("/v1/chat/completions", {"model": "tiny-chat", "messages": messages, "temperature": 0}).json()
+    assert "Rumpel" in body["choices"][0]["message"]["content"]
 
 
 def test_keys_lm_studio_does_not_know_are_ignored(api):
-    told = api.chat("Hello", grammar='root ::= "x"', n_predict=1, preset="p", draft_model="d", num_ctx=1, n=3).json()
-    assert [choice["message"]["content"] for choice in told["choices"]] == ["Hello! How can I help you today?"]
+    body = api.chat("Hello", grammar='root ::= "x"', n_predict=1, preset="p", draft_model="d", num_ctx=1, n=3).json()
+    assert [choice["message"]["content"] for choice in body["choices"]] == ["Hello! How can I help you today?"]
 
 
 @pytest.mark.parametrize("prompt", [None, ["a", "b"], [1, 2]])

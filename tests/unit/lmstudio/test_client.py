@@ -50,9 +50,9 @@ def asked(mock, path):
 
 
 def test_a_model_is_loaded_with_the_context_that_is_wanted(mock, client):
-    told = {"type": "llm", "instance_id": "m", "load_time_seconds": 1.5, "status": "loaded"}
-    mock.post(f"{URL}/api/v1/models/load", json=told)
-    assert client.load("m", context_length=4096) == told
+    result = {"type": "llm", "instance_id": "m", "load_time_seconds": 1.5, "status": "loaded"}
+    mock.post(f"{URL}/api/v1/models/load", json=result)
+    assert client.load("m", context_length=4096) == result
     assert asked(mock, "/api/v1/models/load") == [{"model": "m", "echo_load_config": True, "context_length": 4096}]
 
 
@@ -109,9 +109,9 @@ def test_older_generations_cannot_load_and_say_so(mock, client, api_version):
 
 
 def test_embeddings_are_returned_unchanged(mock, client):
-    told = {"object": "list", "data": [{"object": "embedding", "embedding": [0.5, -0.5], "index": 0}], "usage": {}}
-    mock.post(f"{URL}/v1/embeddings", json=told)
-    assert client.embed({"model": "m", "input": ["x"]}, BackendCall()) == told
+    result = {"object": "list", "data": [{"object": "embedding", "embedding": [0.5, -0.5], "index": 0}], "usage": {}}
+    mock.post(f"{URL}/v1/embeddings", json=result)
+    assert client.embed({"model": "m", "input": ["x"]}, BackendCall()) == result
 
 
 @pytest.mark.parametrize("body", [[], "x", 5, None])

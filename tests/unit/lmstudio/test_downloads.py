@@ -15,8 +15,8 @@ STATUS = "GET /api/v1/models/download/status/job_1"
 
 
 def state(status, done=None, **more):
-    told = {"job_id": "job_1", "status": status, "total_size_bytes": 100, **more}
-    return told if done is None else {**told, "downloaded_bytes": done}
+    result = {"job_id": "job_1", "status": status, "total_size_bytes": 100, **more}
+    return result if done is None else {**result, "downloaded_bytes": done}
 
 
 @pytest.fixture
@@ -181,5 +181,5 @@ def test_malformed_state_is_a_protocol_error(value):
 
 
 def test_values_that_are_no_sizes_are_left_out():
-    told = read_download({"status": "downloading", "downloaded_bytes": True, "total_size_bytes": -1, "job_id": 7})
-    assert told == Download(status="downloading")
+    result = read_download({"status": "downloading", "downloaded_bytes": True, "total_size_bytes": -1, "job_id": 7})
+    assert result == Download(status="downloading")

@@ -291,10 +291,10 @@ STATUSES = [
 
 
 @pytest.mark.parametrize("body", [b"", b'{"error":"no"}', b"<html>no</html>", b"no"])
-@pytest.mark.parametrize(("status", "kind", "told"), STATUSES)
-def test_without_a_telling_text_the_status_decides(status, kind, told, body):
+@pytest.mark.parametrize(("status", "kind", "expected_status"), STATUSES)
+def test_without_a_telling_text_the_status_decides(status, kind, expected_status, body):
     failure = parse_error_response(status, body)
-    assert (type(failure), failure.status) == (kind, told)
+    assert (type(failure), failure.status) == (kind, expected_status)
     assert failure.text
     assert "<" not in failure.text
 

@@ -53,14 +53,14 @@ def test_progress_of_any_text_is_within_bounds(text):
 @given(PLACES)
 def test_lines_are_the_same_however_the_output_is_cut(places):
     lines = Lines()
-    told = [line for block in cut(OUTPUT, places) for line in lines.feed(block)]
-    assert [*told, *lines.feed(b"", is_last=True)] == LINES
+    found = [line for block in cut(OUTPUT, places) for line in lines.feed(block)]
+    assert [*found, *lines.feed(b"", is_last=True)] == LINES
 
 
 def test_lines_are_the_same_byte_by_byte():
     lines = Lines()
-    told = [line for block in singly(OUTPUT) for line in lines.feed(block)]
-    assert [*told, *lines.feed(b"", is_last=True)] == LINES
+    found = [line for block in singly(OUTPUT) for line in lines.feed(block)]
+    assert [*found, *lines.feed(b"", is_last=True)] == LINES
 
 
 def test_lines_take_bytes_that_are_no_text():

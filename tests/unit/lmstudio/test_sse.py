@@ -40,8 +40,8 @@ def looks_like_several(lines):
 
 @given(EVENTS, LINE_ENDS, st.booleans(), PLACES)
 def test_any_cut_and_any_line_end_give_the_same_events(events, end, bom, places):
-    told = [data if looks_like_several(data) else ["\n".join(data)] for _, data, _ in events]
-    expected = [payload.encode() for payloads in told for payload in payloads]
+    found = [data if looks_like_several(data) else ["\n".join(data)] for _, data, _ in events]
+    expected = [payload.encode() for payloads in found for payload in payloads]
     assert payloads_of(cut(encoded(events, end, bom), places)) == expected
 
 

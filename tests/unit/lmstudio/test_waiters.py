@@ -112,7 +112,7 @@ def test_list_of_before_is_no_answer_where_the_present_one_is_wanted(studio, cli
     studio.answers[LIST] = silent
     threads, got = in_threads(6, lambda: client.listing(**wish))
     until(lambda: len(got) == 4)
-    assert {exc.text for exc in got} == {"LM Studio has not told its models yet, and enough requests wait for that"}
+    assert {exc.text for exc in got} == {"LM Studio has not listed its models yet, and enough requests wait for it"}
     studio.answers.clear()
     studio.kill()
     for thread in threads:

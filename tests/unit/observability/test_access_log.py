@@ -1,4 +1,4 @@
-"""What is kept and told of every request: its id, one line at its end, and nothing a client could forge."""
+"""The record of every request: its id, one line at its end, and nothing that a client could forge."""
 
 from __future__ import annotations
 

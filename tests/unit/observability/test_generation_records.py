@@ -44,8 +44,8 @@ def test_a_whole_answer_is_logged_with_model_counts_and_times(app, written, stre
     response = app.test_client().post("/api/chat", json=asked("hi", stream=stream), buffered=True)
     assert response.status_code == 200
     facts = written.facts
-    told = {key: facts[key] for key in ("path", "status", "model", "tokens_in", "tokens_out", "outcome")}
-    assert told == {
+    result = {key: facts[key] for key in ("path", "status", "model", "tokens_in", "tokens_out", "outcome")}
+    assert result == {
         "path": "/api/chat",
         "status": "200",
         "model": "tiny-chat",
@@ -62,8 +62,8 @@ def test_a_whole_answer_is_logged_with_model_counts_and_times(app, written, stre
 def test_a_forwarded_answer_is_logged_with_its_model(app, written):
     app.test_client().post("/v1/chat/completions", json=asked("hi", stream=True), buffered=True)
     facts = written.facts
-    told = (facts["model"], facts["outcome"], facts["tokens_in"], facts["tokens_out"])
-    assert told == ("tiny-chat", "done", "7", "3")
+    result = (facts["model"], facts["outcome"], facts["tokens_in"], facts["tokens_out"])
+    assert result == ("tiny-chat", "done", "7", "3")
 
 
 @pytest.mark.parametrize(

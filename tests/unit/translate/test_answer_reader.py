@@ -49,7 +49,7 @@ def read(*events, together=False, **reading):
     return answer, reader, pieces
 
 
-def told(*events, **reading):
+def texts(*events, **reading):
     """Return thinking and text."""
     answer, _, _ = read(*events, **reading)
     return answer.thinking, answer.text
@@ -84,9 +84,9 @@ def test_an_answer_without_a_word_has_no_pieces():
     ],
 )
 def test_thinking_is_separated_in_every_form(events):
-    assert told(*events, STOP) == ("Hm. Well.", "Hello")
-    assert told(*events, STOP, mode="hide") == ("", "Hello")
-    assert told(*events, STOP, mode="merge") == ("", "**Reasoning:**\nHm. Well.\n\n**Answer:**\nHello")
+    assert texts(*events, STOP) == ("Hm. Well.", "Hello")
+    assert texts(*events, STOP, mode="hide") == ("", "Hello")
+    assert texts(*events, STOP, mode="merge") == ("", "**Reasoning:**\nHm. Well.\n\n**Answer:**\nHello")
 
 
 @pytest.mark.parametrize(
@@ -104,26 +104,26 @@ def test_thinking_is_placed_as_configured(mode, pieces):
 
 @pytest.mark.parametrize("mode", ["separate", "hide", "merge"])
 def test_without_thinking_the_mode_changes_nothing(mode):
-    assert told(delta("Hello"), STOP, mode=mode) == ("", "Hello")
+    assert texts(delta("Hello"), STOP, mode=mode) == ("", "Hello")
 
 
 def test_only_thinking_leaves_the_text_empty():
-    assert told(thought("Hm."), delta(finish="length")) == ("Hm.", "")
-    assert told(thought("Hm."), delta(finish="length"), mode="merge") == ("", "**Reasoning:**\nHm.")
+    assert texts(thought("Hm."), delta(finish="length")) == ("Hm.", "")
+    assert texts(thought("Hm."), delta(finish="length"), mode="merge") == ("", "**Reasoning:**\nHm.")
 
 
 def test_a_model_that_cannot_think_may_write_a_closing_tag():
-    assert told(delta("End with </think>."), STOP, can_think=False) == ("", "End with </think>.")
+    assert texts(delta("End with </think>."), STOP, can_think=False) == ("", "End with </think>.")
 
 
 @pytest.mark.parametrize("text", ["<think>a</think>b", "text</think>b", "\n<tool_call>"])
 def test_a_raw_answer_is_text_as_it_stands(text):
-    assert told(*map(delta, text), STOP, is_raw=True) == ("", text)
+    assert texts(*map(delta, text), STOP, is_raw=True) == ("", text)
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",))), PLACES)
 def test_text_is_the_same_however_the_tokens_fall(text, places):
-    assert told(*map(delta, cut(text, places)), STOP, offered={"f": {}}) == told(delta(text), STOP, offered={"f": {}})
+    assert texts(*map(delta, cut(text, places)), STOP, offered={"f": {}}) == texts(delta(text), STOP, offered={"f": {}})
 
 
 # --- tools ---
@@ -198,7 +198,7 @@ def test_calls_that_are_only_thought_about_stay_thinking(events, thinking, text,
 
 
 def test_thinking_with_calls_is_text_where_no_tools_were_offered():
-    assert told(thought(CALL), STOP) == (CALL, "")
+    assert texts(thought(CALL), STOP) == (CALL, "")
 
 
 def test_white_space_behind_a_call_is_dropped():
@@ -224,7 +224,7 @@ def test_an_unreadable_call_is_an_error_unless_the_answer_was_cut():
 
 
 def test_json_that_landed_in_the_thinking_is_rescued():
-    assert told(thought('{"name":'), thought(' "Ada"}'), STOP, wants_json=True, mode="hide") == ("", '{"name": "Ada"}')
+    assert texts(thought('{"name":'), thought(' "Ada"}'), STOP, wants_json=True, mode="hide") == ("", '{"name": "Ada"}')
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_json_that_landed_in_the_thinking_is_rescued():
     ],
 )
 def test_nothing_else_is_made_an_answer(events, reading):
-    assert told(*events, STOP, **reading)[1] == ""
+    assert texts(*events, STOP, **reading)[1] == ""
 
 
 def test_json_in_the_thinking_is_left_where_there_is_an_answer():
-    assert told(thought('{"a": 1}'), delta('{"b": 2}'), STOP, wants_json=True) == ('{"a": 1}', '{"b": 2}')
+    assert texts(thought('{"a": 1}'), delta('{"b": 2}'), STOP, wants_json=True) == ('{"a": 1}', '{"b": 2}')
     answer, _, _ = read(thought('{"a": 1}'), called("f", "{}"), STOP, wants_json=True)
     assert answer.text == ""
 

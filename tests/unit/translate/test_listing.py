@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, entries, entry, told
+from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, as_json, entries, entry
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Instance, Model, Support
@@ -22,7 +22,7 @@ def test_nothing_is_an_empty_list():
 
 @pytest.mark.parametrize("generation", ApiVersion)
 def test_tags_always_have_ollamas_keys_and_types(generation):
-    for model in told(to_tags(entries(generation)))["models"]:
+    for model in as_json(to_tags(entries(generation)))["models"]:
         assert list(model) == TAG_KEYS
         assert model["name"] == model["model"]
         assert ":" in model["name"]
@@ -114,7 +114,7 @@ def test_a_digest_stays_the_same_in_every_process():
 
 
 def test_ps_has_ollamas_keys_and_order():
-    shown = told(to_ps([(entry(), 60.0), (GEMMA, math.inf), (entry(Model(key="b")), 300.0)], NOW))["models"]
+    shown = as_json(to_ps([(entry(), 60.0), (GEMMA, math.inf), (entry(Model(key="b")), 300.0)], NOW))["models"]
     assert [one["name"] for one in shown] == ["google/gemma-4-26b-a4b:latest", "b:latest", "m:latest"]
     for model in shown:
         assert list(model) == PS_KEYS

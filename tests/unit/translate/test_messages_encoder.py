@@ -26,12 +26,12 @@ def encoder():
 
 def events(stream):
     """Return the data of the events, after a check of their names."""
-    told = []
+    found = []
     for block in stream.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
-        told.append(json.loads(data.removeprefix("data: ")))
-        assert name == f"event: {told[-1]['type']}"
-    return told
+        found.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found
 
 
 def streamed(*pieces, totals=TOTALS):
@@ -87,8 +87,8 @@ def test_thinking_text_and_calls_have_their_own_blocks():
 
 
 def test_each_call_is_a_block():
-    told = streamed(Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
-    assert [event["index"] for event in told if event["type"] == "content_block_start"] == [0, 1]
+    received = streamed(Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
+    assert [event["index"] for event in received if event["type"] == "content_block_start"] == [0, 1]
 
 
 @pytest.mark.parametrize("pieces", [(), (RetractedText(mode="separate"),), (Piece(logprobs=[{}]),)])

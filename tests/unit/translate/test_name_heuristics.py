@@ -72,11 +72,11 @@ def test_the_size_is_in_the_name(name, size, count):
 
 
 @pytest.mark.parametrize(
-    ("told", "count"),
+    ("text", "count"),
     [("26B-A4B", 26_000_000_000), ("137M", 137_000_000), ("676K", 676_000), ("", None), ("big", None)],
 )
-def test_reported_parameter_counts_are_parsed(told, count):
-    assert parameter_count(told) == count
+def test_reported_parameter_counts_are_parsed(text, count):
+    assert parameter_count(text) == count
 
 
 @pytest.mark.parametrize(

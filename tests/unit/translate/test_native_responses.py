@@ -44,33 +44,33 @@ def test_only_state_and_mcp_tools_need_the_backend(body, needs):
 
 @pytest.mark.parametrize("arguments", ["", "{}", None])
 def test_arguments_of_a_call_are_those_of_its_deltas(arguments):
-    told = completed(
+    result = completed(
         {"type": "response.output_item.added", "item": CALL},
         {"type": "response.function_call_arguments.delta", "delta": '{"a"'},
         {"type": "response.function_call_arguments.delta", "delta": ":1}"},
         {"type": "response.output_item.done", "item": {**CALL, "arguments": arguments}},
     )
-    assert [event["type"] for event in told[-2:]] == [
+    assert [event["type"] for event in result[-2:]] == [
         "response.function_call_arguments.done",
         "response.output_item.done",
     ]
-    assert told[-2]["arguments"] == told[-1]["item"]["arguments"] == '{"a":1}'
-    assert [(event["sequence_number"], event["output_index"]) for event in told] == [(n, 0) for n in range(5)]
+    assert result[-2]["arguments"] == result[-1]["item"]["arguments"] == '{"a":1}'
+    assert [(event["sequence_number"], event["output_index"]) for event in result] == [(n, 0) for n in range(5)]
 
 
 def test_a_done_event_is_not_sent_twice():
     done = {"type": "response.function_call_arguments.done", "item_id": "fc_1", "arguments": "{}"}
     item = {**CALL, "arguments": "{}"}
-    told = completed(
+    result = completed(
         {"type": "response.output_item.added", "item": CALL}, done, {"type": "response.output_item.done", "item": item}
     )
-    assert [event["type"] for event in told].count("response.function_call_arguments.done") == 1
+    assert [event["type"] for event in result].count("response.function_call_arguments.done") == 1
 
 
 def test_items_are_counted():
     items = [{"id": f"msg_{number}", "type": "message"} for number in range(3)]
-    told = completed(*({"type": "response.output_item.added", "item": item} for item in items))
-    assert [event["output_index"] for event in told] == [0, 1, 2]
+    result = completed(*({"type": "response.output_item.added", "item": item} for item in items))
+    assert [event["output_index"] for event in result] == [0, 1, 2]
 
 
 def test_complete_events_are_not_changed():

@@ -52,7 +52,7 @@ def test_digest_is_the_same_for_the_same_download_and_for_no_other():
 
 
 @pytest.mark.parametrize(
-    ("total", "done", "told"),
+    ("total", "done", "expected"),
     [
         (100, 0, {"total": 100}),
         (100, None, {"total": 100}),
@@ -62,11 +62,11 @@ def test_digest_is_the_same_for_the_same_download_and_for_no_other():
         (0, 0, {}),
     ],
 )
-def test_line_omits_empty_and_unknown_values(total, done, told):
+def test_line_omits_empty_and_unknown_values(total, done, expected):
     digest = "0123456789ab" + "c" * 52
     line = pulling(digest, total, done)
-    assert line == {"status": "pulling 0123456789ab", "digest": f"sha256:{digest}", **told}
-    assert list(line) == ["status", "digest", *told]
+    assert line == {"status": "pulling 0123456789ab", "digest": f"sha256:{digest}", **expected}
+    assert list(line) == ["status", "digest", *expected]
 
 
 def test_lines_around_it_are_ollamas():

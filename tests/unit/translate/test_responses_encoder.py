@@ -50,12 +50,12 @@ def encoder_for(**request):
 
 def events(stream):
     """Return the data of the events, after a check of their names."""
-    told = []
+    found = []
     for block in stream.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
-        told.append(json.loads(data.removeprefix("data: ")))
-        assert name == f"event: {told[-1]['type']}"
-    return told
+        found.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found
 
 
 def streamed(*pieces, totals=TOTALS, **request):
@@ -69,13 +69,13 @@ def whole(*pieces, totals=TOTALS, **request):
     return encoder_for(**request).full(answer, totals, NOW)
 
 
-def kinds(told):
-    return [event["type"].removeprefix("response.") for event in told]
+def kinds(events):
+    return [event["type"].removeprefix("response.") for event in events]
 
 
 def test_thinking_and_text_have_ollamas_order():
-    told = streamed(Piece(thinking="Let me "), Piece(thinking="think."), Piece("Hel"), Piece("lo"))
-    assert kinds(told) == [
+    received = streamed(Piece(thinking="Let me "), Piece(thinking="think."), Piece("Hel"), Piece("lo"))
+    assert kinds(received) == [
         "created",
         "in_progress",
         "output_item.added",
@@ -92,36 +92,36 @@ def test_thinking_and_text_have_ollamas_order():
         "output_item.done",
         "completed",
     ]
-    assert [event["sequence_number"] for event in told] == list(range(15))
-    assert [event["output_index"] for event in told[2:-1]] == [0] * 5 + [1] * 7
-    assert told[6]["item"] == REASONED
-    assert told[13]["item"] == SAID
-    assert told[-1]["response"]["output"] == [REASONED, SAID]
+    assert [event["sequence_number"] for event in received] == list(range(15))
+    assert [event["output_index"] for event in received[2:-1]] == [0] * 5 + [1] * 7
+    assert received[6]["item"] == REASONED
+    assert received[13]["item"] == SAID
+    assert received[-1]["response"]["output"] == [REASONED, SAID]
 
 
 def test_a_call_is_sent_whole():
-    told = streamed(Piece(calls=(CALL,)))[2:-1]
-    assert kinds(told) == [
+    received = streamed(Piece(calls=(CALL,)))[2:-1]
+    assert kinds(received) == [
         "output_item.added",
         "function_call_arguments.delta",
         "function_call_arguments.done",
         "output_item.done",
     ]
-    assert told[0]["item"] == {**CALLED, "status": "in_progress", "arguments": ""}
-    assert (told[1]["delta"], told[2]["arguments"]) == (ARGUMENTS, ARGUMENTS)
-    assert told[3]["item"] == CALLED
+    assert received[0]["item"] == {**CALLED, "status": "in_progress", "arguments": ""}
+    assert (received[1]["delta"], received[2]["arguments"]) == (ARGUMENTS, ARGUMENTS)
+    assert received[3]["item"] == CALLED
 
 
 def test_text_before_calls_is_kept_and_the_calls_numbered():
-    told = streamed(Piece("Hello"), Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
-    output = told[-1]["response"]["output"]
+    received = streamed(Piece("Hello"), Piece(calls=(CALL, FinishedCall("c2", "f", {}))))
+    output = received[-1]["response"]["output"]
     assert [item["id"] for item in output] == ["msg_7", "fc_resp_7_0", "fc_resp_7_1"]
-    assert [event["output_index"] for event in told if event["type"] == "response.output_item.done"] == [0, 1, 2]
+    assert [event["output_index"] for event in received if event["type"] == "response.output_item.done"] == [0, 1, 2]
 
 
 def test_items_of_the_same_kind_have_ids_of_their_own():
-    told = streamed(Piece("a"), Piece(thinking="b"), Piece("c"))
-    assert [item["id"] for item in told[-1]["response"]["output"]] == ["msg_7", "rs_resp_7", "msg_7_2"]
+    received = streamed(Piece("a"), Piece(thinking="b"), Piece("c"))
+    assert [item["id"] for item in received[-1]["response"]["output"]] == ["msg_7", "rs_resp_7", "msg_7_2"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_an_empty_answer_ends_with_an_empty_message(pieces):
 
 
 def test_text_that_proves_to_be_thinking_stays_text_in_a_stream():
-    told = streamed(Piece("Hm."), RetractedText(mode="separate"), Piece("Yes."))
-    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hm.Yes."
+    received = streamed(Piece("Hm."), RetractedText(mode="separate"), Piece("Yes."))
+    assert received[-1]["response"]["output"][0]["content"][0]["text"] == "Hm.Yes."
 
 
 def test_the_first_events_show_a_response_without_output():
@@ -253,15 +253,16 @@ OFFERED = (
 
 
 def test_a_call_of_a_custom_tool_has_its_text_as_input():
-    told = streamed(Piece(calls=(PATCH,)), tools=OFFERED)[2:-1]
-    assert kinds(told) == [
+    received = streamed(Piece(calls=(PATCH,)), tools=OFFERED)[2:-1]
+    assert kinds(received) == [
         "output_item.added",
         "custom_tool_call_input.delta",
         "custom_tool_call_input.done",
         "output_item.done",
     ]
-    assert (told[0]["item"]["input"], told[1]["delta"], told[2]["input"]) == ("", "*** Begin Patch", "*** Begin Patch")
-    assert told[3]["item"] == {
+    assert received[0]["item"]["input"] == ""
+    assert received[1]["delta"] == received[2]["input"] == "*** Begin Patch"
+    assert received[3]["item"] == {
         "id": "ctc_resp_7_0",
         "type": "custom_tool_call",
         "status": "completed",
@@ -294,11 +295,11 @@ def test_a_call_in_a_namespace_has_the_clients_name_for_it():
     ],
 )
 def test_a_call_of_the_local_shell_is_an_action(arguments, action):
-    told = streamed(Piece(calls=(FinishedCall("c1", "local_shell", arguments),)), tools=({"type": "local_shell"},))[
+    received = streamed(Piece(calls=(FinishedCall("c1", "local_shell", arguments),)), tools=({"type": "local_shell"},))[
         2:-1
     ]
-    assert kinds(told) == ["output_item.added", "output_item.done"]
-    assert told[1]["item"] == {
+    assert kinds(received) == ["output_item.added", "output_item.done"]
+    assert received[1]["item"] == {
         "id": "lsh_resp_7_0",
         "type": "local_shell_call",
         "status": "completed",

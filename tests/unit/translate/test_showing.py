@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.entries import DETAIL_KEYS, GEMMA, SHOW_KEYS, entries, entry, told
+from support.entries import DETAIL_KEYS, GEMMA, SHOW_KEYS, as_json, entries, entry
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Model, Support
@@ -17,7 +17,7 @@ from flask_shim.translate.ollama.showing import to_show
 @pytest.mark.parametrize("generation", ApiVersion)
 def test_show_always_has_what_clients_require(generation):
     for one in entries(generation):
-        shown = told(to_show(one))
+        shown = as_json(to_show(one))
         assert [key for key in SHOW_KEYS if key in shown] == list(shown)
         assert {"modelfile", "template", "details", "model_info", "capabilities", "modified_at"} <= set(shown)
         assert list(shown["details"]) == DETAIL_KEYS

@@ -163,8 +163,8 @@ OPENAI_ANSWER = {
 
 @pytest.mark.parametrize("value", [ANSWER, from_decisions(asking(), OPENAI_ANSWER)], ids=["systemone", "decisions"])
 def test_the_answer_has_ollamas_keys_order_and_confidence(value):
-    told = to_systemone(asking(), value)
-    assert told == {
+    result = to_systemone(asking(), value)
+    assert result == {
         "model": "nimble",
         "answers": {
             "angry": {"type": "noul", "noul": 1.0},
@@ -184,8 +184,8 @@ def test_the_answer_has_ollamas_keys_order_and_confidence(value):
         },
         "usage": {"input_tokens": 12, "output_tokens": 0},
     }
-    assert list(told["answers"]) == ["angry", "team", "urgency"]
-    assert list(told["answers"]["team"]["probabilities"]) == ["shipping", "billing"]
+    assert list(result["answers"]) == ["angry", "team", "urgency"]
+    assert list(result["answers"]["team"]["probabilities"]) == ["shipping", "billing"]
 
 
 @pytest.mark.parametrize(

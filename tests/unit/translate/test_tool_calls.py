@@ -166,13 +166,13 @@ def test_ids_that_come_twice_are_replaced():
     ]
 
 
-@pytest.mark.parametrize("told", ["get_weather", "getWeather", "get-weather", "GET.WEATHER"])
-def test_names_become_those_the_client_offered(told):
-    assert assembled(fragment("{}", told, call_id="1"), offered=("get_time", "get_weather"))[0][1] == "get_weather"
+@pytest.mark.parametrize("name", ["get_weather", "getWeather", "get-weather", "GET.WEATHER"])
+def test_names_become_those_the_client_offered(name):
+    assert assembled(fragment("{}", name, call_id="1"), offered=("get_time", "get_weather"))[0][1] == "get_weather"
 
 
 @pytest.mark.parametrize(
-    ("offered", "told"),
+    ("offered", "name"),
     [
         (("天気", "時刻"), "天気"),
         (("search_文档", "search_代码"), "search_文档"),
@@ -180,8 +180,8 @@ def test_names_become_those_the_client_offered(told):
         (("get_item", "getItem"), "getItem"),
     ],
 )
-def test_the_very_name_counts_before_any_other_spelling(offered, told):
-    assert assembled(fragment("{}", told, call_id="1"), offered=offered)[0][1] == told
+def test_the_very_name_counts_before_any_other_spelling(offered, name):
+    assert assembled(fragment("{}", name, call_id="1"), offered=offered)[0][1] == name
 
 
 def test_a_spelling_that_may_mean_two_tools_is_passed_on():

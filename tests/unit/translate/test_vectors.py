@@ -37,8 +37,8 @@ def test_payload_holds_all_texts_and_the_ttl_only_when_there_is_one():
 
 
 def test_vectors_are_in_the_order_of_their_index():
-    told = {"data": [{"index": 2, "embedding": [3]}, {"index": 0, "embedding": [1]}, {"index": 1, "embedding": [2]}]}
-    assert to_vectors(told, 3) == [[1], [2], [3]]
+    result = {"data": [{"index": 2, "embedding": [3]}, {"index": 0, "embedding": [1]}, {"index": 1, "embedding": [2]}]}
+    assert to_vectors(result, 3) == [[1], [2], [3]]
 
 
 def test_vectors_without_an_index_keep_their_order():
@@ -46,7 +46,7 @@ def test_vectors_without_an_index_keep_their_order():
 
 
 @pytest.mark.parametrize(
-    ("told", "count", "text"),
+    ("answer", "count", "text"),
     [
         ({}, 1, "holds no vectors"),
         ({"data": None}, 1, "holds no vectors"),
@@ -59,9 +59,9 @@ def test_vectors_without_an_index_keep_their_order():
         (answer([1.0], [1.0]), 1, "2 vectors for 1 texts"),
     ],
 )
-def test_answer_that_is_not_one_vector_for_each_text_is_broken(told, count, text):
+def test_answer_that_is_not_one_vector_for_each_text_is_broken(answer, count, text):
     with pytest.raises(BackendProtocolError, match=text):
-        to_vectors(told, count)
+        to_vectors(answer, count)
 
 
 @pytest.mark.parametrize("vector", [[0.1, None], [math.nan, 1.0], [math.inf], [-math.inf, 1]])
@@ -73,13 +73,13 @@ def test_vector_with_nan_is_rejected_with_ollamas_text(vector):
 
 @given(VECTORS)
 def test_normalised_vector_has_length_one_and_the_same_direction(vector):
-    told = normalize(vector)
+    result = normalize(vector)
     length = math.hypot(*vector)
     if length < 1e-12:
-        assert math.hypot(*told) <= 1
+        assert math.hypot(*result) <= 1
     else:
-        assert math.isclose(math.hypot(*told), 1)
-        assert told == pytest.approx([number / length for number in vector])
+        assert math.isclose(math.hypot(*result), 1)
+        assert result == pytest.approx([number / length for number in vector])
 
 
 def test_normalised_zeros_stay_zeros():
@@ -87,11 +87,11 @@ def test_normalised_zeros_stay_zeros():
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "told"),
+    ("dimensions", "expected"),
     [(2, [0.6, 0.8]), (1, [1.0]), (3, [3, 4, 12]), (99, [3, 4, 12]), (0, [3, 4, 12]), (-1, [3, 4, 12])],
 )
-def test_shortened_vector_has_length_one_and_others_are_left_alone(dimensions, told):
-    assert shorten([3, 4, 12], dimensions) == pytest.approx(told)
+def test_shortened_vector_has_length_one_and_others_are_left_alone(dimensions, expected):
+    assert shorten([3, 4, 12], dimensions) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=50))
@@ -100,9 +100,9 @@ def test_base64_holds_float32_with_the_lowest_byte_first(vector):
 
 
 def test_embed_answer_has_ollamas_keys_and_whole_nanoseconds():
-    told = to_embed("name", [[1.0]], total_ns=5, load_ns=0, tokens=0)
-    assert list(told) == ["model", "embeddings", "total_duration", "load_duration", "prompt_eval_count"]
-    assert told == {
+    result = to_embed("name", [[1.0]], total_ns=5, load_ns=0, tokens=0)
+    assert list(result) == ["model", "embeddings", "total_duration", "load_duration", "prompt_eval_count"]
+    assert result == {
         "model": "name",
         "embeddings": [[1.0]],
         "total_duration": 5,
@@ -120,18 +120,18 @@ def test_token_count_is_the_backends_or_none(usage, count):
 
 
 def test_openai_answer_keeps_everything_but_the_form_of_its_vectors():
-    told = {
+    result = {
         "object": "list",
         "data": [{"object": "embedding", "embedding": [3, 4, 12], "index": 0, "more": 1}],
         "model": "m@q8",
         "usage": {"prompt_tokens": 0, "total_tokens": 0},
     }
-    short = to_openai(told, [[3, 4, 12]], dimensions=2, as_base64=False)
-    assert list(short) == list(told)
+    short = to_openai(result, [[3, 4, 12]], dimensions=2, as_base64=False)
+    assert list(short) == list(result)
     assert short["data"] == [{"object": "embedding", "embedding": pytest.approx([0.6, 0.8]), "index": 0, "more": 1}]
-    text = to_openai(told, [[3, 4, 12]], dimensions=0, as_base64=True)
+    text = to_openai(result, [[3, 4, 12]], dimensions=0, as_base64=True)
     assert text["data"][0]["embedding"] == base64.b64encode(struct.pack("<3f", 3, 4, 12)).decode()
-    assert {**text, "data": []} == {**told, "data": []}
+    assert {**text, "data": []} == {**result, "data": []}
 
 
 @pytest.mark.parametrize(

@@ -44,31 +44,31 @@ def anthropic_client(url):
 
 
 def test_openai_client_gets_a_response(openai_client):
-    told = openai_client.responses.create(model="tiny-chat", input=ASK, temperature=0)
-    assert (told.output_text, told.status) == (ANSWER, "completed")
-    assert told.usage.input_tokens > 0
-    assert told.usage.total_tokens == told.usage.input_tokens + told.usage.output_tokens
+    result = openai_client.responses.create(model="tiny-chat", input=ASK, temperature=0)
+    assert (result.output_text, result.status) == (ANSWER, "completed")
+    assert result.usage.input_tokens > 0
+    assert result.usage.total_tokens == result.usage.input_tokens + result.usage.output_tokens
 
 
 def test_openai_client_puts_a_streamed_response_together(openai_client):
     with openai_client.responses.stream(model="tiny-chat", input=ASK, temperature=0) as stream:
         words = [event.delta for event in stream if event.type == "response.output_text.delta"]
-        told = stream.get_final_response()
+        result = stream.get_final_response()
     assert len(words) > 1
-    assert "".join(words) == told.output_text == ANSWER
+    assert "".join(words) == result.output_text == ANSWER
 
 
 def test_openai_client_gets_thinking_in_its_own_field(openai_client):
-    told = openai_client.responses.create(model="tiny-think", input="Why is the sky blue?", temperature=0)
-    reasoning, message = told.output
+    result = openai_client.responses.create(model="tiny-think", input="Why is the sky blue?", temperature=0)
+    reasoning, message = result.output
     assert reasoning.summary[0].text
     assert message.content[0].text.startswith("The sky is blue")
 
 
 def test_openai_client_gets_json_of_the_form_it_wants(openai_client):
     wish = {"format": {"type": "json_schema", "name": "number", "schema": NUMBERS}}
-    told = openai_client.responses.create(model="tiny-chat", input="A number!", text=wish, temperature=0)
-    assert told.output_text.replace(" ", "").replace("\n", "") in {'{"n":1}', '{"n":2}', '{"n":3}'}
+    result = openai_client.responses.create(model="tiny-chat", input="A number!", text=wish, temperature=0)
+    assert result.output_text.replace(" ", "").replace("\n", "") in {'{"n":1}', '{"n":2}', '{"n":3}'}
 
 
 def test_openai_client_reads_the_error_of_an_unknown_model(openai_client):
@@ -78,11 +78,11 @@ def test_openai_client_reads_the_error_of_an_unknown_model(openai_client):
 
 def test_anthropic_client_gets_a_message(anthropic_client):
     turns = [{"role": "user", "content": ASK}]
-    told = anthropic_client.messages.create(model="tiny-chat", max_tokens=50, messages=turns, extra_body=COLD)
-    assert [block.text for block in told.content] == [ANSWER]
-    assert told.stop_reason == "end_turn"
+    result = anthropic_client.messages.create(model="tiny-chat", max_tokens=50, messages=turns, extra_body=COLD)
+    assert [block.text for block in result.content] == [ANSWER]
+    assert result.stop_reason == "end_turn"
     counted = anthropic_client.messages.count_tokens(model="tiny-chat", messages=turns)
-    assert counted.input_tokens == told.usage.input_tokens + (told.usage.cache_read_input_tokens or 0) > 0
+    assert counted.input_tokens == result.usage.input_tokens + (result.usage.cache_read_input_tokens or 0) > 0
 
 
 def test_anthropic_client_puts_a_streamed_message_together(anthropic_client):
@@ -91,7 +91,7 @@ def test_anthropic_client_puts_a_streamed_message_together(anthropic_client):
         model="tiny-chat", max_tokens=5, messages=turns, system="Be brief.", extra_body=COLD
     ) as stream:
         words = list(stream.text_stream)
-        told = stream.get_final_message()
-    assert "".join(words) == told.content[0].text
-    assert (told.stop_reason, told.usage.output_tokens) == ("max_tokens", 5)
-    assert told.usage.input_tokens > 0
+        result = stream.get_final_message()
+    assert "".join(words) == result.content[0].text
+    assert (result.stop_reason, result.usage.output_tokens) == ("max_tokens", 5)
+    assert result.usage.input_tokens > 0

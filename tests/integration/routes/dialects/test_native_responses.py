@@ -55,24 +55,24 @@ def test_an_id_of_the_shim_is_not_sent_to_lm_studio(lm_studio, client_of):
 
 def test_a_whole_response_is_completed(lm_studio, client_of):
     client = client_of(lm_studio("v1", responses=replies({"id": "resp_x", "output": [ITEM]})))
-    told = client.post("/v1/responses", json={**STORED, "instructions": "Be kind."}).json
-    assert (told["instructions"], told["tools"], told["error"], told["parallel_tool_calls"]) == (
+    body = client.post("/v1/responses", json={**STORED, "instructions": "Be kind."}).json
+    assert (body["instructions"], body["tools"], body["error"], body["parallel_tool_calls"]) == (
         "Be kind.",
         [],
         None,
         True,
     )
-    assert told["output"] == [{"status": "completed", "role": "assistant", "content": [], **ITEM}]
+    assert body["output"] == [{"status": "completed", "role": "assistant", "content": [], **ITEM}]
 
 
 def test_a_streamed_response_is_completed(lm_studio, client_of, events):
     client = client_of(lm_studio("v1", responses=stream(CREATED, *TEXT, COMPLETED)))
-    told = events(client.post("/v1/responses", json={**STORED, "stream": True}))
-    assert [event["sequence_number"] for event in told] == list(range(7))
-    assert [event["output_index"] for event in told[1:-1]] == [0] * 5
-    assert [event["content_index"] for event in told[2:5]] == [0] * 3
-    assert told[0]["response"]["output"] == []
-    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
+    received = events(client.post("/v1/responses", json={**STORED, "stream": True}))
+    assert [event["sequence_number"] for event in received] == list(range(7))
+    assert [event["output_index"] for event in received[1:-1]] == [0] * 5
+    assert [event["content_index"] for event in received[2:5]] == [0] * 3
+    assert received[0]["response"]["output"] == []
+    assert received[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_a_streamed_response_is_completed(lm_studio, client_of, events):
 )
 def test_a_stream_with_its_last_event_gets_no_other(last, lm_studio, client_of, events):
     client = client_of(lm_studio("v1", responses=stream(CREATED, last)))
-    told = events(client.post("/v1/responses", json={**STORED, "stream": True}))
-    assert [event["type"] for event in told] == ["response.created", last["type"]]
+    received = events(client.post("/v1/responses", json={**STORED, "stream": True}))
+    assert [event["type"] for event in received] == ["response.created", last["type"]]
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["ended", "cut"])
 def test_a_stream_without_its_last_event_ends_with_one_error(ends, lm_studio, client_of, events):
     client = client_of(lm_studio("v1", responses=stream(CREATED, *TEXT, ends=ends)))
-    told = events(client.post("/v1/responses", json={**STORED, "stream": True}))
-    assert [event["type"] for event in told if "error" in event] == ["error"]
-    assert told[-1]["type"] == "error"
+    received = events(client.post("/v1/responses", json={**STORED, "stream": True}))
+    assert [event["type"] for event in received if "error" in event] == ["error"]
+    assert received[-1]["type"] == "error"

@@ -1,4 +1,4 @@
-"""Responses and Messages told over a chat: streamed, whole, broken and left alone."""
+"""Responses and Messages answered by a chat: streamed, whole and broken."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def test_a_whole_message_has_text_counts_and_requested_name(lm_studio, client_of
 
 def test_a_response_is_streamed_as_it_is_made(lm_studio, client_of, events):
     answer = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/responses", json={**RESPONSES, "stream": True})
-    told = events(answer)
+    received = events(answer)
     assert answer.mimetype == "text/event-stream"
-    assert [event["delta"] for event in told if event["type"] == "response.output_text.delta"] == ["Hel", "lo"]
-    assert (told[0]["type"], told[-1]["type"]) == ("response.created", "response.completed")
-    assert told[-1]["response"]["usage"]["total_tokens"] == USAGE["total_tokens"]
+    assert [event["delta"] for event in received if event["type"] == "response.output_text.delta"] == ["Hel", "lo"]
+    assert (received[0]["type"], received[-1]["type"]) == ("response.created", "response.completed")
+    assert received[-1]["response"]["usage"]["total_tokens"] == USAGE["total_tokens"]
 
 
 def test_a_message_is_streamed_as_it_is_made(lm_studio, client_of, events):
     answer = client_of(lm_studio("v0", streams("Hel", "lo"))).post("/v1/messages", json={**MESSAGES, "stream": True})
-    told = events(answer)
+    received = events(answer)
     assert answer.mimetype == "text/event-stream"
-    assert [event["delta"]["text"] for event in told if event["type"] == "content_block_delta"] == ["Hel", "lo"]
-    assert told[0]["message"]["usage"] == {"input_tokens": 1, "output_tokens": 0}
-    assert told[-2]["usage"] == {"input_tokens": 3, "output_tokens": 2}
-    assert told[-1] == {"type": "message_stop"}
+    assert [event["delta"]["text"] for event in received if event["type"] == "content_block_delta"] == ["Hel", "lo"]
+    assert received[0]["message"]["usage"] == {"input_tokens": 1, "output_tokens": 0}
+    assert received[-2]["usage"] == {"input_tokens": 3, "output_tokens": 2}
+    assert received[-1] == {"type": "message_stop"}
 
 
 def fragment(**function):
@@ -122,10 +122,10 @@ def test_a_rejection_before_the_first_token_has_its_own_status(path, body, strea
 )
 def test_a_stream_that_breaks_ends_with_one_error_event(path, body, last, lm_studio, client_of, events):
     backend = lm_studio("v0", streams("Hel", ends=False))
-    told = events(client_of(backend).post(path, json={**body, "stream": True}))
-    assert [event["type"] for event in told if "error" in event] == [last]
-    assert told[-1]["type"] == last
-    assert "closed the connection" in told[-1]["error"]["message"]
+    received = events(client_of(backend).post(path, json={**body, "stream": True}))
+    assert [event["type"] for event in received if "error" in event] == [last]
+    assert received[-1]["type"] == last
+    assert "closed the connection" in received[-1]["error"]["message"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
@@ -192,7 +192,7 @@ def test_a_prompt_that_ends_at_once_is_an_empty_answer(lm_studio, client_of):
 
 @pytest.mark.parametrize("generation", ["v1", "v0", "openai"])
 @pytest.mark.parametrize(
-    ("tool", "name", "told"),
+    ("tool", "name", "expected"),
     [
         ({"type": "custom", "name": "patch"}, "patch", {"type": "custom_tool_call", "name": "patch", "input": "door"}),
         (
@@ -202,8 +202,8 @@ def test_a_prompt_that_ends_at_once_is_an_empty_answer(lm_studio, client_of):
         ),
     ],
 )
-def test_a_call_has_the_form_in_which_its_tool_was_offered(tool, name, told, generation, lm_studio, client_of):
+def test_a_call_has_the_form_in_which_its_tool_was_offered(tool, name, expected, generation, lm_studio, client_of):
     calling = streams(fragment(name=name, arguments='{"input":"door"}'))
     client = client_of(lm_studio(generation, calling))
     (item,) = client.post("/v1/responses", json={**RESPONSES, "tools": [tool]}).json["output"]
-    assert told.items() <= item.items()
+    assert expected.items() <= item.items()

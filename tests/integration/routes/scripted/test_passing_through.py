@@ -169,7 +169,7 @@ def test_mcp_is_refused_unless_it_is_allowed(client, shim, backend, path, field)
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "told"),
+    ("sent", "status", "expected_status"),
     [
         (400, {"error": "'messages' field is required"}, 400),
         (401, {"error": {"message": "Invalid token"}}, 502),
@@ -181,10 +181,10 @@ def test_mcp_is_refused_unless_it_is_allowed(client, shim, backend, path, field)
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_errors_have_a_true_status_and_openais_shape(client, backend, stream, sent, status, told):
+def test_errors_have_a_true_status_and_openais_shape(client, backend, stream, sent, status, expected_status):
     backend.answers(status, status=sent, paths=(CHAT,))
     response = client.post(CHAT, {**body_for(CHAT), "stream": stream})
-    assert response.status_code == told
+    assert response.status_code == expected_status
     assert set(response.json["error"]) == {"message", "type", "param", "code"}
     assert response.json["error"]["message"]
 
@@ -241,9 +241,9 @@ def test_a_route_the_backend_lacks_is_not_found(client, backend, generation, met
 
 @pytest.mark.parametrize("name", ["qwen/qwen3-8b", "qwen%2Fqwen3-8b", "qwen3-8b", "plain-7b:latest"])
 def test_one_model_is_shown_under_the_requested_name(client, name):
-    told = client.get(f"/v1/models/{name}").json
-    assert (told["id"], told["object"]) == (name.replace("%2F", "/"), "model")
-    assert type(told["created"]) is int
+    body = client.get(f"/v1/models/{name}").json
+    assert (body["id"], body["object"]) == (name.replace("%2F", "/"), "model")
+    assert type(body["created"]) is int
 
 
 def test_an_unknown_model_is_not_shown(client):

@@ -119,7 +119,7 @@ def test_impossible_prompts_are_rejected_with_ollamas_text(client, backend, fiel
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "told", "text"),
+    ("sent", "status", "expected_status", "text"),
     [
         (400, {"error": "'messages' field is required"}, 400, "'messages' field is required"),
         (400, {"error": "The model has crashed (Exit code: null)"}, 500, "The model has crashed (Exit code: null)"),
@@ -136,10 +136,10 @@ def test_impossible_prompts_are_rejected_with_ollamas_text(client, backend, fiel
 )
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("route", ["chat", "generate"])
-def test_the_backends_refusals_become_errors_of_ollama(client, backend, route, stream, sent, status, told, text):
+def test_backend_errors_become_errors_of_ollama(client, backend, route, stream, sent, status, expected_status, text):
     backend.answers(status, status=sent)
     response = client.ask(route, stream=stream)
-    assert response.status_code == told
+    assert response.status_code == expected_status
     assert set(response.json) == {"error"}
     assert text in response.json["error"]
 

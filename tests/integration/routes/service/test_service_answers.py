@@ -76,7 +76,7 @@ CUT_SHORT = (
 def test_stop_reason_and_count_are_those_of_the_model(scripted):
     client = scripted(*CUT_SHORT, ends=False)
     answer = ask(client).json
-    assert (answer["stop_reason"], answer["predicted_tokens"]) == ("length", 1)  # no usage told: what was counted
+    assert (answer["stop_reason"], answer["predicted_tokens"]) == ("length", 1)  # without usage, the deltas are counted
     assert lines(ask(client, "/chat/regular/stream"))[-1]["stop_reason"] == "length"
 
 
@@ -91,14 +91,14 @@ THINKING = sse({"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}
 def test_thinking_is_no_part_of_the_answer_unless_it_is_merged(scripted, steps, reasoning, content):
     client = scripted(*steps, settings={"reasoning": reasoning})
     assert ask(client).json["content"] == content
-    told = lines(ask(client, "/chat/regular/stream"))
-    assert "".join(line["content"] for line in told if line["type"] == "fragment") == content
+    records = lines(ask(client, "/chat/regular/stream"))
+    assert "".join(line["content"] for line in records if line["type"] == "fragment") == content
 
 
 def test_stream_that_breaks_ends_with_an_error_line(scripted):
-    told = lines(ask(scripted("Hel", ends=False), "/chat/regular/stream"))
-    assert [line["type"] for line in told] == ["fragment", "error"]
-    assert "closed the connection" in told[-1]["detail"]
+    records = lines(ask(scripted("Hel", ends=False), "/chat/regular/stream"))
+    assert [line["type"] for line in records] == ["fragment", "error"]
+    assert "closed the connection" in records[-1]["detail"]
 
 
 def test_answer_that_breaks_is_an_error(scripted):

@@ -12,17 +12,17 @@ PROMISED = [
 
 
 @pytest.fixture
-def told(client):
+def body(client):
     return client.get("/help").json
 
 
-def test_help_lists_every_route_and_no_other(told):
-    assert sorted((one["method"], one["path"]) for one in told["endpoints"]) == sorted(PROMISED)
+def test_help_lists_every_route_and_no_other(body):
+    assert sorted((one["method"], one["path"]) for one in body["endpoints"]) == sorted(PROMISED)
 
 
-def test_help_describes_each_route(told):
-    assert all(one["description"].endswith(".") for one in told["endpoints"])
-    assert len({one["description"] for one in told["endpoints"]}) == len(PROMISED)
+def test_help_describes_each_route(body):
+    assert all(one["description"].endswith(".") for one in body["endpoints"])
+    assert len({one["description"] for one in body["endpoints"]}) == len(PROMISED)
 
 
 def test_help_and_health_need_no_lm_studio(client, backend):
