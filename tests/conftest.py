@@ -14,6 +14,9 @@ from support.wine import SLOWNESS
 
 DEADLINE_SECONDS = 10.0 * SLOWNESS
 
+NOT_TRACED = ("clients/", "conformance/", "dashboard/", "deploy/", "docs/", "unit/test_layers.py")
+"""Tests whose coverage is not measured: they reach no lines that others do not, and tracing doubles their time."""
+
 if sys.dont_write_bytecode:  # usual in containers; each process that tests start would compile the package again
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
@@ -29,6 +32,15 @@ settings.load_profile("same")
 def pytest_xdist_auto_num_workers():
     """Return how many processes ``-n auto`` means: more than four only wait for each other's servers."""
     return min(4, os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Pause the measuring of coverage, where there is one, during some of the tests."""
+    if config.pluginmanager.hasplugin("_cov"):
+        tests = Path(__file__).parent
+        for item in items:
+            if item.path.relative_to(tests).as_posix().startswith(NOT_TRACED):
+                item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)
