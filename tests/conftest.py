@@ -15,7 +15,7 @@ from support.wine import SLOWNESS
 DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 NOT_TRACED = ("clients/", "conformance/", "dashboard/", "deploy/", "docs/", "unit/test_layers.py")
-"""Tests whose coverage is not measured: they reach no lines that others do not, and tracing doubles their time."""
+"""Tests that coverage does not count: tracing doubles their time, and units and routes have closer tests."""
 
 if sys.dont_write_bytecode:  # usual in containers; each process that tests start would compile the package again
     sys.dont_write_bytecode = False

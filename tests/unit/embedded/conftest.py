@@ -84,8 +84,10 @@ def api(miniature, connect):
 
 
 @pytest.fixture
-def start(connect):
+def start(connect, monkeypatch):
     """Return a function that starts a miniature with settings of its own and gives a client of it."""
+    # It imports the engine in a process, which takes a second on Windows.
+    monkeypatch.setattr("flask_shim.embedded.mini_services.require_engine", lambda: None)
     running = []
 
     def miniature_with(**settings):

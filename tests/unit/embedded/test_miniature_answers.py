@@ -35,6 +35,12 @@ def picture(colour, form="PNG"):
     ]
 
 
+@pytest.fixture
+def api(shared_miniature, connect):
+    """Return a client that finds loaded what earlier tests loaded: starting an engine takes longer than an answer."""
+    return connect(shared_miniature)
+
+
 def test_every_known_question_gets_its_answer(api, known_answers):
     got = {prompt: api.chat(prompt).json()["choices"][0]["message"]["content"] for prompt in known_answers}
     assert got == known_answers
@@ -69,6 +75,11 @@ def test_thinking_is_off_with_effort_none(api):
     message = api.chat("Hello", model="tiny-think", reasoning_effort="none").json()["choices"][0]["message"]
     assert "reasoning_content" not in message
     assert message["content"] == "Hello! How can I help you today?"
+
+
+@pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh"])
+def test_every_known_effort_is_taken(api, effort):
+    assert api.chat("Hello", reasoning_effort=effort).status_code == 200
 
 
 def test_thinking_stays_on_in_an_old_generation(start):

@@ -60,11 +60,6 @@ def test_a_tool_without_an_object_schema_is_rejected(api):
     assert "Invalid discriminator value. Expected 'object'" in response.json()["error"]
 
 
-@pytest.mark.parametrize("effort", EFFORTS.split(", "))
-def test_every_known_effort_is_taken(api, effort):
-    assert api.chat("Hello", reasoning_effort=effort).status_code == 200
-
-
 def test_old_version_rejects_text_format_and_developer_role(start):
     api = start(generation="openai")
     assert api.chat("Hello", response_format={"type": "text"}).json() == {
