@@ -34,12 +34,16 @@ if sys.platform == "win32":
 
 else:
     import os
+    import re
     import select
     import termios
     import tty
+    from collections import deque
 
     _ARROWS = {"\x1b[A": UP, "\x1b[B": DOWN, "\x1bOA": UP, "\x1bOB": DOWN}
-    _MOST_BYTES = 8
+    _KEY = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|.", re.DOTALL)
+    """A function key is an escape sequence (ECMA-48, section 5.4), other keys are one character."""
+    _MOST_BYTES = 64
 
     @contextmanager
     def pressed_keys() -> Iterator[ReadKey]:
@@ -47,15 +51,20 @@ else:
         number = sys.stdin.fileno()
         before = termios.tcgetattr(number)
         tty.setcbreak(number)
+        pressed: deque[str] = deque()
         try:
-            yield lambda seconds: _read_key(number, seconds)
+            yield lambda seconds: _read_key(number, seconds, pressed)
         finally:
             termios.tcsetattr(number, termios.TCSADRAIN, before)
 
-    def _read_key(number: int, seconds: float) -> str:
-        if not select.select([number], [], [], seconds)[0]:
-            return ""
-        text = os.read(number, _MOST_BYTES).decode("utf-8", "replace")
-        if not text:  # the terminal was closed
-            raise EOFError
-        return _ARROWS.get(text, text[0])
+    def _read_key(number: int, seconds: float, pressed: deque[str]) -> str:
+        """Return the next of the keys that are ``pressed``: while a key is held, one read returns several."""
+        if not pressed:
+            if not select.select([number], [], [], seconds)[0]:
+                return ""
+            text = os.read(number, _MOST_BYTES).decode("utf-8", "replace")
+            if not text:  # the terminal was closed
+                raise EOFError
+            pressed.extend(_KEY.findall(text))
+        key = pressed.popleft()
+        return _ARROWS.get(key, key if len(key) == 1 else "")

@@ -99,3 +99,14 @@ def test_keys_are_read_from_a_terminal(sent, key, monkeypatch):
             os.write(ours, sent.encode())
             assert read_key(5 if sent else 0) == key
     os.close(ours)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals that Python can open")
+def test_keys_that_arrive_together_are_read_one_by_one(monkeypatch):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with pressed_keys() as read_key:
+            os.write(ours, b"\x1b[A\x1b[Bs\x1b[5~q")  # 5~ is Page Up, which means nothing here
+            assert [read_key(5) for _ in range(5)] == [UP, DOWN, "s", "", "q"]
+    os.close(ours)
