@@ -1,30 +1,37 @@
 """Connections whose requests can be cancelled, with private API of urllib3; checked with urllib3 2.7 and 2.8.
 
-Connecting, TLS, pools and retries are urllib3's; requests are written and responses are read here.
+Connecting, its retries and TLS are urllib3's; requests are written, responses read and connections kept here: urllib3,
+http.client and email took a fifth of the shim's CPU for that.
 
-The private names are ``HTTPConnection._new_conn`` and ``._dns_host``, ``HTTPConnectionPool._get_conn`` and
-``._put_conn``, and ``_connection`` and ``_pool`` of a response; ``tests/unit/lmstudio/test_urllib3.py`` fails when one
-is gone.
+The private names are ``HTTPConnection._new_conn`` and ``._dns_host``; ``tests/unit/lmstudio/test_urllib3.py`` fails
+when one is gone.
 """
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-import requests
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
+from flask_shim.lmstudio.http.heads import format_head
 from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
 from flask_shim.lmstudio.http.raw_response import RawResponse, limit_waiting
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
+
+RACE_SECONDS = 1.0
+"""How soon a request fails whose connection, which had been kept, the backend was closing when it was sent."""
 
 ONE_PACKET = 65_536
 """Requests up to this size are sent in one piece; head and body of longer ones are not copied for that."""
@@ -34,47 +41,53 @@ class _Current(threading.local):
     """What this thread is sending, since an adapter cannot pass it to its connection."""
 
     call: BackendCall | None = None
-    is_reused = False
-    """Whether the request was sent on a connection that has had one before."""
 
 
 CURRENT = _Current()
 
 
-class PooledResponse(RawResponse):
-    """A response that returns its connection to the pool."""
+class ConnectionWasClosing(ProtocolError):
+    """A request was not answered because the backend was closing its connection, which had been kept."""
+
+
+class Response(RawResponse):
+    """A response that gives its connection back."""
 
     version_string, length_remaining = "HTTP/1.x", None  # for urllib3's log
+    pool: _KeepingPool | None = None
+    """What keeps the connection for another request."""
     _connection: Any = None
-    _pool: Any = None
+
+    def __init__(self, connection: Any, method: str, call: BackendCall | None) -> None:
+        """Receive the head of the response."""
+        super().__init__(connection.sock, method, call)
+        self._connection = connection
 
     def close(self) -> None:
-        """Return the connection to its pool, closed unless it can be used again."""
+        """Give the connection to the pool if it can be used again, otherwise close it; safe to call twice."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            if not self.is_reusable:
-                connection.close()
-            self._pool._put_conn(connection)
+        pool, self.pool = self.pool, None
+        if connection is not None and pool is not None and self.is_reusable:
+            pool.keep(connection)
+        elif connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        """Close a response that was abandoned, as urllib3's are."""
+        self.close()
 
 
 class _CancellableConnection:
-    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled.
-
-    It writes and reads the heads itself: urllib3, http.client and email take a fifth of the shim's CPU for them.
-    """
+    """A connection that gives its socket to the current call, so that waiting for the head can be cancelled."""
 
     sock: Any
-    timeout: float | None
     host: str
     port: int
     _method: str
     _dns_host: str
     default_port: int
-    idle_since: float | None = None
-    """When its last request ended, on the :func:`time.monotonic` clock; None before the end of the first."""
 
     def connect(self) -> None:
-        self.idle_since = None
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
         self.sock.settimeout(None)  # urllib3 keeps the connect timeout on the socket
         self._attach()
@@ -84,34 +97,40 @@ class _CancellableConnection:
     ) -> None:
         """Send a request; ``headers`` include the length of its body."""
         self._method = method
-        head = self._head(method, url, headers or {})
-        CURRENT.is_reused = self.sock is not None and self.idle_since is not None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == self.default_port else f":{self.port}"
+        head = format_head(method, url, host + port, headers or {})
         if self.sock is None:
             self.connect()
-        else:  # a pooled connection does not connect again
+        else:
             self.sock.settimeout(None)  # it may have ticked
             self._attach()
-        if body is None or len(body) <= ONE_PACKET:  # in one packet, so that the backend wakes up once
-            self.sock.sendall(head + (body or b""))
-        else:
-            self.sock.sendall(head)
-            self.sock.sendall(body)
+        body = body or b""
+        for data in (head + body,) if len(body) <= ONE_PACKET else (head, body):  # one packet wakes the backend once
+            self.sock.sendall(data)
 
-    def getresponse(self) -> PooledResponse:
+    def getresponse(self) -> Response:
         """Receive the head of the response, ticking if the current call does."""
         call = CURRENT.call
         limit_waiting(self.sock, call.ticks.seconds if call is not None and call.ticks is not None else None)
-        return PooledResponse(self.sock, self._method, call)
+        return Response(self, self._method, call)
 
-    def _head(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == self.default_port else f":{self.port}"
-        lines = [f"{method} {url} HTTP/1.1", f"Host: {host}{port}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "\r\n".join(lines)
-        if head.count("\r") != len(headers) + 1 or head.count("\n") != len(headers) + 1:
-            raise ValueError("a header contains a line end")
-        return head.encode("latin-1") + b"\r\n\r\n"
+    def reuse(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
+        """Send another request, as urllib3 sends the first, and return its response; close the connection otherwise."""
+        response, sent_at = None, time.monotonic()
+        try:
+            with suppress(ConnectionError):  # the backend may have answered before it received all
+                self.request(method, url, body, headers)
+            response = self.getresponse()
+        except ConnectionError as exc:
+            is_race = time.monotonic() - sent_at < RACE_SECONDS
+            raise (ConnectionWasClosing if is_race else ProtocolError)("the connection broke", exc) from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise ProtocolError("the connection broke", exc) from exc
+        finally:
+            if response is None:
+                self.close()  # type: ignore[attr-defined]
+        return response
 
     def _attach(self) -> None:
         if self.sock is not None and CURRENT.call is not None:
@@ -144,46 +163,67 @@ class _TlsConnection(_CancellableConnection, HTTPSConnection):  # type: ignore[m
     pass
 
 
-class _ShortIdle:
-    """A pool that closes connections that were idle for too long; urllib3 closes those that the backend has closed."""
-
-    pool: Any
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        conn = super()._get_conn(timeout)  # type: ignore[misc]  # mixed into urllib3's pools
-        if conn.idle_since is not None and time.monotonic() - conn.idle_since > MAX_IDLE_SECONDS:
-            conn.close()  # it connects again for the request
-        return conn
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None and self.pool is not None and self.pool.full():
-            conn.close()  # urllib3 would log a warning
-        elif conn is not None:
-            conn.idle_since = time.monotonic()
-            super()._put_conn(conn)  # type: ignore[misc]
-
-
-class _Pool(_ShortIdle, HTTPConnectionPool):
+class _SingleUsePool(HTTPConnectionPool):
     ConnectionCls = _Connection  # type: ignore[assignment]
 
 
-class _TlsPool(_ShortIdle, HTTPSConnectionPool):
+class _SingleUseTlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection  # type: ignore[assignment]
 
 
-class _SingleUse:
-    """A pool that closes each connection after its request, whatever ``Connection`` header came back."""
+class _KeepingPool:
+    """A pool that keeps connections for other requests; urllib3 opens new ones."""
 
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
+    def __init__(self, *args: Any, maxsize: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: deque[tuple[Any, float]] = deque()
+        self._most_idle = maxsize
+        self._close_idle = weakref.finalize(self, _close_all, self._idle)
+
+    def close(self) -> None:
+        super().close()  # type: ignore[misc]  # mixed into urllib3's pools
+        self._most_idle = 0
+        self._close_idle()
+
+    def urlopen(self, method: str, url: str, body: Any = None, headers: Any = None, *args: Any, **options: Any) -> Any:
+        """Send a request on the connection that was used last, or on a new one; urllib3 repeats it to connect again."""
+        connection = self._take()
+        if connection is not None:
+            response = connection.reuse(method, url, body, headers)
+        else:
+            response = super().urlopen(method, url, body, headers, *args, **options)  # type: ignore[misc]
+        response.pool = self
+        return response
+
+    def keep(self, connection: Any) -> None:
+        """Keep a connection until the next request, unless there are enough."""
+        if len(self._idle) < self._most_idle:
+            self._idle.append((connection, time.monotonic()))
+        else:
+            connection.close()
+
+    def _take(self) -> Any:
+        """Return the connection that was used last and is still open; None without one."""
+        while True:
+            try:
+                connection, idle_since = self._idle.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - idle_since <= MAX_IDLE_SECONDS and connection.is_connected:
+                return connection
+            connection.close()
 
 
-class _SingleUsePool(_SingleUse, _Pool):
+def _close_all(idle: deque[tuple[Any, float]]) -> None:
+    while idle:
+        idle.pop()[0].close()
+
+
+class _Pool(_KeepingPool, _SingleUsePool):
     pass
 
 
-class _SingleUseTlsPool(_SingleUse, _TlsPool):
+class _TlsPool(_KeepingPool, _SingleUseTlsPool):
     pass
 
 
@@ -192,37 +232,3 @@ POOLS = {"http": _Pool, "https": _TlsPool}
 
 SINGLE_USE_POOLS = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
 """Pools with a new connection for every request."""
-
-
-def was_closing(failure: BaseException | None) -> bool:
-    """Return whether the request of this thread failed because the backend closed its pooled connection.
-
-    ``failure`` is what the adapter raised. Other requests that fail like this may have been answered in part.
-    """
-    reason = getattr(failure.args[0], "reason", None) if failure is not None and failure.args else None
-    return CURRENT.is_reused and isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
-
-
-class UrllibBody:
-    """The body of a response that was not received on a connection of this module, as with a Session of the user."""
-
-    def __init__(self, response: requests.Response, read_size: int) -> None:
-        """Read up to ``read_size`` bytes at a time."""
-        self._response = response
-        self._read_size = read_size
-
-    def read(self) -> bytes:
-        """Return what has arrived, after waiting for at least one byte; b"" at the end."""
-        return bytes(self._response.raw.read1(self._read_size, decode_content=False))
-
-    def close(self) -> None:
-        """Close the connection; if the whole body was read, urllib3 has returned it to its pool."""
-        self._response.close()
-
-
-def open_body(response: requests.Response, read_size: int) -> PooledResponse | UrllibBody:
-    """Return what to read the body of ``response`` from, which was requested with ``stream=True``."""
-    if not isinstance(response.raw, PooledResponse):
-        return UrllibBody(response, read_size)
-    response.raw.read_size = read_size
-    return response.raw

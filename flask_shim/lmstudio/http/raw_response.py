@@ -7,10 +7,11 @@ import socket
 import ssl
 import struct
 import sys
+from typing import Any
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker, FramingError
-from flask_shim.lmstudio.http.response_head import END_OF_HEAD, MAX_BYTES, MalformedHead, parse_head
+from flask_shim.lmstudio.http.heads import END_OF_HEAD, MAX_BYTES, MalformedHead, parse_head
 
 TIMED_OUT = (TimeoutError, BlockingIOError)
 """What a read raises after the time set with :func:`limit_waiting`."""
@@ -116,3 +117,22 @@ class RawResponse:
         if not self._received:
             self._receive = self._sock.recv
         return block
+
+
+class UrllibBody:
+    """The body of a response that urllib3 received, as with a Session of the user."""
+
+    read_size = MAX_BYTES
+
+    def __init__(self, raw: Any) -> None:
+        """Take over ``raw``, a response of urllib3."""
+        self._raw = raw
+
+    def read(self) -> bytes:
+        """Return what has arrived, after waiting for at least one byte; b"" at the end."""
+        return bytes(self._raw.read1(self.read_size, decode_content=False))
+
+    def close(self) -> None:
+        """Close the connection; if the whole body was read, urllib3 has returned it to its pool."""
+        self._raw.close()
+        self._raw.release_conn()

@@ -15,11 +15,11 @@ import urllib3
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
-from flask_shim.lmstudio.http._urllib3 import open_body
+from flask_shim.lmstudio.http._urllib3 import Response
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
-from flask_shim.lmstudio.http.raw_response import TIMED_OUT
+from flask_shim.lmstudio.http.raw_response import TIMED_OUT, UrllibBody
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
 
 CUT = "LM Studio closed the connection before its answer was complete"
@@ -42,7 +42,8 @@ class BackendResponse:
         self.headers = response.headers
         self.call = call
         self.options = options
-        self._body = open_body(response, options.chunk_size)
+        self._body = response.raw if isinstance(response.raw, Response) else UrllibBody(response.raw)
+        self._body.read_size = options.chunk_size
         read = self._body.read
         self._read = read if call.trace is None else call.trace.answered(self.status, read, options.token)
         self._release: Callable[[], None] | None = release

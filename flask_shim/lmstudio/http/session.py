@@ -21,10 +21,17 @@ MOST_URLS = 64
 """A cache without a limit would grow with the names of models in paths."""
 
 
+class _BareResponse(requests.Response):
+    """A response without cookies, history and a guess at its encoding, which requests makes for each."""
+
+    def __init__(self, request: requests.PreparedRequest, raw: Any) -> None:
+        self.status_code, self.headers, self.raw, self.request = raw.status, raw.headers, raw, request
+
+
 class BackendAdapter(HTTPAdapter):
     """An adapter whose requests can be cancelled while they wait for the response head."""
 
-    pools: ClassVar = POOLS
+    pools: ClassVar[dict[str, Any]] = POOLS
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use pools of cancellable connections."""
@@ -51,13 +58,13 @@ class BackendAdapter(HTTPAdapter):
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Return the response without cookies and a guess at its encoding, which the client does not use."""
-        response = requests.Response()
-        response.status_code, response.headers, response.raw, response.request = resp.status, resp.headers, resp, req
-        return response
+        """Return the response without what the client does not use."""
+        return _BareResponse(req, resp)
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all idle connections, and those in use after their request."""
+        for pool in self._found.values():
+            pool.close()
         self._found.clear()
         super().close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -22,7 +21,7 @@ from flask_shim.lmstudio.errors import (
     BackendUnavailable,
     ServerBusy,
 )
-from flask_shim.lmstudio.http._urllib3 import CURRENT, was_closing
+from flask_shim.lmstudio.http._urllib3 import CURRENT, ConnectionWasClosing
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.loopback import addresses_of
 from flask_shim.lmstudio.http.options import ClientOptions
@@ -62,10 +61,6 @@ class ConnectionLimiter:
             self._changed.notify()
 
 
-RACE_SECONDS = 1.0
-"""How soon a request fails whose pooled connection the backend was closing when it was sent."""
-
-
 class Transport:
     """Sends requests over one Session. Every method raises only exceptions of :mod:`flask_shim.lmstudio.errors`."""
 
@@ -82,7 +77,8 @@ class Transport:
         self.limiter = ConnectionLimiter(options.max_connections)
         self._session = session_factory(options)
         self._timeout: Any = Timeout(connect=options.connect_timeout, read=None)
-        self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
+        self._prepared: dict[tuple[object, ...], tuple[str, dict[str, str]]] = {}
+        """URLs and headers by method, path and the headers of the route."""
 
     def close(self) -> None:
         """Close the idle connections, and end the watchdog's thread."""
@@ -104,34 +100,33 @@ class Transport:
         generation is sent again if its connection broke, since the backend may have closed a pooled one meanwhile.
         """
         request = self._prepare(method, path, body, call.headers, headers or {})
-        adapter = self._session.get_adapter(str(request.url))
         if call.trace is not None:
             call.trace.sent(method, path, body)
         call.check()
         if not self.limiter.acquire(self.options.connect_timeout):
             raise ServerBusy(f"all {self.options.max_connections} connections to LM Studio are in use", retry_after=1)
-        sent_at = time.monotonic()
         try:
-            try:
-                response = self._send(adapter, request, call)
-            except BackendProtocolError as exc:
-                is_race = was_closing(exc.__cause__) and time.monotonic() - sent_at < RACE_SECONDS
-                if call.failure is not None or not (method == "GET" or is_race):
-                    raise
-                # The adapter of the root has no pool, in which the next connection may have been closed, too.
-                response = self._send(self._session.get_adapter(self.options.base_url), request, call)
+            response = self._send(request, call)
         except BaseException:
             self.limiter.release()
             raise
         return BackendResponse(response, call, self.options, self.limiter.release)
 
-    def _send(
-        self, adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, call: BackendCall
-    ) -> requests.Response:
-        CURRENT.call, CURRENT.is_reused = call, False
+    def _send(self, request: requests.PreparedRequest, call: BackendCall) -> requests.Response:
+        try:
+            return self._send_once(str(request.url), request, call)
+        except BackendProtocolError as exc:
+            was_closing = any(isinstance(cause, ConnectionWasClosing) for cause in getattr(exc.__cause__, "args", ()))
+            if call.failure is not None or not (request.method == "GET" or was_closing):
+                raise
+        # The adapter of the root keeps no connections: the next one might be closing, too.
+        return self._send_once(self.options.base_url, request, call)
+
+    def _send_once(self, adapter_url: str, request: requests.PreparedRequest, call: BackendCall) -> requests.Response:
+        CURRENT.call = call
         call.connect()
         try:
-            return adapter.send(
+            return self._session.get_adapter(adapter_url).send(
                 request,
                 stream=True,
                 timeout=self._timeout,
@@ -190,19 +185,20 @@ class Transport:
         key = (method, path, *route_headers.items())
         prepared = self._prepared.get(key)
         if prepared is None:
-            prepared = self._session.prepare_request(
+            whole = self._session.prepare_request(
                 requests.Request(method, self.options.url(path), headers=route_headers)
             )
+            prepared = str(whole.url), dict(whole.headers)
             if method != "GET" and path not in GENERATION_PATHS:
-                prepared.headers["Connection"] = "close"
+                prepared[1]["Connection"] = "close"
             if len(self._prepared) < MOST_URLS:
                 self._prepared[key] = prepared
-        headers = {**prepared.headers, **call_headers}
+        headers = {**prepared[1], **call_headers}
         if body is not None:
             headers["Content-Length"] = str(len(body))
             headers.setdefault("Content-Type", "application/json")
         request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, prepared.url, body
+        request.method, request.url, request.body = method, prepared[0], body
         request.headers = headers  # type: ignore[assignment]  # a dict is copied faster
         return request
 

@@ -12,7 +12,7 @@ from support.sending import CHAT, LIST, body_of, exchanged, post
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable
-from flask_shim.lmstudio.http import _urllib3, transport
+from flask_shim.lmstudio.http import _urllib3
 
 
 def test_a_refused_connection_names_lm_studio_and_its_address(client_of):
@@ -209,6 +209,30 @@ def test_connection_closes_if_the_head_says_close(client_of, socket_server, head
     assert server.connections == connections
 
 
+def test_response_that_is_closed_twice_leaves_its_connection_to_the_next(client_of, socket_server):
+    server = socket_server(by_path({CHAT: replies({})}))
+    client = client_of(server.url)
+    first = post(client)
+    first.read_all(10)
+    first.close()
+    with post(client) as second:
+        first.close()
+        assert second.read_all(10) == b"{}"
+    assert server.connections == 1
+
+
+def test_no_more_connections_are_kept_than_allowed(client_of, socket_server):
+    server = socket_server(by_path({CHAT: replies({})}))
+    client = client_of(server.url, max_keepalive_connections=2)
+    responses = [post(client) for _ in range(3)]
+    for response in responses:
+        response.read_all(10)
+        response.close()
+    server.until(lambda: len(server.gone) == 1)
+    client.close()
+    server.until(lambda: len(server.gone) == 3)
+
+
 def test_interim_responses_are_skipped(client_of, socket_server):
     def answer(peer):
         peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 2")
@@ -228,7 +252,7 @@ def test_a_generation_is_repeated_if_its_connection_was_closing(client_of, socke
 
 @pytest.mark.parametrize("seconds", [1.0, 0.0])
 def test_other_failures_on_a_kept_connection_are_not_repeated(client_of, socket_server, monkeypatch, seconds):
-    monkeypatch.setattr(transport, "RACE_SECONDS", seconds)
+    monkeypatch.setattr(_urllib3, "RACE_SECONDS", seconds)
     server = socket_server(keeps(replies({}), garbage if seconds else reset))
     client = client_of(server.url)
     body_of(client)

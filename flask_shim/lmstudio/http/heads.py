@@ -1,18 +1,22 @@
-"""The head of an HTTP/1.x response (RFC 9112). Whatever is ambiguous about where the response ends is an error."""
+"""The heads of HTTP/1.1 requests and responses (RFC 9112).
+
+Whatever is ambiguous about where a response ends is an error.
+"""
 
 from __future__ import annotations
 
 import http.client
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 MAX_BYTES = 65_536
 MAX_HEADERS = 100
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\0\r\n]*)?\r?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)\r?")
-_FOLD = re.compile(rb"\r?\n[ \t]+")
+_STATUS_LINE = re.compile(r"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\0\r\n]*)?\r?")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)\r?")
+_FOLD = re.compile(r"\r?\n[ \t]+")
 _LENGTH = re.compile(r"(\d{1,18})(?:\s*,\s*\1)*")
 """Servers may repeat the length, as in ``5, 5`` (RFC 9110, section 8.6)."""
 
@@ -34,9 +38,18 @@ class ResponseHead(NamedTuple):
     """The size of the body; None if it is chunked or ends when the connection is closed."""
 
 
+def format_head(method: str, url: str, host: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request, which ends with the blank line."""
+    lines = [f"{method} {url} HTTP/1.1", f"Host: {host}", *[f"{name}: {value}" for name, value in headers.items()]]
+    head = "\r\n".join(lines)
+    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+        raise ValueError("a header contains a line end")
+    return head.encode("latin-1") + b"\r\n\r\n"
+
+
 def parse_head(head: bytes, method: str) -> ResponseHead:
     """Return the parsed head of the response to a request with ``method``; ``head`` ends before the blank line."""
-    status_line, *lines = _FOLD.sub(b" ", head).split(b"\n")
+    status_line, *lines = _FOLD.sub(" ", head.decode("latin-1")).split("\n")
     start = _STATUS_LINE.fullmatch(status_line)
     if start is None:
         raise MalformedHead("the response does not begin with a status line of HTTP/1.x")
@@ -47,10 +60,10 @@ def parse_head(head: bytes, method: str) -> ResponseHead:
         header = _HEADER.fullmatch(line)
         if header is None:
             raise MalformedHead("a header of the response is malformed")
-        name, value = header[1].decode().title(), header[2].rstrip().decode("latin-1")
+        name, value = header[1].title(), header[2].rstrip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     connection = headers.get("Connection", "").lower()
-    keeps_alive = "keep-alive" in connection if start[1] == b"0" else "close" not in connection
+    keeps_alive = "keep-alive" in connection if start[1] == "0" else "close" not in connection
     return _with_framing(ResponseHead(int(start[2]), headers, keeps_alive, is_chunked=False, length=None), method)
 
 

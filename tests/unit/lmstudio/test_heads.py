@@ -1,16 +1,27 @@
-"""Heads of responses are parsed as RFC 9112 says, and refused where the end of the response would be a guess."""
+"""Heads are written and parsed as RFC 9112 says, and refused where the end of a response would be a guess."""
 
 from __future__ import annotations
 
 import pytest
 
-from flask_shim.lmstudio.http.response_head import END_OF_HEAD, MAX_HEADERS, MalformedHead, parse_head
+from flask_shim.lmstudio.http.heads import END_OF_HEAD, MAX_HEADERS, MalformedHead, format_head, parse_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def parsed(head, method="POST"):
     return parse_head(head.removesuffix(b"\r\n"), method)
+
+
+def test_request_head_is_written_as_it_is_sent():
+    head = format_head("POST", "/v1/x?a=%20", "box:1", {"Content-Length": "2", "X-Name": "caf\xe9"})
+    assert head == b"POST /v1/x?a=%20 HTTP/1.1\r\nHost: box:1\r\nContent-Length: 2\r\nX-Name: caf\xe9\r\n\r\n"
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\rb", "\u3042"])
+def test_header_that_would_end_its_line_is_refused(value):
+    with pytest.raises(ValueError):  # noqa: PT011
+        format_head("GET", "/", "box", {"X": value})
 
 
 def test_status_and_headers_are_read():
