@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from operator import is_not
 from typing import Any
 
 import orjson
@@ -41,7 +45,8 @@ class CallDelta:
 class Choice:
     """What one event adds to the answer, or the whole answer of one that is not streamed.
 
-    ``thinking`` has two names among the engines, ``reasoning_content`` and ``reasoning``.
+    ``thinking`` has two names among the engines, ``reasoning_content`` and ``reasoning``. ``deltas`` is the number of
+    events whose texts were joined.
     """
 
     text: str | None = None
@@ -49,6 +54,7 @@ class Choice:
     tool_calls: list[CallDelta] | None = None
     finish_reason: str | None = None
     logprobs: Any = None
+    deltas: int = 1
 
 
 @dataclass(slots=True)
@@ -78,6 +84,73 @@ class Event:
     def has_output(self) -> bool:
         """Whether it has text, thinking or a tool call."""
         return any(choice.text or choice.thinking or choice.tool_calls for choice in self.choices)
+
+
+class EventDecoder:
+    """Decodes the events of one stream.
+
+    Nearly all of them differ from the one before in their text only. Where the bytes around it are the same, only the
+    text is decoded, and the texts of events that arrived together are joined.
+    """
+
+    __slots__ = ("_after", "_before", "_is_thinking", "_unused")
+
+    def __init__(self) -> None:
+        """Know no bytes around a text yet."""
+        self._before = self._after = _NEVER
+        self._is_thinking = False
+        self._unused = 0  # how often such bytes were learned since they last occurred again
+
+    def decode(self, payloads: Sequence[bytes]) -> tuple[Event, int]:
+        """Decode the first event and those that are joined to it; return it, and how many they are.
+
+        Raises BackendProtocolError as :func:`decode_event` does.
+        """
+        text = self._text(payloads[0])
+        if text is None:
+            event = decode_event(payloads[0])
+            if self._unused < _MOST_UNUSED:
+                self._learn(payloads[0], event)
+            return event, 1
+        self._unused = 0
+        if len(payloads) == 1:
+            return _text_event(text, self._is_thinking), 1
+        texts: list[Any] = list(takewhile(_IS_TEXT, map(self._text, payloads)))
+        return _text_event("".join(texts), self._is_thinking, len(texts) - texts.count("")), len(texts)
+
+    def _text(self, payload: bytes) -> str | None:
+        """Return the text of an event that has the known bytes around it, None for any other event."""
+        before, after = self._before, self._after  # with the quotes
+        if not (payload.startswith(before) and payload.endswith(after)):
+            return None
+        try:
+            text: str = orjson.loads(payload[len(before) - 1 : 1 - len(after)])
+        except orjson.JSONDecodeError:  # half of a surrogate pair
+            return None
+        return text
+
+    def _learn(self, payload: bytes, event: Event) -> None:
+        """Remember the bytes around the text of an event that has nothing else."""
+        choice = event.choices[0] if event.choices else Choice()
+        is_thinking = not choice.text
+        text = choice.thinking if is_thinking else choice.text
+        if not text or event != _text_event(text, is_thinking):
+            return
+        before, literal, after = payload.rpartition(orjson.dumps(text))
+        with suppress(BackendProtocolError):  # the text was found in another place
+            if literal and decode_event(before + b'"other"' + after) == _text_event("other", is_thinking):
+                self._before, self._after, self._is_thinking = before + b'"', b'"' + after, is_thinking
+                self._unused += 1
+
+
+_NEVER = b"\0\0"
+"""No event begins with it, since JSON has no such character."""
+_MOST_UNUSED = 3
+_IS_TEXT = partial(is_not, None)
+
+
+def _text_event(text: str, is_thinking: bool, deltas: int = 1) -> Event:
+    return Event([Choice(None, text, deltas=deltas) if is_thinking else Choice(text, deltas=deltas)])
 
 
 def decode_event(payload: bytes) -> Event:

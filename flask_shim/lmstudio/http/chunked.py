@@ -6,10 +6,11 @@ arrived at once, so that a shim with many streams translates and sends them toge
 
 from __future__ import annotations
 
+from functools import lru_cache
+from operator import eq
 from typing import Literal
 
 _MAX_LINE = 4096
-_SHORT_LINE = 16
 
 
 class FramingError(ValueError):
@@ -30,13 +31,17 @@ class Dechunker:
 
     def feed(self, block: bytes) -> bytes:
         """Return the payload in ``block``; raise FramingError if it is not chunked framing."""
-        if not self.rest and not self._left and self._state == "size" and (payload := _only_chunk(block)):
-            return payload
+        if self._state == "size" and not self._left and not self.rest:
+            lines = block.split(b"\r\n", 2)
+            if len(lines) == 3 and not lines[2] and len(lines[1]) == _known_size(lines[0]):
+                return lines[1]  # one whole chunk, as of a model's token
         block = self.rest + block
         parts: list[bytes] = []
         at = 0
+        has_tried = False
         while not self.is_done:
-            if self._state == "size":
+            if self._state == "size" and not has_tried:
+                has_tried = True  # each try looks at the whole block
                 at = _take_whole_chunks(block, at, parts)
             if self._left:
                 part = block[at : at + self._left]
@@ -69,30 +74,14 @@ class Dechunker:
             self.is_done = True
 
 
-def _only_chunk(block: bytes) -> bytes:
-    """Return the payload of a block that is one whole chunk, as of a model's token; b"" for any other block."""
-    begin = block.find(b"\r\n", 0, _SHORT_LINE) + 2
-    between = b"\r\n" + block[:begin]
-    size = _KNOWN[between] if between in _KNOWN else _size_between(between)
-    return block[begin:-2] if size and len(block) == begin + size + 2 and block.endswith(b"\r\n") else b""
-
-
 def _take_whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
-    """Append the payloads of chunks that are whole in ``block``; return where the first other chunk begins.
-
-    Their size lines are assumed to be as long as the first one, so that nothing is searched.
-    """
-    width = block.find(b"\r\n", at, at + _SHORT_LINE) + 2 - at
-    between = b"\r\n" + block[at : at + width]
-    while (size := _KNOWN[between] if between in _KNOWN else _size_between(between)) and at + width + size < len(block):
-        begin = at + width
-        stop = begin + size
-        between = block[stop : stop + 2 + width]
-        if between[:2] != b"\r\n":
-            break
-        parts.append(block[begin:stop])
-        at = stop + 2
-    return at
+    """Append the payloads of the chunks without line ends that follow each other; return where they end."""
+    lines = block[at:].split(b"\r\n")
+    payloads = lines[1:-1:2]
+    is_whole = [*map(eq, map(_known_size, lines[::2]), map(len, payloads)), False]
+    count = is_whole.index(False)
+    parts += payloads[:count]
+    return at + sum(map(len, lines[: 2 * count])) + 4 * count
 
 
 def _size(line: bytes) -> int:
@@ -103,20 +92,10 @@ def _size(line: bytes) -> int:
     return int(digits, 16)
 
 
-_KNOWN = {b"\r\n": 0}
-"""The results of :func:`_size_between`. There are few sizes, as tokens differ little in length."""
-
-_MOST_KNOWN = 4096
-
-
-def _size_between(text: bytes) -> int:
-    """Return the size between two line ends; 0 for the last chunk, and for anything else."""
-    if not (text.startswith(b"\r\n") and text.endswith(b"\r\n")):
-        return 0
+@lru_cache(maxsize=4096)  # tokens differ little in length
+def _known_size(line: bytes) -> int:
+    """Return the size of a chunk; -1 for the last chunk, and for anything else."""
     try:
-        size = _size(text[2:-2])
+        return _size(line) or -1
     except FramingError:
-        return 0
-    if len(_KNOWN) < _MOST_KNOWN:
-        _KNOWN[text] = size
-    return size
+        return -1

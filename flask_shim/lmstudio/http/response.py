@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
+from flask_shim.lmstudio.completion_events import DONE, Event, EventDecoder, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
 from flask_shim.lmstudio.http._urllib3 import Response
 from flask_shim.lmstudio.http.cancellation import BackendCall
@@ -151,6 +151,7 @@ class EventStream:
         self.head_ns = time.perf_counter_ns()
         self._response = response
         self._options = options
+        self._decoder = EventDecoder()
         self._is_complete = False
         self._has_end_mark = False
         self._events = self._read()
@@ -233,17 +234,18 @@ class EventStream:
     def _decode(self, payloads: list[bytes]) -> tuple[list[Event], ShimError | None]:
         """Return the events up to the first error, and that error."""
         events: list[Event] = []
-        for payload in payloads:
-            if payload == DONE:
+        while payloads:
+            if payloads[0] == DONE:
                 self._is_complete = self._has_end_mark = True
                 break
             try:
-                event = decode_event(payload)
+                event, count = self._decoder.decode(payloads)
             except ShimError as exc:
                 return events, exc
             if event.error:
-                return events, parse_error_event(payload, token=self._options.token)
+                return events, parse_error_event(payloads[0], token=self._options.token)
             if event.choices and event.choices[0].finish_reason:
                 self._is_complete = True
             events.append(event)
+            payloads = payloads[count:]
         return events, None

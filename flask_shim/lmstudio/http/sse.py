@@ -32,8 +32,9 @@ class SseSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
-        if _is_one_event(chunk) and not (self._parts or self._fresh or self._ended_in_cr):
-            return [chunk[len(_DATA) : -2]]
+        is_one_event = chunk.startswith(_DATA) and chunk.find(b"\n") + 2 == len(chunk) and chunk.endswith(b"\n\n")
+        if is_one_event and b"\r" not in chunk and not (self._parts or self._fresh or self._ended_in_cr):
+            return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
         if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts and self._parts[-1].endswith(b"\n")):
@@ -120,16 +121,6 @@ def _end_of_events(data: bytes) -> int:
         return len(data)
     ends = _ENDS if b"\r" in data else _ENDS[:1]  # searches without a match are slow
     return max((at + len(end) for end in ends if (at := data.rfind(end)) >= 0), default=0)
-
-
-def _is_one_event(chunk: bytes) -> bool:
-    """Return whether ``chunk`` is one event of one line, as of a model's token."""
-    return (
-        chunk.startswith(_DATA)
-        and chunk.endswith(b"\n\n")
-        and chunk.find(b"\n") + 2 == len(chunk)
-        and b"\r" not in chunk
-    )
 
 
 def _payloads(text: bytes) -> list[bytes]:

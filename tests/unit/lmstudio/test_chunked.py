@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut, singly
 
-from flask_shim.lmstudio.http import chunked
 from flask_shim.lmstudio.http.chunked import Dechunker, FramingError
 
 PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
@@ -47,13 +46,9 @@ def test_a_body_without_its_end_is_never_done(pieces, missing):
     assert b"".join(pieces).startswith(payload)
 
 
-@pytest.mark.parametrize("most", [0, 1, 4096])
-def test_sizes_that_are_not_remembered_are_read(most, monkeypatch):
-    monkeypatch.setattr(chunked, "_KNOWN", {})
-    monkeypatch.setattr(chunked, "_MOST_KNOWN", most)
-    pieces = [b"x" * size for size in (1, 2, 3, 250, 255, 256, 257, 255, 4096, 70_000)]
-    assert payload_of([framed(pieces) + b"what follows"]) == (b"".join(pieces), True)
-    assert len(chunked._KNOWN) <= most
+def test_chunks_with_line_ends_in_them_are_not_cut_there():
+    pieces = [b"data: a\r\n\r\n", b"x", b"\r\n", b"1\r\ny\r\n", b"data: b\n\n"]
+    assert payload_of([framed(pieces)]) == (b"".join(pieces), True)
 
 
 def test_bare_line_feeds_count_as_line_ends():

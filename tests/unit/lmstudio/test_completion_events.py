@@ -12,6 +12,7 @@ from flask_shim.lmstudio.completion_events import (
     CallDelta,
     Choice,
     Event,
+    EventDecoder,
     Usage,
     decode_event,
 )
@@ -175,3 +176,64 @@ def test_any_object_is_an_event_whose_texts_can_be_sent(value):
     for choice in event.choices or ():
         for text in (choice.text, choice.thinking, choice.finish_reason):
             assert text is None or text.encode("utf-8").decode("utf-8") == text
+
+
+TOKENS = st.builds(
+    lambda name, text: json.dumps({"id": 1, **delta(**{name: text})}).encode(),
+    st.sampled_from(["content", "reasoning_content"]),
+    st.sampled_from(
+        ["a", " b", '"', "\\", "\n", ":", "id", "content", "\u3053", "\U0001f338", "\ud83d", "", None, 1, ["a"]]
+    ),
+)
+
+
+def decoded(payloads):
+    """Return the events of a stream; texts that were joined are one event."""
+    decoder, events = EventDecoder(), []
+    while payloads:
+        event, count = decoder.decode(payloads)
+        events.append(event)
+        payloads = payloads[count:]
+    return events
+
+
+def content_of(events):
+    """Return what events add up to: stretches of text and of thinking, and the other fields of each event."""
+    stretches = []
+    for event in events:
+        for choice in event.choices:
+            for kind, text in (("text", choice.text), ("thinking", choice.thinking)):
+                if text and stretches and stretches[-1][0] == kind:
+                    stretches[-1] = (kind, stretches[-1][1] + text)
+                elif text:
+                    stretches.append((kind, text))
+        if event.usage or event.error or event.timings or any(choice.finish_reason for choice in event.choices):
+            stretches.append(("other", repr(event)))  # NaN does not equal itself
+    return stretches
+
+
+@given(st.lists(TOKENS | EVENTS.map(lambda value: json.dumps(value).encode()), max_size=12))
+def test_a_decoder_reads_what_the_events_contain_one_by_one(payloads):
+    assert content_of(decoded(payloads)) == content_of(map(decode_event, payloads))
+
+
+def test_the_texts_of_equal_events_are_joined_and_counted():
+    payloads = [json.dumps(delta(content=text)).encode() for text in ("a", "b", "", '"c"', "\u3053")]
+    last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+    assert decoded([*payloads, last]) == [
+        Event([Choice("a")]),
+        Event([Choice('b"c"\u3053', deltas=3)]),
+        Event([Choice(finish_reason="stop")]),
+    ]
+
+
+def test_a_text_that_occurs_elsewhere_in_its_event_is_not_mistaken():
+    payloads = [b'{"choices":[{"delta":{"content":"%b"},"role":"%b"}]}' % pair for pair in [(b"x", b"x"), (b"x", b"y")]]
+    assert [event.choices[0].text for event in decoded(payloads)] == ["x", "x"]
+
+
+@pytest.mark.parametrize("broken", [b'"a', b'"a","b"', b"", b'"a"}, {"b"'])
+def test_an_event_that_is_broken_around_its_text_is_no_event(broken):
+    payloads = [b'{"choices":[{"delta":{"content":%b}}]}' % literal for literal in (b'"x"', b'"y"', broken)]
+    with pytest.raises(BackendProtocolError):
+        decoded(payloads)
