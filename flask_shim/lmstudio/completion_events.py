@@ -106,27 +106,28 @@ class EventDecoder:
 
         Raises BackendProtocolError as :func:`decode_event` does.
         """
-        text = self._text(payloads[0])
-        if text is None:
-            event = decode_event(payloads[0])
-            if self._unused < _MOST_UNUSED:
-                self._learn(payloads[0], event)
-            return event, 1
-        self._unused = 0
-        if len(payloads) == 1:
-            return _text_event(text, self._is_thinking), 1
-        texts: list[Any] = list(takewhile(_IS_TEXT, map(self._text, payloads)))
-        return _text_event("".join(texts), self._is_thinking, len(texts) - texts.count("")), len(texts)
+        texts: list[Any] = list(takewhile(_IS_TEXT, map(self._text, map(_EVENT.__mod__, payloads))))
+        if texts:
+            return _text_event("".join(texts), self._is_thinking, len(texts) - texts.count("")), len(texts)
+        event = decode_event(payloads[0])
+        if self._unused < _MOST_UNUSED:
+            self._learn(payloads[0], event)
+        return event, 1
 
-    def _text(self, payload: bytes) -> str | None:
-        """Return the text of an event that has the known bytes around it, None for any other event."""
+    def decode_block(self, block: bytes) -> Event | None:
+        """Decode a block of a stream that is one event, different in its text only; return None for any other block."""
+        text = self._text(block)
+        return None if text is None else _text_event(text, self._is_thinking)
+
+    def _text(self, block: bytes) -> str | None:
         before, after = self._before, self._after  # with the quotes
-        if not (payload.startswith(before) and payload.endswith(after)):
+        if not (block.startswith(before) and block.endswith(after)):
             return None
         try:
-            text: str = orjson.loads(payload[len(before) - 1 : 1 - len(after)])
-        except orjson.JSONDecodeError:  # half of a surrogate pair
+            text: str = orjson.loads(block[len(before) - 1 : 1 - len(after)])
+        except orjson.JSONDecodeError:  # several events, or half of a surrogate pair
             return None
+        self._unused = 0
         return text
 
     def _learn(self, payload: bytes, event: Event) -> None:
@@ -134,15 +135,17 @@ class EventDecoder:
         choice = event.choices[0] if event.choices else Choice()
         is_thinking = not choice.text
         text = choice.thinking if is_thinking else choice.text
-        if not text or event != _text_event(text, is_thinking):
+        if not text or b"\n" in payload or event != _text_event(text, is_thinking):
             return
         before, literal, after = payload.rpartition(orjson.dumps(text))
         with suppress(BackendProtocolError):  # the text was found in another place
             if literal and decode_event(before + b'"other"' + after) == _text_event("other", is_thinking):
-                self._before, self._after, self._is_thinking = before + b'"', b'"' + after, is_thinking
+                self._before, self._after = b'data: %b"' % before, b'"%b\n\n' % after
+                self._is_thinking = is_thinking
                 self._unused += 1
 
 
+_EVENT = b"data: %b\n\n"
 _NEVER = b"\0\0"
 """No event begins with it, since JSON has no such character."""
 _MOST_UNUSED = 3

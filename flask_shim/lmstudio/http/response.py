@@ -205,7 +205,11 @@ class EventStream:
                 size += len(block)
                 if size > most_bytes:
                     raise BackendProtocolError(f"the answer is too long: more than {most_bytes} bytes")
-                if payloads := splitter.feed(block) if block else splitter.flush():
+                token = self._decoder.decode_block(block) if splitter.is_between_events else None
+                if token is not None:  # as nearly always
+                    response.call.allow(idle, timeout_message)
+                    yield [token]
+                elif payloads := splitter.feed(block) if block else splitter.flush():
                     response.call.allow(idle, timeout_message)
                     events, failure = self._decode(payloads)
                     if events:

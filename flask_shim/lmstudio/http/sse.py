@@ -20,10 +20,12 @@ class EventTooLarge(ValueError):
 class SseSplitter:
     """Receives blocks, and returns the data of each complete event, in order."""
 
-    __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size")
+    __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size", "is_between_events")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Raise EventTooLarge for an event of more than ``limit`` bytes."""
+        self.is_between_events = False
+        """Whether the next block begins an event. The first one may begin with a byte-order mark."""
         self._limit = limit
         self._fresh = True
         self._ended_in_cr = False
@@ -33,7 +35,7 @@ class SseSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
         is_one_event = chunk.startswith(_DATA) and chunk.find(b"\n") + 2 == len(chunk) and chunk.endswith(b"\n\n")
-        if is_one_event and b"\r" not in chunk and not (self._parts or self._fresh or self._ended_in_cr):
+        if is_one_event and b"\r" not in chunk and self.is_between_events:
             return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
@@ -75,6 +77,7 @@ class SseSplitter:
             raise EventTooLarge(f"no event ended within {self._limit} bytes")
         if part:
             self._parts.append(part)
+        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr)
 
 
 class EventCutter:
