@@ -31,7 +31,8 @@ class Load:
 
     After ``seconds`` nothing more is asked, and what was asked has ``grace`` seconds to be answered. Each answer must
     bring ``tokens`` tokens and have ``end`` near its end, where its text may be repeated. Without ``grace``, answers
-    that are not complete are cut off, and that is no fault.
+    that are not complete are cut off, and that is no fault. With a pace, a token comes every ``pace_seconds``, and the
+    connections start within the first of them: tokens of real streams do not all come at the same moment.
     """
 
     port: int
@@ -41,7 +42,7 @@ class Load:
     tokens: int
     end: str
     repeats: bool
-    is_paced: bool
+    pace_seconds: float
     seconds: float
     grace: float
 
@@ -77,6 +78,7 @@ class Client:
         self._selector = selectors.DefaultSelector()
         self._open: set[Asking] = set()
         self._idle: deque[Asking | None] = deque([None] * load.connections)  # None: not connected
+        self._asked = 0
         self._to_ask = sys.maxsize if load.requests is None else load.requests
 
     def run(self) -> Outcome:
@@ -86,7 +88,7 @@ class Client:
         while now < asks_until + self._load.grace and (self._to_ask or self._unanswered):
             if now >= asks_until:
                 self._to_ask = 0
-            self._ask()
+            self._ask(self._due_after(now - started))
             for key, _ in self._selector.select(0 if self._idle and self._to_ask else 0.02):
                 self._read(key.data)
             now = time.perf_counter()
@@ -112,9 +114,18 @@ class Client:
         outcome.faults = dict(self._faults)
         return outcome
 
-    def _ask(self) -> None:
-        for _ in range(min(_ASKED_AT_ONCE, len(self._idle), self._to_ask)):
+    def _due_after(self, seconds: float) -> int:
+        """Return how many requests may be sent now."""
+        load = self._load
+        due = min(_ASKED_AT_ONCE, len(self._idle), self._to_ask)
+        if seconds >= load.pace_seconds:
+            return due
+        return min(due, int(load.connections * seconds / load.pace_seconds) + 1 - self._asked)
+
+    def _ask(self, count: int) -> None:
+        for _ in range(count):
             asking = self._idle.popleft()
+            self._asked += 1
             self._to_ask -= 1
             asked_ns = time.perf_counter_ns()
             try:
@@ -156,7 +167,7 @@ class Client:
         if not asking.first_ns and (tokens or not self._load.tokens):
             asking.first_ns = now_ns
             self._first((now_ns - asking.asked_ns) / 1e6)
-        if self._load.is_paced:
+        if self._load.pace_seconds:
             stamps = asking.stamps_in(body)[: tokens if self._load.repeats else None]
             self._lag_ms.extend((now_ns - sent_ns) / 1e6 for sent_ns in stamps)
 

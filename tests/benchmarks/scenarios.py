@@ -79,7 +79,7 @@ class Scenario:
             tokens=self.tokens if self.kind not in _WITHOUT_TOKENS else 0,
             end=request.end,
             repeats=request.repeats,
-            is_paced=self.is_long,
+            pace_seconds=self.pace_us / 1e6 if self.is_long else 0.0,
             seconds=self.seconds,
             grace=0.0 if self.is_cut else _GRACE_SECONDS,
         )

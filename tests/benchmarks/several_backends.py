@@ -87,7 +87,7 @@ def load_of(at: Shim, kind: str, *, connections: int, requests: int, tokens: int
         tokens=tokens,
         end=request.end,
         repeats=request.repeats,
-        is_paced=bool(pace_us),
+        pace_seconds=pace_us / 1e6,
         seconds=GRACE_SECONDS,
         grace=GRACE_SECONDS,
     )

@@ -26,7 +26,7 @@ LOAD = {
     "tokens": 2,
     "end": "[DONE]",
     "repeats": False,
-    "is_paced": False,
+    "pace_seconds": 0.0,
     "seconds": 20,
     "grace": 1,
 }
