@@ -94,6 +94,9 @@ class EventCutter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events that are complete with ``chunk``, b"" if there are none."""
+        if not self._held and chunk.endswith(b"\n\n"):  # as nearly always
+            self._last = chunk[-3:]
+            return chunk
         cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
         self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
         if not cut:
@@ -120,8 +123,6 @@ class EventCutter:
 
 def _end_of_events(data: bytes) -> int:
     """Return the position after the last complete event, 0 without one."""
-    if data.endswith(b"\n\n"):  # as nearly always
-        return len(data)
     ends = _ENDS if b"\r" in data else _ENDS[:1]  # searches without a match are slow
     return max((at + len(end) for end in ends if (at := data.rfind(end)) >= 0), default=0)
 
