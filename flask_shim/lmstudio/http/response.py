@@ -151,9 +151,9 @@ class EventStream:
         self.head_ns = time.perf_counter_ns()
         self._response = response
         self._options = options
+        self._splitter = SseSplitter(options.max_line_bytes)
         self._decoder = EventDecoder()
-        self._is_complete = False
-        self._has_end_mark = False
+        self._is_complete = self._has_end_mark = False
         self._events = self._read()
         self._first: list[Event] = []
         self.has_output = False
@@ -192,7 +192,6 @@ class EventStream:
             yield [self._read_whole()]
             return
         response.check_encoding()
-        splitter = SseSplitter(options.max_line_bytes)
         idle, timeout_message = options.idle_timeout, f"LM Studio sent no data for {options.idle_timeout} s"
         size, most_bytes = 0, options.max_answer_bytes or sys.maxsize
         block: bytes | None = None
@@ -205,17 +204,12 @@ class EventStream:
                 size += len(block)
                 if size > most_bytes:
                     raise BackendProtocolError(f"the answer is too long: more than {most_bytes} bytes")
-                token = self._decoder.decode_block(block) if splitter.is_between_events else None
-                if token is not None:  # as nearly always
+                events, failure = self._decode(block)
+                if events:
                     response.call.allow(idle, timeout_message)
-                    yield [token]
-                elif payloads := splitter.feed(block) if block else splitter.flush():
-                    response.call.allow(idle, timeout_message)
-                    events, failure = self._decode(payloads)
-                    if events:
-                        yield events
-                    if failure is not None:
-                        raise failure
+                    yield events
+                if failure is not None:
+                    raise failure
         except EventTooLarge as exc:
             raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
         if not self._is_complete:
@@ -235,8 +229,11 @@ class EventStream:
             raise BackendProtocolError("LM Studio's answer is no completion")
         return event
 
-    def _decode(self, payloads: list[bytes]) -> tuple[list[Event], ShimError | None]:
-        """Return the events up to the first error, and that error."""
+    def _decode(self, block: bytes) -> tuple[list[Event], ShimError | None]:
+        """Return the events that end in ``block`` up to the first error, and that error."""
+        if self._splitter.is_between_events and (token := self._decoder.decode_block(block)) is not None:
+            return [token], None  # as nearly always
+        payloads = self._splitter.feed(block) if block else self._splitter.flush()
         events: list[Event] = []
         while payloads:
             if payloads[0] == DONE:
@@ -248,8 +245,7 @@ class EventStream:
                 return events, exc
             if event.error:
                 return events, parse_error_event(payloads[0], token=self._options.token)
-            if event.choices and event.choices[0].finish_reason:
-                self._is_complete = True
+            self._is_complete |= bool(event.choices and event.choices[0].finish_reason)
             events.append(event)
             payloads = payloads[count:]
         return events, None
