@@ -26,6 +26,8 @@ from flask_shim.translate.ollama.names import display
 Aliases = Mapping[str, Alias]
 """A snapshot of the aliases, by :func:`alias_key`."""
 
+Lists = Sequence[BackendList]
+
 _NONE: Aliases = {}
 
 
@@ -34,7 +36,8 @@ class ResolvedModel:
     """The model that a client's name stands for, at one backend. Compared by identity, so that it can be a cache key.
 
     ``identifier`` is the name to send to the backend: the model's key, or one of its variants or loaded instances.
-    ``listing`` is the backend's. ``alias`` is set if the name is an alias; ``entry`` includes its settings.
+    ``listing`` is the backend's. ``alias`` is set if the name is an alias; ``entry`` includes its settings. ``machine``
+    is the backend's name if the client's name has it; ``others`` are the same model at the other backends that have it.
     """
 
     name: str
@@ -43,8 +46,8 @@ class ResolvedModel:
     backend: Backend = field(repr=False)
     listing: Listing = field(repr=False)
     alias: Alias | None = None
+    machine: str = ""
     others: tuple[ResolvedModel, ...] = field(default=(), repr=False)
-    """The same model at the other backends that have it."""
 
     @property
     def model(self) -> Model:
@@ -160,8 +163,9 @@ class ModelRegistry:
 
     def aliases(self, listing: Listing) -> list[Entry]:
         """Return the aliases whose models are in the list."""
-        based = ((alias, base_of(alias, listing.models)) for alias in self._aliases().values())
-        return [self.profiles.apply(to_entry(alias, model)) for alias, model in based if model is not None]
+        aliases, lists = self._aliases(), self._backends.lists_of(listing)
+        found = (self._find(alias.name, listing.models, lists, aliases) for alias in aliases.values())
+        return [target.entry for target in found if target is not None]
 
     def _raise_if_unusable(self, name: str, aliases: Aliases) -> None:
         """Raise why a backend is not used that had this model, or is named although its models are unknown."""
@@ -189,27 +193,33 @@ class ModelRegistry:
                 self._cache[name] = aliases, profiles, listing, target
         return target
 
-    def _find(
-        self, name: str, models: Sequence[Model], lists: Sequence[BackendList], aliases: Aliases
-    ) -> ResolvedModel | None:
-        """Return what a name means in these lists, of which ``models`` has the models; ``NAME/`` names one backend."""
-        target = self._find_at(name, models, lists, aliases.get(alias_key(name)))
-        backend, rest = addressed(self._backends, name)
+    def _find(self, name: str, models: Sequence[Model], lists: Lists, aliases: Aliases) -> ResolvedModel | None:
+        """Return what a name means in these lists, of which ``models`` has the models.
+
+        ``NAME/`` names one backend, in a client's name and in the base of an alias.
+        """
+        alias = aliases.get(alias_key(name))
+        base = alias.base if alias else ""
+        target = self._find_at(name, models, lists, alias, base)
+        backend, rest = addressed(self._backends, base or name)
         if target is not None or backend is None:
             return target
         own = next((pair for pair in lists if pair[0] is backend), None)
-        return self._find_at(rest, own[1].models, (own,), aliases.get(alias_key(rest))) if own else None
+        if own is not None and alias is not None:
+            return self._find_at(name, own[1].models, (own,), alias, rest)
+        target = self._find(rest, own[1].models, (own,), aliases) if own is not None else None
+        return dataclasses.replace(target, machine=backend.name) if target else None
 
     def _find_at(
-        self, name: str, models: Sequence[Model], lists: Sequence[BackendList], alias: Alias | None = None
+        self, name: str, models: Sequence[Model], lists: Lists, alias: Alias | None = None, base: str = ""
     ) -> ResolvedModel | None:
-        """Return what a name, or the alias that it is, means among ``models``, at the backend that would answer now."""
+        """Return what a name, or the alias with that base, means among ``models``, at the backend that would answer."""
         if alias is None:
             found = find_model(name, models)
             key, identifier = (found.model.key, found.identifier) if found else ("", "")
         else:
-            based = base_of(alias, models)
-            key, identifier = (based.key, alias.base) if based else ("", "")
+            based = base_of(base, models)
+            key, identifier = (based.key, base) if based else ("", "")
         places = [
             ResolvedModel(
                 name=name,

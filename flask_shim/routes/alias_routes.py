@@ -155,7 +155,7 @@ def _check_hides_nothing(name: str, target: ResolvedModel) -> None:
 
 
 def _alias_of(target: ResolvedModel) -> Alias:
-    return target.alias or plain(target.model, target.identifier)
+    return target.alias or plain(target.model, target.identifier, target.machine)
 
 
 def _line(status: str) -> bytes:

@@ -22,7 +22,8 @@ from flask_shim.translate.ollama.showing import OWN_TEMPLATE
 class Alias(AliasSettings):
     """A name and its settings, which include those of the alias it was created from.
 
-    ``name`` has its tag. ``base`` is LM Studio's key or variant. ``parent`` is the listed name in ``from``, empty for
+    ``name`` has its tag. ``base`` is LM Studio's key or variant, behind ``NAME/`` if it is that of one of several LM
+    Studios. ``parent`` is the listed name in ``from``, empty for
     the copy of a model.
     """
 
@@ -53,18 +54,19 @@ def is_alias_name(name: str) -> bool:
     return is_valid(name) and split_source(name) == (name, Source.ANYWHERE)
 
 
-def plain(model: Model, identifier: str) -> Alias:
-    """Return a model without settings, as the source of an alias.
+def plain(model: Model, identifier: str, machine: str = "") -> Alias:
+    """Return a model without settings, as the source of an alias; with ``machine``, that at the LM Studio of this name.
 
     A variant in ``identifier`` is kept, a loaded instance is not: it ends with the next unload.
     """
-    base = identifier if identifier in model.variants else model.key
+    key = identifier if identifier in model.variants else model.key
+    base = f"{machine}/{key}" if machine else key
     return Alias(name=display(base), base=base, created_ns=0)
 
 
-def base_of(alias: Alias, models: Iterable[Model]) -> Model | None:
-    """Return the model of an alias, None when LM Studio no longer has it."""
-    return next((model for model in models if alias.base == model.key or alias.base in model.variants), None)
+def base_of(base: str, models: Iterable[Model]) -> Model | None:
+    """Return the model with that key or variant, the base of an alias; None when LM Studio no longer has it."""
+    return next((model for model in models if base == model.key or base in model.variants), None)
 
 
 def copied(source: Alias, destination: str, created_ns: int) -> Alias:

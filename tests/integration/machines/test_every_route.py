@@ -138,3 +138,15 @@ def test_one_machine_is_shown_as_before(single):
     assert "backends" not in {*single.get("/shim/status").json, *single.get("/ready").json}
     assert all("backends" not in row for row in single.get("/shim/models").json["models"])
     assert "backend=" not in single.get("/metrics").text
+
+
+@pytest.mark.parametrize("source", ["laptop/tiny", "tiny"])
+def test_an_alias_keeps_the_machine_of_its_source(pair, source):
+    assert pair.post("/api/copy", {"source": source, "destination": "fast"}).status_code == 200
+    assert pair.post("/api/create", {"model": "faster", "from": "fast", "system": "Be brief."}).status_code == 200
+    assert {"fast", "faster"} <= pair.names()
+    assert pair.chat(model="fast").is_whole
+    assert pair.chat(model="faster").is_whole
+    expected = {TRAVEL: 2, HOME: 0} if source != "tiny" else {TRAVEL: 0, HOME: 2}
+    assert pair.chats_at() == expected
+    assert f"FROM {source}" in pair.post("/api/show", {"model": "fast"}).json["modelfile"]

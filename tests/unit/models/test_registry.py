@@ -9,6 +9,8 @@ import pytest
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.model import Kind, Model
+from flask_shim.models.backends import Backend
+from flask_shim.models.pool import Backends
 from flask_shim.models.registry import ModelRegistry
 from flask_shim.translate.ollama.alias import Alias, alias_key
 
@@ -24,7 +26,8 @@ def store():
 
 @pytest.fixture
 def directory(store):
-    return ModelRegistry(SimpleNamespace(), 0, lambda: store.aliases)
+    only = Backend(client=SimpleNamespace(), loader=SimpleNamespace())
+    return ModelRegistry(Backends([only], SimpleNamespace()), 0, lambda: store.aliases)
 
 
 def test_names_stay_the_same_object_while_nothing_changes(directory):

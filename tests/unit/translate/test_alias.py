@@ -104,8 +104,8 @@ def test_a_copy_differs_in_name_and_date_only():
 def test_an_alias_names_a_model_or_variant_but_no_loaded_instance(identifier, base):
     alias = plain(MODEL, identifier)
     assert alias.base == base
-    assert base_of(alias, [Model(key="other"), MODEL]) is MODEL
-    assert base_of(alias, [Model(key="other")]) is None
+    assert base_of(alias.base, [Model(key="other"), MODEL]) is MODEL
+    assert base_of(alias.base, [Model(key="other")]) is None
 
 
 @pytest.mark.parametrize("name", ["mine", "Mine:v1", "me/mine", "example.com/me/mine:v1"])
