@@ -14,7 +14,7 @@ from support.wine import SLOWNESS
 
 DEADLINE_SECONDS = 10.0 * SLOWNESS
 
-NOT_TRACED = ("clients/", "conformance/", "dashboard/", "deploy/", "docs/", "unit/test_layers.py")
+NOT_TRACED = ("clients/", "conformance/", "dashboard/", "docs/", "unit/test_layers.py")
 """Tests that coverage does not count: tracing doubles their time, and units and routes have closer tests."""
 
 if sys.dont_write_bytecode:  # usual in containers; each process that tests start would compile the package again
