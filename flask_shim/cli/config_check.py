@@ -6,11 +6,11 @@ import dataclasses
 import json
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask_shim.config.shim_file import FILE_NAME, ModelProfile, ShimFile
-from flask_shim.config.toml_tables import Key, Tables, keys_of, kinds_of
+from flask_shim.config.toml_tables import Tables, keys_of, kinds_of
 from flask_shim.config.toml_values import matches
 from flask_shim.models.profiles import names_of
 from flask_shim.translate.ollama.listing import Entry
@@ -37,7 +37,13 @@ def explain(file: ShimFile, entries: Sequence[Entry] | None = None) -> str:
 
 def _explain_table(kind: Tables, table: Any, entries: Sequence[Entry] | None) -> str:
     header = f'[{kind.name}."{table.name}"]' if kind.example else kind.header
-    lines = [f"line {table.line}: {header}", *_explain_keys(keys_of(type(table)), table)]
+    lines = [f"line {table.line}: {header}"]
+    defaults = {field.name: field.default for field in dataclasses.fields(table)}
+    for name, key in keys_of(type(table)).items():
+        value = getattr(table, name)
+        if value != defaults[name]:
+            text = f"{name} = {'…' if key.is_secret else to_text(value)}"
+            lines.append(_wrapped(f"{text}   # {key.help.replace('`', '')}"))
     if isinstance(table, ModelProfile):
         lines.append(_wrapped(f"# {_matching(table, entries)}"))
     return "\n".join(lines)
@@ -48,16 +54,6 @@ def _matching(profile: ModelProfile, entries: Sequence[Entry] | None) -> str:
         return "Which models it matches is not known: LM Studio does not answer."
     names = [entry.name.removesuffix(":latest") for entry in entries if matches((profile.name,), *names_of(entry))]
     return f"Matches {', '.join(names) or f'none of the {len(entries)} models at hand'}."
-
-
-def _explain_keys(keys: Mapping[str, Key], table: Any) -> Iterator[str]:
-    defaults = {field.name: field.default for field in dataclasses.fields(table)}
-    for name, key in keys.items():
-        value = getattr(table, name)
-        if value != defaults[name]:
-            shown = "…" if key.is_secret else to_text(value)
-            text = f"{name} = {shown}"
-            yield _wrapped(f"{text}   # {key.help.replace('`', '')}")
 
 
 def _wrapped(text: str) -> str:

@@ -85,23 +85,20 @@ def demo(*, backend_port: int, models: Path | None, generation: Generation, **se
         listeners = open_listeners_or_exit(config)
         for listener in listeners:
             stack.callback(listener.close)
-        miniature = stack.enter_context(
-            _start_miniature(MiniSettings(models=models, generation=generation), backend_port)
-        )
+        try:
+            studio = MiniLMStudio(MiniSettings(models=models, generation=generation), port=backend_port)
+        except OSError as exc:
+            raise CommandError(
+                f"Port {backend_port} can't be used for the small LM Studio: {exc.strerror}. Leave out --backend-port.",
+                BAD_SETTINGS,
+            ) from exc
+        miniature = stack.enter_context(studio)
         config = replace(config, backend_url=miniature.url, rest_url=miniature.url)
         _announce(miniature.url, urls_of(listeners), _chat_model(config))
         run(create_app(config), config, listeners)
     logs.flush()
     click.echo("The demo has ended; nothing is left running.")
     logs.finish()
-
-
-def _start_miniature(settings: MiniSettings, port: int) -> MiniLMStudio:
-    try:
-        return MiniLMStudio(settings, port=port)
-    except OSError as exc:
-        text = f"Port {port} can't be used for the small LM Studio: {exc.strerror}. Leave out --backend-port."
-        raise CommandError(text, BAD_SETTINGS) from exc
 
 
 def _chat_model(config: Config) -> str:

@@ -13,10 +13,6 @@ from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys
 from flask_shim.config.reader import Setting, setting
 
 
-def _data_dir() -> Path:
-    return Path(user_data_dir("flask-shim", appauthor=False))
-
-
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """The server, its log and its data."""
@@ -102,7 +98,7 @@ class ServerSettings:
         "Folder for the shim's data: names made with copy and create, and the history.",
         fallbacks=("SHIM_SERVICE_DATA_DIR",),
         unset="the user's data folder",
-        factory=_data_dir,
+        factory=lambda: Path(user_data_dir("flask-shim", appauthor=False)),
     )
     history_days: int = setting(
         "SHIM_HISTORY_DAYS",

@@ -126,11 +126,11 @@ def _without_generic_names(file: Source, known: Collection[str]) -> Source:
 def _unknown(texts: Mapping[str, str], known: Collection[str]) -> tuple[str, ...]:
     """Return a note for each variable that begins with SHIM_ but is not a setting."""
     names = sorted(name for name in texts if name.startswith("SHIM_") and name not in known)
-    return tuple(f"{name} is not a setting of the shim and has no effect{_similar(name, known)}" for name in names)
-
-
-def _similar(name: str, known: Collection[str]) -> str:
+    # Compared without the prefix, which would make all of them similar.
     own = {each.removeprefix("SHIM_"): each for each in known if each.startswith("SHIM_")}
-    # Without the prefix, which would make all of them similar.
-    close = difflib.get_close_matches(name.removeprefix("SHIM_"), own, n=1, cutoff=0.75)
-    return f"; did you mean {own[close[0]]}?" if close else ""
+    notes = []
+    for name in names:
+        close = difflib.get_close_matches(name.removeprefix("SHIM_"), own, n=1, cutoff=0.75)
+        advice = f"; did you mean {own[close[0]]}?" if close else ""
+        notes.append(f"{name} is not a setting of the shim and has no effect{advice}")
+    return tuple(notes)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flask_shim.doctor.clients import Client
 from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, ok
-from flask_shim.doctor.handshake_steps import Rule, Step
+from flask_shim.doctor.handshake_steps import Step
 from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
 from flask_shim.doctor.shim_checks import refusal_in
 
@@ -82,21 +82,18 @@ def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
     if refused:
         yield _milder(step, _about([model for model, _ in refused], refused[0][1]))
         return
-    faults = [finding for rule in step.rules if (finding := _broken(step, rule, answers))]
+    faults = []
+    for rule in step.rules:
+        wrong = [(answer.model, text) for answer in answers if (text := rule.fault(answer.response))]
+        if wrong:
+            finding = Finding(rule.level, rule.code, f"{step.name}: {wrong[0][1]}", rule.remedy)
+            faults.append(_milder(step, _about([model for model, _ in wrong], finding)))
     if faults:
-        yield from (_milder(step, fault) for fault in faults)
+        yield from faults
         return
     good = "; ".join(rule.good for rule in step.rules)
     many = f" for {len(answers)} models" if step.each and len(answers) > 1 else ""
     yield ok("step", f"{step.name}{many}{f': {good}' if good else ''}")
-
-
-def _broken(step: Step, rule: Rule, answers: Sequence[Answer]) -> Finding | None:
-    faults = [(answer.model, text) for answer in answers if (text := rule.fault(answer.response))]
-    if not faults:
-        return None
-    finding = Finding(rule.level, rule.code, f"{step.name}: {faults[0][1]}", rule.remedy)
-    return _about([model for model, _ in faults], finding)
 
 
 def _about(models: Sequence[str], finding: Finding) -> Finding:

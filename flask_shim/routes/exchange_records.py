@@ -56,6 +56,11 @@ def _report(exchange: Exchange) -> dict[str, Any]:
     record = exchange.record
     path = f"{record.path}?{exchange.query}" if exchange.query else record.path
     asked = {"method": record.method, "path": path, "headers": exchange.headers, "body": exchange.body.shown()}
+    backend = []
+    for each in exchange.backend:
+        headers = {"Content-Type": "application/json"}
+        sent = {"method": each.method, "path": each.path, "headers": headers, "body": each.body.shown()}
+        backend.append({"request": sent, "answer": each.answer.shown() if each.answer else None})
     return {
         "format": FORMAT,
         "flask_shim": __version__,
@@ -68,15 +73,9 @@ def _report(exchange: Exchange) -> dict[str, Any]:
         "client": {"address": record.client, "user_agent": record.user_agent, "request": asked},
         "answer": exchange.answer.shown(),
         "backend_url": services().config.backend_url,
-        "backend": [_sent(each) for each in exchange.backend],
+        "backend": backend,
         "changes": [change._asdict() for change in _changes(exchange)],
     }
-
-
-def _sent(each: BackendRequest) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
-    asked = {"method": each.method, "path": each.path, "headers": headers, "body": each.body.shown()}
-    return {"request": asked, "answer": each.answer.shown() if each.answer else None}
 
 
 def _translated(exchange: Exchange) -> BackendRequest | None:

@@ -5,8 +5,6 @@ Their clients expect other error texts and another envelope than Ollama's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from flask import Blueprint, Response, current_app, request
 
 from flask_shim._version import __version__
@@ -37,12 +35,10 @@ def _send_error(exc: ShimError) -> Response:
 @bp.get("/help")
 def help_() -> Response:
     """List the routes of this service and what each does."""
-    return json_response({"service": "flask-shim", "version": __version__, "endpoints": list(_list_endpoints())})
-
-
-def _list_endpoints() -> Iterator[dict[str, str]]:
+    endpoints = []
     for rule in current_app.url_map.iter_rules():
         if rule.endpoint.startswith(f"{bp.name}.") or rule.rule in _SHARED_ROUTES:
             summary = (current_app.view_functions[rule.endpoint].__doc__ or "").strip().partition("\n")[0]
-            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield {"method": method, "path": rule.rule, "description": summary}
+            methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+            endpoints += [{"method": method, "path": rule.rule, "description": summary} for method in methods]
+    return json_response({"service": "flask-shim", "version": __version__, "endpoints": endpoints})

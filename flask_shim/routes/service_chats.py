@@ -82,11 +82,8 @@ def _resolve(name: str) -> ResolvedModel:
     try:
         return find(name)
     except ModelNotFound as exc:
-        if name in (config.default_regular_model, config.default_vision_model) and _is_nothing_loaded():
-            raise NoModelLoaded(exc.text) from exc
+        if name in (config.default_regular_model, config.default_vision_model):
+            listing = services().backends.listing(max_age=0)
+            if listing.reports_state and not listing.loaded():
+                raise NoModelLoaded(exc.text) from exc
         raise
-
-
-def _is_nothing_loaded() -> bool:
-    listing = services().backends.listing(max_age=0)
-    return listing.reports_state and not any(model.is_loaded for model in listing.models)

@@ -67,7 +67,7 @@ def test_commands_beside_a_demo_look_at_its_lm_studio(port, command):
 
 def test_demo_takes_the_inspector_and_the_context_from_the_environment(monkeypatch):
     miniature = nullcontext(SimpleNamespace(url="http://127.0.0.1:9"))
-    monkeypatch.setattr(demo_command, "_start_miniature", lambda *_: miniature)
+    monkeypatch.setattr(demo_command, "MiniLMStudio", lambda *_, **__: miniature)
     monkeypatch.setattr(demo_command, "_chat_model", lambda _: "tiny-chat")
     configs = []
 
