@@ -92,6 +92,13 @@ class GoString(GoField[str]):
         return value
 
 
+class LowerCase(GoString):
+    """``string``, whose case does not matter."""
+
+    def _read(self, value: Any) -> str:
+        return super()._read(value).lower()
+
+
 class GoBool(GoField[bool]):
     """``bool``, or a pointer to one whose default is true."""
 

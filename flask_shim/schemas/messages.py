@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_shim.schemas.go_fields import GoField, GoInt, GoList, GoObject, GoSchema, GoString, OwnReader
+from flask_shim.schemas.go_fields import GoField, GoInt, GoList, GoObject, GoSchema, GoString, LowerCase, OwnReader
 from flask_shim.schemas.ollama_fields import Image
 from flask_shim.schemas.unmarshal_errors import NO_OBJECT, refusal
 from flask_shim.translate.ollama.requests import Message, ToolCall
@@ -49,7 +49,7 @@ class MessageSchema(GoSchema):
 
     struct = "Alias"
 
-    role = GoString()
+    role = LowerCase()
     content = GoString()
     thinking = GoString()
     images = GoList(Image(), "[]api.ImageData")
@@ -58,10 +58,6 @@ class MessageSchema(GoSchema):
     tool_call_id = GoString()
 
 
-def _message(role: str, **rest: Any) -> Message:
-    return Message(role=role.lower(), **rest)
-
-
 def messages() -> GoList:
     """Return the field for a list of messages."""
-    return GoList(OwnReader(MessageSchema(), _message, "api.Alias"), "[]api.Message")
+    return GoList(OwnReader(MessageSchema(), Message, "api.Alias"), "[]api.Message")

@@ -63,13 +63,13 @@ class AnswerReader:
         self.deltas = 0
         self.nameless_calls = 0
         self._options = options
-        self._calls = CallAssembler()
+        self._calls: CallAssembler | None = None  # until the first fragment of one
         self._splitter = ThinkingSplitter(with_orphans=options.can_think)
-        self._offered = ToolSchemas(options.offered)
         self._text_calls = self._thinking_calls = None
         if options.offered:
-            self._text_calls = TextCalls(self._offered, options.new_id)
-            self._thinking_calls = TrailingCalls(TextCalls(self._offered, options.new_id))
+            offered = ToolSchemas(options.offered)
+            self._text_calls = TextCalls(offered, options.new_id)
+            self._thinking_calls = TrailingCalls(TextCalls(offered, options.new_id))
         self._thought: list[str] = []
         self._logprobs: list[dict[str, Any]] = []  # of text that is still held back
         self._has_text = False
@@ -98,7 +98,8 @@ class AnswerReader:
         if self._calls:
             self.nameless_calls = sum(not call.name for call in self._calls)
             was_cut = self.finish_reason == "length"
-            calls = self._calls.finish(was_cut=was_cut, offered=self._offered, new_id=self._options.new_id)
+            offered = ToolSchemas(self._options.offered)
+            calls = self._calls.finish(was_cut=was_cut, offered=offered, new_id=self._options.new_id)
             self._add_calls(calls, pieces)
         if self._options.wants_json and not self._has_text and not self._has_calls:
             # LM Studio's grammar forces the JSON of a model that thinks into its thinking.
@@ -128,6 +129,7 @@ class AnswerReader:
             pieces[before].logprobs, self._logprobs = self._logprobs, []
         if choice.tool_calls:
             self.deltas += not (text or thinking)
+            self._calls = self._calls or CallAssembler()
             for call in choice.tool_calls:
                 self._calls.add(call)
 
