@@ -38,10 +38,8 @@ class BackendResponse:
         self, response: requests.Response, call: BackendCall, options: ClientOptions, release: Callable[[], None]
     ) -> None:
         """Take over ``response``, requested with ``stream=True``; ``release`` is called once, when it is closed."""
-        self.status = response.status_code
-        self.headers = response.headers
-        self.call = call
-        self.options = options
+        self.status, self.headers = response.status_code, response.headers
+        self.call, self.options = call, options
         self._body = response.raw if isinstance(response.raw, Response) else UrllibBody(response.raw)
         self._body.read_size = options.chunk_size
         read = self._body.read
