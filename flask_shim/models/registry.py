@@ -208,7 +208,7 @@ class ModelRegistry:
         if own is not None and alias is not None:
             return self._find_at(name, own[1].models, (own,), alias, rest)
         target = self._find(rest, own[1].models, (own,), aliases) if own is not None else None
-        return dataclasses.replace(target, machine=backend.name) if target else None
+        return dataclasses.replace(target, name=name, machine=backend.name) if target else None
 
     def _find_at(
         self, name: str, models: Sequence[Model], lists: Lists, alias: Alias | None = None, base: str = ""

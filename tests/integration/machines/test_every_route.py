@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_lmstudio import DOWNLOAD, LOAD, UNLOAD
+from support.fake_lmstudio import CHAT, DOWNLOAD, LOAD, UNLOAD
 
 HOME, TRAVEL = "desktop", "laptop"
 QUESTION = [{"role": "user", "content": "Hello"}]
@@ -150,3 +150,14 @@ def test_an_alias_keeps_the_machine_of_its_source(pair, source):
     expected = {TRAVEL: 2, HOME: 0} if source != "tiny" else {TRAVEL: 0, HOME: 2}
     assert pair.chats_at() == expected
     assert f"FROM {source}" in pair.post("/api/show", {"model": "fast"}).json["modelfile"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize(("pattern", "is_match"), [("laptop/*", True), ("desktop/*", False)])
+def test_a_rule_matches_by_the_machine_in_the_name(pair, path, pattern, is_match):
+    rule = f'[[rule]]\nmodel = "{pattern}"\nset = {{ temperature = 0.125 }}\n'
+    pair.file.write_text(pair.file.read_text(encoding="utf-8") + rule, encoding="utf-8")
+    assert pair.post("/shim/reload", {}).status_code == 200
+    pair.post(path, {"model": "laptop/tiny", "messages": QUESTION})
+    [payload] = pair[TRAVEL].posted(CHAT)
+    assert (payload.get("temperature") == 0.125) is is_match
