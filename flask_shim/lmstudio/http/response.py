@@ -139,9 +139,8 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
 class EventStream:
     """Iterates over lists of events: those that one read brought, so that they can be sent on in one write.
 
-    The list of a tick is empty. ``head_ns`` is when the response head arrived, on the :func:`time.perf_counter_ns`
-    clock. ``has_output`` is False for an answer that ended without text, thinking and tool calls; ``usage`` are its
-    counts.
+    The list of a tick is empty. ``head_ns`` is when the response head arrived, by :func:`time.perf_counter_ns`.
+    ``has_output`` is False for an answer that ended without text, thinking and tool calls; ``usage`` has its counts.
     """
 
     def __init__(self, response: BackendResponse, options: ClientOptions) -> None:
