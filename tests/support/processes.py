@@ -18,6 +18,9 @@ from support.wine import SLOWNESS
 
 DEADLINE_SECONDS = 15.0 * SLOWNESS
 
+START_SECONDS = 50.0
+"""How long to wait for a line of a process, or for the end of a command: imports take long on a busy machine."""
+
 STOP = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM
 """What a service manager sends."""
 
@@ -79,7 +82,7 @@ class ShimProcess:
         with self._changed:
             return "".join(self._lines)
 
-    def until(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
+    def until(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
         """Wait until something that matches ``pattern`` has been written, and return the match."""
 
         def found() -> re.Match[str] | None:
@@ -170,7 +173,7 @@ def run(*arguments: str, **env: str) -> tuple[int, str]:
     """Run a command that ends by itself; return its exit code and all it wrote."""
     with tempfile.TemporaryDirectory() as folder, start(arguments, env, cwd=folder) as process:
         try:
-            output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+            output, _ = process.communicate(timeout=START_SECONDS)
         finally:
             process.kill()
         return process.returncode, output

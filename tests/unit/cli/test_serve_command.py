@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from support.answers import by_path, lm_studio, model, replies, silent
 from support.ports import unused_port
-from support.processes import DEADLINE_SECONDS, ShimProcess, run, start
+from support.processes import START_SECONDS, ShimProcess, run, start
 
 from flask_shim import __version__, create_app
 from flask_shim.cli import cli
@@ -64,7 +64,7 @@ def test_bad_settings_print_no_traceback_under_waitress_serve(app):
     root = str(Path(__file__).parents[3])
     environ = {"SHIM_PORT": "x", "SHIM_THREADS": "y", "PYTHONPATH": root}
     with start(("--listen=127.0.0.1:0", *app), environ, module="waitress") as process:
-        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+        output, _ = process.communicate(timeout=START_SECONDS)
     assert process.returncode != 0
     assert output == "SHIM_PORT='x': Not a whole number.\nSHIM_THREADS='y': Not a whole number.\n"
 
