@@ -16,7 +16,7 @@ import requests
 from support.answers import endless, lm_studio, silent, streams
 from support.gauges import gauges_of
 from support.ports import accepts, unused_port
-from support.processes import ShimProcess, clean_environment
+from support.processes import START_SECONDS, ShimProcess, clean_environment
 from support.wire import Wire
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM] if sys.platform != "win32" else [signal.CTRL_BREAK_EVENT]
@@ -136,7 +136,7 @@ def test_console_that_stands_still_keeps_no_process(socket_server, tmp_path, unt
         chat = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
         with requests.Session() as session:
             url = f"http://127.0.0.1:{settings['SHIM_PORT']}"
-            until(lambda: accepts(int(settings["SHIM_PORT"])))
+            until(lambda: accepts(int(settings["SHIM_PORT"])), START_SECONDS)
             with session.post(f"{url}/api/chat", json=chat, stream=True, timeout=10) as response:
                 lines = response.iter_lines()  # kept: the connection is closed when it is collected
                 next(lines)

@@ -14,7 +14,7 @@ import pytest
 import requests
 from support.answers import endless, lm_studio
 from support.ports import accepts, unused_port
-from support.processes import ShimProcess, clean_environment
+from support.processes import START_SECONDS, ShimProcess, clean_environment
 from support.wire import asked
 
 from flask_shim.serving.supervisor import pause_before_restart, share_of
@@ -64,7 +64,7 @@ def test_workers_serve_though_standard_input_is_closed(socket_server, tmp_path, 
         command, env=clean_environment() | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            until(lambda: accepts(port))
+            until(lambda: accepts(port), START_SECONDS)
             for _ in range(4):
                 assert asked(port, "/health").status == 200
         finally:
