@@ -53,11 +53,9 @@ class BackendResponse:
 
     def check_encoding(self) -> None:
         """Raise BackendProtocolError if the body is compressed: the request forbade that."""
-        encoding = self.headers.get("Content-Encoding", "identity").lower()
+        encoding = self.headers.get("Content-Encoding", "identity").lower()[:20]
         if encoding not in ("", "identity"):
-            raise BackendProtocolError(
-                f"LM Studio's answer is encoded with {encoding[:20]} though nothing was asked for"
-            )
+            raise BackendProtocolError(f"LM Studio's answer is encoded with {encoding} though nothing was asked for")
 
     def start_streaming(self) -> None:
         """Let the ticks of the call end :meth:`read_or_tick` from now on, instead of calling back."""
