@@ -20,4 +20,6 @@ def reload(*, url: str, **options: str | None) -> None:
     """
     with open_shim(url, options) as shim:
         found = shim.reload()
+    if silent := found.get("silent_workers"):
+        click.echo(f"Workers that did not answer in time, and may use the old file: {silent}. Reload again.", err=True)
     click.echo(f"In use: {found['file']} ({', '.join(f'{name}: {found[name]}' for name in kinds_of(ShimFile))}).")

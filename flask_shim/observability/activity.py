@@ -91,6 +91,7 @@ class Activity:
         """
         self.ask_others: Callable[[str, str], Iterable[Any]] = lambda *_: ()
         """Returns what the other workers answer to a question: that of :meth:`answer`."""
+        self.other_workers = 0
         self.progress = Progress()
         self._started_at = time.time()
         self._open = open_requests

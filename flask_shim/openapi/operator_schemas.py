@@ -144,6 +144,6 @@ OPERATOR_REPLIES: dict[str, Shape] = {
     ),
     "Requests": holding(running=every(holding(**_REQUEST)), ended=every(holding(**_REQUEST, **_ENDED))),
     "Canceled": holding(id=TEXT, canceled=BOOL),
-    "Reloaded": holding(file=TEXT, backends=COUNT, models=COUNT, rules=COUNT, keys=COUNT),
+    "Reloaded": holding({"silent_workers": COUNT}, file=TEXT, backends=COUNT, models=COUNT, rules=COUNT, keys=COUNT),
 }
 """The answers by the names of their components."""

@@ -69,11 +69,18 @@ def cancel(id: str) -> Response:  # noqa: A002  the name in the path
 @bp.post("/shim/reload")
 def reload() -> Response:
     """Take over the changes of ``flask-shim.toml`` in all workers; with a mistake in it, nothing changes."""
-    problems = services().reload() or tuple(chain.from_iterable(activity_of(current_app).ask_others(RELOAD, "")))
+    activity = activity_of(current_app)
+    problems, answers = services().reload(), []
+    if not problems:
+        answers = list(activity.ask_others(RELOAD, ""))
+        problems = tuple(chain.from_iterable(answers))
     if problems:
         raise ShimError("\n".join(dict.fromkeys(problems)), status=409)
     file = services().config.file
-    return json_response({"file": str(file.path), **{name: len(getattr(file, name)) for name in kinds_of(ShimFile)}})
+    found: dict[str, Any] = {name: len(getattr(file, name)) for name in kinds_of(ShimFile)}
+    if silent := activity.other_workers - len(answers):
+        found["silent_workers"] = silent
+    return json_response({"file": str(file.path), **found})
 
 
 def _machines(in_flight: Counter[str]) -> dict[str, list[dict[str, Any]]]:

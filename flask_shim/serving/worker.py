@@ -71,6 +71,7 @@ def _connect_workers(app: Flask, settings: WorkerConfig) -> None:
     own = addresses.pop(settings.number - 1)
     activity, metrics = activity_of(app), metrics_of(app)
     activity.ask_others = partial(ask, addresses)
+    activity.other_workers = len(addresses)
     workers = None
     if metrics is not None:
         workers = WorkerMetrics(

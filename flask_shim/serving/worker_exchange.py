@@ -66,3 +66,5 @@ def ask(addresses: Iterable[str], question: str, argument: str = "") -> Iterator
             connection.send((question, argument))
             if connection.poll(ANSWER_SECONDS):
                 yield connection.recv()
+            else:
+                log.warning("a worker does not answer within %g s: question=%s", ANSWER_SECONDS, question)

@@ -101,6 +101,11 @@ def test_requests_that_need_no_model_of_it_wake_nothing(seen, woken, path, body)
     assert woken == []
 
 
+def test_a_get_for_a_sleeping_machine_wakes_nothing(seen, woken):
+    answer = seen._client().get("/api/v1/models", headers={"X-Shim-Backend": "sleeper"})
+    assert (answer.status_code, woken) == (503, [])
+
+
 def test_machine_that_cannot_be_woken_is_the_error(seen, woken):
     def fail():
         raise BackendUnavailable("the lms tool is not installed")

@@ -12,6 +12,7 @@ from support.apps import several_apps
 from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim.config import shim_file
+from flask_shim.observability.activity import activity_of
 from flask_shim.observability.logs import OneLine, RecentLines
 from flask_shim.services import services_of
 
@@ -92,6 +93,12 @@ def test_without_a_file_there_is_nothing_to_read_again(studio, tmp_path):
     with several_apps(data_dir=tmp_path, backend_url=studio.url) as app_of:
         answer = app_of().test_client().post("/shim/reload")
     assert (answer.status_code, "Restart the shim" in answer.get_json()["error"]) == (409, True)
+
+
+def test_workers_that_do_not_answer_are_counted(app, client):
+    activity = activity_of(app)
+    activity.ask_others, activity.other_workers = (lambda *_: [()]), 3
+    assert client.post("/shim/reload").get_json()["silent_workers"] == 2
 
 
 def test_a_page_of_another_site_can_not_reload(client):

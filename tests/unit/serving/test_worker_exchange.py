@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from multiprocessing.connection import Listener
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,10 @@ def test_replaced_worker_takes_over_and_nothing_is_left():
         with serve_answers(address, says(7)):
             assert answers([address]) == said(7)
     assert not folder.exists()
+
+
+def test_a_worker_that_does_not_answer_is_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr(worker_exchange, "ANSWER_SECONDS", 0.05)
+    with exchange_addresses(1) as (address,), Listener(address):
+        assert list(ask([address], "reload")) == []
+    assert "a worker does not answer within 0.05 s: question=reload" in caplog.text
