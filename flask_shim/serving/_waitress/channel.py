@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -16,6 +17,19 @@ LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
 """How long, and for how many bytes, a request is read and discarded after its rejection was sent."""
 
+INSTANT_PATHS = frozenset({"/", "/api/version", "/health", "/healthz", "/ping"})
+_LOCAL = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE)
+
+
+def is_instant(request: Any) -> bool:
+    """Return whether a request is answered without waiting for anything, so that it needs no thread.
+
+    Health checks are answered while all threads are busy, and waking one takes longer than such an answer. A host with
+    another name may have to be looked up.
+    """
+    is_plain = request.error is None and request.body_rcv is None
+    return is_plain and request.path in INSTANT_PATHS and bool(_LOCAL.fullmatch(request.headers.get("HOST", "")))
+
 
 class _ChannelsServer:
     """The server as one channel sees it: the loop is only woken for a channel that needs it."""
@@ -27,6 +41,13 @@ class _ChannelsServer:
     def __getattr__(self, name: str) -> Any:
         value = self.__dict__[name] = getattr(self._server, name)  # none of them changes
         return value
+
+    def add_task(self, channel: Channel) -> None:
+        """Give the first request of the channel to a thread, unless the loop is to answer it itself."""
+        if threading.get_ident() == channel.reading_thread and is_instant(channel.requests[0]):
+            channel.answers_itself = True
+        else:
+            self._server.add_task(channel)
 
     def pull_trigger(self) -> None:
         """Wake the loop, which waitress does after every response."""
@@ -43,6 +64,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     will_close = False
     lingers = False
     """Whether the client may still be sending when the response is complete."""
+    reading_thread = 0
+    """The thread of the loop while it reads."""
+    answers_itself = False
+    """Whether the loop answers the request that it has read."""
     _linger_deadline = 0.0
     _lingered_bytes = 0
     _has_more = False
@@ -83,7 +108,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             return
         if not self._is_full():
             self._has_more = False
+            self.reading_thread = threading.get_ident()
             super().handle_read()
+            self.reading_thread = 0
+            if self.answers_itself:
+                self.answers_itself = False
+                self.service()  # further requests that were read with this one get a thread
             return
         try:
             self._has_more = bool(self.socket.recv(1, socket.MSG_PEEK))

@@ -15,6 +15,7 @@ from support.wire import Wire
 from flask_shim.config import Config
 from flask_shim.serving import server
 from flask_shim.serving._waitress import WaitressServer
+from flask_shim.serving._waitress.channel import is_instant
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,69 @@ def test_server_that_stops_listening_answers_the_connected_clients(until):
     running.stop(5)
     loop.join(10)
     assert not loop.is_alive()
+
+
+@pytest.fixture
+def busy_server():
+    """Serve with one thread, which "/slow" occupies until ``leave`` is set; yield the port and both events."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/slow":
+            entered.set()
+            assert leave.wait(20)
+        start_response("200 OK", [("Content-Length", "4")])
+        return [environ["PATH_INFO"][:4].encode()]
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = WaitressServer(app, [listener], {"threads": 1, "channel_request_lookahead": 1})
+    loop = threading.Thread(target=running.run, daemon=True)
+    loop.start()
+    yield listener.getsockname()[1], entered, leave
+    leave.set()
+    running.stop(5)
+    loop.join(10)
+    assert not loop.is_alive()
+
+
+def test_health_checks_are_answered_while_all_threads_are_busy(busy_server):
+    port, entered, leave = busy_server
+    with Wire(port) as slow, Wire(port) as check:
+        slow.ask("/slow")
+        assert entered.wait(10)
+        check.ask("/health")
+        assert check.answer().body == b"/hea"
+        leave.set()
+        assert slow.answer().body == b"/slo"
+
+
+def test_answers_of_one_connection_keep_their_order(busy_server):
+    port, _, leave = busy_server
+    leave.set()
+    paths = ("/health", "/slow", "/ping", "/other")
+    with socket.create_connection(("127.0.0.1", port), 10) as client, client.makefile("rb") as reader:
+        client.sendall(b"".join(b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path.encode() for path in paths))
+        bodies = []
+        for _ in paths:
+            while reader.readline() != b"\r\n":
+                pass
+            bodies.append(reader.read(4))
+    assert bodies == [path[:4].encode() for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "changes", "expected"),
+    [
+        ("/health", "127.0.0.1:11434", {}, True),
+        ("/api/version", "LOCALHOST", {}, True),
+        ("/", "[::1]:11434", {}, True),
+        ("/api/chat", "127.0.0.1", {}, False),
+        ("/", "this-machine.example", {}, False),
+        ("/", "", {}, False),
+        ("/", "127.0.0.1", {"error": object()}, False),
+        ("/", "127.0.0.1", {"body_rcv": object()}, False),
+    ],
+)
+def test_only_what_cannot_wait_is_answered_without_a_thread(path, host, changes, expected):
+    request = SimpleNamespace(**{"path": path, "headers": {"HOST": host}, "error": None, "body_rcv": None, **changes})
+    assert is_instant(request) is expected
