@@ -110,7 +110,8 @@ def test_numbers_keep_their_value(literal, value):
 
 
 def nested(levels: int) -> bytes:
-    return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+    # orjson 3.10 and 3.11 do not count an empty array as a level.
+    return b'{"a":' + b"[" * (levels - 1) + b"1" + b"]" * (levels - 1) + b"}"
 
 
 @pytest.mark.parametrize("raw", [nested(MAX_DEPTH), nested(2) + b"[" * 500, b'{"a":"%s"}' % (b"[" * 500)])
