@@ -16,6 +16,7 @@ from flask_shim.lmstudio import LMStudio
 from flask_shim.models.machines import measure
 from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
+from flask_shim.observability.inspector import Inspector
 from flask_shim.services import Services
 
 
@@ -85,6 +86,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     services = Services.build(config, backend)
     services.init_app(app)
     middleware.init_app(app, config)
+    recorder_of(app).inspector = Inspector(config.inspect)
     activity.init_app(app, services.slots, config.backend_url if len(services.backends) == 1 else "")
     streaming.init_app(app, config)
     metrics.init_app(app, config, services.slots, services.backends.watchdog, partial(measure, services.backends))

@@ -1,28 +1,23 @@
-"""What happens to every request before its route runs, in this order."""
+"""What happens to every request before its route runs, in this order; the inspector gets what passed all checks."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
 
 from flask_shim.config import Config
-from flask_shim.middleware import access, inspection, operator_access, paths, server_check
+from flask_shim.middleware import access, paths, server_check
 from flask_shim.observability import access_log
+from flask_shim.observability.inspector import Body
+from flask_shim.observability.request_context import current
 
 __all__ = ["MIDDLEWARE", "WSGI_MIDDLEWARE", "init_app"]
 
 WSGI_MIDDLEWARE = (paths.clean_paths, access_log.init_app)
 """Clean the path, then give the request its id and its record; outermost first."""
 
-MIDDLEWARE = (
-    access.build_check,
-    operator_access.build_check,
-    inspection.build_check,
-    server_check.build_check,
-    paths.build_check,
-)
-"""Check host, origin, key and size, and decode the body; check who uses the operator's routes; keep the
-body for the inspector; check a foreign server; redirect trailing slashes. Each builds a function that returns a
-response instead of the route's, or None."""
+MIDDLEWARE = (access.build_check, server_check.build_check, paths.build_check)
+"""Check host, origin, key and size, and decode the body; check a foreign server; redirect trailing slashes. Each builds
+a function that returns a response instead of the route's, or None."""
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -37,4 +32,6 @@ def init_app(app: Flask, config: Config) -> None:
         for each in checks:
             if (response := each(current_request)) is not None:
                 return response
+        if (exchange := current().exchange) is not None:
+            exchange.body = Body(current_request.get_data(cache=True))
         return None

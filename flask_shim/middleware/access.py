@@ -20,8 +20,9 @@ from flask_shim.config.addresses import is_address
 from flask_shim.error_responses import error_response
 from flask_shim.errors import BodyTooLarge, Forbidden, ShimError, Unauthorized
 from flask_shim.middleware.content_encoding import decode_input
-from flask_shim.middleware.operator_access import is_page
+from flask_shim.middleware.operator_access import check_sender, is_page
 from flask_shim.middleware.origins import Origins, answer_headers, is_visible_ascii, preflight_headers
+from flask_shim.observability.access_log import OPERATOR_PREFIX
 from flask_shim.observability.request_context import current
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping", "/ready"})
@@ -69,7 +70,10 @@ class AccessGuards:
                 return _reject(request, name, error)
         if (error := self.size(request)) is not None:
             return _reject(request, "size", error)
-        return self._answer_options(environ) if environ["REQUEST_METHOD"] == "OPTIONS" else None
+        if environ["REQUEST_METHOD"] == "OPTIONS" and (answer := self._answer_options(environ)) is not None:
+            return answer
+        error = check_sender(request) if request.path.startswith(OPERATOR_PREFIX) else None
+        return None if error is None else _reject(request, "origin", error)
 
     def host(self, environ: Environ) -> ShimError | None:
         """Check the name by which the client reaches this server."""

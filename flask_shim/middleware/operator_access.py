@@ -8,18 +8,14 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from flask import Flask, Request, Response
+from flask import Request
 
-from flask_shim.config import Config
-from flask_shim.error_responses import error_response
 from flask_shim.errors import Forbidden, ShimError
-from flask_shim.observability.request_context import current
-
-PREFIX = "/shim/"
+from flask_shim.observability.access_log import OPERATOR_PREFIX
 
 CSRF_COOKIE = "shim_token"
 CSRF_HEADER = "X-Shim-Token"
@@ -31,19 +27,9 @@ _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 Environ = Mapping[str, Any]
 
 
-def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:  # noqa: ARG001  same for all
-    """Return the check of the requests for the operator's routes."""
-    return _check
-
-
-def _check(request: Request) -> Response | None:
-    if not request.path.startswith(PREFIX):
-        return None
-    error = check_site(request.environ) or check_token(request.environ, request.cookies.get(CSRF_COOKIE, ""))
-    if error is None:
-        return None
-    current().rejected_by = "origin"
-    return error_response(error, request.path)
+def check_sender(request: Request) -> ShimError | None:
+    """Return the error for a request to an operator's route that only a page of another site would send."""
+    return check_site(request.environ) or check_token(request.environ, request.cookies.get(CSRF_COOKIE, ""))
 
 
 def check_site(environ: Environ) -> ShimError | None:
@@ -74,7 +60,7 @@ def check_token(environ: Environ, cookie: str) -> ShimError | None:
 
 def is_page(path: str) -> bool:
     """Return whether a path is the page or one of its files, which show nothing of this server and need no key."""
-    return path in ("/shim", PREFIX) or path.startswith(f"{PREFIX}static/")
+    return path in ("/shim", OPERATOR_PREFIX) or path.startswith(f"{OPERATOR_PREFIX}static/")
 
 
 def page_token(cookie: str) -> str:

@@ -65,7 +65,7 @@ class Recorder:
         record = record_of(environ)
         enter(record)
         self.open.add(record)
-        if self.inspector.limit and not record.path.startswith("/shim/"):
+        if self.inspector.is_on and not record.path.startswith(OPERATOR_PREFIX):
             record.exchange = self.inspector.start(record, environ)
 
         write: Callable[[bytes], object] | None = None
@@ -86,11 +86,6 @@ class Recorder:
             raise
         return RecordedBody(body, record, self)
 
-    def inspect_with(self, inspector: Inspector) -> None:
-        """Give ``inspector`` the requests from now on."""
-        self.inspector = inspector
-        self.observers.append(inspector.finish)
-
     def count_streams(self) -> int:
         """Return the number of streamed answers in progress."""
         return sum(record.is_streamed for record in tuple(self.open))
@@ -103,8 +98,10 @@ class Recorder:
             for observer in self.observers:
                 observer(record)
         finally:
-            record.exchange = None  # the inspector limits how long bodies are kept, but not how long records are
             enter(None)
+            if (exchange := record.exchange) is not None:
+                record.exchange = None  # the inspector limits how long bodies are kept, but not how long records are
+                self.inspector.finish(exchange)
 
 
 class RecordedBody:

@@ -152,6 +152,8 @@ class Inspector:
 
     def __init__(self, limit: int = 0) -> None:
         """Keep the last ``limit`` exchanges; 0 is off."""
+        self.is_on = limit > 0
+        """Whether requests are to be kept; :meth:`start` ends it when the time is over."""
         self._limit = limit
         self._until = 0.0
         self._lock = threading.Lock()
@@ -161,7 +163,7 @@ class Inspector:
     def limit(self) -> int:
         """How many exchanges are kept now; 0 while it is off."""
         if self._limit and self._until and time.time() > self._until:
-            self._limit = 0
+            self._limit, self.is_on = 0, False
         return self._limit
 
     @property
@@ -177,31 +179,33 @@ class Inspector:
     def resume(self, state: tuple[int, float]) -> None:
         """Keep as many exchanges as another process, and as long."""
         self._limit, self._until = state
+        self.is_on = self._limit > 0
 
     def switch_on(self, limit: int, seconds: float) -> None:
         """Keep the last ``limit`` exchanges for a while."""
         self._until = time.time() + seconds
         self._limit = min(limit, MOST_EXCHANGES)
+        self.is_on = True
 
     def switch_off(self) -> None:
         """Keep nothing from now on, and forget what is kept."""
-        self._limit = 0
+        self._limit, self.is_on = 0, False
         with self._lock:
             self._kept.clear()
 
-    def start(self, record: RequestRecord, environ: WSGIEnvironment) -> Exchange:
-        """Return the exchange of a request that begins; it is kept from now on."""
+    def start(self, record: RequestRecord, environ: WSGIEnvironment) -> Exchange | None:
+        """Return the exchange of a request that begins, which is kept from now on; None if the time is over."""
+        if not self.limit:
+            return None
         query, headers = redacted_query(environ.get("QUERY_STRING", "")), redacted_headers(EnvironHeaders(environ))
         exchange = Exchange(record, time.time(), query, headers, Chunks(record.started_ns))
         with self._lock:
             self._kept[record.id] = exchange
         return exchange
 
-    def finish(self, record: RequestRecord) -> None:
+    def finish(self, exchange: Exchange) -> None:
         """Keep what can be shown of an exchange that has ended; forget it if it is only a list that was read."""
-        exchange = record.exchange
-        if exchange is None:
-            return
+        record = exchange.record
         exchange.answer.status = record.status
         exchange.redact()
         with self._lock:

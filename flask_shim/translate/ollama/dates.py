@@ -1,22 +1,10 @@
-"""Timestamps as Go prints them: RFC 3339 with up to nine digits of a second, without trailing zeros."""
+"""Dates of lists as Go prints them: RFC 3339 with up to nine digits of a second, without trailing zeros."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-@lru_cache(maxsize=8)
-def _second(seconds: int) -> str:
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
-
-
-def to_utc(nanoseconds: int) -> str:
-    """Return nanoseconds since 1970 in UTC, as in ``created_at``; there is always a fraction."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{_second(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
 
 
 def to_local(nanoseconds: int) -> str:

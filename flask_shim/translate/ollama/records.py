@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,7 +19,6 @@ from flask_shim.translate.answer.encoder import NDJSON, Encoder, FullAnswer, ndj
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.error_messages import ollama_message
-from flask_shim.translate.ollama.dates import to_utc
 
 ToContext = Callable[[str], tuple[int, ...]]
 """Returns the ``context`` after an answer."""
@@ -204,3 +205,14 @@ def _metrics(totals: Totals) -> dict[str, int]:
         "eval_duration": totals.completion_ns or None,
     }
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def to_utc(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970 as Go prints them in ``created_at``: RFC 3339 in UTC, always with a fraction."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_second(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"

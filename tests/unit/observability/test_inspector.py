@@ -14,7 +14,7 @@ def ended(inspector, number, *, method="POST", status=200, body=b'{"a": 1}'):
     record.exchange = inspector.start(record, {"HTTP_USER_AGENT": "curl"})
     record.exchange.body = Body(body)
     record.ended()
-    inspector.finish(record)
+    inspector.finish(record.exchange)
     return record.exchange
 
 

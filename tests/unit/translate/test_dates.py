@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_shim.translate.ollama import dates
-from flask_shim.translate.ollama.dates import to_local, to_utc
+from flask_shim.translate.ollama.dates import to_local
+from flask_shim.translate.ollama.records import to_utc
 
 MOMENT = 1_795_168_210
 """2026-11-20T09:50:10Z"""
