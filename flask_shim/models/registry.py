@@ -159,7 +159,7 @@ class ModelRegistry:
 
     def models(self, listing: Listing) -> list[Entry]:
         """Return the backend's models by their own names."""
-        return [self._entry(model) for model in listing.models]
+        return [self._entry(model, listing) for model in listing.models]
 
     def aliases(self, listing: Listing) -> list[Entry]:
         """Return the aliases whose models are in the list."""
@@ -223,7 +223,7 @@ class ModelRegistry:
         places = [
             ResolvedModel(
                 name=name,
-                entry=self.profiles.apply(to_entry(alias, model)) if alias else self._entry(model),
+                entry=self.profiles.apply(to_entry(alias, model)) if alias else self._entry(model, own),
                 identifier=identifier,
                 backend=backend,
                 listing=own,
@@ -243,7 +243,8 @@ class ModelRegistry:
             return first
         return dataclasses.replace(first, others=tuple(place for place in places if place is not first))
 
-    def _entry(self, model: Model) -> Entry:
+    def _entry(self, model: Model, listing: Listing) -> Entry:
         with self._lock:
-            seen_ns = self._seen_ns.setdefault(model.key, time.time_ns())
-        return self.profiles.apply(Entry(name=display(model.key), model=model, modified_ns=seen_ns))
+            if model.key not in self._seen_ns:  # the whole list was seen at the same moment
+                self._seen_ns = dict.fromkeys((each.key for each in listing.models), time.time_ns()) | self._seen_ns
+        return self.profiles.apply(Entry(name=display(model.key), model=model, modified_ns=self._seen_ns[model.key]))

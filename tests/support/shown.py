@@ -13,6 +13,9 @@ from support.demo import Shim
 
 DEADLINE_SECONDS = 20
 
+LESS_THAN_AN_EVENT = 64
+"""Bytes of a read: tokens that one read brings would be sent as one record, and which ones are depends on the time."""
+
 
 class Shown(Shim):
     """A shim and a miniature, set as ``flask-shim demo`` sets them."""
@@ -21,7 +24,11 @@ class Shown(Shim):
         """Start both; ``folder`` takes all files."""
         self.miniature = MiniLMStudio()
         super().__init__(
-            self.miniature.url, folder, default_regular_model="tiny-chat", default_vision_model="tiny-vision"
+            self.miniature.url,
+            folder,
+            default_regular_model="tiny-chat",
+            default_vision_model="tiny-vision",
+            stream_chunk_size=LESS_THAN_AN_EVENT,
         )
 
     def forget(self) -> None:

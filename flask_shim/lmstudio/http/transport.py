@@ -28,11 +28,6 @@ from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.response import CUT, BackendResponse, read_json
 from flask_shim.lmstudio.http.session import GENERATION_PATHS, MOST_URLS, build_session
 
-START = (
-    "Start LM Studio and its server (Developer tab, or: lms server start); to install it: https://lmstudio.ai/download"
-)
-TRUST = "Add its certificate to the file of trusted ones, or use http:// if it speaks no TLS."
-
 SessionFactory = Callable[[ClientOptions], requests.Session]
 """A function that makes the Session, for proxies, client certificates or other adapters."""
 
@@ -169,9 +164,14 @@ class Transport:
                 return True
         return False
 
-    def unavailable(self, why: str, remedy: str = START) -> BackendUnavailable:
+    def unavailable(self, why: str) -> BackendUnavailable:
         """Return the error for a backend that cannot be reached."""
-        return BackendUnavailable(f"LM Studio is not reachable at {self.options.base_url} ({why}). {remedy}", why=why)
+        return BackendUnavailable(
+            f"LM Studio is not reachable at {self.options.base_url} ({why}). "
+            "Start LM Studio and its server (Developer tab, or: lms server start); "
+            "to install it: https://lmstudio.ai/download",
+            why=why,
+        )
 
     def _prepare(
         self,
@@ -207,7 +207,11 @@ class Transport:
             return call.failure
         reason = getattr(exc.args[0], "reason", None) if exc.args else None
         if isinstance(exc, requests.exceptions.SSLError):
-            return self.unavailable(f"TLS failed: {reason or exc}", TRUST)
+            return BackendUnavailable(
+                f"LM Studio is not reachable at {self.options.base_url} (TLS failed: {reason or exc}). "
+                "Add its certificate to the file of trusted ones, or use http:// if it speaks no TLS.",
+                why=f"TLS failed: {reason or exc}",
+            )
         if isinstance(exc, requests.ConnectTimeout):
             return self.unavailable("no answer to the connection attempt")
         if isinstance(reason, urllib3.exceptions.NameResolutionError):

@@ -47,3 +47,12 @@ def test_names_follow_a_new_alias(directory, store):
     after = directory.names(now)
     assert [entry.name for entry in before.entries] == ["a:latest"]
     assert [entry.name for entry in after.entries] == ["a:latest", "mine:latest"]
+
+
+def test_models_of_one_list_have_the_same_date(directory, monkeypatch):
+    now = listing("a", "b")
+    moments = iter(range(1, 9))
+    monkeypatch.setattr("flask_shim.models.registry.time.time_ns", lambda: next(moments))
+    directory.of(now.models[0], now)
+    assert [entry.modified_ns for entry in directory.models(now)] == [1, 1]
+    assert [entry.modified_ns for entry in directory.models(listing("a", "b", "c"))] == [1, 1, 2]
