@@ -159,10 +159,10 @@ class Slots:
         """Return when the wait of ``waiter`` has ended; raise if ``call`` fails or the time is over before."""
         record = current()
         phase, record.phase = record.phase, "queued"
-        started_at, record.queue_seconds = time.monotonic(), 0.0
+        started_at, record.queue_seconds = time.perf_counter(), 0.0
         try:
             while not waiter.has_ended.wait(min(_WAIT_SECONDS, self._queue_seconds)):
-                record.queue_seconds = time.monotonic() - started_at
+                record.queue_seconds = time.perf_counter() - started_at
                 call.check()  # without the lock, as it may send something to the client
                 if record.queue_seconds >= self._queue_seconds:
                     raise ServerBusy(
@@ -175,7 +175,7 @@ class Slots:
                 waiter.result.release()
             raise
         finally:
-            record.phase, record.queue_seconds = phase, time.monotonic() - started_at
+            record.phase, record.queue_seconds = phase, time.perf_counter() - started_at
         call.extend(record.queue_seconds)
 
 

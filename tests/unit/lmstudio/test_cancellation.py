@@ -130,7 +130,7 @@ def test_a_new_phase_has_a_deadline_of_its_own():
 def test_a_phase_cannot_end_while_the_call_connects(pair):
     ours, theirs = pair
     call = BackendCall()
-    call.allow(0, "too late")
+    call.allow(-1, "too late")
     call.connect()
     call.tick(threading.TIMEOUT_MAX)
     assert call.failure is None
