@@ -82,17 +82,19 @@ def read(path: Path) -> dict[str, Alias]:
 
 def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a new file if it does not exist; raise like :func:`read`."""
-    create_private(path)  # system prompts are private
-    is_empty = path.stat().st_size == 0
-    with _opened(path, BUSY_SECONDS) as db:
-        db.execute("BEGIN IMMEDIATE")
-        if _is_new(db, is_empty=is_empty):
-            db.execute(_CREATE)
-        elif _version_of(db) == 1:
-            db.execute(_ADD_CONFIG)
-        db.execute(f"PRAGMA user_version = {SCHEMA}")
-        result = work(db)
-        db.execute("COMMIT")
+    # On Windows, SQLite opens a file that is being renamed for reading only.
+    with alone(path):
+        create_private(path)  # system prompts are private
+        is_empty = path.stat().st_size == 0
+        with _opened(path, BUSY_SECONDS) as db:
+            db.execute("BEGIN IMMEDIATE")
+            if _is_new(db, is_empty=is_empty):
+                db.execute(_CREATE)
+            elif _version_of(db) == 1:
+                db.execute(_ADD_CONFIG)
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+            result = work(db)
+            db.execute("COMMIT")
     return result
 
 
@@ -111,6 +113,7 @@ def delete(db: sqlite3.Connection, key: str) -> bool:
 def alone(path: Path) -> Iterator[None]:
     """Prevent other threads and processes from replacing the file during the block; an empty lock file remains."""
     lock = path.with_name(f"{path.name}.lock")
+    create_private(lock)
     with closing(sqlite3.connect(lock, timeout=BUSY_SECONDS, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         yield

@@ -73,13 +73,13 @@ class RawResponse:
         self.headers = head.headers
         self._keeps_alive = head.keeps_alive
         self._framing = Dechunker() if head.is_chunked else Unframed(head.length)
-        self._receive = self._take_received if self._received else sock.recv
+        self._receive = sock.recv
 
     def read(self) -> bytes:
         """Return what has arrived of the body, after waiting for at least one byte; b"" at its end."""
         framing = self._framing
         while not framing.is_done:
-            block = self._receive(self.read_size)
+            block = self._take_received() if self._received else self._receive(self.read_size)
             if not block:
                 framing.end()
             elif payload := framing.feed(block):
@@ -111,11 +111,9 @@ class RawResponse:
         self._received = received[end.end() :]
         return received[: end.start()]
 
-    def _take_received(self, size: int) -> bytes:
+    def _take_received(self) -> bytes:
         """Return the beginning of the body, which arrived with the head."""
-        block, self._received = self._received[:size], self._received[size:]
-        if not self._received:
-            self._receive = self._sock.recv
+        block, self._received = self._received[: self.read_size], self._received[self.read_size :]
         return block
 
 
