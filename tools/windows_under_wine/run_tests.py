@@ -4,9 +4,10 @@
     run_tests.py FOLDER TESTS... [--jobs N] [--seconds N] [--record FILE]
 
 Each of TESTS (folders or files with commas between them) gets its own pytest, up to ``--jobs`` of them at once. A test
-that hangs is reported by name and ended; pytest goes on behind it. Tests that failed are repeated once when nothing
-else runs, as many wait for processes, which start slowly under Wine. After ``--seconds`` everything is ended. The exit
-code is 1 unless every test passed or was skipped. ``--record`` keeps the outcome of each test as a line of JSON.
+that hangs is reported by name and ended; pytest goes on behind it. Tests that failed or were ended are repeated once
+when nothing else runs, as many wait for processes, which start slowly under Wine, and all are ended if Wine's server
+is. After ``--seconds`` everything is ended. The exit code is 1 unless every test passed or was skipped. ``--record``
+keeps the outcome of each test as a line of JSON.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ END_SECONDS = 30
 """How long to wait for what a process leaves behind."""
 
 RANK = ("started", "passed", "skipped", "failed")
+
+BAD = {"failed": "failed", "started": "hung or was stopped"}
+"""The outcomes of tests that are repeated, in words."""
 
 
 class Run:
@@ -193,7 +197,7 @@ def main() -> int:
         with ThreadPoolExecutor(asked.jobs) as pool:
             for run in pool.map(_run_and_print, runs):
                 shutil.rmtree(run.folder / "tmp", ignore_errors=True)
-        failed = [test for run in runs for test, outcome in run.outcomes.items() if outcome == "failed"]
+        failed = [test for run in runs for test, outcome in run.outcomes.items() if outcome in BAD]
         if failed:
             runs.append(_run_and_print(Run(asked.box, failed, deadline)))
     finally:
@@ -225,12 +229,11 @@ def _print_outcomes(runs: list[Run]) -> bool:
     for run in runs:
         last |= run.outcomes
         first = run.outcomes | first
-    words = {"failed": "failed", "started": "hung or was stopped"}
     for test, outcome in last.items():
-        if outcome in words:
-            _say(f"{words[outcome]}: {test}")
-        elif first[test] == "failed":
-            _say(f"failed at first, passed when repeated: {test}")
+        if outcome in BAD:
+            _say(f"{BAD[outcome]}: {test}")
+        elif first[test] in BAD:
+            _say(f"{BAD[first[test]]} at first, passed when repeated: {test}")
     incomplete = [", ".join(run.tests) for run in runs if not run.is_complete]
     for tests in incomplete:
         _say(f"pytest did not come to its end: {tests}")
