@@ -9,9 +9,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import takewhile
-from operator import is_not
 from typing import Any
 
 import orjson
@@ -45,8 +42,7 @@ class CallDelta:
 class Choice:
     """What one event adds to the answer, or the whole answer of one that is not streamed.
 
-    ``thinking`` has two names among the engines, ``reasoning_content`` and ``reasoning``. ``deltas`` is the number of
-    events whose texts were joined.
+    ``thinking`` has two names among the engines, ``reasoning_content`` and ``reasoning``.
     """
 
     text: str | None = None
@@ -54,7 +50,6 @@ class Choice:
     tool_calls: list[CallDelta] | None = None
     finish_reason: str | None = None
     logprobs: Any = None
-    deltas: int = 1
 
 
 @dataclass(slots=True)
@@ -90,7 +85,7 @@ class EventDecoder:
     """Decodes the events of one stream.
 
     Nearly all of them differ from the one before in their text only. Where the bytes around it are the same, only the
-    text is decoded, and the texts of events that arrived together are joined.
+    text is decoded.
     """
 
     __slots__ = ("_after", "_before", "_is_thinking", "_unused")
@@ -101,25 +96,17 @@ class EventDecoder:
         self._is_thinking = False
         self._unused = 0  # how often such bytes were learned since they last occurred again
 
-    def decode(self, payloads: Sequence[bytes]) -> tuple[Event, int]:
-        """Decode the first event and those that are joined to it; return it, and how many they are.
-
-        Raises BackendProtocolError as :func:`decode_event` does.
-        """
-        texts: list[Any] = list(takewhile(_IS_TEXT, map(self._text, map(_EVENT.__mod__, payloads))))
-        if texts:
-            return _text_event("".join(texts), self._is_thinking, len(texts) - texts.count("")), len(texts)
-        event = decode_event(payloads[0])
-        if self._unused < _MOST_UNUSED:
-            self._learn(payloads[0], event)
-        return event, 1
+    def decode(self, payload: bytes) -> Event:
+        """Decode the data of an event; raise BackendProtocolError as :func:`decode_event` does."""
+        event = self.decode_block(_EVENT % payload)
+        if event is None:
+            event = decode_event(payload)
+            if self._unused < _MOST_UNUSED:
+                self._learn(payload, event)
+        return event
 
     def decode_block(self, block: bytes) -> Event | None:
         """Decode a block of a stream that is one event, different in its text only; return None for any other block."""
-        text = self._text(block)
-        return None if text is None else _text_event(text, self._is_thinking)
-
-    def _text(self, block: bytes) -> str | None:
         before, after = self._before, self._after  # with the quotes
         if not (block.startswith(before) and block.endswith(after)):
             return None
@@ -128,7 +115,7 @@ class EventDecoder:
         except orjson.JSONDecodeError:  # several events, or half of a surrogate pair
             return None
         self._unused = 0
-        return text
+        return _text_event(text, self._is_thinking)
 
     def _learn(self, payload: bytes, event: Event) -> None:
         """Remember the bytes around the text of an event that has nothing else."""
@@ -149,11 +136,10 @@ _EVENT = b"data: %b\n\n"
 _NEVER = b"\0\0"
 """No event begins with it, since JSON has no such character."""
 _MOST_UNUSED = 3
-_IS_TEXT = partial(is_not, None)
 
 
-def _text_event(text: str, is_thinking: bool, deltas: int = 1) -> Event:
-    return Event([Choice(None, text, deltas=deltas) if is_thinking else Choice(text, deltas=deltas)])
+def _text_event(text: str, is_thinking: bool) -> Event:
+    return Event([Choice(None, text) if is_thinking else Choice(text)])
 
 
 def decode_event(payload: bytes) -> Event:

@@ -13,9 +13,6 @@ from support.demo import Shim
 
 DEADLINE_SECONDS = 20
 
-LESS_THAN_AN_EVENT = 64
-"""Bytes of a read: tokens that one read brings would be sent as one record, and which ones are depends on the time."""
-
 
 class Shown(Shim):
     """A shim and a miniature, set as ``flask-shim demo`` sets them."""
@@ -28,7 +25,6 @@ class Shown(Shim):
             folder,
             default_regular_model="tiny-chat",
             default_vision_model="tiny-vision",
-            stream_chunk_size=LESS_THAN_AN_EVENT,
         )
 
     def forget(self) -> None:

@@ -230,17 +230,16 @@ class EventStream:
             return [token], None  # as nearly always
         payloads = self._splitter.feed(block) if block else self._splitter.flush()
         events: list[Event] = []
-        while payloads:
-            if payloads[0] == DONE:
+        for payload in payloads:
+            if payload == DONE:
                 self._is_complete = self._has_end_mark = True
                 break
             try:
-                event, count = self._decoder.decode(payloads)
+                event = self._decoder.decode(payload)
             except ShimError as exc:
                 return events, exc
             if event.error:
-                return events, parse_error_event(payloads[0], token=self._options.token)
+                return events, parse_error_event(payload, token=self._options.token)
             self._is_complete |= bool(event.choices and event.choices[0].finish_reason)
             events.append(event)
-            payloads = payloads[count:]
         return events, None

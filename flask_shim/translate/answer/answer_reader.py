@@ -117,11 +117,11 @@ class AnswerReader:
         text, thinking = choice.text, choice.thinking
         before = len(pieces)
         if thinking:
-            self.deltas += choice.deltas
+            self.deltas += 1
             self._splitter.skip_thinking()
             self._thinking(thinking, pieces)
         if text:
-            self.deltas += choice.deltas
+            self.deltas += 1
             self._text(text, pieces)
         if choice.logprobs:
             self._logprobs += to_logprobs(choice.logprobs) or ()

@@ -188,13 +188,8 @@ TOKENS = st.builds(
 
 
 def decoded(payloads):
-    """Return the events of a stream; texts that were joined are one event."""
-    decoder, events = EventDecoder(), []
-    while payloads:
-        event, count = decoder.decode(payloads)
-        events.append(event)
-        payloads = payloads[count:]
-    return events
+    """Return the events of a stream."""
+    return [*map(EventDecoder().decode, payloads)]
 
 
 def content_of(events):
@@ -217,12 +212,11 @@ def test_a_decoder_reads_what_the_events_contain_one_by_one(payloads):
     assert content_of(decoded(payloads)) == content_of(map(decode_event, payloads))
 
 
-def test_the_texts_of_equal_events_are_joined_and_counted():
+def test_equal_events_keep_their_texts():
     payloads = [json.dumps(delta(content=text)).encode() for text in ("a", "b", "", '"c"', "\u3053")]
     last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
     assert decoded([*payloads, last]) == [
-        Event([Choice("a")]),
-        Event([Choice('b"c"\u3053', deltas=3)]),
+        *(Event([Choice(text)]) for text in ("a", "b", "", '"c"', "\u3053")),
         Event([Choice(finish_reason="stop")]),
     ]
 

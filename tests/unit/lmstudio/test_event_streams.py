@@ -58,11 +58,9 @@ def test_a_stream_is_read_whatever_ends_its_lines(opened, end):
     assert texts(opened(streams(*blocks, ends=False, chunked=False))) == (["a", "b"], None)
 
 
-def test_texts_that_arrive_together_are_joined(opened):
+def test_events_that_arrive_together_stay_together(opened):
     stream = opened(streams(event("a") + event("b") + event("c") + END, ends=False, chunked=False))
-    (events,) = stream
-    assert [(one.choices[0].text, one.choices[0].deltas) for one in events[:2]] == [("a", 1), ("bc", 2)]
-    assert [one.usage is not None for one in events[2:]] == [False, True]
+    assert [len(events) for events in stream] == [5]
 
 
 def test_the_first_event_is_there_before_the_second_is_sent(opened):
@@ -90,7 +88,7 @@ def test_an_answer_without_a_word_is_complete(opened):
 @pytest.mark.parametrize("tokens", [("a",), ("a", "b", "c")])
 def test_a_cut_stream_raises_after_its_events(opened, chunked, tokens):
     found, failure = texts(opened(streams(*tokens, chunked=chunked, ends=False)))
-    assert "".join(found) == "".join(tokens)
+    assert found == list(tokens)
     assert failure.text == "LM Studio closed the connection before its answer was complete"
 
 
