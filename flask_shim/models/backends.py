@@ -116,7 +116,7 @@ def carry_over(present: Iterable[Backend], updated: Iterable[Backend]) -> list[B
     used = []
     for backend in updated:
         known = left.get((backend.name, backend.client.options))
-        if known is not None and known.loader.take_over(known.loader):
+        if known is not None and known.loader.take_over(known.loader):  # also if an earlier reload has removed it
             known.priority, known.max_streams = backend.priority, backend.max_streams
             known.is_draining, known.waker = backend.is_draining, backend.waker
             backend.close()

@@ -76,8 +76,8 @@ EMBEDDINGS_NAMING = Naming(_try_pulling)
 
 def _find(name: str, *, may_wake: bool) -> ResolvedModel | None:
     registry, backends = services().registry, services().backends
-    none_sleeps = not may_wake or not any(backend.waker for backend in backends)
-    if none_sleeps or not never_seen(backends, name):
+    can_wake = may_wake and any(backend.waker for backend in backends)
+    if not (can_wake and never_seen(backends, name)):
         return registry.find(name)
     with services().manager.admit(disconnect_check(request.environ)) as call:
         return registry.find_or_wake(name, call)

@@ -209,7 +209,7 @@ class Transport:
         if isinstance(exc, requests.exceptions.SSLError):
             return BackendUnavailable(
                 f"LM Studio is not reachable at {self.options.base_url} (TLS failed: {reason or exc}). "
-                "Add its certificate to the file of trusted ones, or use http:// if it speaks no TLS.",
+                "Add its certificate to the trusted ones (SHIM_CA_FILE), or use http:// if it speaks no TLS.",
                 why=f"TLS failed: {reason or exc}",
             )
         if isinstance(exc, requests.ConnectTimeout):

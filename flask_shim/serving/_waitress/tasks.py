@@ -21,8 +21,7 @@ _date = lru_cache(maxsize=1)(build_http_date)
 class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
     """The response of the application.
 
-    waitress' own checks each header that Werkzeug has checked, and closes the connection after each response without a
-    length.
+    waitress' own checks each header for itself, and closes the connection after each response without a length.
     """
 
     has_body: bool
@@ -103,8 +102,11 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
             lines.append("Connection: close")
         elif not is_new:
             lines.append("Connection: Keep-Alive")
-        lines.append(f"Date: {_date(int(self.start_time))}\r\n\r\n")
-        return "\r\n".join(lines).encode("latin-1")
+        lines.append(f"Date: {_date(int(self.start_time))}")
+        head = "\r\n".join(lines)
+        if not head.count("\r") == head.count("\n") == len(lines) - 1:
+            raise ValueError("a header contains a line end")
+        return head.encode("latin-1") + b"\r\n\r\n"
 
 
 class TooLargeTask(WSGITask):  # type: ignore[misc]  # waitress has no types

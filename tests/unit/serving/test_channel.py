@@ -170,9 +170,10 @@ def test_a_head_without_a_body_is_sent_alone(task, sockets):
     assert packet.endswith(b"\r\n\r\n")
 
 
-def test_a_head_that_cannot_be_made_leaves_the_connection_usable(task, sockets):
-    task.response_headers = [("X", "\u20ac")]  # not Latin-1
-    with pytest.raises(UnicodeEncodeError):
+@pytest.mark.parametrize("header", [("X", "\u20ac"), ("X", "a\r\nSet-Cookie: b"), ("X", "a\nb"), ("X: a\r", "b")])
+def test_a_head_that_cannot_be_made_leaves_the_connection_usable(task, sockets, header):
+    task.response_headers = [header]
+    with pytest.raises(ValueError, match=r"latin-1|line end"):
         task.write(b"{}")
     sockets.channel.write_soon(b"after")
     assert sockets.read(5) == b"after"
