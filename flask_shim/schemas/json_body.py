@@ -18,7 +18,7 @@ from flask_shim.errors import BadRequest
 from flask_shim.schemas.json_syntax import Scanner
 
 ORJSON_DEPTH = 254
-"""Nested levels that orjson writes (3.11)."""
+"""Nested levels that orjson writes; an empty innermost one is not counted."""
 
 MAX_DEPTH = 200
 """Nested levels that are accepted: what is built around a request has more than the request."""
