@@ -19,6 +19,7 @@ from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
 from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.surrogates import replace_halves
 from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
@@ -59,7 +60,7 @@ OpenedAnswer = tuple[BackendResponse, bytes]
 
 
 class ForwardedAnswer(StreamedAnswer):
-    """The backend's answer to one request, byte for byte, or as its completer completes it."""
+    """The backend's answer to one request, byte for byte but split characters, or as its completer completes it."""
 
     media_type = SSE
 
@@ -93,9 +94,11 @@ class ForwardedAnswer(StreamedAnswer):
         if self._has_begun:
             raise BackendProtocolError("LM Studio's answer is not a stream")
         _record_tokens(first[-_TAIL_BYTES:])
+        self.media_type = answer.content_type or "application/json"
+        if self.media_type == "application/json":
+            first = replace_halves(first)
         if completer is not None:
             first = completer.complete_body(first)
-        self.media_type = answer.content_type or "application/json"
         self.headers = {"Content-Length": str(len(first))}
         yield first
 

@@ -21,6 +21,7 @@ from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_erro
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.raw_response import TIMED_OUT, UrllibBody
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.surrogates import replace_halves
 
 CUT = "LM Studio closed the connection before its answer was complete"
 LATE = "LM Studio sent nothing for too long"
@@ -126,7 +127,7 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
     if response.status >= 300:
         raise parse_error_response(response.status, body, response.headers, token=options.token)
     try:
-        value = orjson.loads(body)
+        value = orjson.loads(replace_halves(body))
     except orjson.JSONDecodeError as exc:
         raise BackendProtocolError("LM Studio's answer is not JSON") from exc
     if isinstance(value, dict) and value.get("error"):  # LM Studio answers 200 to unknown paths

@@ -1,16 +1,23 @@
 r"""Split a byte stream into server-sent events, wherever its blocks are cut.
 
 Of an event, only its data is kept, and whether its name is ``error``. ``\n``, ``\r\n`` and ``\r`` all end a line, and a
-byte-order mark at the start is ignored.
+byte-order mark at the start is ignored. An event that ends within a character is complete only with the next one.
 """
 
 from __future__ import annotations
 
+import re
+
 import orjson
+
+from flask_shim.lmstudio.http.surrogates import SurrogateJoiner
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+_EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.S)
+"""One event with its end."""
 
 
 class EventTooLarge(ValueError):
@@ -20,13 +27,14 @@ class EventTooLarge(ValueError):
 class SseSplitter:
     """Receives blocks, and returns the data of each complete event, in order."""
 
-    __slots__ = ("_ended_in_cr", "_fresh", "_limit", "_parts", "_size", "is_between_events")
+    __slots__ = ("_ended_in_cr", "_fresh", "_joiner", "_limit", "_parts", "_size", "is_between_events")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Raise EventTooLarge for an event of more than ``limit`` bytes."""
         self.is_between_events = False
         """Whether the next block begins an event. The first one may begin with a byte-order mark."""
         self._limit = limit
+        self._joiner = SurrogateJoiner()
         self._fresh = True
         self._ended_in_cr = False
         self._parts: list[bytes] = []  # an event's beginning, joined only when its end arrives: linear time
@@ -35,7 +43,7 @@ class SseSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
         is_one_event = chunk.startswith(_DATA) and chunk.find(b"\n") + 2 == len(chunk) and chunk.endswith(b"\n\n")
-        if is_one_event and b"\r" not in chunk and self.is_between_events:
+        if is_one_event and b"\r" not in chunk and b"\\u" not in chunk and self.is_between_events:
             return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
@@ -44,12 +52,15 @@ class SseSplitter:
             return []
         text = self._take(chunk)
         end = text.rfind(b"\n\n")
+        payloads = _payloads(text[:end])
+        if b"\\u" in text or self._joiner.is_holding:
+            payloads = self._joiner.feed(payloads)
         self._hold(text[end + 2 :])
-        return _payloads(text[:end])
+        return payloads
 
     def flush(self) -> list[bytes]:
         """Return the data of an event that was not terminated before the end of the stream."""
-        return _data(self._take(b""))
+        return self._joiner.feed(_data(self._take(b""))) + self._joiner.flush()
 
     def _take(self, chunk: bytes) -> bytes:
         if self._parts:
@@ -77,16 +88,17 @@ class SseSplitter:
             raise EventTooLarge(f"no event ended within {self._limit} bytes")
         if part:
             self._parts.append(part)
-        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr)
+        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr or self._joiner.is_holding)
 
 
 class EventCutter:
     """Receives blocks, and returns the same bytes cut at the ends of events, so that an error event can follow."""
 
-    __slots__ = ("_held", "_last", "_limit", "_size")
+    __slots__ = ("_held", "_joiner", "_last", "_limit", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Raise EventTooLarge for an event of more than ``limit`` bytes."""
+        self._joiner = SurrogateJoiner()
         self._limit = limit
         self._held: list[bytes] = []
         self._size = 0
@@ -96,7 +108,19 @@ class EventCutter:
         """Return the events that are complete with ``chunk``, b"" if there are none."""
         if not self._held and chunk.endswith(b"\n\n"):  # as nearly always
             self._last = chunk[-3:]
-            return chunk
+            events = chunk
+        else:
+            events = self._complete(chunk)
+        if b"\\u" in events or self._joiner.is_holding:
+            return b"".join(self._joiner.feed(_EVENT.findall(events)))
+        return events
+
+    def flush(self) -> bytes:
+        """Return the bytes after the last complete event."""
+        held, self._held = self._held, []
+        return b"".join([*self._joiner.feed(filter(None, [b"".join(held)])), *self._joiner.flush()])
+
+    def _complete(self, chunk: bytes) -> bytes:
         cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
         self._last = chunk[-3:] if len(chunk) > 2 else (self._last + chunk)[-3:]
         if not cut:
@@ -108,11 +132,6 @@ class EventCutter:
         if cut < len(chunk):
             self._hold(chunk[cut:])
         return complete
-
-    def flush(self) -> bytes:
-        """Return the bytes after the last complete event."""
-        held, self._held = self._held, []
-        return b"".join(held)
 
     def _hold(self, part: bytes) -> None:
         self._size += len(part)

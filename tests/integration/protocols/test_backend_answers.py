@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 from support.answers import END, replies, sse, streams
 from support.fake_lmstudio import CHAT, COMPLETIONS
@@ -14,8 +15,9 @@ from support.protocols import PROTOCOLS
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 
-TRANSLATED = [protocol for protocol in PROTOCOLS if protocol.path != "/v1/chat/completions"]
-"""Answers on that route are LM Studio's, byte for byte except for faulty tool calls."""
+FORWARDED = next(protocol for protocol in PROTOCOLS if protocol.path == CHAT)
+TRANSLATED = [protocol for protocol in PROTOCOLS if protocol is not FORWARDED]
+"""Answers on that route are LM Studio's, byte for byte except for faulty tool calls and split characters."""
 
 LOOK = ("look", {"at": "door"})
 
@@ -101,6 +103,21 @@ def test_answer_means_the_same_everywhere(answer, expected, protocol, stream, st
         assert (outcome.text, outcome.thinking, outcome.calls) == (expected.text, expected.thinking, [])
 
 
+def test_halves_of_a_character_in_two_events_are_joined(studio, client):
+    studio.answers[CHAT] = streams(
+        *(thought("Hm \ud83d"), thought("\ude00"), "a\ud83d", "\ude00b"),
+        *(call(name="look", arguments='{"at": "\ud83d'), call(arguments='\ude00"}')),
+    )
+    outcome = PROTOCOLS[0].ask(client, stream=True, tools=("look",))
+    assert (outcome.text, outcome.thinking, outcome.calls) == ("a😀b", "Hm 😀", [("look", {"at": "😀"})])
+    body = FORWARDED.body(stream=True)
+    forwarded = client.post(CHAT, json=body, buffered=True).data
+    events = [orjson.loads(line[6:]) for line in forwarded.splitlines() if line.startswith(b"data: {")]
+    deltas = [choice["delta"] for event in events for choice in event["choices"]]
+    assert [delta.get("content") or delta.get("reasoning_content") for delta in deltas[:4]] == ["Hm ", "😀", "a", "😀b"]
+    assert [each["tool_calls"][0]["function"]["arguments"] for each in deltas[4:6]] == ['{"at": "', '😀"}']
+
+
 def test_call_without_a_name_is_in_the_log(studio, client, caplog):
     caplog.set_level(logging.DEBUG, "flask_shim")
     studio.answers[CHAT] = streams("Hi", call(name="", arguments="{}"))
@@ -109,14 +126,13 @@ def test_call_without_a_name_is_in_the_log(studio, client, caplog):
 
 
 def test_faulty_calls_of_a_forwarded_chat_are_repaired(studio, client):
-    chat = next(protocol for protocol in PROTOCOLS if protocol.path == CHAT)
     for answer in (streams(thought("Hm. "), thought(JSON_CALL)), streams(call(name="look", arguments=XML_CALL))):
         studio.answers[CHAT] = answer
-        outcome = chat.ask(client, stream=True, tools=("look",))
+        outcome = FORWARDED.ask(client, stream=True, tools=("look",))
         assert (outcome.calls, outcome.finish, outcome.is_complete) == ([LOOK], "tool_calls", True)
     message = {"role": "assistant", "content": "", "reasoning_content": JSON_CALL}
     studio.answers[CHAT] = replies({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
-    outcome = chat.ask(client, stream=False, tools=("look",))
+    outcome = FORWARDED.ask(client, stream=False, tools=("look",))
     assert (outcome.calls, outcome.finish) == ([LOOK], "tool_calls")
 
 
@@ -126,7 +142,7 @@ def test_empty_forwarded_chat_beyond_the_context_is_a_400(stream, studio, client
     message = {"role": "assistant", "content": ""}
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
     studio.answers[CHAT] = streams(finish("stop", **usage), ends=False) if stream else replies(whole)
-    outcome = next(each for each in PROTOCOLS if each.path == CHAT).ask(client, stream=stream)
+    outcome = FORWARDED.ask(client, stream=stream)
     if studio.version is ApiVersion.OPENAI:  # its lists do not tell the context
         assert (outcome.status, outcome.is_complete) == (200, True)
     else:
