@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +11,7 @@ from flask_shim.config import Config
 from flask_shim.config.addresses import LOOPBACKS
 from flask_shim.services import services_of
 from flask_shim.serving import open_listeners, urls_of
-from flask_shim.serving.server import Server
-
-STOP_SECONDS = 5.0
+from flask_shim.serving.server import serve_in_background
 
 
 @contextmanager
@@ -22,14 +19,9 @@ def run_temporary_shim(config: Config) -> Iterator[str]:
     """Run it in this process; yield its address."""
     config = replace(config, hosts=LOOPBACKS, port=0, workers=1)
     listeners = open_listeners(config)
-    url = urls_of(listeners)[0]
     app = create_app(config)
-    server = Server(app, config, listeners)
-    thread = threading.Thread(target=server.run, name="shim-doctor", daemon=True)
-    thread.start()
     try:
-        yield url
+        with serve_in_background(app, config, listeners):
+            yield urls_of(listeners)[0]
     finally:
-        server.stop()
-        thread.join(STOP_SECONDS)
         services_of(app).close()

@@ -17,7 +17,8 @@ from typing import IO, cast
 
 from flask_shim.embedded import engine_process
 from flask_shim.embedded.install_command import install_command
-from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError, NotSupported
+from flask_shim.lmstudio import ClientOptions, LMStudio
+from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ModelLoadError, NotSupported
 
 IsDisconnected = Callable[[], bool]
 """Returns whether the client has disconnected."""
@@ -68,7 +69,6 @@ class EngineSpec:
     alias: str
     context_length: int
     slots: int = 4
-    threads: int = 1
     projector: str | None = None
     is_embedding: bool = False
     eval_batch_size: int = 512
@@ -83,13 +83,13 @@ class EngineSpec:
 class Engine:
     """A running engine. The caller stops it; it also ends with this process.
 
-    ``settled`` is set once the engine listens at ``address`` or has ended; until then the port is 0.
+    ``settled`` is set once the engine listens, with a ``client`` for it, or has ended.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
         """Start the process without waiting until it listens."""
         self.spec = spec
-        self.address = ("", 0)
+        self.client: LMStudio | None = None
         self.settled = threading.Event()
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
@@ -102,11 +102,6 @@ class Engine:
         self._reader = threading.Thread(target=self._read, name=f"engine-{spec.alias}", daemon=True)
         self._reader.start()
         self._send(asdict(spec))
-
-    @property
-    def pid(self) -> int:
-        """The id of the process."""
-        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -128,6 +123,8 @@ class Engine:
             self._process.kill()
             self._process.wait()
         self._reader.join()
+        if self.client is not None:
+            self.client.close()
 
     def _send(self, spec: dict[str, object]) -> None:
         stdin = cast("IO[bytes]", self._process.stdin)
@@ -137,17 +134,23 @@ class Engine:
             stdin.flush()
 
     def _read(self) -> None:
-        """Keep the last log lines and note the address, until the process ends."""
+        """Keep the last log lines until the process ends, and make the client; then end its requests."""
         with cast("IO[bytes]", self._process.stdout) as lines:
             for raw in lines:
                 line = raw.decode("utf-8", "replace").strip()
                 if line.startswith(engine_process.READY):
-                    host, _, port = line.rpartition("/")[2].partition(":")
-                    self.address = host, int(port)
+                    self.client = LMStudio(_client_options(line.removeprefix(engine_process.READY), self.spec))
                     self.settled.set()
                 elif line:
                     self._log.append(line)
+        self._process.wait()
+        if self.client is not None:  # the engine's end of a connection may stay open in another process
+            self.client.watchdog.cancel_all(BackendProtocolError("the engine has ended"))
         self.settled.set()
+
+
+def _client_options(url: str, spec: EngineSpec) -> ClientOptions:
+    return ClientOptions(base_url=url, token=spec.key, connect_retries=0, max_keepalive_connections=0)
 
 
 def start_engine(spec: EngineSpec, is_disconnected: IsDisconnected) -> Engine:
@@ -161,7 +164,7 @@ def start_engine(spec: EngineSpec, is_disconnected: IsDisconnected) -> Engine:
         while not engine.settled.wait(POLL_SECONDS):
             if is_disconnected():
                 raise ClientDisconnected
-        if not engine.address[1]:
+        if engine.client is None:
             raise ModelLoadError(f"the engine ended at once: {engine.last_log_lines()}")
     except BaseException:
         engine.stop()

@@ -32,7 +32,8 @@ def to_params(spec: dict[str, Any]) -> Any:
     if spec["projector"]:
         params.mmproj.path = spec["projector"]
     params.n_parallel, params.n_ctx = spec["slots"], spec["context_length"] * spec["slots"]
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = spec["threads"]
+    # With two threads ggml's spinning barriers cost a tiny model nearly all its speed on a busy machine.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.n_batch, params.no_kv_offload = spec["eval_batch_size"], not spec["offload_kv_cache_to_gpu"]
     if not spec["flash_attention"]:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED

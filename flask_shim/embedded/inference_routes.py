@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from flask import Blueprint, Response, g, request
 
 from flask_shim.embedded import adapt, relay
-from flask_shim.embedded.json_response import json_answer
+from flask_shim.embedded.error_bodies import json_answer
 from flask_shim.embedded.loaded_models import MiniLoadedModel
-from flask_shim.embedded.mini_services import mini_services
+from flask_shim.embedded.mini_services import MiniTarget, mini_services
 
 routes = Blueprint("inference", __name__)
 
@@ -41,14 +40,14 @@ def completions() -> Response:
 @routes.post("/api/v0/embeddings")
 def embeddings() -> Response:
     """Embed texts; LM Studio cuts texts that are too long without an error."""
-    services, payload = mini_services(), adapt.embedding_payload(g.body)
-    target, ttl = services.resolve(g.body.get("model"), wants_embedding=True), g.body.get("ttl")
+    payload = adapt.embedding_payload(g.body)
+    target = mini_services().resolve(g.body.get("model"), wants_embedding=True)
     try:
-        answer, _ = relay.ask(services, target, "/v1/embeddings", payload, ttl)
+        answer, _ = relay.ask(target, "/v1/embeddings", payload)
     except relay.EngineError as error:
         if b"too large to process" not in error.raw:
             raise
-        answer, _ = relay.ask(services, target, "/v1/embeddings", {"input": _cut(payload["input"], target, ttl)}, ttl)
+        answer, _ = relay.ask(target, "/v1/embeddings", {"input": _cut(payload["input"], target)})
     # LM Studio counts no tokens here.
     return json_answer(answer | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
 
@@ -58,18 +57,14 @@ def embeddings() -> Response:
 @routes.post("/v1/systemone")
 def passed_on() -> Response:
     """Forward to the engine's own routes for Responses, Messages and decisions."""
-    services = mini_services()
-    return relay.relay(
-        services, services.resolve(g.body.get("model")), request.path, adapt.passed_on(g.body), g.body.get("ttl")
-    )
+    return relay.relay(mini_services().resolve(g.body.get("model")), request.path, adapt.passed_on(g.body))
 
 
-def _generated(payload: adapt.Body, target: Any, path: str) -> Response:
+def _generated(payload: adapt.Body, target: MiniTarget, path: str) -> Response:
     """Stream, or send a whole answer, to which ``/api/v0`` adds its measurements."""
-    services, ttl = mini_services(), g.body.get("ttl")
     if payload.get("stream") or not request.path.startswith("/api/v0/"):
-        return relay.relay(services, target, path, payload, ttl)
-    answer, instance = relay.ask(services, target, path, payload, ttl)
+        return relay.relay(target, path, payload)
+    answer, instance = relay.ask(target, path, payload)
     return json_answer(answer | _measured(answer, instance))
 
 
@@ -93,10 +88,10 @@ def _measured(answer: adapt.Body, instance: MiniLoadedModel) -> adapt.Body:
     }
 
 
-def _cut(texts: str | list[str], target: Any, ttl: Any) -> list[list[int]]:
+def _cut(texts: str | list[str], target: MiniTarget) -> list[list[int]]:
     """Return the token ids of each text, cut to the model's context."""
     cut = []
     for text in [texts] if isinstance(texts, str) else texts:
-        answer, instance = relay.ask(mini_services(), target, "/tokenize", {"content": text, "add_special": True}, ttl)
+        answer, instance = relay.ask(target, "/tokenize", {"content": text, "add_special": True})
         cut.append(answer["tokens"][: instance.config.context_length])
     return cut

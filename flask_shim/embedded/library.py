@@ -61,10 +61,6 @@ class Entry:
         """Whether it accepts images."""
         return self.projector is not None
 
-    def files(self) -> list[Path]:
-        """Return all its parts, and the projector."""
-        return [*_parts(self.path), *([self.projector] if self.projector else [])]
-
 
 class Library:
     """The models in some folders, which are scanned for every list; a header is read once per file."""
@@ -72,21 +68,17 @@ class Library:
     def __init__(self, folder: Path | None, *, has_decisions: bool = True) -> None:
         """Use ``folder``, or the tiny models; without decisions, leave out the models that make them."""
         self._has_decisions = has_decisions
-        self._folders = [folder] if folder else []
+        self.folders = [folder] if folder else []
         self._has_tiny = folder is None
         self._lock = threading.Lock()
         self._headers: dict[tuple[Path, int, int], Header | None] = {}
         self._entries: dict[str, Entry] = {}
 
-    def add_folder(self, folder: Path) -> None:
-        """Use this folder, too."""
-        self._folders.append(folder)
-
     def entries(self) -> tuple[Entry, ...]:
         """Scan the folders and return the models, sorted by key."""
         with self._lock:
             found = list(self._tiny()) if self._has_tiny else []
-            for folder in self._folders:
+            for folder in self.folders:
                 found.extend(self._users(folder))
             found = [entry for entry in found if self._has_decisions or not entry.is_decision]
             self._entries = {entry.key: entry for entry in _distinct(found)}

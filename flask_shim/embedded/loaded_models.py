@@ -17,6 +17,8 @@ from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError
 
 log = logging.getLogger(__name__)
 
+TTL_SECONDS = 3600.0
+"""LM Studio's own for a model that was loaded on first use."""
 
 LOCK_SECONDS = 0.1
 SWEEP_SECONDS = 0.2
@@ -143,16 +145,12 @@ class MiniLoadedModels:
     def _load_just_in_time(
         self, entry: Entry, ttl_seconds: float | None, is_disconnected: IsDisconnected
     ) -> MiniLoadedModel:
-        if self.settings.auto_evict:
-            for other in self.all():
-                if other.ttl_seconds is not None:
-                    self.unload(other.id)
         config = LoadConfig(context_length=min(self.settings.context_length, entry.max_context_length))
         with self._lock:
             if self._sweeper is None:
                 self._sweeper = threading.Thread(target=self._sweep_often, name="ttl", daemon=True)
                 self._sweeper.start()
-        return self._load(entry, config, ttl_seconds or self.settings.ttl_seconds, is_disconnected, busy=1)
+        return self._load(entry, config, ttl_seconds or TTL_SECONDS, is_disconnected, busy=1)
 
     def _load(
         self, entry: Entry, config: LoadConfig, ttl_seconds: float | None, is_disconnected: IsDisconnected, *, busy: int
@@ -183,7 +181,6 @@ class MiniLoadedModels:
             alias=id_,
             context_length=config.context_length,
             slots=self.settings.slots,
-            threads=self.settings.threads,
             endless=self.settings.endless,
             min_p=TINY_MIN_P if entry.path.parent == TINY else None,
             projector=str(entry.projector) if entry.projector else None,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from flask_shim.embedded import error_bodies, inference_routes, model_routes, relay
-from flask_shim.embedded.json_response import json_answer
-from flask_shim.embedded.mini_services import JournalEntry, MiniServices
+from flask_shim.embedded.error_bodies import json_answer
+from flask_shim.embedded.mini_services import MiniServices, mini_services
 from flask_shim.embedded.mini_settings import DEFAULTS, Generation, MiniSettings
 from flask_shim.lmstudio.errors import ClientDisconnected
-
-log = logging.getLogger(__name__)
 
 HIDDEN: dict[Generation, tuple[str, ...]] = {
     "v1": (),
@@ -22,39 +18,35 @@ HIDDEN: dict[Generation, tuple[str, ...]] = {
 }
 """The paths that each version does not have yet."""
 OBJECT_ERRORS = ("/v1/responses", "/v1/messages")
-OPEN_PATH = "/lmstudio-greeting"
 
 
 def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     """Return a miniature LM Studio whose answers come from a real engine.
 
-    ``app.extensions["miniature"]`` is its :class:`MiniServices`; the caller must call its ``close()``.
+    ``app.extensions["miniature"]`` is its :class:`MiniServices`; the caller must close its ``loaded_models``.
     Raise NotSupported if the engine is not installed.
     """
     app = Flask(__name__, static_folder=None)
     # LM Studio neither answers OPTIONS nor merges slashes.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.extensions["miniature"] = services = MiniServices(settings)
+    app.extensions["miniature"] = MiniServices(settings)
     app.register_blueprint(model_routes.routes)
     app.register_blueprint(inference_routes.routes)
-    app.before_request(lambda: _before(services))
+    app.before_request(_before)
     app.after_request(_add_signature)
     app.register_error_handler(error_bodies.LMStudioError, lambda error: json_answer(error.body, error.status))
-    app.register_error_handler(relay.EngineError, lambda error: _engine_error(error, services))
+    app.register_error_handler(relay.EngineError, _engine_error)
     app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
     app.register_error_handler(HTTPException, lambda _: _unexpected())
     return app
 
 
-def _before(services: MiniServices) -> Response | None:
-    """Write the journal, check the token, hide the paths of newer versions, read the body."""
+def _before() -> Response | None:
+    """Hide the paths of newer versions, and read the body."""
     is_json = request.is_json
     body = request.get_json(silent=True) if is_json else None
-    services.journal.append(JournalEntry(request.method, request.path, body))
-    if services.settings.token and request.path != OPEN_PATH:
-        _check_token(services.settings.token)
-    if request.path.startswith(HIDDEN[services.settings.generation]):
+    if request.path.startswith(HIDDEN[mini_services().settings.generation]):
         return _unexpected()
     if is_json and body is None and request.content_length:
         raise error_bodies.plain("Invalid JSON in request body")
@@ -63,25 +55,15 @@ def _before(services: MiniServices) -> Response | None:
     return None
 
 
-def _check_token(token: str) -> None:
-    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-    if scheme != "Bearer":
-        sent = request.headers.get("x-api-key", "") if request.path == "/v1/messages" else ""
-    if not sent:
-        raise error_bodies.missing_token()
-    if sent != token:
-        raise error_bodies.malformed_token(sent)
-
-
 def _unexpected() -> Response:
     query = request.query_string.decode("ascii", "replace")
     error = error_bodies.unexpected(request.method, f"{request.path}?{query}" if query else request.path)
     return json_answer(error.body, error.status)
 
 
-def _engine_error(error: relay.EngineError, services: MiniServices) -> Response:
+def _engine_error(error: relay.EngineError) -> Response:
     """Return the engine's error; within the stream if one was requested, as LM Studio has started it by then."""
-    text = error.text(is_old=services.settings.generation != "v1")
+    text = error.text(is_old=mini_services().settings.generation != "v1")
     if request.path in OBJECT_ERRORS:
         return json_answer(error_bodies.openai(text, None, None).body, 400)
     return relay.error_stream(text) if g.body.get("stream") else json_answer({"error": text}, 400)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import deque
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask import current_app, request
 
 from flask_shim.embedded import error_bodies
-from flask_shim.embedded.download_jobs import Downloads
 from flask_shim.embedded.engine import IsDisconnected, require_engine
-from flask_shim.embedded.library import Library
+from flask_shim.embedded.library import Entry, Library
 from flask_shim.embedded.loaded_models import MiniLoadedModel, MiniLoadedModels
 from flask_shim.embedded.mini_settings import MiniSettings
-from flask_shim.embedded.name_resolution import MiniTarget, resolve
 from flask_shim.lmstudio.errors import ModelLoadError
 
 
-class JournalEntry(NamedTuple):
-    """One request in the journal; ``body`` is the parsed JSON, None when there was none."""
+class MiniTarget(NamedTuple):
+    """A model, and the loaded instance if one was named."""
 
-    method: str
-    path: str
-    body: Any
+    entry: Entry
+    instance_id: str | None
 
 
 class MiniServices:
-    """The library, the loaded models, the downloads and the journal of one miniature; its owner closes them."""
+    """The library and the loaded models of one miniature."""
 
     def __init__(self, settings: MiniSettings) -> None:
         """Load no model yet; raise NotSupported if the engine is not installed."""
@@ -37,39 +30,39 @@ class MiniServices:
         self.settings = settings
         self.library = Library(settings.models, has_decisions=settings.generation == "v1")
         self.loaded_models = MiniLoadedModels(settings)
-        self.journal: deque[JournalEntry] = deque(maxlen=settings.journal_length)
-        self._owned = ExitStack()
-        self.downloads = self._open_downloads()
 
     def resolve(self, name: Any, *, wants_embedding: bool = False) -> MiniTarget:
-        """Return the model that answers to ``name``, or raise LM Studio's error."""
-        return resolve(name, self.library, self.loaded_models, wants_embedding=wants_embedding, jit=self.settings.jit)
+        """Return the model that answers to ``name`` on ``/v1`` and ``/api/v0``, or raise LM Studio's error.
 
-    def borrow(self, target: MiniTarget, ttl: Any, is_disconnected: IsDisconnected) -> MiniLoadedModel:
+        If exactly one LLM is loaded, LM Studio uses it for any unknown name.
+        """
+        loaded = [each for each in self.loaded_models.all() if each.entry.is_embedding == wants_embedding]
+        for each in loaded:
+            if name in (each.id, each.entry.key):
+                return MiniTarget(each.entry, each.id if name == each.id else None)
+        entry = self.library.find(name) if isinstance(name, str) else None
+        if entry and entry.is_embedding == wants_embedding:
+            return MiniTarget(entry, None)
+        texts = [each for each in loaded if each.entry.type == "llm"]
+        if len(texts) == 1:
+            return MiniTarget(texts[0].entry, texts[0].id)
+        if entry and wants_embedding:  # an LLM gets the same text here as no model at all
+            raise error_bodies.plain(error_bodies.NO_MODELS_LOADED)
+        kind = "embedding" if wants_embedding else "llm"
+        keys = [known.key for known in self.library.entries() if known.type == kind]
+        is_ambiguous = loaded and not wants_embedding
+        refuse = error_bodies.ambiguous_model if is_ambiguous else error_bodies.unknown_model
+        raise refuse(name if isinstance(name, str) else "", keys)
+
+    def borrow(self, target: MiniTarget, ttl: Any) -> MiniLoadedModel:
         """Return a busy instance of the model, loaded first if necessary; the caller gives it back."""
         is_ttl = isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0
         try:
             return self.loaded_models.borrow(
-                target.entry, target.instance_id, float(ttl) if is_ttl else None, is_disconnected
+                target.entry, target.instance_id, float(ttl) if is_ttl else None, client_gone()
             )
         except ModelLoadError as exc:
             raise error_bodies.plain(error_bodies.load_failed(target.entry.key, exc.text)) from exc
-
-    def close(self) -> None:
-        """End all engines and downloads, and remove what they left."""
-        self.loaded_models.close()
-        self._owned.close()
-
-    def _open_downloads(self) -> Downloads | None:
-        if self.settings.downloads is None:
-            return None
-        target = self.settings.models
-        if target is None:
-            target = Path(self._owned.enter_context(tempfile.TemporaryDirectory(prefix="flask-shim-")))
-            self.library.add_folder(target)
-        downloads = Downloads(self.settings.downloads, target, self.settings.download_rate)
-        self._owned.callback(downloads.close)
-        return downloads
 
 
 def mini_services() -> MiniServices:

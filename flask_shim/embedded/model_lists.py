@@ -17,9 +17,9 @@ def openai_item(id_: str) -> Payload:
     return {"id": id_, "object": "model", "owned_by": "organization_owner"}
 
 
-def openai_ids(entries: Sequence[Entry], instances: Sequence[MiniLoadedModel], *, jit: bool) -> list[str]:
-    """Return the names in ``/v1/models``: all models and further instances; with JIT off, loaded ones."""
-    keys = [entry.key for entry in entries] if jit else []
+def openai_ids(entries: Sequence[Entry], instances: Sequence[MiniLoadedModel]) -> list[str]:
+    """Return the names in ``/v1/models``: all models and further instances."""
+    keys = [entry.key for entry in entries]
     return keys + [instance.id for instance in instances if instance.id not in keys]
 
 

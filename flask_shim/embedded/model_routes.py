@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from flask import Blueprint, Response, g
 
 from flask_shim.embedded import error_bodies, model_lists
-from flask_shim.embedded.json_response import json_answer
+from flask_shim.embedded.error_bodies import json_answer
 from flask_shim.embedded.library import Entry
 from flask_shim.embedded.loaded_models import LoadConfig
 from flask_shim.embedded.mini_services import client_gone, mini_services
@@ -113,29 +113,21 @@ def unload() -> Response:
 
 @routes.post("/api/v1/models/download")
 def download() -> Response:
-    """Start a download from the catalogue folder."""
-    body, downloads = _checked(g.body, DOWNLOAD_FIELDS, required="model"), mini_services().downloads
-    answer = downloads.start(body["model"], body.get("quantization")) if downloads else None
-    if answer is None:
-        reason = "was not found" if downloads else "can't be downloaded: this server has no model catalogue"
-        text = f'Model "{body["model"]}" {reason}.'
-        raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
-    return json_answer(answer)
+    """Refuse a download, as there is no catalogue."""
+    name = _checked(g.body, DOWNLOAD_FIELDS, required="model")["model"]
+    text = f'Model "{name}" can\'t be downloaded: this server has no model catalogue.'
+    raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
 
 
 @routes.get("/api/v1/models/download/status/<job_id>")
 def download_status(job_id: str) -> Response:
-    """Return the state of a download."""
-    downloads = mini_services().downloads
-    answer = downloads.status(job_id) if downloads else None
-    if answer is None:
-        raise error_bodies.native(f'Job "{job_id}" not found.', "job_not_found", "job_id", "job_not_found", 404)
-    return json_answer(answer)
+    """Refuse an unknown job."""
+    raise error_bodies.native(f'Job "{job_id}" not found.', "job_not_found", "job_id", "job_not_found", 404)
 
 
 def _openai_ids() -> list[str]:
     services = mini_services()
-    return model_lists.openai_ids(services.library.entries(), services.loaded_models.all(), jit=services.settings.jit)
+    return model_lists.openai_ids(services.library.entries(), services.loaded_models.all())
 
 
 def _v0_item(entry: Entry) -> model_lists.Payload:

@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
-from flask import Response
+from flask import Response, g
 
 from flask_shim.embedded import error_bodies
-from flask_shim.embedded.engine_connection import EngineReply, open_reply
-from flask_shim.embedded.json_response import JSON_TYPE
+from flask_shim.embedded.error_bodies import JSON_TYPE
 from flask_shim.embedded.loaded_models import MiniLoadedModel
-from flask_shim.embedded.mini_services import MiniServices, client_gone
-from flask_shim.embedded.name_resolution import MiniTarget
-from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected
+from flask_shim.embedded.mini_services import MiniTarget, client_gone, mini_services
+from flask_shim.lmstudio import BackendCall, LMStudio
+from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable, ClientDisconnected
+from flask_shim.lmstudio.http.response import BackendResponse
 
 Payload = dict[str, Any]
 
@@ -46,27 +46,25 @@ class EngineError(Exception):
         return f"Engine protocol predict request returned {self.status}: {raw}"
 
 
-def relay(services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any) -> Response:
+def relay(target: MiniTarget, path: str, payload: Payload) -> Response:
     """Return the engine's response byte for byte; closing it stops the generation.
 
     Raise EngineError for an error of the engine, LMStudioError for a model that cannot be loaded.
     """
     with ExitStack() as stack:
-        instance, reply = _open(services, target, path, payload, ttl, stack)
-        if not reply.is_stream:
+        instance, reply = _open(target, path, payload, stack)
+        if reply.content_type != STREAM_TYPE:
             return Response(_whole(reply, instance), content_type=JSON_TYPE)
-        response = Response(_chunks(reply, instance), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
+        response = Response(_blocks(reply, instance), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
         # A generator that is never started runs no finally block; this callback always runs.
         response.call_on_close(stack.pop_all().close)
         return response
 
 
-def ask(
-    services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any
-) -> tuple[Payload, MiniLoadedModel]:
+def ask(target: MiniTarget, path: str, payload: Payload) -> tuple[Payload, MiniLoadedModel]:
     """Return the engine's whole answer and its instance; raise as :func:`relay` does."""
     with ExitStack() as stack:
-        instance, reply = _open(services, target, path, payload, ttl, stack)
+        instance, reply = _open(target, path, payload, stack)
         answer: Payload = json.loads(_whole(reply, instance))
         return answer, instance
 
@@ -76,34 +74,33 @@ def error_stream(text: str) -> Response:
     return Response(iter([_error_event(text)]), content_type=STREAM_TYPE)
 
 
-def _open(
-    services: MiniServices, target: MiniTarget, path: str, payload: Payload, ttl: Any, stack: ExitStack
-) -> tuple[MiniLoadedModel, EngineReply]:
+def _open(target: MiniTarget, path: str, payload: Payload, stack: ExitStack) -> tuple[MiniLoadedModel, BackendResponse]:
     """Send the request to a loaded instance; ``stack`` closes the connection and gives the instance back."""
-    is_disconnected = client_gone()
-    instance = services.borrow(target, ttl, is_disconnected)
+    services, call = mini_services(), BackendCall(client_gone())
+    instance = services.borrow(target, g.body.get("ttl"))
     stack.callback(services.loaded_models.give_back, instance)
+    client = cast("LMStudio", instance.engine.client)
+    stack.enter_context(client.watchdog.watch(call))
     with _reported_end(instance):
-        reply = open_reply(instance.engine, path, payload | {"model": instance.id}, is_disconnected)
+        reply = client.open("POST", path, call, json.dumps(payload | {"model": instance.id}).encode())
     stack.callback(reply.close)
     if reply.status != HTTPStatus.OK:
         raise EngineError(reply.status, _whole(reply, instance))
     return instance, reply
 
 
-def _whole(reply: EngineReply, instance: MiniLoadedModel) -> bytes:
+def _whole(reply: BackendResponse, instance: MiniLoadedModel) -> bytes:
     with _reported_end(instance):
-        return reply.read()
+        return reply.read_all(limit=0)
 
 
-def _chunks(reply: EngineReply, instance: MiniLoadedModel) -> Iterator[bytes]:
+def _blocks(reply: BackendResponse, instance: MiniLoadedModel) -> Iterator[bytes]:
     try:
-        yield from reply.chunks()
+        yield from iter(reply.read, b"")
     except BackendProtocolError:
         yield _error_event(_end_text(instance))
     except ClientDisconnected:
-        # The client has disconnected; the response that owns this generator closes the connection.
-        return
+        return  # the response that owns this generator closes the connection
 
 
 @contextmanager
@@ -111,7 +108,7 @@ def _reported_end(instance: MiniLoadedModel) -> Iterator[None]:
     """Raise LM Studio's error for an engine that ended before it answered."""
     try:
         yield
-    except BackendProtocolError as exc:
+    except (BackendProtocolError, BackendUnavailable) as exc:
         raise error_bodies.plain(_end_text(instance)) from exc
 
 

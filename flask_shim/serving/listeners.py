@@ -133,7 +133,7 @@ def _open_all(places: Iterable[Place]) -> list[socket.socket]:
 
 def _open(place: Place, *, is_needed: bool) -> socket.socket | None:
     try:
-        return _listen(place)
+        return listen(place)
     except OSError as exc:
         if exc.errno in NO_IPV6 and place.host in ("::1", "::") and not is_needed:
             log.debug("not listening on %s: this machine has no IPv6", place.host)
@@ -141,7 +141,8 @@ def _open(place: Place, *, is_needed: bool) -> socket.socket | None:
         raise BindError(_refused(place, exc)) from exc
 
 
-def _listen(place: Place) -> socket.socket:
+def listen(place: Place) -> socket.socket:
+    """Listen on an address that no other program may share; raise OSError if that fails."""
     listener = socket.socket(place.family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
@@ -176,7 +177,7 @@ def _free_port_near(place: Place) -> int | None:
 
 def _is_free(place: Place) -> bool:
     try:
-        _listen(place).close()
+        listen(place).close()
     except OSError as exc:
         return exc.errno in NO_IPV6 and place.family == socket.AF_INET6
     return True

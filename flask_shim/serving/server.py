@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from flask import Flask
 
@@ -35,6 +37,19 @@ class Server(WaitressServer):
     def stop(self, seconds: float = THREADS_SECONDS) -> None:
         """Close all connections and end :meth:`run`."""
         super().stop(seconds)
+
+
+@contextmanager
+def serve_in_background(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> Iterator[None]:
+    """Serve on a thread while the block runs."""
+    server = Server(app, config, listeners)
+    thread = threading.Thread(target=server.run, name="shim-server", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join()
 
 
 def _connection_limit(config: Config) -> int:

@@ -10,11 +10,12 @@ import gguf
 
 from flask_shim import create_app
 from flask_shim.config import Config
-from flask_shim.embedded import MiniLMStudio, MiniSettings
+from flask_shim.embedded import MiniLMStudio
 from flask_shim.embedded.library import TINY
 from flask_shim.services import services_of
 from flask_shim.serving.listeners import open_listeners
 from flask_shim.serving.server import Server
+from support.catalogue import Catalogue
 
 FACTS = Path(__file__).parents[1] / "data" / "tiny-facts.json"
 
@@ -88,8 +89,10 @@ class Demo(Shim):
     def __init__(self, folder: Path, **settings: Any) -> None:
         """Start both; ``folder`` takes all files."""
         catalogue = write_plain_models(folder / "catalogue", "acme/fresh", "acme/second")
-        self.miniature = MiniLMStudio(MiniSettings(downloads=catalogue))
-        self.miniature.services.library.add_folder(write_plain_models(folder / "models", "plain", "acme/visitor"))
+        self.miniature = MiniLMStudio()
+        self.catalogue = Catalogue(self.miniature, catalogue, folder / "downloads")
+        own = write_plain_models(folder / "models", "plain", "acme/visitor")
+        self.miniature.services.library.folders += [own, folder / "downloads"]
         super().__init__(self.miniature.url, folder / "data", **settings)
 
     def unload_all(self) -> None:
@@ -100,4 +103,5 @@ class Demo(Shim):
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
+        self.catalogue.close()
         self.miniature.stop()

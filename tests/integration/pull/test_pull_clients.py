@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import ollama
 import pytest
 from support.apps import served
+from support.catalogue import Catalogue
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -30,14 +31,14 @@ def studio(tmp_path):
     with ExitStack() as running:
 
         def of(rate=20e6):
-            miniature = running.enter_context(
-                MiniLMStudio(MiniSettings(models=own, downloads=catalogue, download_rate=rate))
-            )
+            miniature = running.enter_context(MiniLMStudio(MiniSettings(models=own)))
+            downloads = Catalogue(miniature, catalogue, own, rate)
+            running.callback(downloads.close)
             app = create_app(Config(backend_url=miniature.url, data_dir=tmp_path / "data"))
             parts = services_of(app)
             running.callback(parts.close)
             port = running.enter_context(served(app, channel_request_lookahead=1))
-            return running.enter_context(ollama.Client(host=f"http://127.0.0.1:{port}")), parts, miniature
+            return running.enter_context(ollama.Client(host=f"http://127.0.0.1:{port}")), parts, downloads
 
         yield of
 
@@ -84,13 +85,13 @@ def test_ollama_client_gets_500_for_a_missing_model(studio):
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_disconnect_ends_the_watching_and_the_next_pull_joins(studio, until, stream):
-    client, parts, miniature = studio(rate=5e5)
+    client, parts, downloads = studio(rate=5e5)
     raw = json.dumps({"model": "maker/new-model-f16", "stream": stream}).encode()
     head = f"POST /api/pull HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", client._client.base_url.port)) as hasty:
         hasty.sendall(head + raw)
-        until(lambda: any("/download/status/" in asked.path for asked in miniature.journal))
+        until(lambda: downloads.status_requests)
         assert parts.pulls.in_use == 1
     until(lambda: parts.pulls.in_use == 0)
     assert client.pull("maker/new-model-f16").status == "success"
-    assert len([asked for asked in miniature.journal if asked.path == "/api/v1/models/download"]) == 1
+    assert downloads.started == ["maker/new-model-f16"]

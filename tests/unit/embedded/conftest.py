@@ -60,7 +60,6 @@ def shared_miniature():
 def miniature(shared_miniature):
     for instance in shared_miniature.services.loaded_models.all():
         shared_miniature.services.loaded_models.unload(instance.id)
-    shared_miniature.services.journal.clear()
     return shared_miniature
 
 

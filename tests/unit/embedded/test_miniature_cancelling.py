@@ -23,11 +23,10 @@ def call(miniature, **more):
 def is_generating(miniature):
     """Ask the engine itself. Not often: each answer makes it look later for clients that have gone."""
     (instance,) = miniature.services.loaded_models.all()
-    host, port = instance.engine.address
     headers = {"Authorization": f"Bearer {instance.engine.spec.key}"}
     with requests.Session() as session:
         session.trust_env = False
-        slots = session.get(f"http://{host}:{port}/slots", headers=headers).json()
+        slots = session.get(f"{instance.engine.client.options.base_url}/slots", headers=headers).json()
     return any(slot["is_processing"] for slot in slots)
 
 
@@ -36,9 +35,8 @@ def endless_miniature():
     from flask_shim.embedded import MiniLMStudio, MiniSettings
 
     with MiniLMStudio(MiniSettings(endless=True, slots=1)) as miniature:
-        miniature.services.borrow(miniature.services.resolve("tiny-chat"), None, lambda: False)
-        (instance,) = miniature.services.loaded_models.all()
-        miniature.services.loaded_models.give_back(instance)
+        loaded_models, entry = miniature.services.loaded_models, miniature.services.library.find("tiny-chat")
+        loaded_models.give_back(loaded_models.borrow(entry, None, None, lambda: False))
         yield miniature
 
 

@@ -133,14 +133,6 @@ def test_busy_model_is_not_idle(start):
         assert next(chunks)
 
 
-def test_auto_evict_keeps_only_the_last_model_loaded_on_use(start):
-    api = start(auto_evict=True)
-    api.load("tiny-vision")
-    api.chat("Hello")
-    api.chat("Hello", model="tiny-think")
-    assert api.loaded() == ["tiny-think", "tiny-vision"]
-
-
 def test_unknown_model_is_answered_by_the_only_loaded_one(api):
     api.load("tiny-think")
     assert api.chat("Hello", model="gpt-4o").json()["model"] == "tiny-think"
@@ -167,13 +159,6 @@ def test_unknown_model_is_refused_with_a_list_while_several_are_loaded(api):
     response = api.chat("Hello", model="default")
     assert response.status_code == 404
     assert response.json()["error"]["message"].startswith('Model "default" not found. Please specify a valid model.')
-
-
-def test_nothing_is_loaded_on_use_with_jit_off(start):
-    api = start(jit=False)
-    response = api.chat("Hello")
-    assert response.status_code == 400
-    assert response.json()["error"].startswith("No models loaded. Please load a model")
 
 
 def test_crashed_engine_is_replaced_at_the_next_request(api, miniature):

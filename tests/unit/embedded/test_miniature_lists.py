@@ -74,13 +74,6 @@ def test_openai_list_shows_further_copies_under_their_own_id(api):
     assert "tiny-chat:2" in by_id(api.get("/v1/models"), "data", "id")
 
 
-def test_openai_list_shows_only_loaded_models_with_jit_off(start):
-    api = start(jit=False)
-    assert api.get("/v1/models").json()["data"] == []
-    api.load("tiny-think")
-    assert list(by_id(api.get("/v1/models"), "data", "id")) == ["tiny-think"]
-
-
 @pytest.mark.parametrize("path", ["/v1/models/tiny-chat", "/api/v0/models/tiny-chat"])
 def test_single_model_is_shown_under_its_id(api, path):
     assert api.get(path).json()["id"] == "tiny-chat"

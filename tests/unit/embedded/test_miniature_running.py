@@ -43,9 +43,9 @@ def test_engine_ends_when_its_parent_is_killed(until):
         "import sys, time\n"
         "from flask_shim.embedded import MiniLMStudio\n"
         "miniature = MiniLMStudio()\n"
-        "services = miniature.services\n"
-        "instance = services.borrow(services.resolve('tiny-chat'), None, lambda: False)\n"
-        "print(instance.engine.address[1], flush=True)\n"
+        "entry = miniature.services.library.find('tiny-chat')\n"
+        "instance = miniature.services.loaded_models.borrow(entry, None, None, lambda: False)\n"
+        "print(instance.engine.client.options.base_url.rpartition(':')[2], flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
@@ -65,13 +65,6 @@ def answers(port):
     return True
 
 
-def test_journal_keeps_the_requests(api, miniature):
-    api.chat("Hello", ttl=60)
-    asked = miniature.journal[-1]
-    assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
-    assert asked.body["ttl"] == 60
-
-
 def test_a_missing_engine_is_reported_with_the_remedy(monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     with pytest.raises(NotSupported, match=r"not installed\. Install it: .* xllamacpp$"):
@@ -84,7 +77,3 @@ def test_engine_that_cannot_be_imported_is_reported_at_start(monkeypatch, tmp_pa
     remedy = "install msvc-runtime" if sys.platform == "win32" else "install xllamacpp --force-reinstall"
     with pytest.raises(NotSupported, match=rf"ImportError: DLL load failed\. .*{remedy}"):
         MiniLMStudio()
-
-
-def test_settings_do_not_show_the_token():
-    assert "secret" not in repr(MiniSettings(token="secret"))

@@ -33,7 +33,7 @@ def taken():
 
 
 def without_ipv6(number):
-    listen = listeners._listen
+    listen = listeners.listen
 
     def refuse_ipv6(place):
         if place.family == socket.AF_INET6:
@@ -66,27 +66,27 @@ def test_localhost_is_both_loopbacks_on_one_free_port(listening):
 @pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
 @pytest.mark.parametrize("host", ["localhost", "*"])
 def test_ipv6_is_left_out_where_there_is_none(listening, monkeypatch, number, host):
-    monkeypatch.setattr(listeners, "_listen", without_ipv6(number))
+    monkeypatch.setattr(listeners, "listen", without_ipv6(number))
     (only,) = listening(SHIM_HOST=host, SHIM_ALLOW_OPEN="1")
     assert only.family == socket.AF_INET
 
 
 def test_ipv6_alone_must_exist(listening, monkeypatch):
-    monkeypatch.setattr(listeners, "_listen", without_ipv6(errno.EADDRNOTAVAIL))
+    monkeypatch.setattr(listeners, "listen", without_ipv6(errno.EADDRNOTAVAIL))
     with pytest.raises(BindError, match="no such address"):
         listening(SHIM_HOST="::1")
 
 
 def test_free_port_is_free_on_all_addresses(listening, monkeypatch):
     """The port the system gave for the first address is taken on the second one, once."""
-    listen, refusals = listeners._listen, [errno.EADDRINUSE]
+    listen, refusals = listeners.listen, [errno.EADDRINUSE]
 
     def refuse_once(place):
         if place.host == "127.0.0.2" and refusals:
             raise OSError(refusals.pop(), "taken")
         return listen(place)
 
-    monkeypatch.setattr(listeners, "_listen", refuse_once)
+    monkeypatch.setattr(listeners, "listen", refuse_once)
     first, second = (listener.getsockname() for listener in listening(SHIM_HOST="127.0.0.1,127.0.0.2"))
     assert refusals == []
     assert first[1] == second[1]
@@ -105,7 +105,7 @@ def test_taken_port_is_reported_with_two_remedies(listening, taken, monkeypatch)
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_port_that_is_suggested_is_free_on_all_loopbacks(listening, monkeypatch, host):
     """The ports next to the taken one are taken, too, on one of the loopback addresses."""
-    listen, port = listeners._listen, 40_001
+    listen, port = listeners.listen, 40_001
     busy = {("127.0.0.1", port), (host, port + 1), (host, port + 2)}
 
     def refuse_busy(place):
@@ -113,7 +113,7 @@ def test_the_port_that_is_suggested_is_free_on_all_loopbacks(listening, monkeypa
             raise OSError(errno.EADDRINUSE, "taken")
         return listen(place.at(0))
 
-    monkeypatch.setattr(listeners, "_listen", refuse_busy)
+    monkeypatch.setattr(listeners, "listen", refuse_busy)
     with pytest.raises(BindError, match=f"SHIM_PORT={port + 3} or --port {port + 3}"):
         listening(SHIM_HOST="127.0.0.1", SHIM_PORT=str(port))
 
@@ -143,7 +143,7 @@ def test_rejection_by_the_system_is_explained(listening, monkeypatch, number, te
     def refuse(place):
         raise OSError(number, "no room")
 
-    monkeypatch.setattr(listeners, "_listen", refuse)
+    monkeypatch.setattr(listeners, "listen", refuse)
     with pytest.raises(BindError, match=text):
         listening(SHIM_HOST="127.0.0.1")
 
