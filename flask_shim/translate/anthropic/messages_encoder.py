@@ -57,7 +57,7 @@ class MessagesEncoder(Encoder):
         self._has_calls = bool(answer.calls)
         blocks: list[Payload] = []
         if answer.thinking:
-            blocks.append({"type": "thinking", "thinking": answer.thinking})
+            blocks.append(_thinking(answer.thinking))
         if answer.text:
             blocks.append({"type": "text", "text": answer.text})
         blocks += [_tool_use(call, call.arguments) for call in answer.calls]
@@ -76,7 +76,7 @@ class MessagesEncoder(Encoder):
             yield self._delta("input_json_delta", "partial_json", orjson.dumps(call.arguments).decode())
         if piece.thinking:
             if self._open_kind != "thinking":
-                yield from self._open_block("thinking", {"type": "thinking", "thinking": ""})
+                yield from self._open_block("thinking", _thinking(""))
             yield self._delta("thinking_delta", "thinking", piece.thinking)
         if piece.text:
             if self._open_kind != "text":
@@ -91,6 +91,8 @@ class MessagesEncoder(Encoder):
 
     def _close_block(self) -> Iterator[bytes]:
         """Yield the event that ends the open block, if one is open."""
+        if self._open_kind == "thinking":
+            yield self._delta("signature_delta", "signature", "")
         if self._open_kind:
             self._open_kind = ""
             yield named_event({"type": "content_block_stop", "index": self._index})
@@ -105,6 +107,11 @@ class MessagesEncoder(Encoder):
 
     def _stop_reason(self, totals: Totals) -> str:
         return "tool_use" if self._has_calls else _STOP_REASONS.get(totals.finish_reason, "stop_sequence")
+
+
+def _thinking(text: str) -> Payload:
+    # The AI SDK rejects a whole answer without a signature, and sends thinking back only with one; Ollama has none.
+    return {"type": "thinking", "thinking": text, "signature": ""}
 
 
 def _tool_use(call: FinishedCall, arguments: Any) -> Payload:

@@ -14,7 +14,7 @@ from flask_shim.translate.answer.usage import Totals
 from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
 
 CALL = FinishedCall("c1", "get_weather", {"city": "Paris"})
-
+THINKING = {"type": "thinking", "thinking": "Hm.", "signature": ""}
 
 TOTALS = Totals(prompt_tokens=11, completion_tokens=4, finish_reason="stop")
 NOW = 101_000_000_005
@@ -59,9 +59,10 @@ def test_thinking_text_and_calls_have_their_own_blocks():
                 "usage": {"input_tokens": 9, "output_tokens": 0},
             },
         },
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+        {"type": "content_block_start", "index": 0, "content_block": THINKING | {"thinking": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Let me "}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "think."}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": ""}},
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Calling. "}},
@@ -97,14 +98,14 @@ def test_an_empty_answer_has_no_block(pieces):
     assert whole(*pieces)["content"] == []
 
 
-def test_a_whole_answer_is_as_ollamas():
+def test_a_whole_answer_is_as_ollamas_with_a_signature():
     assert whole(Piece(thinking="Hm."), Piece("Hel"), Piece("lo"), Piece(calls=(CALL,))) == {
         "id": "msg_7",
         "type": "message",
         "role": "assistant",
         "model": "tiny",
         "content": [
-            {"type": "thinking", "thinking": "Hm."},
+            THINKING,
             {"type": "text", "text": "Hello"},
             {"type": "tool_use", "id": "c1", "name": "get_weather", "input": {"city": "Paris"}},
         ],
