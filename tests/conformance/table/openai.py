@@ -17,9 +17,9 @@ EMBEDDINGS = "/v1/embeddings"
 USER = [{"role": "user", "content": "Hello"}]
 
 PASSED_ON = (
-    "/v1/chat/completions and /v1/completions return LM Studio's answers byte for byte, unless a tool "
-    "call must be repaired, JSON is in the thinking, or a character is split over two events; schemas are treated as on "
-    "/api/chat. The answers have longer `id`s, its own `system_fingerprint`, more keys (`stats`, `logprobs`), thinking "
+    "/v1/chat/completions and /v1/completions return LM Studio's answers byte for byte, unless a tool call must be "
+    "repaired, JSON is in the thinking, or a character is split over two events; schemas are treated as on /api/chat. "
+    "The answers have longer `id`s, its own `system_fingerprint`, more keys (`stats`, `logprobs`), thinking "
     "as `reasoning_content`, tool calls in small pieces."
 )
 MODEL_NAME = "`model` in those answers is LM Studio's key, not the requested name."

@@ -27,6 +27,8 @@ ESTIMATE = (
     "Studio reports them at the end."
 )
 
+SIGNATURE = "Thinking on /v1/messages has an empty `signature`, which Ollama leaves out: the AI SDK fails without it."
+
 
 def respond(name: str, body: dict[str, Any], shape: Any = ..., **more: Any) -> Row:
     """Make a row of a cold response."""
@@ -126,6 +128,20 @@ ROWS = (
             },
         ),
         differs=ESTIMATE,
+    ),
+    message(
+        "thinking",
+        {"model": "tiny-think"},
+        mapping(
+            ANYTHING,
+            {
+                "content": [
+                    mapping(ANYTHING, {"type": "thinking", "signature": ""}),
+                    mapping(ANYTHING, {"type": "text", "text": HELLO}),
+                ]
+            },
+        ),
+        differs=SIGNATURE,
     ),
     message("a message with a query in its path is the same", {}, mapping(ANYTHING, {"type": "message"})),
     message(

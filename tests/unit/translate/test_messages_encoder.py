@@ -98,7 +98,7 @@ def test_an_empty_answer_has_no_block(pieces):
     assert whole(*pieces)["content"] == []
 
 
-def test_a_whole_answer_is_as_ollamas_with_a_signature():
+def test_a_whole_answer_is_as_ollamas():
     assert whole(Piece(thinking="Hm."), Piece("Hel"), Piece("lo"), Piece(calls=(CALL,))) == {
         "id": "msg_7",
         "type": "message",
