@@ -116,21 +116,6 @@ def save(text: str, path: Path) -> None:
     path.write_text(text, encoding="utf-8-sig" if path.suffix == ".ps1" else "utf-8", newline="\n")
 
 
-def shipped(template: Template) -> str:
-    """Return the file as it stands in ``config/``: for the default settings, in the usual place."""
-    return render(template, Config(), SHIPPED_ROOT[template.is_windows])
-
-
-def write(folder: Path) -> tuple[Path, ...]:
-    """Write the files of ``config/`` into ``folder``, and tell which."""
-    written = []
-    for template in TEMPLATES:
-        path = folder / template.file
-        path.write_text(shipped(template), encoding="ascii", newline="\n")
-        written.append(path)
-    return tuple(written)
-
-
 def _values(config: Config) -> dict[str, Any]:
     """Return what else the templates may name. Times are whole seconds; a limit of 0 becomes a day."""
     limits = (config.first_byte_timeout, config.idle_timeout)

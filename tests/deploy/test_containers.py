@@ -7,10 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from generated_files import shipped
 
 from flask_shim.config import SETTINGS, Config
 from flask_shim.deploy import TEMPLATES
-from flask_shim.deploy.rendering import shipped
 
 BY_NAME = {template.name: template for template in TEMPLATES}
 ROOT = Path(__file__).parents[2]

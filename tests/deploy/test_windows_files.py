@@ -6,10 +6,10 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
+from generated_files import shipped
 
 from flask_shim.config import Config
 from flask_shim.deploy import TEMPLATES, render
-from flask_shim.deploy.rendering import shipped
 
 BY_NAME = {template.name: template for template in TEMPLATES}
 

@@ -7,9 +7,10 @@ import math
 import pickle
 import re
 
+import generated_files
 import pytest
 
-from flask_shim.config import Config, ConfigError, generated_docs, shim_file
+from flask_shim.config import Config, ConfigError, shim_file
 from flask_shim.config.shim_file import Bounds, ModelProfile, NamedKey, Options, ShimFile
 from flask_shim.config.toml_document import parse
 from flask_shim.config.toml_tables import keys_of, kinds_of
@@ -278,7 +279,7 @@ def test_only_the_asterisk_is_special_in_a_pattern(pattern, name, is_match):
 
 def test_every_key_is_in_the_example_which_has_no_mistake(tmp_path):
     path = tmp_path / "x.toml"
-    path.write_text(re.sub(r"(?m)^#(?=[a-z[])", "", generated_docs.file_example()), encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^#(?=[a-z[])", "", generated_files.file_example()), encoding="utf-8")
     file, found = shim_file.read(path)
     assert found == []
     for field, kind in kinds_of(ShimFile).items():

@@ -1,6 +1,6 @@
-"""Generate docs/CONFIGURATION.md and the example files in config/ from the settings and the tables of the TOML file.
+"""Write docs/CONFIGURATION.md and the files of config/ from the settings and the templates of the package.
 
-python -m flask_shim.config.generated_docs        writes them below the current folder
+Run it from the top of the checkout.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask_shim.config import GROUPS, Setting
+from flask_shim.config import GROUPS, Config, Setting
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import keys_of, kinds_of
+from flask_shim.deploy.rendering import SHIPPED_ROOT, TEMPLATES, Template, render
 
 _PAGE_HEAD = """\
 # Settings
@@ -109,17 +110,21 @@ def file_example() -> str:
     return "\n".join(lines)
 
 
-def write(folder: Path) -> tuple[Path, ...]:
-    """Write the files below a folder; return their paths."""
+def shipped(template: Template) -> str:
+    """Return a file of ``config/``: for the default settings, in the usual place."""
+    return render(template, Config(), SHIPPED_ROOT[template.is_windows])
+
+
+def write(folder: Path) -> None:
+    """Write all files below a folder that has ``docs`` and ``config``."""
     files = {
-        folder / "docs" / "CONFIGURATION.md": render_page(),
-        folder / "config" / "shim.env.example": env_example(),
-        folder / "config" / "flask-shim.toml.example": file_example(),
+        "docs/CONFIGURATION.md": render_page(),
+        "config/shim.env.example": env_example(),
+        "config/flask-shim.toml.example": file_example(),
+        **{f"config/{template.file}": shipped(template) for template in TEMPLATES},
     }
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8", newline="\n")
-    return tuple(files)
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
