@@ -12,7 +12,7 @@ from pathlib import Path
 from flask_shim.config import GROUPS, Config, Setting
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import keys_of, kinds_of
-from flask_shim.deploy.rendering import SHIPPED_ROOT, TEMPLATES, Template, render
+from flask_shim.deploy.rendering import SHIPPED_ROOT, TEMPLATES, render
 
 _PAGE_HEAD = """\
 # Settings
@@ -110,9 +110,9 @@ def file_example() -> str:
     return "\n".join(lines)
 
 
-def shipped(template: Template) -> str:
+def shipped(name: str) -> str:
     """Return a file of ``config/``: for the default settings, in the usual place."""
-    return render(template, Config(), SHIPPED_ROOT[template.is_windows])
+    return render(name, Config(), SHIPPED_ROOT[TEMPLATES[name].is_windows])
 
 
 def write(folder: Path) -> None:
@@ -121,7 +121,7 @@ def write(folder: Path) -> None:
         "docs/CONFIGURATION.md": render_page(),
         "config/shim.env.example": env_example(),
         "config/flask-shim.toml.example": file_example(),
-        **{f"config/{template.file}": shipped(template) for template in TEMPLATES},
+        **{f"config/{template.file}": shipped(name) for name, template in TEMPLATES.items()},
     }
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8", newline="\n")

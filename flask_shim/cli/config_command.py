@@ -12,14 +12,13 @@ from flask_shim.cli.config_check import explain
 from flask_shim.cli.help_lists import ListingCommand
 from flask_shim.cli.setting_options import CommandError, backend_options, read_config
 from flask_shim.config.addresses import with_port
-from flask_shim.deploy import CLUSTERS, TEMPLATES, render, save
+from flask_shim.deploy.rendering import CLUSTERS, TEMPLATES, render, save
 from flask_shim.translate.ollama.listing import Entry
 
-_BY_NAME = {template.name: template for template in TEMPLATES}
 CHECK = "check"
 _NAMES = {
     CHECK: "which flask-shim.toml is used, and what its tables do",
-    **{each.name: each.what for each in TEMPLATES},
+    **{each: template.what for each, template in TEMPLATES.items()},
 }
 
 
@@ -49,7 +48,7 @@ def config_file(
         addresses = [with_port(shim, config.port) for shim in shims]
     except ValueError as exc:
         raise CommandError(f"--shim: {exc}") from exc
-    text = render(_BY_NAME[name], config, root, shims=addresses)
+    text = render(name, config, root, shims=addresses)
     if output is None:
         click.echo(text, nl=False)
         return

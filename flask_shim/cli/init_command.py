@@ -16,7 +16,7 @@ from flask_shim.cli.banner import describe
 from flask_shim.cli.setting_options import CommandError, errors_as_text
 from flask_shim.config import Config, ConfigError
 from flask_shim.config.addresses import is_loopback
-from flask_shim.deploy.service.steps import StepFailed, WriteFile, run_program
+from flask_shim.deploy.service.steps import StepFailed, run_program, write_file
 from flask_shim.lmstudio import LMStudio
 
 FILE = ".env"
@@ -53,9 +53,8 @@ def init(*, backend: str | None, host: str | None, key: str | None, service: boo
         ) from exc
     text = "".join(f"{name}={value}\n" for name, value in texts.items())
     try:
-        WriteFile(path, f"# Settings of the shim; all of them: config/shim.env.example\n{text}", 0o600).perform(
-            run_program
-        )
+        step = write_file(path, f"# Settings of the shim; all of them: config/shim.env.example\n{text}", 0o600)
+        step.perform(run_program)
     except StepFailed as exc:
         raise CommandError(str(exc)) from exc
     _say_next(path, config, service=service)

@@ -12,8 +12,7 @@ from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
 from flask_shim.config.sources import decode
 from flask_shim.deploy.service.manager import ServiceManager, choose_manager
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import Step, StepFailed, run_program
+from flask_shim.deploy.service.steps import State, Step, StepFailed, run_program
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -136,7 +135,7 @@ def _refuse_obstacle(manager: ServiceManager, *, dry_run: bool) -> None:
 def _perform(steps: Sequence[Step], *, dry_run: bool) -> None:
     for step in steps:
         if dry_run:
-            click.echo(str(step))
+            click.echo(step.text)
             continue
         try:
             step.perform(run_program)

@@ -1,5 +1,4 @@
-"""Configuration for what stands around the shim: front proxies, service managers, containers."""
+"""Configuration for what stands around the shim: front proxies, service managers, containers.
 
-from flask_shim.deploy.rendering import CLUSTERS, TEMPLATES, Template, render, save, stop_timeout, template_named
-
-__all__ = ["CLUSTERS", "TEMPLATES", "Template", "render", "save", "stop_timeout", "template_named"]
+Imports nothing: the process of a Windows service must reach the service manager before it loads the rest.
+"""

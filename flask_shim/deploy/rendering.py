@@ -6,9 +6,8 @@ import math
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -16,30 +15,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from flask_shim.config import Config, addresses
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One file: ``name`` on the command line, ``file`` in ``config/``, and what it is for."""
+class Template(NamedTuple):
+    """One file: its name in ``config/``, and what it is for."""
 
-    name: str
     file: str
     what: str
     is_windows: bool = False
 
 
-TEMPLATES = (
-    Template("nginx", "nginx.conf", "nginx in front of one shim"),
-    Template("nginx-tls", "nginx-tls.conf", "nginx with TLS in front of one shim that needs a key"),
-    Template("nginx-cluster", "nginx-cluster.conf", "nginx in front of several shims, each with its own LM Studio"),
-    Template("haproxy", "haproxy.cfg", "HAProxy in front of several shims"),
-    Template("systemd", "flask-shim.service", "a systemd service; a user unit if installed in a home folder"),
-    Template("launchd", "com.flask-shim.plist", "a launchd agent on macOS"),
-    Template("docker", "Dockerfile", "an image"),
-    Template("compose", "compose.yaml", "the image beside an LM Studio on the host"),
-    Template("iis", "web.config", "IIS with URL Rewrite and ARR in front of the shim", is_windows=True),
-    Template("iis-platform", "web.httpplatform.config", "IIS that starts the shim (streams in lumps)", is_windows=True),
-    Template("winsw", "flask-shim.winsw.xml", "a Windows service by WinSW", is_windows=True),
-    Template("windows-service", "service.ps1", "install, start, stop, remove: WinSW, NSSM, Task Scheduler", True),
-)
+TEMPLATES = {
+    "nginx": Template("nginx.conf", "nginx in front of one shim"),
+    "nginx-tls": Template("nginx-tls.conf", "nginx with TLS in front of one shim that needs a key"),
+    "nginx-cluster": Template("nginx-cluster.conf", "nginx in front of several shims, each with its own LM Studio"),
+    "haproxy": Template("haproxy.cfg", "HAProxy in front of several shims"),
+    "systemd": Template("flask-shim.service", "a systemd service; a user unit if installed in a home folder"),
+    "launchd": Template("com.flask-shim.plist", "a launchd agent on macOS"),
+    "docker": Template("Dockerfile", "an image"),
+    "compose": Template("compose.yaml", "the image beside an LM Studio on the host"),
+    "iis": Template("web.config", "IIS with URL Rewrite and ARR in front of the shim", is_windows=True),
+    "iis-platform": Template("web.httpplatform.config", "IIS that starts the shim (streams in lumps)", is_windows=True),
+    "winsw": Template("flask-shim.winsw.xml", "a Windows service by WinSW", is_windows=True),
+    "windows-service": Template("service.ps1", "install, start, stop, remove: WinSW, NSSM, Task Scheduler", True),
+}
+"""By the names that ``flask-shim config`` takes."""
 
 SHIPPED_ROOT = {False: "/opt/flask-shim", True: "C:\\flask-shim"}
 """Where the files in ``config/`` suppose the shim to be installed."""
@@ -67,24 +65,20 @@ _ENVIRONMENT = Environment(
 )
 
 
-def template_named(name: str) -> Template:
-    """Return the template that ``flask-shim config`` prints under this name."""
-    return next(template for template in TEMPLATES if template.name == name)
-
-
 def render(
-    template: Template,
+    name: str,
     config: Config,
     root: Path | str | None = None,
     *,
     folder: Path | str | None = None,
     shims: Sequence[str] = (),
 ) -> str:
-    """Return the file, filled in for ``config``; ``root`` is the folder with ``.venv``, by default where we run.
+    """Return the file of a template, filled in for ``config``.
 
-    ``folder`` makes a service of one user, which runs there. ``shims`` are the addresses behind a cluster's proxy, by
-    default that of ``config`` and a second one on this machine.
+    ``root`` is the folder with ``.venv``, by default where we run. ``folder`` makes a service of one user, which runs
+    there. ``shims`` are the addresses behind a cluster's proxy, by default that of ``config`` and a second one here.
     """
+    template = TEMPLATES[name]
     place, python = _installation(root, is_windows=template.is_windows)
     values = {**_values(config), "root": place, "python": python, "folder": folder and str(folder)}
     values["shims"] = shims or (values["address"], SECOND_SHIM)

@@ -17,7 +17,7 @@ from support.fake_lmstudio import CHAT
 from support.fronts import Front
 from support.processes import ShimProcess
 
-from flask_shim.deploy import CLUSTERS
+from flask_shim.deploy.rendering import CLUSTERS
 
 pytestmark = pytest.mark.skipif(not (which("haproxy") and which("nginx")), reason="HAProxy and nginx are not installed")
 

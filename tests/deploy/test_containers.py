@@ -10,9 +10,7 @@ import pytest
 from generated_files import shipped
 
 from flask_shim.config import SETTINGS, Config
-from flask_shim.deploy import TEMPLATES
 
-BY_NAME = {template.name: template for template in TEMPLATES}
 ROOT = Path(__file__).parents[2]
 
 INSTRUCTIONS = {
@@ -30,7 +28,7 @@ SERVICE = {
 @pytest.fixture
 def instructions():
     """Give the instructions of the Dockerfile: each word with what follows it."""
-    lines = [line for line in shipped(BY_NAME["docker"]).splitlines() if line and not line.startswith("#")]
+    lines = [line for line in shipped("docker").splitlines() if line and not line.startswith("#")]
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     return [tuple(line.split(" ", 1)) for line in joined.splitlines()]
 
@@ -43,7 +41,7 @@ def environment(instructions):
 @pytest.fixture
 def compose():
     yaml = pytest.importorskip("yaml")
-    return yaml.safe_load(shipped(BY_NAME["compose"]))
+    return yaml.safe_load(shipped("compose"))
 
 
 def test_the_image_is_made_of_known_instructions(instructions):

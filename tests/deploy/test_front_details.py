@@ -12,7 +12,7 @@ from support.processes import ShimProcess
 from support.wire import Wire, answer_in, request
 
 from flask_shim.config import Config
-from flask_shim.deploy import CLUSTERS
+from flask_shim.deploy.rendering import CLUSTERS
 
 HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
 NGINX = [name for name in PROGRAMS if name.startswith("nginx")]

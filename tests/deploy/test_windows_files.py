@@ -9,9 +9,7 @@ import pytest
 from generated_files import shipped
 
 from flask_shim.config import Config
-from flask_shim.deploy import TEMPLATES, render
-
-BY_NAME = {template.name: template for template in TEMPLATES}
+from flask_shim.deploy.rendering import render
 
 BOOL = "true|false"
 NUMBER = r"\d{1,10}"
@@ -94,7 +92,7 @@ def paths_of(element, above=()):
 
 @pytest.mark.parametrize("name", ["iis", "iis-platform"])
 def test_every_element_and_value_is_valid_in_iis(name):
-    for path, element in paths_of(ET.fromstring(shipped(BY_NAME[name]).encode())):
+    for path, element in paths_of(ET.fromstring(shipped(name).encode())):
         known = IIS[path.removeprefix("configuration/system.webServer/")]
         for attribute, value in element.attrib.items():
             assert re.fullmatch(known[attribute], value), f"{path} {attribute}"
@@ -102,7 +100,7 @@ def test_every_element_and_value_is_valid_in_iis(name):
 
 @pytest.mark.parametrize("seconds", [0, 1, 100, 599, 3600, 86_399, 700_000])
 def test_iis_waits_in_whole_minutes_and_not_less_than_the_shim(seconds):
-    text = render(BY_NAME["iis-platform"], Config(first_byte_timeout=seconds, idle_timeout=seconds), ROOTS[0])
+    text = render("iis-platform", Config(first_byte_timeout=seconds, idle_timeout=seconds), ROOTS[0])
     found = ET.fromstring(text.encode()).find(".//httpPlatform").attrib["requestTimeout"]
     assert re.fullmatch(WHOLE_MINUTES, found)
     days, _, clock = found.rpartition(".")
@@ -111,7 +109,7 @@ def test_iis_waits_in_whole_minutes_and_not_less_than_the_shim(seconds):
 
 
 def test_every_attribute_is_valid_for_arr():
-    (command,) = re.findall(r"set config -section:system.webServer/proxy (.*) /commit:apphost", shipped(BY_NAME["iis"]))
+    (command,) = re.findall(r"set config -section:system.webServer/proxy (.*) /commit:apphost", shipped("iis"))
     result = dict(re.findall(r'/(\w+):"([^"]*)"', command))
     assert all(re.fullmatch(ARR_PROXY[name], value.lower()) for name, value in result.items())
     assert {result["minResponseBuffer"], result["responseBufferLimit"]} == {"0"}
@@ -120,12 +118,12 @@ def test_every_attribute_is_valid_for_arr():
 
 @pytest.mark.parametrize("name", ["iis", "iis-platform"])
 def test_delete_is_left_to_the_shim(name):
-    removed = {element.attrib["name"] for element in ET.fromstring(shipped(BY_NAME[name]).encode()).iter("remove")}
+    removed = {element.attrib["name"] for element in ET.fromstring(shipped(name).encode()).iter("remove")}
     assert removed == {"WebDAV", "WebDAVModule"}
 
 
 def test_every_element_and_value_is_valid_in_winsw():
-    for path, element in paths_of(ET.fromstring(shipped(BY_NAME["winsw"]).encode())):
+    for path, element in paths_of(ET.fromstring(shipped("winsw").encode())):
         known = WINSW[path.removeprefix("service/")] if path != "service" else {}
         if isinstance(known, str):
             assert re.fullmatch(known, (element.text or "").strip()), path
@@ -134,7 +132,7 @@ def test_every_element_and_value_is_valid_in_winsw():
 
 
 def test_the_service_is_not_the_systems_whichever_winsw_reads_it():
-    account = ET.fromstring(shipped(BY_NAME["winsw"]).encode()).find("serviceaccount")
+    account = ET.fromstring(shipped("winsw").encode()).find("serviceaccount")
     two = f"{account.findtext('domain')}\\{account.findtext('user')}"
     assert two == account.findtext("username") == "NT AUTHORITY\\LocalService"
 
@@ -155,18 +153,18 @@ def nodes_of(node):
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_the_script_is_powershell(powershell, root):
-    tree = powershell(render(BY_NAME["windows-service"], Config(), root).encode())
+    tree = powershell(render("windows-service", Config(), root).encode())
     wrong = [node for node in nodes_of(tree.root_node) if node.type == "ERROR" or node.is_missing]
     assert [(node.start_point, node.text) for node in wrong] == []
 
 
 def test_a_script_that_is_no_powershell_is_found_out(powershell):
-    broken = shipped(BY_NAME["windows-service"]).replace("switch ($Action) {", "switch ($Action {")
+    broken = shipped("windows-service").replace("switch ($Action) {", "switch ($Action {")
     assert powershell(broken.encode()).root_node.has_error
 
 
 def test_every_action_of_the_script_has_its_function():
-    script = shipped(BY_NAME["windows-service"])
+    script = shipped("windows-service")
     (actions,) = re.findall(r"\[ValidateSet\(([^)]*)\)\]\s+\[string\] \$Action", script)
     begun = dict(re.findall(r"^    '(\w+)' \{ ([A-Z]\w+-Shim) \}$", script, re.MULTILINE))
     assert sorted(begun) == sorted(re.findall(r"\w+", actions))
@@ -174,9 +172,9 @@ def test_every_action_of_the_script_has_its_function():
 
 
 def test_only_parameters_of_nssm_are_set():
-    assert set(re.findall(r"@\('set', \$Name, '(\w+)'", shipped(BY_NAME["windows-service"]))) == NSSM
+    assert set(re.findall(r"@\('set', \$Name, '(\w+)'", shipped("windows-service"))) == NSSM
 
 
 def test_a_quote_in_the_folder_stays_in_the_text():
-    script = render(BY_NAME["windows-service"], Config(), "D:\\O'Brien")
+    script = render("windows-service", Config(), "D:\\O'Brien")
     assert "$Root = 'D:\\O''Brien'\n" in script

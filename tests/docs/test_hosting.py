@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.fronts import PROGRAMS
 
-from flask_shim.deploy import TEMPLATES
+from flask_shim.deploy.rendering import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "HOSTING.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def test_every_file_has_its_row():
 
 
 def test_every_row_has_the_name_its_file_is_printed_by():
-    assert {(name, file) for file, name, *_ in ROWS if name} == {(one.name, one.file) for one in TEMPLATES}
+    assert {(name, file) for file, name, *_ in ROWS if name} == {(name, one.file) for name, one in TEMPLATES.items()}
 
 
 def test_what_was_tried_is_what_the_tests_run():
@@ -30,7 +30,7 @@ def test_what_was_tried_is_what_the_tests_run():
 
 @pytest.mark.parametrize("file", [file for file, *_ in ROWS])
 def test_every_file_is_mentioned_in_the_text(file):
-    names = {one.file: one.name for one in TEMPLATES}
+    names = {one.file: name for name, one in TEMPLATES.items()}
     text = PAGE.partition("## Installing")[2]
     assert file in text or f"`{names[file]}`" in text or f"config {names[file]} " in text
 
@@ -44,4 +44,4 @@ def test_every_link_within_the_page_leads_somewhere():
 
 @pytest.mark.parametrize("command", re.findall(r"flask-shim config (\S+) --output", PAGE))
 def test_every_command_prints_what_there_is(command):
-    assert command in {one.name for one in TEMPLATES}
+    assert command in TEMPLATES

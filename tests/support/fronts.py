@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flask_shim.config import Config
-from flask_shim.deploy import TEMPLATES, render
+from flask_shim.deploy.rendering import render
 from support.ports import unused_port
 from support.wine import SLOWNESS
 from support.wire import Answer, Wire, request
@@ -154,9 +154,8 @@ class Front:
 
 def _adapted(name: str, shims: Sequence[int], port: int, folder: str, changes: Mapping[str, str]) -> str:
     """Return the configuration as it is shipped, but for ports, certificates and ``changes``."""
-    (template,) = (template for template in TEMPLATES if template.name == name)
     addresses = [f"127.0.0.1:{port}" for port in (shims if len(shims) > 1 else [*shims, *shims])]
-    text = render(template, Config(port=shims[0]), "/srv/shim", shims=addresses)
+    text = render(name, Config(port=shims[0]), "/srv/shim", shims=addresses)
     listens = {"haproxy": "bind 127.0.0.1:8434", "nginx-tls": "listen 443 "}.get(name, "listen 127.0.0.1:8434")
     own = {listens: f"{listens.split()[0]} 127.0.0.1:{port} "}
     if name == "nginx-tls":

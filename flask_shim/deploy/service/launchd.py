@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask_shim.config import Config
-from flask_shim.deploy import render, template_named
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import RemoveFile, Run, Runner, Step, WriteFile
+from flask_shim.deploy.rendering import render
+from flask_shim.deploy.service.steps import Runner, State, Step, remove_file, run_command, write_file
 
 LABEL = "com.flask-shim"
 
@@ -58,22 +57,25 @@ class Launchd:
 
     def install(self, config: Config, settings: str | None) -> Sequence[Step]:  # noqa: ARG002 - the file is the user's
         """Write the agent that ``flask-shim config launchd`` prints; it is loaded at the next login."""
-        return [WriteFile(self.agent, render(template_named("launchd"), config, folder=self.folder))]
+        return [write_file(self.agent, render("launchd", config, folder=self.folder))]
 
     def start(self) -> Sequence[Step]:
         """Load the agent, which starts it. One that has failed is unloaded first."""
         return [
-            Run(("launchctl", "bootout", self._name), may_fail=True),
-            Run(("launchctl", "bootstrap", f"gui/{self.user}", str(self.agent))),
+            run_command("launchctl", "bootout", self._name, may_fail=True),
+            run_command("launchctl", "bootstrap", f"gui/{self.user}", str(self.agent)),
         ]
 
     def stop(self) -> Sequence[Step]:
         """Unload the agent: launchd would start one that it only killed."""
-        return [Run(("launchctl", "bootout", self._name))]
+        return [run_command("launchctl", "bootout", self._name)]
 
     def remove(self, state: State) -> Sequence[Step]:
         """Unload the agent and remove its file."""
-        return [Run(("launchctl", "bootout", self._name), may_fail=state is not State.RUNNING), RemoveFile(self.agent)]
+        return [
+            run_command("launchctl", "bootout", self._name, may_fail=state is not State.RUNNING),
+            remove_file(self.agent),
+        ]
 
     def advice(self) -> str:
         """Say when it runs."""

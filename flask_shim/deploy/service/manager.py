@@ -9,8 +9,7 @@ from typing import Protocol
 
 from flask_shim.config import Config
 from flask_shim.deploy.service.launchd import Launchd
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import Runner, Step
+from flask_shim.deploy.service.steps import Runner, State, Step
 from flask_shim.deploy.service.systemd import Systemd
 from flask_shim.deploy.service.windows import WindowsServices
 

@@ -1,4 +1,4 @@
-"""What an action on a service consists of: programs to run and files to write, shown before or performed."""
+"""The states of a service, and what an action on it consists of: programs to run and files to write."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+
+class State(IntEnum):
+    """The value is the exit code of ``flask-shim service status``, as of ``systemctl status``."""
+
+    RUNNING = 0
+    STOPPED = 3
+    NOT_INSTALLED = 4
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return self.name.lower().replace("_", " ")
 
 
 class Result(NamedTuple):
@@ -28,111 +41,74 @@ class StepFailed(Exception):
     """A step did not work; ``str()`` says which and why."""
 
 
-class Step(Protocol):
-    """One thing to do; ``str()`` describes it for ``--dry-run``."""
+class Step(NamedTuple):
+    """One thing to do. ``text`` describes it for ``--dry-run``; ``perform`` does it, or raises StepFailed."""
 
-    def perform(self, run: Runner) -> None:
-        """Do it, or raise StepFailed."""
+    text: str
+    perform: Callable[[Runner], None]
 
 
-@dataclass(frozen=True)
-class Run:
-    """Run a program that must end with 0, unless it may fail."""
+def run_command(*words: str, may_fail: bool = False) -> Step:
+    """Return the step that runs a program, which must end with 0 unless it ``may_fail``."""
+    text = subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
-    words: tuple[str, ...]
-    may_fail: bool = False
-
-    def perform(self, run: Runner) -> None:
-        """Run it."""
-        result = run(self.words)
-        if result.code and not self.may_fail:
+    def perform(run: Runner) -> None:
+        result = run(words)
+        if result.code and not may_fail:
             output = " ".join(result.output.split())
-            raise StepFailed(f"{self} ended with {result.code}{f': {output}' if output else '.'}")
+            raise StepFailed(f"{text} ended with {result.code}{f': {output}' if output else '.'}")
 
-    def __str__(self) -> str:
-        """Return the command line in the form of this system."""
-        return subprocess.list2cmdline(self.words) if sys.platform == "win32" else shlex.join(self.words)
+    return Step(text, perform)
 
 
-@dataclass(frozen=True)
-class WaitUntil:
-    """Wait until a condition holds; ``what`` names it."""
+def wait_until(what: str, is_done: Callable[[Runner], bool], seconds: float) -> Step:
+    """Return the step that waits for a condition, which ``what`` names."""
 
-    what: str
-    is_done: Callable[[Runner], bool]
-    seconds: float = 60
-
-    def perform(self, run: Runner) -> None:
-        """Ask twice a second."""
-        deadline = time.monotonic() + self.seconds
-        while not self.is_done(run):
+    def perform(run: Runner) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_done(run):
             if time.monotonic() > deadline:
-                raise StepFailed(f"{self}: timed out after {self.seconds:g} seconds.")
+                raise StepFailed(f"wait until {what}: timed out after {seconds:g} seconds.")
             time.sleep(0.5)
 
-    def __str__(self) -> str:
-        """Say what for."""
-        return f"wait until {self.what}"
+    return Step(f"wait until {what}", perform)
 
 
-@dataclass(frozen=True)
-class MakeFolder:
-    """Create a folder unless it exists."""
+def make_folder(path: Path) -> Step:
+    """Return the step that creates a folder and its parents unless they exist."""
+    make = partial(path.mkdir, parents=True, exist_ok=True)
+    return _change_files(f"create the folder {path}", f"{path} can't be created", make)
 
-    path: Path
 
-    def perform(self, run: Runner) -> None:  # noqa: ARG002 - a step's signature
-        """Create it and its parents."""
+def write_file(path: Path, text: str, mode: int = 0o644) -> Step:
+    """Return the step that writes a file with these permissions from the first byte on.
+
+    Nothing of an existing file is kept. The text is not shown: it may hold a key.
+    """
+
+    def write() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # an existing file would keep its permissions
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+
+    return _change_files(f"write {path}", f"{path} can't be written", write)
+
+
+def remove_file(path: Path) -> Step:
+    """Return the step that removes a file unless it is gone."""
+    return _change_files(f"remove {path}", f"{path} can't be removed", partial(path.unlink, missing_ok=True))
+
+
+def _change_files(text: str, problem: str, change: Callable[[], None]) -> Step:
+    def perform(_run: Runner) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            change()
         except OSError as exc:
-            raise StepFailed(f"{self.path} can't be created: {exc.strerror or exc}.") from exc
+            raise StepFailed(f"{problem}: {exc.strerror or exc}.") from exc
 
-    def __str__(self) -> str:
-        """Name the folder."""
-        return f"create the folder {self.path}"
-
-
-@dataclass(frozen=True)
-class WriteFile:
-    """Write a file; nothing of an existing one is kept. The text is not shown: it may hold a key."""
-
-    path: Path
-    text: str
-    mode: int = 0o644
-
-    def perform(self, run: Runner) -> None:  # noqa: ARG002 - a step's signature
-        """Write it with these permissions from the first byte on."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.unlink(missing_ok=True)  # an existing file would keep its permissions
-            number = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self.mode)
-            with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
-                file.write(self.text)
-        except OSError as exc:
-            raise StepFailed(f"{self.path} can't be written: {exc.strerror or exc}.") from exc
-
-    def __str__(self) -> str:
-        """Name the file."""
-        return f"write {self.path}"
-
-
-@dataclass(frozen=True)
-class RemoveFile:
-    """Remove a file."""
-
-    path: Path
-
-    def perform(self, run: Runner) -> None:  # noqa: ARG002 - a step's signature
-        """Remove it unless it is gone."""
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError as exc:
-            raise StepFailed(f"{self.path} can't be removed: {exc.strerror or exc}.") from exc
-
-    def __str__(self) -> str:
-        """Name the file."""
-        return f"remove {self.path}"
+    return Step(text, perform)
 
 
 def run_program(words: Sequence[str]) -> Result:

@@ -12,9 +12,8 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from flask_shim.config import Config
-from flask_shim.deploy import render, template_named
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import RemoveFile, Run, Runner, Step, WriteFile
+from flask_shim.deploy.rendering import render
+from flask_shim.deploy.service.steps import Runner, State, Step, remove_file, run_command, write_file
 
 UNIT = "flask-shim.service"
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -90,9 +89,9 @@ class Systemd:
 
     def install(self, config: Config, settings: str | None) -> Sequence[Step]:
         """Write the unit that ``flask-shim config systemd`` prints, or its variant for a user, and enable it."""
-        text = render(template_named("systemd"), config, folder=self.folder)
-        steps: list[Step] = [] if settings is None else [WriteFile(self.settings, settings, 0o600)]
-        return [*steps, WriteFile(self.unit, text), self._do("daemon-reload"), self._do("enable", UNIT)]
+        text = render("systemd", config, folder=self.folder)
+        steps: list[Step] = [] if settings is None else [write_file(self.settings, settings, 0o600)]
+        return [*steps, write_file(self.unit, text), self._do("daemon-reload"), self._do("enable", UNIT)]
 
     def start(self) -> Sequence[Step]:
         """Start the unit."""
@@ -104,7 +103,7 @@ class Systemd:
 
     def remove(self, state: State) -> Sequence[Step]:  # noqa: ARG002 - systemctl does both
         """Stop and disable the unit, and remove its file."""
-        return [self._do("disable", "--now", UNIT), RemoveFile(self.unit), self._do("daemon-reload")]
+        return [self._do("disable", "--now", UNIT), remove_file(self.unit), self._do("daemon-reload")]
 
     def advice(self) -> str:
         """Say when it runs."""
@@ -115,8 +114,8 @@ class Systemd:
     def _systemctl(self, *words: str) -> tuple[str, ...]:
         return ("systemctl", *(("--user",) if self.folder else ()), *words)
 
-    def _do(self, *words: str) -> Run:
-        return Run(self._systemctl(*words))
+    def _do(self, *words: str) -> Step:
+        return run_command(*self._systemctl(*words))
 
 
 def _working_folder(unit: Path) -> Path | None:

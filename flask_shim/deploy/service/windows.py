@@ -15,9 +15,8 @@ from pathlib import Path
 from platformdirs import site_data_path
 
 from flask_shim.config import Config
-from flask_shim.deploy import stop_timeout
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import MakeFolder, Run, Runner, Step, WaitUntil, WriteFile
+from flask_shim.deploy.rendering import stop_timeout
+from flask_shim.deploy.service.steps import Runner, State, Step, make_folder, run_command, wait_until, write_file
 
 NAME = "flask-shim"
 ACCOUNT = f"NT SERVICE\\{NAME}"
@@ -74,14 +73,9 @@ class WindowsServices:
         return self.folder / ".env"
 
     @property
-    def log_file(self) -> Path:
-        """Return where the service logs unless its settings name another file."""
-        return self.folder / "logs" / "shim.log"
-
-    @property
     def log(self) -> str:
-        """Return the file as text."""
-        return str(self.log_file)
+        """Return where the service logs unless its settings name another file."""
+        return str(self.folder / "logs" / "shim.log")
 
     def obstacle(self) -> str | None:
         """Check for an administrator, and for an installation that the account of the service can read."""
@@ -123,16 +117,16 @@ class WindowsServices:
             _reg("Environment", "REG_MULTI_SZ", "|".join(f"{name}={text}" for name, text in environment.items())),
             _reg("PreshutdownTimeout", "REG_DWORD", str(seconds * 1000)),
             *self._folders(),
-            *([] if settings is None else [WriteFile(self.settings, settings)]),
+            *([] if settings is None else [write_file(self.settings, settings)]),
         ]
 
     def _folders(self) -> Sequence[Step]:
         """Make the folders, and take them from a user who made them first: all users may create folders there."""
-        folder, logs, data = str(self.folder), self.log_file.parent, self.folder / "data"
+        folder, logs, data = str(self.folder), self.folder / "logs", self.folder / "data"
         own = [f"{who}:(OI)(CI)F" for who in (ADMINISTRATORS, SYSTEM)]
         return [
-            MakeFolder(logs),
-            MakeFolder(data),
+            make_folder(logs),
+            make_folder(data),
             _icacls(folder, "/setowner", ADMINISTRATORS, "/T"),
             _icacls(folder, "/inheritance:r", "/grant:r", *own, f"{ACCOUNT}:(OI)(CI)RX"),
             _icacls(f"{folder}\\*", "/reset", "/T"),
@@ -147,7 +141,7 @@ class WindowsServices:
         """Stop the service and wait for it: the request itself returns at once."""
         return [
             _sc("stop"),
-            WaitUntil("the service has stopped", lambda run: self.state(run) is not State.RUNNING, STOP_SECONDS),
+            wait_until("the service has stopped", lambda run: self.state(run) is not State.RUNNING, STOP_SECONDS),
         ]
 
     def remove(self, state: State) -> Sequence[Step]:
@@ -159,17 +153,17 @@ class WindowsServices:
         return "It starts two minutes after the machine, and again when it fails."
 
 
-def _sc(action: str, *words: str) -> Run:
-    return Run(("sc.exe", action, NAME, *words))
+def _sc(action: str, *words: str) -> Step:
+    return run_command("sc.exe", action, NAME, *words)
 
 
-def _reg(value: str, kind: str, data: str) -> Run:
+def _reg(value: str, kind: str, data: str) -> Step:
     # No path contains the separator.
-    return Run(("reg.exe", "add", _KEY, "/v", value, "/t", kind, "/s", "|", "/d", data, "/f"))
+    return run_command("reg.exe", "add", _KEY, "/v", value, "/t", kind, "/s", "|", "/d", data, "/f")
 
 
-def _icacls(path: str, *words: str) -> Run:
-    return Run(("icacls.exe", path, *words, "/Q"))
+def _icacls(path: str, *words: str) -> Step:
+    return run_command("icacls.exe", path, *words, "/Q")
 
 
 def _is_administrator() -> bool:

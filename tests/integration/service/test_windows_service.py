@@ -20,8 +20,7 @@ from support.ports import unused_port
 
 import flask_shim
 from flask_shim.config import Config
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import StepFailed, run_program
+from flask_shim.deploy.service.steps import State, StepFailed, run_program
 from flask_shim.deploy.service.windows import NAME, WindowsServices
 
 IS_WINE = sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version")
@@ -79,7 +78,7 @@ def test_a_service_serves_until_it_is_stopped(service, socket_server, until):
     until(lambda: answers(port), STARTS_WITHIN_SECONDS)
     perform(manager.stop())
     assert manager.state(run_program) is State.STOPPED
-    log = manager.log_file.read_text()
+    log = Path(manager.log).read_text()
     assert "stopping signal=SIGINT" in log
     assert "drained" in log
 
@@ -101,7 +100,7 @@ def test_a_stopped_service_lets_a_running_answer_end(service, socket_server, unt
         next(lines)
         stopping = threading.Thread(target=perform, args=(manager.stop(),))
         stopping.start()
-        until(lambda: "stopping signal" in manager.log_file.read_text(), 30)
+        until(lambda: "stopping signal" in Path(manager.log).read_text(), 30)
         goes_on.set()
         assert list(filter(None, lines))[-1] == b"data: [DONE]"
     stopping.join(60)
@@ -113,7 +112,7 @@ def test_a_service_with_bad_settings_stops_with_the_reason(service, until):
     with contextlib.suppress(StepFailed):  # it may have stopped before the service manager looked
         perform(manager.start())
     until(lambda: manager.state(run_program) is State.STOPPED, STARTS_WITHIN_SECONDS)
-    assert "SHIM_PORT" in manager.log_file.read_text()
+    assert "SHIM_PORT" in Path(manager.log).read_text()
 
 
 def answers(port):

@@ -9,8 +9,7 @@ import pytest
 
 from flask_shim.config import Config
 from flask_shim.deploy.service.launchd import Launchd
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import Result, StepFailed
+from flask_shim.deploy.service.steps import Result, State, StepFailed
 
 NAME = "gui/501/com.flask-shim"
 

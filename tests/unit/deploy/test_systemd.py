@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from flask_shim.config import Config
-from flask_shim.deploy import render, template_named
+from flask_shim.deploy.rendering import render
 from flask_shim.deploy.service import systemd
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import Result
+from flask_shim.deploy.service.steps import Result, State
 from flask_shim.deploy.service.systemd import Systemd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of Linux")
@@ -33,7 +32,7 @@ def own(tmp_path):
 def test_install_writes_the_unit_of_the_config_command(system, perform):
     calls = perform(system.install(Config(drain_seconds=42), "SHIM_API_KEY=secret\n"))
     assert calls == ["systemctl daemon-reload", "systemctl enable flask-shim.service"]
-    assert system.unit.read_text() == render(template_named("systemd"), Config(drain_seconds=42))
+    assert system.unit.read_text() == render("systemd", Config(drain_seconds=42))
     assert "TimeoutStopSec=52\n" in system.unit.read_text()
     assert system.settings.read_text() == "SHIM_API_KEY=secret\n"
     assert system.settings.stat().st_mode & 0o777 == 0o600
@@ -66,7 +65,7 @@ def test_a_users_unit_runs_in_the_users_folder(own, perform):
 @pytest.mark.parametrize("folder", ["/home/ä ö/shim", "/srv/100%"])
 def test_the_folder_of_an_installed_unit_is_found_again(tmp_path, folder):
     unit = tmp_path / "flask-shim.service"
-    unit.write_text(render(template_named("systemd"), Config(), folder=folder), encoding="utf-8")
+    unit.write_text(render("systemd", Config(), folder=folder), encoding="utf-8")
     assert systemd._working_folder(unit) == Path(folder)
 
 
@@ -75,7 +74,7 @@ def test_systemd_accepts_a_users_unit(tmp_path):
     folder = tmp_path / "with 100% space"
     folder.mkdir()
     unit = tmp_path / "flask-shim.service"
-    unit.write_text(render(template_named("systemd"), Config(), folder=folder), encoding="utf-8")
+    unit.write_text(render("systemd", Config(), folder=folder), encoding="utf-8")
     seen = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert [line for line in seen.stderr.splitlines() if "flask-shim" in line] == []
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from flask_shim.config import Config
-from flask_shim.deploy.service.state import State
-from flask_shim.deploy.service.steps import Result, StepFailed
+from flask_shim.deploy.service.steps import Result, State, StepFailed
 from flask_shim.deploy.service.windows import WindowsServices
 
 STOPPED = """
@@ -64,7 +63,7 @@ def test_settings_are_written_after_access_is_restricted(windows, perform, recor
     written_after = []
     steps = windows.install(Config(), "SHIM_API_KEY=secret\n")
     for step in steps:
-        if str(step) == f"write {windows.settings}":
+        if step.text == f"write {windows.settings}":
             written_after = list(recorder.calls)
         step.perform(recorder)
     everything = "*S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F"
@@ -81,7 +80,7 @@ def test_settings_are_written_after_access_is_restricted(windows, perform, recor
 
 
 def test_a_dry_run_shows_no_key(windows):
-    assert not [step for step in windows.install(Config(), "SHIM_API_KEY=secret\n") if "secret" in str(step)]
+    assert not [step for step in windows.install(Config(), "SHIM_API_KEY=secret\n") if "secret" in step.text]
 
 
 @pytest.mark.parametrize(
