@@ -156,9 +156,19 @@ def log_request(record: RequestRecord) -> None:
 def _line(record: RequestRecord, outcome: str) -> str:
     facts = [_text("method", record.method), _text("path", record.path)]
     facts.append(f"status={record.status} ms={_milliseconds(record.seconds)}")
-    for key, name in (("client", record.client), ("model", record.model), ("backend", record.backend)):
+    if record.client:
+        facts.append(_text("client", record.client))
+    if record.model or record.backend or record.first_token_ns:
+        facts += _generation(record)
+    facts.append(f"outcome={outcome}")
+    facts += [_text(key, text) for key, text in _details(record) if text]
+    return " ".join(facts)
+
+
+def _generation(record: RequestRecord) -> Iterator[str]:
+    for key, name in (("model", record.model), ("backend", record.backend)):
         if name:
-            facts.append(_text(key, name))
+            yield _text(key, name)
     for key, number in (
         ("queued_ms", _milliseconds(record.queue_seconds)),
         ("first_token_ms", _milliseconds(record.first_token_seconds)),
@@ -168,10 +178,7 @@ def _line(record: RequestRecord, outcome: str) -> str:
         ("tokens_per_s", None if (speed := record.tokens_per_second) is None else round(speed, 1)),
     ):
         if number is not None:
-            facts.append(f"{key}={number}")
-    facts.append(f"outcome={outcome}")
-    facts += [_text(key, text) for key, text in _details(record) if text]
-    return " ".join(facts)
+            yield f"{key}={number}"
 
 
 def _details(record: RequestRecord) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,9 @@ MAX_WAITING = 20_000
 GATHER_SECONDS = 0.02
 """How long lines gather after one was written: waking the thread for each would cost more than writing it."""
 
+MOST_AT_ONCE = 100
+"""How many lines are written together; a file is rotated between such blocks."""
+
 CLOSE_SECONDS = 2.0
 """How long the end of the process waits for the log to be written."""
 
@@ -80,18 +83,19 @@ class QueuedHandler(QueueHandler):
 
 
 class _AsItIs(logging.Formatter):
-    """Return the line that a target got in place of a record."""
+    """Return the lines that a target got in place of a record."""
 
     def format(self, record: Any) -> str:
         return str(record)
 
 
 class _Writer(QueueListener):
-    """Write lines to one target, and set the events that wait between them."""
+    """Write lines to one target, many at once, and set the events that wait between them."""
 
     def __init__(self, queue: SimpleQueue[Any], target: logging.Handler) -> None:
         super().__init__(queue, target)
         self._waiting = queue
+        self._lines: list[str] = []
         self.failures = 0
         self.is_failing = False
         self._target = target
@@ -100,18 +104,30 @@ class _Writer(QueueListener):
 
     def dequeue(self, block: bool) -> Any:
         if self._waiting.empty():
+            self._write()
             time.sleep(GATHER_SECONDS)
-        return super().dequeue(block)
+        item = super().dequeue(block)
+        if not isinstance(item, str):
+            self._write()
+        return item
 
-    def handle(self, line: Any) -> None:
-        if isinstance(line, Event):
-            line.set()
+    def handle(self, item: Any) -> None:
+        if isinstance(item, Event):
+            item.set()
             return
-        before = self.failures
-        self._target.handle(line)
+        self._lines.append(item)
+        if len(self._lines) >= MOST_AT_ONCE:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._lines:
+            return
+        before, lines = self.failures, "\n".join(self._lines)
+        self._target.handle(lines)  # type: ignore[arg-type]  # the text in place of a record
         self.is_failing = self.failures > before
+        self._lines.clear()
 
     def _note_failure(self, _: logging.LogRecord) -> None:
-        self.failures += 1
+        self.failures += len(self._lines)
         if not self.is_failing:
             log.error("the log can't be written to %s", self._target)

@@ -30,7 +30,7 @@ class Console(logging.Handler):
         if not self.unmarked.is_set():
             self.stuck.set()
             assert self.unmarked.wait(20)
-        self.lines.append(self.format(record))
+        self.lines += self.format(record).splitlines()
 
     def close(self):
         self.is_closed = True
