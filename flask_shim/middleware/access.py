@@ -9,11 +9,12 @@ from __future__ import annotations
 import hmac
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, Request, Response, g
+from flask import Flask, Response
+from werkzeug.wsgi import get_content_length
 
 from flask_shim.config import Config
 from flask_shim.config.addresses import is_address
@@ -35,15 +36,12 @@ _MAX_HOST = 300
 _OLLAMA_SUFFIXES = (".localhost", ".local", ".internal")
 _CACHED_HOSTS = 256
 
-Environ = Mapping[str, Any]
+Environ = dict[str, Any]
 
 
-def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:
-    """Return the check of the requests for every path of ``app``, also for those that do not exist."""
-    guards = AccessGuards(config)
-    # One more than allowed: Flask cuts a body of unknown length there, and the guard rejects it.
-    app.config["MAX_CONTENT_LENGTH"] = config.max_request_bytes + 1
-    return guards.admit
+def build_check(app: Flask, config: Config) -> Callable[[Environ], Response | None]:  # noqa: ARG001  same for all
+    """Return the check of the requests for every path, also for those that do not exist."""
+    return AccessGuards(config).admit
 
 
 def is_open(path: str) -> bool:
@@ -60,20 +58,23 @@ class AccessGuards:
         self._origins = Origins(config.allowed_origins)
         self._keys = tuple(key.encode() for key in config.api_keys)
         self._max_bytes = config.max_request_bytes
-        self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key))
+        self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key), ("size", self.size))
 
-    def admit(self, request: Request) -> Response | None:
-        """Answer preflights and rejected requests; None lets the request pass."""
-        environ = request.environ
+    def admit(self, environ: Environ) -> Response | None:
+        """Answer preflights and rejected requests; None lets the request pass.
+
+        A body of unknown length, which waitress never passes on, is measured like a compressed one when it is read.
+        """
         for name, check in self._checks:
             if (error := check(environ)) is not None:
-                return _reject(request, name, error)
-        if (error := self.size(request)) is not None:
-            return _reject(request, "size", error)
+                return _reject(name, error)
         if environ["REQUEST_METHOD"] == "OPTIONS" and (answer := self._answer_options(environ)) is not None:
             return answer
-        error = check_sender(request) if request.path.startswith(OPERATOR_PREFIX) else None
-        return None if error is None else _reject(request, "origin", error)
+        if environ["PATH_INFO"].startswith(OPERATOR_PREFIX) and (error := check_sender(environ)) is not None:
+            return _reject("origin", error)
+        if "HTTP_CONTENT_ENCODING" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            decode_input(environ, self._max_bytes)
+        return None
 
     def host(self, environ: Environ) -> ShimError | None:
         """Check the name by which the client reaches this server."""
@@ -102,30 +103,21 @@ class AccessGuards:
         return None
 
     def key(self, environ: Environ) -> ShimError | None:
-        """Check the key if one is configured; whether it was sent is in ``g.has_access`` then."""
+        """Check the key if one is configured, and note whether it was sent."""
         if not self._keys:
             return None
         # Every key is compared with every configured one: the time must not depend on which one matches.
         matches = sum(hmac.compare_digest(given, key) for given in given_keys(environ) for key in self._keys)
-        g.has_access = matches > 0
-        if g.has_access or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
+        current().has_access = matches > 0
+        if matches or environ["REQUEST_METHOD"] == "OPTIONS" or is_open(environ.get("PATH_INFO") or ""):
             return None
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 
-    def size(self, request: Request) -> ShimError | None:
-        """Check the length of the body, which is read for that if it has no Content-Length and no encoding."""
-        environ = request.environ
-        length = request.content_length
-        is_encoded = bool(environ.get("HTTP_CONTENT_ENCODING"))
-        if length is None and "HTTP_TRANSFER_ENCODING" in environ and not is_encoded:  # not under waitress
-            length = len(request.get_data())
-        if (length or 0) > self._max_bytes:
-            return BodyTooLarge(
-                f"request body is too large: at most {self._max_bytes} bytes (see SHIM_MAX_REQUEST_BYTES)"
-            )
-        if is_encoded:
-            decode_input(request.environ, self._max_bytes)
-        return None
+    def size(self, environ: Environ) -> ShimError | None:
+        """Check the length of the body if it is known."""
+        if "CONTENT_LENGTH" not in environ or (get_content_length(environ) or 0) <= self._max_bytes:
+            return None
+        return BodyTooLarge(f"request body is too large: at most {self._max_bytes} bytes (see SHIM_MAX_REQUEST_BYTES)")
 
     def _answer_options(self, environ: Environ) -> Response | None:
         response = Response(status=204)
@@ -140,9 +132,10 @@ class AccessGuards:
         return response
 
 
-def _reject(request: Request, name: str, error: ShimError) -> Response:
-    current().rejected_by = name
-    return error_response(error, request.path)
+def _reject(name: str, error: ShimError) -> Response:
+    record = current()
+    record.rejected_by = name
+    return error_response(error, record.path)
 
 
 def given_keys(environ: Environ) -> Iterator[bytes]:

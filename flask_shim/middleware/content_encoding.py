@@ -38,11 +38,11 @@ _ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): 23}
 
 
 def decode_input(environ: WSGIEnvironment, limit: int) -> None:
-    """Replace the input of a request that has a content encoding by a stream that decodes it, up to ``limit`` bytes.
+    """Replace the input of a request by a stream that decodes its content encoding, if any, up to ``limit`` bytes.
 
     Nothing is read yet: routes that read no body, and paths that do not exist, ignore the encoding.
     """
-    header = environ.pop("HTTP_CONTENT_ENCODING")
+    header = environ.pop("HTTP_CONTENT_ENCODING", "")
     body = get_input_stream(environ, max_content_length=limit + 1)
     environ["wsgi.input"] = DecodedStream(decode(iter(partial(body.read, PIECE), b""), header, limit))
     environ["wsgi.input_terminated"] = True
@@ -85,7 +85,7 @@ def decode(pieces: Pieces, header: str, limit: int) -> Pieces:
         raise UnsupportedEncoding(f"content encoding is not supported: {unknown[0][:40]}; supported: {supported}")
     if len(names) > MAX_ENCODINGS:
         raise UnsupportedEncoding(f"more than {MAX_ENCODINGS} content encodings are not supported")
-    for name in reversed(names):
+    for name in reversed(names or ["identity"]):
         pieces = _within(limit, _DECODERS[name](pieces), name)
     yield from pieces
 
@@ -96,7 +96,7 @@ def _within(limit: int, pieces: Pieces, name: str) -> Pieces:
         for piece in pieces:
             size += len(piece)
             if size > limit:
-                raise BodyTooLarge(f"decoded body is too large: at most {limit} bytes (see SHIM_MAX_REQUEST_BYTES)")
+                raise BodyTooLarge(f"request body is too large: at most {limit} bytes (see SHIM_MAX_REQUEST_BYTES)")
             yield piece
     except (zlib.error, zstd.ZstdError, brotli.error, EOFError) as exc:
         raise BadRequest(f"request body is not valid {name}") from exc
@@ -148,6 +148,7 @@ def _decode_brotli(pieces: Pieces) -> Pieces:
 
 
 _DECODERS: dict[str, Callable[[Pieces], Pieces]] = {
+    "identity": iter,
     "zstd": _decode_zstd,
     "gzip": partial(_inflate, zlib.MAX_WBITS | 16),
     "x-gzip": partial(_inflate, zlib.MAX_WBITS | 16),  # RFC 9110 section 8.4.1.3

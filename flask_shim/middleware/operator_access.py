@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from flask import Request
+from werkzeug.http import parse_cookie
 
 from flask_shim.errors import Forbidden, ShimError
 from flask_shim.observability.access_log import OPERATOR_PREFIX
@@ -27,9 +27,9 @@ _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 Environ = Mapping[str, Any]
 
 
-def check_sender(request: Request) -> ShimError | None:
+def check_sender(environ: Environ) -> ShimError | None:
     """Return the error for a request to an operator's route that only a page of another site would send."""
-    return check_site(request.environ) or check_token(request.environ, request.cookies.get(CSRF_COOKIE, ""))
+    return check_site(environ) or check_token(environ, parse_cookie(environ.get("HTTP_COOKIE")).get(CSRF_COOKIE, ""))
 
 
 def check_site(environ: Environ) -> ShimError | None:

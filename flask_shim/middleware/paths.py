@@ -11,10 +11,8 @@ from urllib.parse import quote
 from flask import Flask, Request, Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from flask_shim.config import Config
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -44,13 +42,8 @@ def clean_paths(app: Flask) -> None:
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]  # Flask's documented way to wrap an app
 
 
-def build_check(app: Flask, config: Config) -> Callable[[Request], Response | None]:  # noqa: ARG001  same for all
-    """Return the check that redirects paths with a trailing slash, and rejects wrong methods."""
-    return _check
-
-
 def clean_path(path: str) -> str:
-    """Return the normalized path.
+    """Return the normalized path, which begins with a slash.
 
     Clients append ``/api/...`` to any base URL, also to one that ends with a slash or with ``/v1``. Dot segments are
     resolved because access checks must see the path that LM Studio will see.
@@ -58,10 +51,13 @@ def clean_path(path: str) -> str:
     if "//" in path or "/." in path:
         slash = "/" if path.endswith(("/", "/.", "/..")) else ""
         path = posixpath.normpath(_SLASHES.sub("/", path)).rstrip("/") + slash or "/"
+    if not path.startswith("/"):
+        return f"/{path}"
     return path[len("/v1") :] if path.startswith("/v1/api/") else path
 
 
-def _check(request: Request) -> Response | None:
+def check(request: Request) -> Response | None:
+    """Redirect paths with a trailing slash, and reject wrong methods."""
     path, rule = request.path, request.url_rule
     if path.endswith("/") and rule is not None and not rule.rule.endswith("/"):
         return _redirect(request)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flask import Flask, Request
+from flask import Flask
 
 from flask_shim.config import SPARE_THREADS, Config
 from flask_shim.config.addresses import is_address, is_loopback
@@ -29,6 +29,8 @@ RESERVED_THREADS = 2
 
 _lock = threading.Lock()
 
+Environ = Mapping[str, Any]
+
 
 class WaitressSettings(NamedTuple):
     """The settings of waitress that matter here."""
@@ -38,15 +40,15 @@ class WaitressSettings(NamedTuple):
     connections: int
 
 
-def build_check(app: Flask, config: Config) -> Callable[[Request], None]:
+def build_check(app: Flask, config: Config) -> Callable[[Environ], None]:
     """Return the check of the server at the first request, and of client addresses until the first remote one."""
     slots = services_of(app).slots
     is_first_remote = threading.Lock()
     may_be_open = bool(config.api_keys) or config.allow_open
 
-    def check(request: Request) -> None:
-        check_server(request.environ, slots)
-        client = request.environ.get("REMOTE_ADDR") or ""  # the peer of a Unix socket has no address
+    def check(environ: Environ) -> None:
+        check_server(environ, slots)
+        client = environ.get("REMOTE_ADDR") or ""  # the peer of a Unix socket has no address
         if not may_be_open and _is_remote(client) and is_first_remote.acquire(blocking=False):
             log.warning(
                 "client=%s is another machine and is served without a key: set SHIM_API_KEY, "
@@ -57,7 +59,7 @@ def build_check(app: Flask, config: Config) -> Callable[[Request], None]:
     return check
 
 
-def check_server(environ: Mapping[str, Any], slots: Slots) -> None:
+def check_server(environ: Environ, slots: Slots) -> None:
     """At the first request, limit the slots to the threads of waitress and warn of its settings, if it is waitress."""
     if slots.server_noticed:
         return
@@ -70,7 +72,7 @@ def check_server(environ: Mapping[str, Any], slots: Slots) -> None:
         _adapt(found, slots)
 
 
-def find_waitress(environ: Mapping[str, Any]) -> WaitressSettings | None:
+def find_waitress(environ: Environ) -> WaitressSettings | None:
     """Return the settings of the waitress that serves this request, None if it is another server."""
     # waitress shows its settings nowhere else: this callable of the environ is a method of its channel.
     channel = getattr(environ.get("waitress.client_disconnected"), "__self__", None)

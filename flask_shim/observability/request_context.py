@@ -64,8 +64,8 @@ class RequestRecord:
     hides_thinking: bool = False
     """Whether the answer has no thinking because of a rule."""
     answer_headers: Sequence[tuple[str, str]] = ()  # those of CORS, in addition to the route's
-    rejected_by: str = ""
-    """The check that rejected it: host, origin, key or size."""
+    has_access: bool = True  # it sent a key, if one is configured
+    rejected_by: str = ""  # the check that rejected it: host, origin, key or size
     error_kind: str = ""
     """The kind of the error that ended it, from :func:`kind_of`."""
     backend_error: str = ""

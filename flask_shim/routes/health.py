@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
+from flask_shim.observability.request_context import current
 from flask_shim.services import services
 
 bp = Blueprint("health", __name__)
@@ -55,6 +56,4 @@ def ready() -> Response:
         status, details["error"] = "ok" if can_wake else "unavailable", exc.text
     if len(services().backends) > 1:
         details["backends"] = {backend.name: backend.state for backend in services().backends}
-    return json_response(
-        {"status": status} | (details if g.get("has_access", True) else {}), 200 if status == "ok" else 503
-    )
+    return json_response({"status": status} | (details if current().has_access else {}), 200 if status == "ok" else 503)

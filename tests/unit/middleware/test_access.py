@@ -286,7 +286,7 @@ def test_health_contains_nothing_else(ask_with_keys):
     assert ask_with_keys(path="/health").json == {"status": "ok"}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/api/tags", "/v1/models", "/no/such/path", "/health/", "//"])
+@pytest.mark.parametrize("path", ["/metrics", "/api/tags", "/v1/models", "/no/such/path", "/health/"])
 def test_everything_else_needs_the_key(ask_with_keys, path):
     assert ask_with_keys(path=path).status_code == 401
 
