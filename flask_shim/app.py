@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
@@ -17,7 +17,11 @@ from flask_shim.models.machines import measure
 from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.inspector import Inspector
+from flask_shim.observability.request_context import current
 from flask_shim.services import Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class MatchingRule(Rule):
@@ -48,6 +52,21 @@ class SyncFlask(Flask):
 
     url_rule_class = MatchingRule
 
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request; a constant answer needs no context of a request."""
+        answer = self._constant_answers.get(environ["PATH_INFO"])
+        if answer is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return super().wsgi_app(environ, start_response)
+        current().route = environ["PATH_INFO"]
+        headers, body = answer
+        start_response("200 OK", headers)
+        return [body] if environ["REQUEST_METHOD"] == "GET" else []
+
+    @cached_property
+    def _constant_answers(self) -> Mapping[str, tuple[list[tuple[str, str]], bytes]]:
+        answers = routes.constant_answers(self)
+        return {path: (answer.headers.to_wsgi_list(), answer.get_data()) for path, answer in answers.items()}
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``func`` as it is."""
         return func
@@ -77,7 +96,8 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     """Build the WSGI application; without ``config`` the settings are read from the environment.
 
     Raises ConfigError with every mistake in the settings. Sends nothing and sets up no log; servers start with
-    :mod:`flask_shim.wsgi`. ``flask_shim.services.services_of(app).close()`` ends its threads and its connections to
+    :mod:`flask_shim.wsgi`. Functions that are added with ``before_request`` do not see requests with a constant answer,
+    as health checks have. ``flask_shim.services.services_of(app).close()`` ends its threads and its connections to
     LM Studio before the process ends.
     """
     config = Config.from_env() if config is None else config

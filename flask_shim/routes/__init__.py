@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import cast
+
+from flask import Flask, Response
 
 from flask_shim import dashboard
 from flask_shim.routes import (
@@ -48,6 +50,9 @@ BLUEPRINTS = (
     passthrough.bp,
 )
 
+CONSTANT = ("/api/version", "/health", "/healthz", "/ping")
+"""Paths whose answer never changes."""
+
 _WITH_HEAD = ("/", "/api/version", "/api/tags", "/api/blobs/<digest>", "/health", "/healthz", "/ping", "/ready")
 
 
@@ -61,3 +66,10 @@ def init_app(app: Flask) -> None:
         methods.discard("OPTIONS")
         if rule.rule not in _WITH_HEAD:
             methods.discard("HEAD")
+
+
+def constant_answers(app: Flask) -> dict[str, Response]:
+    """Return the answers to GET of :data:`CONSTANT` by their paths."""
+    rules = {rule.rule: rule.endpoint for rule in app.url_map.iter_rules()}
+    with app.app_context():
+        return {path: cast("Response", app.view_functions[rules[path]]()) for path in CONSTANT}

@@ -12,7 +12,8 @@ from flask_shim.middleware.paths import clean_path
     [
         ("/api/tags", "/api/tags"),
         ("/", "/"),
-        ("", ""),
+        ("", "/"),
+        ("api/tags", "/api/tags"),
         ("//", "/"),
         ("//api/tags", "/api/tags"),
         ("/api///tags/", "/api/tags/"),
