@@ -14,7 +14,7 @@ from flask_shim.cli.setting_options import FAILED, backend_options, errors_as_te
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import Level, count
 from flask_shim.doctor.report import to_json, to_lines, to_summary
-from flask_shim.doctor.runner import Doctor, Options
+from flask_shim.doctor.runner import Doctor
 from flask_shim.lmstudio.lms.locate import is_this_machine
 
 WIDEST = 110
@@ -47,7 +47,7 @@ def doctor(*, clients: tuple[str, ...], url: str, chat: bool | None, as_json: bo
     if not as_json:
         click.echo(f"flask-shim {__version__}\n")
     with errors_as_text():
-        for section in Doctor(config, Options(clients=clients, url=url, chat=chat)).sections():
+        for section in Doctor(config=config, clients=clients, url=url, chat=chat).sections():
             found.append(section)
             if not as_json:
                 click.echo("\n".join(to_lines(section, width)))

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_shim.doctor import stream_checks
-from flask_shim.doctor.handshake_steps import JSON, Body, Rule, Step
+from flask_shim.doctor.answer_rules import Rule
+from flask_shim.doctor.handshake_steps import JSON, Body, Step
 
 MOST_TOKENS = 64
 
@@ -67,5 +68,6 @@ def _post(path: str, body: Body, rule: Rule, headers: Mapping[str, str] = _TYPED
     return Step(method="POST", path=path, headers=headers, body=body, each=True, rules=(rule,))
 
 
+OLLAMA = ollama()
 CODEX = _post("/v1/responses", _response, RESPONSES)
 CLAUDE = _post("/v1/messages?beta=true", _message, MESSAGES, {**_TYPED, "anthropic-version": "2023-06-01"})

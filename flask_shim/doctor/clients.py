@@ -9,21 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flask_shim.doctor import chat_requests
-from flask_shim.doctor.handshake_steps import (
-    DIGESTS,
-    ENTRIES,
-    INTEGERS,
-    JSON,
-    JSON_TYPE,
-    RUNNING,
-    TAGGED,
+from flask_shim.doctor.answer_rules import (
     Rule,
-    Step,
-    from_version,
-    listed,
-    show,
-    welcome,
+    allows_origin,
+    complete_entries,
+    complete_running,
+    has_tags,
+    is_json,
+    lists,
+    unique_digests,
+    version_from,
+    version_of_integers,
 )
+from flask_shim.doctor.handshake_steps import JSON, Step, show
 from flask_shim.doctor.model_checks import AGENT_TOKENS
 
 CODING_TOKENS = 65_536
@@ -42,8 +40,8 @@ class Client:
 
     title: str
     steps: tuple[Step, ...]
-    chat: Step
     setup: str
+    chat: Step = chat_requests.OLLAMA
     key: str | None = ""
     context: int = 0
     asks: bool = False
@@ -67,14 +65,14 @@ _OBSIDIAN, _EXTENSION = "app://obsidian.md", "chrome-extension://jfgfiigpkhlkbnf
 
 def _preflight(origin: str) -> Step:
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
-    return Step(method="OPTIONS", path="/api/chat", headers={"Origin": origin, **asks}, rules=(welcome(origin),))
+    return Step(method="OPTIONS", path="/api/chat", headers={"Origin": origin, **asks}, rules=(allows_origin(origin),))
 
 
 CLIENTS: dict[str, Client] = {
     "vscode": Client(
         title="VS Code, the Ollama provider that is built in",
         headers=_COPILOT,
-        steps=(_get(_VERSION, from_version("0.6.4")), _get(_TAGS, listed("model")), show()),
+        steps=(_get(_VERSION, version_from("0.6.4")), _get(_TAGS, lists("model")), show()),
         chat=chat_requests.openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
         setup="Chat: Manage Language Models > Add Models > Ollama: {url}",
         context=AGENT_TOKENS,
@@ -84,13 +82,12 @@ CLIENTS: dict[str, Client] = {
         title="VS Code, Ollama's own extension",
         headers=_JS,
         steps=(
-            _get(_VERSION, from_version("0.17.6"), is_strict=False),
-            _get(_TAGS, listed("name")),
-            _get("/api/experimental/model-recommendations", listed("model", rows="recommendations"), is_strict=False),
+            _get(_VERSION, version_from("0.17.6"), is_strict=False),
+            _get(_TAGS, lists("name")),
+            _get("/api/experimental/model-recommendations", lists("model", rows="recommendations"), is_strict=False),
             show(verbose=False),
             _get(_PS),
         ),
-        chat=chat_requests.ollama(),
         setup="the extension's setting url: {url}",
         key="the extension's setting headers",
         context=CODING_TOKENS,
@@ -100,18 +97,23 @@ CLIENTS: dict[str, Client] = {
         title="Open WebUI",
         headers={"Accept": "*/*"},
         steps=(
-            _get(_VERSION, JSON_TYPE, INTEGERS),
-            _get(_TAGS, JSON_TYPE, listed("name", "model"), TAGGED),
-            _get(_PS, JSON_TYPE, RUNNING),
+            _get(_VERSION, is_json, version_of_integers),
+            _get(_TAGS, is_json, lists("name", "model"), has_tags),
+            _get(_PS, is_json, complete_running),
         ),
-        chat=chat_requests.ollama(),
         setup="Admin Panel > Settings > Connections > Ollama API: {url}",
         key="the connection's key",
     ),
     "ollama": Client(
         title="the ollama command line",
         headers={"User-Agent": "ollama/0.40.12", "Accept": JSON},
-        steps=(_head(_ROOT), _get(_VERSION), _get(_TAGS, ENTRIES, DIGESTS), _get(_PS, RUNNING), show(name="")),
+        steps=(
+            _head(_ROOT),
+            _get(_VERSION),
+            _get(_TAGS, complete_entries, unique_digests),
+            _get(_PS, complete_running),
+            show(name=""),
+        ),
         chat=chat_requests.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
         setup="OLLAMA_HOST={url}",
         key=None,
@@ -130,9 +132,9 @@ CLIENTS: dict[str, Client] = {
         title="Codex",
         headers={"User-Agent": "codex_exec/0.169.0"},
         steps=(
-            _get("/v1/models", listed("id", rows="data")),
-            _get(_VERSION, from_version("0.13.4", passes_text=True)),
-            _get(_TAGS, listed("name")),
+            _get("/v1/models", lists("id", rows="data")),
+            _get(_VERSION, version_from("0.13.4", passes_text=True)),
+            _get(_TAGS, lists("name")),
         ),
         chat=chat_requests.CODEX,
         setup="CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m NAME",
@@ -142,8 +144,7 @@ CLIENTS: dict[str, Client] = {
     "continue": Client(
         title="Continue",
         headers={"Content-Type": JSON},
-        steps=(_get(_TAGS, listed("name")), show("name", is_strict=False)),
-        chat=chat_requests.ollama(),
+        steps=(_get(_TAGS, lists("name")), show("name", is_strict=False)),
         setup="provider: ollama, apiBase: {url}",
         key="apiKey",
         context=8192,
@@ -151,8 +152,7 @@ CLIENTS: dict[str, Client] = {
     ),
     "cline": Client(
         title="Cline",
-        steps=(_get(_TAGS, listed("name")),),
-        chat=chat_requests.ollama(),
+        steps=(_get(_TAGS, lists("name")),),
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
         context=32_768,
@@ -161,7 +161,7 @@ CLIENTS: dict[str, Client] = {
     "roo": Client(
         title="Roo Code",
         headers=_JS,
-        steps=(_get(_TAGS, ENTRIES), show()),
+        steps=(_get(_TAGS, complete_entries), show()),
         chat=chat_requests.ollama(options={"temperature": 0}),
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
@@ -170,7 +170,7 @@ CLIENTS: dict[str, Client] = {
     "zed": Client(
         title="Zed",
         headers={"Accept": JSON},
-        steps=(_get(_TAGS, ENTRIES), show(skips="-embed")),
+        steps=(_get(_TAGS, complete_entries), show(skips="-embed")),
         chat=chat_requests.ollama(tools=[], think=None),
         setup="language_models.ollama.api_url: {url}",
         key="OLLAMA_API_KEY",
@@ -179,16 +179,14 @@ CLIENTS: dict[str, Client] = {
     ),
     "jetbrains": Client(
         title="JetBrains AI Assistant",
-        steps=(_get(_ROOT), _get(_TAGS, JSON_TYPE, ENTRIES), show()),
-        chat=chat_requests.ollama(),
+        steps=(_get(_ROOT), _get(_TAGS, is_json, complete_entries), show()),
         setup="Settings > Tools > AI Assistant > Providers & API keys > Ollama: {url}",
         key=None,
     ),
     "homeassistant": Client(
         title="Home Assistant",
         headers=_PYTHON,
-        steps=(_get(_TAGS, listed("model")), _get(_PS, is_strict=False)),
-        chat=chat_requests.ollama(),
+        steps=(_get(_TAGS, lists("model")), _get(_PS, is_strict=False)),
         setup="Settings > Devices & services > Add integration > Ollama: {url}",
         key="the integration's API key",
         context=8192,
@@ -198,8 +196,7 @@ CLIENTS: dict[str, Client] = {
     "obsidian": Client(
         title="Copilot for Obsidian",
         headers={"Origin": _OBSIDIAN},
-        steps=(_preflight(_OBSIDIAN), _get("/v1/models", listed("id", rows="data"))),
-        chat=chat_requests.ollama(),
+        steps=(_preflight(_OBSIDIAN), _get("/v1/models", lists("id", rows="data"))),
         setup="provider: Ollama, Base URL: {url}",
         key="the model's API key",
         context=131_072,
@@ -208,8 +205,7 @@ CLIENTS: dict[str, Client] = {
     "pageassist": Client(
         title="Page Assist",
         headers={"Origin": _EXTENSION},
-        steps=(_preflight(_EXTENSION), _get(_ROOT), _get(_TAGS, listed("name"))),
-        chat=chat_requests.ollama(),
+        steps=(_preflight(_EXTENSION), _get(_ROOT), _get(_TAGS, lists("name"))),
         setup="Ollama URL: {url}",
         key=None,
     ),
@@ -223,15 +219,14 @@ CLIENTS: dict[str, Client] = {
     "llamaindex": Client(
         title="LlamaIndex",
         headers=_PYTHON,
-        steps=(show(), _get(_TAGS, listed("model"))),
-        chat=chat_requests.ollama(),
+        steps=(show(), _get(_TAGS, lists("model"))),
         setup='Ollama(base_url="{url}")',
         key="OLLAMA_API_KEY",
     ),
     "python": Client(
         title="ollama for Python, and what is built on it: LangChain, Haystack, AutoGen",
         headers=_PYTHON,
-        steps=(_get(_TAGS, ENTRIES), _get(_PS, RUNNING), show()),
+        steps=(_get(_TAGS, complete_entries), _get(_PS, complete_running), show()),
         chat=chat_requests.ollama(tools=[]),
         setup="OLLAMA_HOST={url}",
         key="OLLAMA_API_KEY",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 
 class Level(Enum):
@@ -37,24 +38,10 @@ class Section:
     findings: Sequence[Finding]
 
 
-def ok(code: str, text: str) -> Finding:
-    """Return a finding without a problem."""
-    return Finding(Level.OK, code, text)
-
-
-def note(code: str, text: str, remedy: str = "") -> Finding:
-    """Return information."""
-    return Finding(Level.NOTE, code, text, remedy)
-
-
-def warn(code: str, text: str, remedy: str) -> Finding:
-    """Return what works, but could work better."""
-    return Finding(Level.WARN, code, text, remedy)
-
-
-def fail(code: str, text: str, remedy: str) -> Finding:
-    """Return what does not work."""
-    return Finding(Level.FAIL, code, text, remedy)
+ok = partial(Finding, Level.OK)
+note = partial(Finding, Level.NOTE)
+warn = partial(Finding, Level.WARN)
+fail = partial(Finding, Level.FAIL)
 
 
 def count(sections: Iterable[Section], level: Level) -> int:

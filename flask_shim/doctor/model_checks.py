@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask_shim.doctor.answer_rules import as_dict, as_list, rows_of
 from flask_shim.doctor.findings import Finding, counted, fail, note, ok, warn
@@ -95,27 +95,18 @@ def _context(chatting: Sequence[Seen], wanted: int, *, asks: bool) -> Iterator[F
         yield ok("context", f"no loaded model has less than the {wanted} tokens of context that are wanted")
 
 
-class Choice(NamedTuple):
-    """A model to chat with, or the reason why no model is suitable."""
-
-    model: Seen | None
-    why: str = ""
-
-
-def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int, tools: bool) -> Choice:
+def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int, tools: bool) -> Seen | None:
     """Choose a loaded model; one with less than ``least`` tokens of context would be reloaded.
 
     ``wants_chat`` True also accepts a model that is not loaded, False no model.
     """
     if wants_chat is False:
-        return Choice(None, "no chat was tried (--no-chat)")
+        return None
     able = sorted(
         (model for model in models if model.can_chat), key=lambda model: tools and "tools" not in model.capabilities
     )
-    ready = [model for model in able if model.is_loaded and model.context >= least]
-    if ready or (able and wants_chat):
-        return Choice((ready or able)[0])
-    return Choice(None, "no chat was tried, as no model is loaded; --chat loads one")
+    ready = (model for model in able if model.is_loaded and model.context >= least)
+    return next(ready, able[0] if able and wants_chat else None)
 
 
 def _tools(chatting: Sequence[Seen]) -> Finding:

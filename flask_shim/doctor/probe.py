@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
@@ -22,12 +21,6 @@ ANSWER_SECONDS = 10.0
 
 MOST_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 65_536
-
-_REFUSED, _UNKNOWN_NAME, _UNTRUSTED = (
-    "connection refused",
-    "the name can't be looked up",
-    "its certificate is not trusted",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,23 +151,11 @@ def _fault(exc: BaseException, seconds: float | None) -> str:
         return f"no connection within {CONNECT_SECONDS:g} s"
     if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
         return f"no answer within {seconds} s"
-    for cause in _causes(exc):
-        if isinstance(cause, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-            return _UNTRUSTED
-        if isinstance(cause, socket.gaierror):
-            return _UNKNOWN_NAME
-        if isinstance(cause, ConnectionRefusedError):
-            return _REFUSED
+    reason = getattr(exc.args[0], "reason", None) if exc.args else None
+    if isinstance(exc, requests.exceptions.SSLError):
+        return "its certificate is not trusted"
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return "the name can't be looked up"
+    if isinstance(reason, urllib3.exceptions.NewConnectionError) and "refused" in str(reason).lower():
+        return "connection refused"
     return "the connection broke"
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and its causes; urllib3 keeps one in ``reason``, requests one in ``args``."""
-    seen: list[BaseException] = []
-    waiting: list[object] = [exc]
-    while waiting:
-        cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and cause not in seen:
-            seen.append(cause)
-            yield cause
-            waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -30,18 +30,6 @@ from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
 from flask_shim.serving.port_probe import SHIM
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What to check. ``url`` is the shim's address; if empty, the settings say where it is.
-
-    ``chat`` True loads a model for a chat if necessary, False tries no chat, None tries one if a model is loaded.
-    """
-
-    clients: tuple[str, ...] = ()
-    url: str = ""
-    chat: bool | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class ShimUnderTest:
     """The shim that is checked; the prober sends its key, if one is needed and known."""
@@ -51,17 +39,23 @@ class ShimUnderTest:
     version: ProbeResponse
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Doctor:
-    """One run of all checks; ``seen`` are the models that were listed."""
+    """One run of all checks. ``url`` is the shim's address; if empty, the settings say where it is.
+
+    ``chat`` True loads a model for a chat if necessary, False tries no chat, None tries one if a model is loaded.
+    ``seen`` are the models that were listed.
+    """
 
     config: Config
-    options: Options
+    clients: Sequence[str] = ()
+    url: str = ""
+    chat: bool | None = None
     seen: list[Seen] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section]:
         """Yield the findings on each subject once it is checked; leave out what cannot work after a failure."""
-        is_here = not self.options.url or is_this_machine(self.options.url)
+        is_here = not self.url or is_this_machine(self.url)
         is_backend_away = False
         if is_here:
             yield Section("This machine", list(self._machine()))
@@ -79,8 +73,8 @@ class Doctor:
                 yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
                 return
             yield Section("Models", list(self._models(shim)))
-            yield Section("Stream", list(self._chat(shim, chat_requests.ollama(), {}, tools=False, is_timed=True)))
-            for name in self.options.clients:
+            yield Section("Stream", list(self._chat(shim, chat_requests.OLLAMA, {}, tools=False, is_timed=True)))
+            for name in self.clients:
                 yield Section(CLIENTS[name].title, list(self._client(shim, CLIENTS[name])))
 
     def _machine(self) -> Iterator[Finding]:
@@ -100,8 +94,8 @@ class Doctor:
 
     def _find(self, stack: ExitStack) -> tuple[str, list[Finding]]:
         """Return the address of a shim to check, and the findings about the port; start a shim if none runs."""
-        if self.options.url:
-            return self.options.url, []
+        if self.url:
+            return self.url, []
         port = self.config.port
         found = machine_checks.look_at_port(self.config.hosts, port) if port else {}
         localhost = machine_checks.look_around().localhost
@@ -141,7 +135,7 @@ class Doctor:
         v0 = shim.prober.ask("GET", "/api/v0/models")
         self.seen = model_checks.to_seen(tags.json, ps.json, v0.json)
         yield from model_checks.judge_models(self.seen)
-        if not self.options.clients:
+        if not self.clients:
             yield from model_checks.judge_fitness(self.seen, context=model_checks.AGENT_TOKENS, tools=False)
 
     def _client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
@@ -151,19 +145,20 @@ class Doctor:
         yield from model_checks.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
         if not has_failed(findings):
             yield from self._chat(shim, client.chat, dict(client.headers), tools=client.tools)
-        url = self.options.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
+        url = self.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
         key = "YOUR-KEY" if shim.wants_key else "ollama"  # without a key in the settings, the shim accepts any text
         yield note("setup", f"to point it here: {client.setup.format(url=url, key=key)}")
 
     def _chat(
         self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False
     ) -> Iterator[Finding]:
-        choice = model_checks.to_chat_with(self.seen, self.options.chat, least=self.config.default_context, tools=tools)
-        if choice.model is None:
-            yield note("no-chat", choice.why)
+        model = model_checks.to_chat_with(self.seen, self.chat, least=self.config.default_context, tools=tools)
+        if model is None:
+            why = " (--no-chat)" if self.chat is False else ", as no model is loaded; --chat loads one"
+            yield note("no-chat", f"no chat was tried{why}")
             return
         seconds = self.config.first_byte_timeout or None
-        answers = ask_step(step, headers, shim.prober, [choice.model.name], wants_key=shim.wants_key, seconds=seconds)
+        answers = ask_step(step, headers, shim.prober, [model.name], wants_key=shim.wants_key, seconds=seconds)
         findings = list(judge_step(step, answers))
         yield from findings
         if is_timed and not has_failed(findings):

@@ -42,8 +42,8 @@ def models(*rows):
         (answer_rules.version_from("0.6.4"), {"version": "0.18.0-lmstudio"}),
         (answer_rules.version_from("0.13.4", passes_text=True), {"version": "shim"}),
         (answer_rules.version_of_integers, {"version": "v0.18.0-lmstudio"}),
-        (answer_rules.lists("models", "name"), models({"name": "a"})),
-        (answer_rules.lists("models", "name"), models()),
+        (answer_rules.lists("name"), models({"name": "a"})),
+        (answer_rules.lists("name"), models()),
         (answer_rules.has_tags, models(ENTRY)),
         (answer_rules.complete_entries, models(ENTRY)),
         (answer_rules.complete_running, models(RUNNING)),
@@ -53,7 +53,7 @@ def models(*rows):
     ],
 )
 def test_rule_accepts_what_clients_accept(response, rule, body):
-    assert rule(response(body)) == ""
+    assert rule.fault(response(body)) == ""
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_rule_accepts_what_clients_accept(response, rule, body):
         (answer_rules.version_from("0.6.4"), {"version": 1}, "there is no version"),
         (answer_rules.version_from("0.6.4"), b"<html>", "there is no version"),
         (answer_rules.version_of_integers, {"version": "0.18.0+x"}, "version '0.18.0+x' is not made of numbers"),
-        (answer_rules.lists("models", "name"), {"models": None}, "models is not an array"),
-        (answer_rules.lists("models", "name", "model"), models({"name": "a"}), "entries without model"),
+        (answer_rules.lists("name"), {"models": None}, "models is not an array"),
+        (answer_rules.lists("name", "model"), models({"name": "a"}), "entries without model"),
         (answer_rules.has_tags, models({"name": "a"}), "a has no tag"),
         (answer_rules.complete_entries, models(ENTRY | {"size": None}), "a:latest: size is None"),
         (answer_rules.complete_entries, models(ENTRY | {"modified_at": ""}), "a:latest: modified_at is ''"),
@@ -89,12 +89,12 @@ def test_rule_accepts_what_clients_accept(response, rule, body):
     ],
 )
 def test_rule_rejects_what_clients_reject(response, rule, body, fault):
-    assert rule(response(body)).startswith(fault)
+    assert rule.fault(response(body)).startswith(fault)
 
 
 def test_json_needs_its_content_type():
     answer = ProbeResponse(status=200, headers={"content-type": "text/html"}, body=b"{}")
-    assert answer_rules.is_json(answer) == "its type is text/html in place of application/json"
+    assert answer_rules.is_json.fault(answer) == "its type is text/html in place of application/json"
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,5 @@ def test_json_needs_its_content_type():
     ],
 )
 def test_page_is_allowed_by_name_or_with_a_star(response, allowed, fault):
-    assert answer_rules.allows_origin("app://a")(response(headers={"access-control-allow-origin": allowed})) == fault
+    rule = answer_rules.allows_origin("app://a")
+    assert rule.fault(response(headers={"access-control-allow-origin": allowed})) == fault
