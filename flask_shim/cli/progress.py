@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import click
 from rich.progress import (
@@ -20,29 +19,13 @@ from rich.progress import (
 from rich.text import Text
 
 from flask_shim.cli.cli_context import console
-from flask_shim.cli.tables import size_text
+from flask_shim.cli.tables import clock_text, size_text
 
 LINE_SECONDS = 5.0
 
 
-class Display(Protocol):
-    """Shows the progress of one download."""
-
-    def show(self, done: int | None, total: int | None) -> None:
-        """Show the downloaded and the total bytes; None is unknown."""
-
-
-class Bar:
-    """A bar with bytes, speed and time left; it appears with the first progress."""
-
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=None)
-
-    def show(self, done: int | None, total: int | None) -> None:
-        """Move the bar; without a total it only pulses."""
-        self._progress.start()
-        self._progress.update(self._task, completed=done or 0, total=total)
+Show = Callable[[int | None, int | None], None]
+"""Shows the downloaded and the total bytes of a download; None is unknown."""
 
 
 class Speed(ProgressColumn):
@@ -88,22 +71,16 @@ def _line(name: str, done: int | None, total: int | None, speed: float) -> str:
     if speed > 0:
         parts.append(f"{size_text(round(speed))}/s")
         if total and done is not None and done < total:
-            parts.append(f"{_clock((total - done) / speed)} left")
+            parts.append(f"{clock_text((total - done) / speed)} left")
     return "  ".join(parts)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 @contextmanager
-def showing(name: str) -> Iterator[Display]:
-    """Yield the display for a download."""
+def showing(name: str) -> Iterator[Show]:
+    """Yield what shows the progress of a download; a bar appears with the first progress."""
     out = console()
     if not out.is_terminal:
-        yield Lines(name)
+        yield Lines(name).show
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -113,7 +90,13 @@ def showing(name: str) -> Iterator[Display]:
         TimeRemainingColumn(compact=True),
     )
     progress = Progress(*columns, console=out, expand=True)
+    task = progress.add_task(name, total=None)
+
+    def show(done: int | None, total: int | None) -> None:
+        progress.start()
+        progress.update(task, completed=done or 0, total=total)
+
     try:
-        yield Bar(progress, name)
+        yield show
     finally:
         progress.stop()

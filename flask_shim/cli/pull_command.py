@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 import click
 
 from flask_shim.cli.cli_context import busy, complete_names, open_services
-from flask_shim.cli.progress import Display, showing
+from flask_shim.cli.progress import Show, showing
 from flask_shim.cli.setting_options import backend_options
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
@@ -82,10 +82,10 @@ def _target(services: Services, name: str) -> ResolvedModel | None:
 
 def _watch(services: Services, name: str) -> None:
     pull = Pull(services.manager, services.registry, services.aliases, name)
-    with _showing(name) as display, closing(pull.steps(BackendCall())) as steps:
+    with _showing(name) as show, closing(pull.steps(BackendCall())) as steps:
         for step in steps:
             if "digest" in step:
-                display.show(step.get("completed"), step.get("total"))
+                show(step.get("completed"), step.get("total"))
 
 
 def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
@@ -94,21 +94,21 @@ def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
         return ensure_ready(target.backend.client, target.model.key, preload=wants_preload)
     backend, model = addressed(services.backends, name)
     wanted = to_wanted(model)
-    with _showing(name) as display:
+    with _showing(name) as show:
         return ensure_ready(
             (backend or services.backends.first).client,
             wanted.model,
             quantization=wanted.quantization,
             preload=wants_preload,
-            on_progress=lambda moment: display.show(moment.done_bytes, moment.total_bytes),
+            on_progress=lambda moment: show(moment.done_bytes, moment.total_bytes),
         )
 
 
 @contextmanager
-def _showing(name: str) -> Iterator[Display]:
+def _showing(name: str) -> Iterator[Show]:
     try:
-        with showing(name) as display:
-            yield display
+        with showing(name) as show:
+            yield show
     except KeyboardInterrupt:
         click.echo(STILL_RUNS, err=True)
         raise

@@ -44,26 +44,19 @@ OPTIONS: dict[str, str] = {
 """The setting of each option."""
 
 
+_env_file_option = click.option("--env-file", metavar="FILE", help="File with settings, one NAME=value per line.")
+
+
 def backend_options(command: Decorated) -> Decorated:
     """Add the options that say where LM Studio is."""
-    for option in (
-        click.option("--env-file", metavar="FILE", help="File with settings, one NAME=value per line."),
-        click.option("--lmstudio-url", metavar="URL", help="Where LM Studio answers [SHIM_LMSTUDIO_BASE]."),
-    ):
-        command = option(command)
-    return command
+    url = click.option("--lmstudio-url", metavar="URL", help="Where LM Studio answers [SHIM_LMSTUDIO_BASE].")
+    return url(_env_file_option(command))
 
 
 def shim_options(command: Decorated) -> Decorated:
     """Add the options that say where the shim is."""
-    for option in (
-        click.option("--env-file", metavar="FILE", help="File with settings, one NAME=value per line."),
-        click.option(
-            "--url", callback=shim_url, metavar="URL", help="Where the shim answers [this machine, SHIM_PORT]."
-        ),
-    ):
-        command = option(command)
-    return command
+    where = "Where the shim answers [this machine, SHIM_PORT]."
+    return click.option("--url", callback=shim_url, metavar="URL", help=where)(_env_file_option(command))
 
 
 def shim_url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:

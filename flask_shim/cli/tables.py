@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import click
@@ -40,7 +40,12 @@ def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
         for row in rows:
             click.echo("\t".join(cells(row).values()))
     elif rows:
-        out.print(_table([cells(row) for row in rows], out.width))
+        texts = [cells(row) for row in rows]
+        headings = _fitting(texts, out.width)
+        table = empty_table(headings)
+        for row in texts:
+            table.add_row(*(Text(row[heading]) for heading in headings))
+        out.print(table)
     else:
         out.print("none")
 
@@ -82,14 +87,19 @@ def size_text(size: int | None) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
+def clock_text(seconds: float) -> str:
+    """Return a duration as minutes and seconds, with hours if it has any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def empty_table(headings: Iterable[str], overflow: Literal["fold", "ellipsis"] = "fold") -> Table:
+    """Return a table with these columns; numbers are aligned on the right."""
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    headings = _fitting(rows, width)
     for heading in headings:
         justify: Literal["left", "right"] = "right" if heading in _NUMBERS else "left"
-        table.add_column(heading, overflow="fold", no_wrap=heading != _WRAPPED, justify=justify)
-    for row in rows:
-        table.add_row(*(Text(row[heading]) for heading in headings))
+        table.add_column(heading, overflow=overflow, no_wrap=heading != _WRAPPED, justify=justify)
     return table
 
 

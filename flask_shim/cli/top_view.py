@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from flask_shim.cli.tables import UNKNOWN, Row, plain, size_text, text_of
+from flask_shim.cli.tables import UNKNOWN, Row, clock_text, empty_table, plain, size_text, text_of
 
 SORT_KEYS = ("age_seconds", "tokens_per_second", "output_tokens", "client", "model")
 """The orders that ``s`` goes through; numbers come largest first."""
@@ -60,9 +60,7 @@ def seconds_text(seconds: float | None) -> str:
         return UNKNOWN
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return clock_text(int(seconds))
 
 
 def rate_text(rate: float | None) -> str:
@@ -83,14 +81,9 @@ CELLS: dict[str, Callable[[Row], str]] = {
 }
 """The columns of a request in flight."""
 
-_TEXTS = ("ID", "CLIENT", "MODEL", "PHASE")
-
 
 def _table(view: View, running: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in CELLS:
-        justify: Literal["left", "right"] = "left" if heading in _TEXTS else "right"
-        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis")
+    table = empty_table(CELLS, "ellipsis")
     for row in view.ordered(running):
         style = "reverse" if row["id"] == view.selected else ""
         table.add_row(*(Text(plain(cell(row))) for cell in CELLS.values()), style=style)
