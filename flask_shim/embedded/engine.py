@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import subprocess
 import sys
 import threading
@@ -11,12 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
 
 from flask_shim.embedded import engine_process
-from flask_shim.embedded.install_command import install_command
 from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ModelLoadError, NotSupported
 
@@ -33,6 +34,25 @@ if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
     NO_WINDOW = 0
+
+
+def install_command(package: str) -> str:
+    """Return the command of the program that installed the shim: pipx, uv or pip."""
+    prefix = Path(sys.prefix)
+    if (prefix / "pipx_metadata.json").is_file():
+        words = ["pipx", "inject", prefix.name, package]
+    elif (prefix / "uv-receipt.toml").is_file() or _installer() == "uv":  # such an environment has no pip
+        words = ["uv", "pip", "install", "--python", sys.executable, package]
+    else:
+        words = [sys.executable, "-m", "pip", "install", package]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def _installer() -> str:
+    try:
+        return (distribution("flask-shim").read_text("INSTALLER") or "").strip()
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return ""
 
 
 def require_engine() -> None:
@@ -62,20 +82,28 @@ def require_engine() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSpec:
-    """The parameters of an engine; ``context_length`` is in tokens per slot, ``min_p`` the default for requests."""
+class LoadConfig:
+    """The parameters of a load; ``context_length`` is in tokens per slot, ``num_experts`` is only reported back."""
 
-    model: str
-    alias: str
     context_length: int
-    slots: int = 4
-    projector: str | None = None
-    is_embedding: bool = False
     eval_batch_size: int = 512
     flash_attention: bool = True
     offload_kv_cache_to_gpu: bool = True
-    endless: bool = False
-    min_p: float | None = None
+    num_experts: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """The parameters of an engine; ``min_p`` is the default for requests."""
+
+    model: str
+    alias: str
+    config: LoadConfig
+    slots: int
+    projector: str | None
+    is_embedding: bool
+    endless: bool
+    min_p: float | None
     # Web pages can reach any loopback port, so the engine requires a key.
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 

@@ -21,7 +21,7 @@ HTTP_THREADS = 64
 
 def to_params(spec: dict[str, Any]) -> Any:
     """Return xllamacpp's parameters for a spec as :class:`flask_shim.embedded.engine.EngineSpec` dumps it."""
-    xllamacpp = import_module("xllamacpp")
+    xllamacpp, config = import_module("xllamacpp"), spec["config"]
     params = xllamacpp.CommonParams()
     params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, HTTP_THREADS
     params.api_keys, params.model_alias = [spec["key"]], {spec["alias"]}
@@ -31,11 +31,11 @@ def to_params(spec: dict[str, Any]) -> Any:
     params.model.path = spec["model"]
     if spec["projector"]:
         params.mmproj.path = spec["projector"]
-    params.n_parallel, params.n_ctx = spec["slots"], spec["context_length"] * spec["slots"]
+    params.n_parallel, params.n_ctx = spec["slots"], config["context_length"] * spec["slots"]
     # With two threads ggml's spinning barriers cost a tiny model nearly all its speed on a busy machine.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.n_batch, params.no_kv_offload = spec["eval_batch_size"], not spec["offload_kv_cache_to_gpu"]
-    if not spec["flash_attention"]:
+    params.n_batch, params.no_kv_offload = config["eval_batch_size"], not config["offload_kv_cache_to_gpu"]
+    if not config["flash_attention"]:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     if spec["min_p"] is not None:
         params.sampling.min_p = spec["min_p"]
@@ -43,7 +43,7 @@ def to_params(spec: dict[str, Any]) -> Any:
         params.sampling.ignore_eos = params.ctx_shift = True
     if spec["is_embedding"]:
         # An encoder needs its whole input in one batch.
-        params.embedding, params.n_batch, params.n_ubatch = True, spec["context_length"], spec["context_length"]
+        params.embedding, params.n_batch, params.n_ubatch = True, config["context_length"], config["context_length"]
     return params
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_shim.embedded.gguf_header import Header, NotGguf, read_header
-from flask_shim.embedded.gguf_labels import bits_per_weight, params_string, quantization
+from flask_shim.embedded.gguf_header import Header, NotGguf, bits_per_weight, params_string, quantization, read_header
 from flask_shim.embedded.mini_settings import DEFAULT_CONTEXT_LENGTH
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask_shim.embedded.engine import Engine, EngineSpec, IsDisconnected, start_engine
+from flask_shim.embedded.engine import Engine, EngineSpec, IsDisconnected, LoadConfig, start_engine
 from flask_shim.embedded.library import TINY, Entry
 from flask_shim.embedded.mini_settings import MiniSettings
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelLoadError
@@ -25,17 +25,6 @@ SWEEP_SECONDS = 0.2
 
 TINY_MIN_P = 0.2
 """Less likely words lead the tiny models astray; within a schema, without an end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadConfig:
-    """The parameters of a load; ``context_length`` is in tokens per slot, ``num_experts`` is only reported back."""
-
-    context_length: int
-    eval_batch_size: int = 512
-    flash_attention: bool = True
-    offload_kv_cache_to_gpu: bool = True
-    num_experts: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -179,15 +168,12 @@ class MiniLoadedModels:
         return EngineSpec(
             model=str(entry.path),
             alias=id_,
-            context_length=config.context_length,
+            config=config,
             slots=self.settings.slots,
             endless=self.settings.endless,
             min_p=TINY_MIN_P if entry.path.parent == TINY else None,
             projector=str(entry.projector) if entry.projector else None,
             is_embedding=entry.is_embedding,
-            eval_batch_size=config.eval_batch_size,
-            flash_attention=config.flash_attention,
-            offload_kv_cache_to_gpu=config.offload_kv_cache_to_gpu,
         )
 
     def _free_id(self, key: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from flask_shim.embedded.engine import LoadConfig
 from flask_shim.embedded.library import Entry
-from flask_shim.embedded.loaded_models import LoadConfig, MiniLoadedModel
+from flask_shim.embedded.loaded_models import MiniLoadedModel
 
 Payload = dict[str, Any]
 
@@ -45,7 +46,8 @@ def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
 
 
 def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payload:
-    """Return a model in ``/api/v1/models``."""
+    """Return a model in ``/api/v1/models``; each copy runs as many predictions at once as it has ``slots``."""
+    parallel = {} if entry.is_embedding else {"parallel": slots}
     item: Payload = {
         "type": entry.type,
         "publisher": entry.publisher,
@@ -56,7 +58,7 @@ def v1_item(entry: Entry, copies: Sequence[MiniLoadedModel], slots: int) -> Payl
         "size_bytes": entry.size_bytes,
         "params_string": entry.params_string,
         "loaded_instances": [
-            {"id": copy.id, "config": instance_config(entry, copy.config, slots)} for copy in copies
+            {"id": copy.id, "config": load_config(entry, copy.config) | parallel} for copy in copies
         ],
         "max_context_length": entry.max_context_length,
         "format": "gguf",
@@ -78,9 +80,3 @@ def load_config(entry: Entry, config: LoadConfig) -> Payload:
     if entry.is_embedding:
         return {"context_length": config.context_length}
     return {name: value for name, value in asdict(config).items() if value is not None}
-
-
-def instance_config(entry: Entry, config: LoadConfig, slots: int) -> Payload:
-    """Return the config of a loaded copy, with the number of predictions it runs at once."""
-    answer = load_config(entry, config)
-    return answer if entry.is_embedding else answer | {"parallel": slots}

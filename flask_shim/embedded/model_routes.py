@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from flask import Blueprint, Response, g
 
 from flask_shim.embedded import error_bodies, model_lists
+from flask_shim.embedded.engine import LoadConfig
 from flask_shim.embedded.error_bodies import json_answer
 from flask_shim.embedded.library import Entry
-from flask_shim.embedded.loaded_models import LoadConfig
 from flask_shim.embedded.mini_services import client_gone, mini_services
 from flask_shim.lmstudio.errors import ModelLoadError
 

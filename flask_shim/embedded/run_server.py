@@ -33,11 +33,6 @@ class MiniLMStudio:
         self._running.enter_context(serve_in_background(self.app, CONFIG, [listener]))
         self._running.callback(self.services.loaded_models.close)
 
-    @property
-    def open_generations(self) -> int:
-        """The number of requests that run on an engine or wait for it."""
-        return self.services.loaded_models.open_generations
-
     def stop(self) -> None:
         """End the engines with their requests, and the server; safe to call twice."""
         self._running.close()

@@ -78,7 +78,7 @@ def test_hanging_up_stops_the_model(extension, demo, until):
     story = extension.stream("/api/chat", {"model": "tiny-chat:latest", "messages": [user("Tell me a long story.")]})
     next(story)
     story.close()
-    until(lambda: not demo.miniature.open_generations)
+    until(lambda: not demo.miniature.services.loaded_models.open_generations)
 
 
 def test_a_tool_is_called_and_its_result_used(extension):

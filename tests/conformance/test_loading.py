@@ -95,7 +95,7 @@ def test_a_request_to_unload_does_not_cut_an_answer(demo, ask, running, until):
     story = {"model": "plain", "messages": STORY, "options": {"num_predict": 400}}
     telling = threading.Thread(target=lambda: answers.append(ask("POST", "/api/chat", story)))
     telling.start()
-    until(lambda: demo.miniature.open_generations)
+    until(lambda: demo.miniature.services.loaded_models.open_generations)
     assert ask("POST", "/api/chat", {"model": "plain", "keep_alive": 0}).json["done_reason"] == "unload"
     telling.join()
     assert lines_of(answers[0])[-1]["eval_count"] == 400

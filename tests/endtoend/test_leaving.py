@@ -39,7 +39,7 @@ def stopped(shim, miniature, until):
     services = services_of(shim.app)
 
     def waits():
-        until(lambda: miniature.open_generations == 0, STOPPED_SECONDS)
+        until(lambda: miniature.services.loaded_models.open_generations == 0, STOPPED_SECONDS)
         until(lambda: services.slots.in_use == 0 and len(services.backends.first.client.watchdog) == 0)
 
     return waits
@@ -49,7 +49,7 @@ def test_text_arrives_while_the_answer_is_generated(client, miniature, stopped):
     stream = client.chat("tiny-chat", STORY, stream=True)
     words = [next(stream).message.content for _ in range(50)]
     assert len("".join(words)) > 50
-    assert miniature.open_generations == 1
+    assert miniature.services.loaded_models.open_generations == 1
     stream.close()
     stopped()
 
@@ -71,7 +71,7 @@ def test_disconnect_midway_stops_the_engine(http, miniature, stopped, path):
         assert response.status_code == 200
         blocks = response.iter_bytes()  # kept: httpx closes the connection when it is collected
         assert next(blocks)
-        assert miniature.open_generations == 1
+        assert miniature.services.loaded_models.open_generations == 1
     stopped()
 
 
@@ -94,7 +94,7 @@ def test_leaving_before_a_whole_answer_stops_the_generation(http, stopped, path)
 def test_ollamas_library_may_leave(client, miniature, stopped):
     stream = client.generate("tiny-chat", "Tell me a long story.", stream=True)
     assert next(stream).response
-    assert miniature.open_generations == 1
+    assert miniature.services.loaded_models.open_generations == 1
     stream.close()
     stopped()
 
@@ -103,7 +103,7 @@ def test_openais_library_may_leave(shim, miniature, stopped):
     with openai.OpenAI(base_url=f"{shim.url}/v1", api_key="any", max_retries=0) as client:
         stream = client.chat.completions.create(model="tiny-chat", messages=STORY, stream=True)
         next(iter(stream))
-        assert miniature.open_generations == 1
+        assert miniature.services.loaded_models.open_generations == 1
         stream.close()
     stopped()
 

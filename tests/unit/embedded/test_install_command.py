@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from flask_shim.embedded import install_command as module
-from flask_shim.embedded.install_command import install_command
+from flask_shim.embedded import engine as module
+from flask_shim.embedded.engine import install_command
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="quotes differ there")
 

@@ -44,14 +44,14 @@ def test_hanging_up_in_the_middle_of_a_stream_stops_the_engine(endless_miniature
     with call(endless_miniature, stream=True) as client:
         assert client.recv(1000)
         assert is_generating(endless_miniature)
-    until(lambda: endless_miniature.open_generations == 0)
+    until(lambda: endless_miniature.services.loaded_models.open_generations == 0)
     until(lambda: not is_generating(endless_miniature))
 
 
 def test_disconnect_before_a_whole_answer_closes_the_connection(endless_miniature, until):
     with call(endless_miniature):
-        until(lambda: endless_miniature.open_generations == 1)
-    until(lambda: endless_miniature.open_generations == 0)
+        until(lambda: endless_miniature.services.loaded_models.open_generations == 1)
+    until(lambda: endless_miniature.services.loaded_models.open_generations == 0)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -59,10 +59,10 @@ def test_disconnect_while_waiting_for_a_slot_leaves_the_queue(endless_miniature,
     with call(endless_miniature, stream=True) as first:
         assert first.recv(1000)
         with call(endless_miniature, stream=stream):
-            until(lambda: endless_miniature.open_generations == 2)
-        until(lambda: endless_miniature.open_generations == 1)
+            until(lambda: endless_miniature.services.loaded_models.open_generations == 2)
+        until(lambda: endless_miniature.services.loaded_models.open_generations == 1)
         assert first.recv(1000)
-    until(lambda: endless_miniature.open_generations == 0)
+    until(lambda: endless_miniature.services.loaded_models.open_generations == 0)
 
 
 def test_hanging_up_during_a_load_ends_the_engine_that_was_to_be(start, until, monkeypatch):
@@ -92,7 +92,7 @@ def test_four_slots_work_at_the_same_time(start, until):
     api.load("tiny-chat")
     clients = [call(api.miniature, stream=True) for _ in range(4)]
     assert all(client.recv(1000) for client in clients)
-    assert api.miniature.open_generations == 4
+    assert api.miniature.services.loaded_models.open_generations == 4
     for client in clients:
         client.close()
-    until(lambda: api.miniature.open_generations == 0)
+    until(lambda: api.miniature.services.loaded_models.open_generations == 0)
