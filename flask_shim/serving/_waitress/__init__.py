@@ -14,6 +14,7 @@ from waitress import wasyncore
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.serving._waitress.channel import Channel
+from flask_shim.serving._waitress.dispatcher import TaskDispatcher
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ class WaitressServer:
     def __init__(self, app: Any, listeners: Sequence[socket.socket], settings: dict[str, Any]) -> None:
         """Start the worker threads; the server owns ``listeners``."""
         sockets: dict[int, Any] = {}
-        self._server: Any = create_server(app, map=sockets, sockets=list(listeners), **settings)
+        self._dispatcher = TaskDispatcher(settings["threads"])
+        self._server: Any = create_server(
+            app, map=sockets, _dispatcher=self._dispatcher, sockets=list(listeners), **settings
+        )
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         for each in self._listening:
             each.channel_class = Channel
@@ -49,8 +53,7 @@ class WaitressServer:
 
     def is_idle(self) -> bool:
         """Return whether no request is queued or running, and every response has been sent completely."""
-        dispatcher = self._server.task_dispatcher
-        return not dispatcher.queue and not dispatcher.active_count and not self.count_unsent()
+        return self._dispatcher.is_idle and not self.count_unsent()
 
     def count_unsent(self) -> int:
         """Return how many clients have not read all of their response."""

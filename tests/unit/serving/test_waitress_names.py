@@ -25,12 +25,11 @@ NAMES = {
     Task: "service finish write build_response_header set_close_on_finish has_body chunked_response close_on_finish",
     WSGITask: "execute get_environment",
     ErrorTask: "execute",
-    ThreadedTaskDispatcher: "shutdown active_count",
+    ThreadedTaskDispatcher: "shutdown add_task",
     BaseWSGIServer: "channel_class accept handle_accept run close",
     wasyncore.dispatcher: "close",
 }
 INSTANCES = {
-    "dispatcher": (lambda: ThreadedTaskDispatcher(), "queue active_count"),
     "parser": (lambda: HTTPRequestParser(Adjustments()), "headers version body_bytes_received"),
     "chunks": (lambda: ChunkedReceiver(SimpleNamespace()), "control_line trailer"),
 }
