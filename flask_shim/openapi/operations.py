@@ -9,7 +9,7 @@ from marshmallow import Schema
 
 from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
 from flask_shim.schemas import (
-    ollama_schemas,
+    ollama_requests,
     openai_embeddings,
     responses_and_messages,
     service_schemas,
@@ -93,24 +93,24 @@ def _service_chat(which: str) -> dict[str, Operation]:
 
 OPERATIONS: dict[str, Operation] = {
     "POST /api/chat": Operation(
-        tag=CHAT, body=ollama_schemas.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")
+        tag=CHAT, body=ollama_requests.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")
     ),
     "POST /api/generate": Operation(
-        tag=CHAT, body=ollama_schemas.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
+        tag=CHAT, body=ollama_requests.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
     ),
-    "POST /api/embed": Operation(tag=CHAT, body=ollama_schemas.EmbedSchema, reply="Vectors"),
-    "POST /api/embeddings": Operation(tag=CHAT, body=ollama_schemas.EmbeddingsSchema, reply="Vector"),
+    "POST /api/embed": Operation(tag=CHAT, body=ollama_requests.EmbedSchema, reply="Vectors"),
+    "POST /api/embeddings": Operation(tag=CHAT, body=ollama_requests.EmbeddingsSchema, reply="Vector"),
     "GET /api/tags": Operation(tag=MODELS, reply="Tags"),
-    "POST /api/show": Operation(tag=MODELS, body=ollama_schemas.ShowSchema, reply="Shown"),
+    "POST /api/show": Operation(tag=MODELS, body=ollama_requests.ShowSchema, reply="Shown"),
     "GET /api/ps": Operation(tag=MODELS, reply="Running"),
-    "POST /api/pull": Operation(tag=MODELS, body=ollama_schemas.PullSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/pull": Operation(tag=MODELS, body=ollama_requests.PullSchema, reply="Progress", stream=_PROGRESS),
     "POST /api/push": Operation(
-        tag=MODELS, body=ollama_schemas.PushSchema, status=501, summary="Push a model (refused)."
+        tag=MODELS, body=ollama_requests.PushSchema, status=501, summary="Push a model (refused)."
     ),
     "GET /api/experimental/model-recommendations": Operation(tag=MODELS, reply="Recommendations"),
-    "POST /api/create": Operation(tag=NAMES, body=ollama_schemas.CreateSchema, reply="Progress", stream=_PROGRESS),
-    "POST /api/copy": Operation(tag=NAMES, body=ollama_schemas.CopySchema),
-    "DELETE /api/delete": Operation(tag=NAMES, body=ollama_schemas.DeleteSchema),
+    "POST /api/create": Operation(tag=NAMES, body=ollama_requests.CreateSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/copy": Operation(tag=NAMES, body=ollama_requests.CopySchema),
+    "DELETE /api/delete": Operation(tag=NAMES, body=ollama_requests.DeleteSchema),
     "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file; always 404."),
     "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
     "POST /v1/chat/completions": Operation(
@@ -173,7 +173,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "POST /shim/models/pull": Operation(
         tag=OPERATOR,
-        body=ollama_schemas.PullSchema,
+        body=ollama_requests.PullSchema,
         reply="Progress",
         stream=_PROGRESS,
         summary="Download a model, unless LM Studio has it.",

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.lmstudio.errors import ModelNotFound, NotSupported
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.schemas import load_copy, load_create, load_delete, load_push
+from flask_shim.schemas.ollama_requests import load_copy, load_create, load_delete, load_push
 from flask_shim.services import services
 from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.alias import Alias, alias_key, copied, created, is_alias_name, plain, progress

@@ -23,7 +23,7 @@ from flask_shim.routes.model_requests import (
     with_settings,
 )
 from flask_shim.routes.naming import EMBED_NAMING, EMBEDDINGS_NAMING
-from flask_shim.schemas import load_embed, load_embeddings
+from flask_shim.schemas.ollama_requests import load_embed, load_embeddings
 from flask_shim.schemas.openai_embeddings import load_openai_embeddings
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias_defaults import with_alias_options

@@ -15,7 +15,7 @@ from flask_shim.inference.forwarding import forward_list
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes.naming import SHOW_NAMING
-from flask_shim.schemas import load_show
+from flask_shim.schemas.ollama_requests import load_show
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias import complete_models
 from flask_shim.translate.ollama.listing import Entry, to_ps, to_tags

@@ -22,7 +22,7 @@ from flask_shim.routes.model_requests import (
     with_settings,
 )
 from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING
-from flask_shim.schemas import load_chat, load_generate
+from flask_shim.schemas.ollama_requests import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.chat_turns import SYSTEM_ROLES

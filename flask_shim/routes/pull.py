@@ -18,7 +18,7 @@ from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.naming import CHAT_NAMING
-from flask_shim.schemas import load_pull
+from flask_shim.schemas.ollama_requests import load_pull
 from flask_shim.services import services
 from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.names import is_valid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_shim.schemas.go_fields import GoField, GoInt, GoList, GoObject, GoSchema, GoString, LowerCase, OwnReader
-from flask_shim.schemas.ollama_fields import Image
+from flask_shim.schemas.ollama_fields import schema_of
 from flask_shim.schemas.unmarshal_errors import NO_OBJECT, refusal
 from flask_shim.translate.ollama.requests import Message, ToolCall
 
@@ -44,18 +44,13 @@ def _tool_call(id: str, function: dict[str, Any]) -> ToolCall:  # noqa: A002  # 
     return ToolCall(name=function["name"], arguments=function["arguments"], id=id)
 
 
-class MessageSchema(GoSchema):
-    """One message. Content is a string: OpenAI's lists of parts are rejected."""
-
-    struct = "Alias"
-
-    role = LowerCase()
-    content = GoString()
-    thinking = GoString()
-    images = GoList(Image(), "[]api.ImageData")
-    tool_calls = GoList(GoObject(ToolCallSchema(), _tool_call, "api.ToolCall"), "[]api.ToolCall")
-    tool_name = GoString()
-    tool_call_id = GoString()
+MessageSchema = schema_of(
+    Message,
+    "Alias",
+    role=LowerCase(),
+    tool_calls=GoList(GoObject(ToolCallSchema(), _tool_call, "api.ToolCall"), "[]api.ToolCall"),
+)
+"""One message. Content is a string: OpenAI's lists of parts are rejected."""
 
 
 def messages() -> GoList:

@@ -1,14 +1,28 @@
-"""Fields with an ``UnmarshalJSON`` of their own in Ollama: images, keep_alive, think, format."""
+"""Schemas of requests, and the fields that read themselves in Ollama: images, keep_alive, think, format."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import math
 import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, get_type_hints
 
 from flask_shim.config.parsers import LONGEST_SECONDS, go_seconds
-from flask_shim.schemas.go_fields import GoField
+from flask_shim.schemas.go_fields import (
+    GoAny,
+    GoBool,
+    GoField,
+    GoFloat,
+    GoInt,
+    GoList,
+    GoMap,
+    GoSchema,
+    GoString,
+    GoStringMap,
+)
 from flask_shim.schemas.unmarshal_errors import Fault, failure, mismatch, refusal
 from flask_shim.translate.ollama.requests import Format, InvalidFormat, Think
 
@@ -71,6 +85,43 @@ class FormatValue(GoField[Format]):
         if value == "json" or isinstance(value, dict):
             return value  # type: ignore[no-any-return]
         return InvalidFormat(raw="")
+
+
+_BY_TYPE: dict[Any, Callable[[], GoField[Any]]] = {
+    str: GoString,
+    str | None: partial(GoString, load_default=None),
+    bool: GoBool,
+    int: GoInt,
+    float | None: GoFloat,
+    Any: GoAny,
+    Mapping[str, Any]: GoMap,
+    Mapping[str, str] | None: GoStringMap,
+    tuple[str, ...]: lambda: GoList(GoString(), "[]string"),
+    tuple[int, ...]: lambda: GoList(GoInt(), "[]int"),
+    Format: FormatValue,
+    Think: ThinkValue,
+}
+_BY_NAME: dict[str, Callable[[], GoField[Any]]] = {
+    "keep_alive": KeepAlive,
+    "images": lambda: GoList(Image(), "[]api.ImageData"),
+}
+
+
+def schema_of(request: type[Any], struct: str = "", **given: GoField[Any] | None) -> type[GoSchema]:
+    """Return the schema for a dataclass, with its name and a field for each of its own, by name or type.
+
+    ``given`` are fields that this does not decide, None for what bodies do not have. ``struct`` is Ollama's name.
+    """
+    types = get_type_hints(request)
+    members: dict[str, GoField[Any] | None] = {}
+    for field in dataclasses.fields(request):
+        if field.name not in given:
+            make = _BY_NAME.get(field.name) or _BY_TYPE[types[field.name]]
+            members[field.name] = GoBool(load_default=True) if field.default is True else make()
+    members |= given
+    found = {name: field for name, field in members.items() if field is not None}
+    name = f"{request.__name__.removesuffix('Request')}Schema"
+    return type(name, (GoSchema,), {"struct": struct or request.__name__, **found})
 
 
 def _is_canonical(letters: bytes) -> bool:

@@ -8,19 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_shim.schemas.go_fields import (
-    GoAny,
-    GoBool,
-    GoField,
-    GoFloat,
-    GoInt,
-    GoList,
-    GoMap,
-    GoObject,
-    GoSchema,
-    GoString,
-)
+from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoMap, GoObject, GoSchema, GoString
 from flask_shim.schemas.json_body import kind
+from flask_shim.schemas.ollama_fields import schema_of
 from flask_shim.schemas.unmarshal_errors import mismatch, refusal
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.openai.responses_request import ResponsesRequest
@@ -50,28 +40,7 @@ class Input(GoField[Any]):
         return value
 
 
-class ResponsesSchema(GoSchema):
-    """POST /v1/responses."""
-
-    struct = "ResponsesRequest"
-
-    model = GoString()
-    input = Input()
-    instructions = GoString(load_default=None)
-    stream = GoBool()
-    temperature = GoFloat()
-    top_p = GoFloat()
-    max_output_tokens = GoInt()
-    reasoning = GoMap()
-    text = GoMap()
-    tools = GoList(GoMap(), "[]openai.ResponsesTool")
-    tool_choice = GoAny()
-    parallel_tool_calls = GoBool(load_default=True)
-    previous_response_id = GoString()
-    conversation = GoAny()
-    truncation = GoString(load_default=None)
-    background = GoBool()
-    metadata = GoMap()
+ResponsesSchema = schema_of(ResponsesRequest, input=Input(), tools=GoList(GoMap(), "[]openai.ResponsesTool"))
 
 
 class TurnSchema(GoSchema):
@@ -107,26 +76,12 @@ class System(GoField[Any]):
         return value
 
 
-class MessagesSchema(GoSchema):
-    """POST /v1/messages and POST /v1/messages/count_tokens."""
-
-    struct = "MessagesRequest"
-
-    model = GoString()
-    max_tokens = GoInt()
-    messages = GoList(Turn(), "[]anthropic.MessageParam")
-    system = System()
-    stream = GoBool()
-    temperature = GoFloat()
-    top_p = GoFloat()
-    top_k = GoInt()
-    stop_sequences = GoList(GoString(), "[]string")
-    tools = GoList(GoMap(), "[]anthropic.Tool")
-    tool_choice = GoMap()
-    thinking = GoMap()
-    output_config = GoMap()
-    output_format = GoAny()
-
+MessagesSchema = schema_of(
+    MessagesRequest,
+    messages=GoList(Turn(), "[]anthropic.MessageParam"),
+    system=System(),
+    tools=GoList(GoMap(), "[]anthropic.Tool"),
+)
 
 _RESPONSES = ResponsesSchema()
 _MESSAGES = MessagesSchema()

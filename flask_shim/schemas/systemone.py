@@ -7,23 +7,13 @@ from typing import Any
 from flask_shim.errors import BodyTooLarge
 from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoSchema, GoString, OwnReader
 from flask_shim.schemas.json_body import read_object
-from flask_shim.schemas.ollama_fields import Image, KeepAlive
+from flask_shim.schemas.ollama_fields import Image, KeepAlive, schema_of
 from flask_shim.schemas.unmarshal_errors import NO_OBJECT, refusal
 from flask_shim.translate.ollama.requests import DecisionRequest, Question
 
 MAX_BYTES = 32 << 20
 MAX_TEXT_BYTES = 64 << 10
 """Of a body without the data of its images."""
-
-
-class QuestionSchema(GoSchema):
-    """One question; its criteria are checked with the whole request."""
-
-    struct = "Question"
-
-    type = GoString()
-    instructions = GoAny()
-    criteria = GoAny()
 
 
 class Questions(GoField[dict[str, Question]]):
@@ -37,7 +27,7 @@ class Questions(GoField[dict[str, Question]]):
         return {name: _QUESTION._read({} if given is None else given) for name, given in value.items()}
 
 
-_QUESTION = OwnReader(QuestionSchema(), Question, "decision.Question")
+_QUESTION = OwnReader(schema_of(Question)(), Question, "decision.Question")
 
 
 class SystemOneSchema(GoSchema):

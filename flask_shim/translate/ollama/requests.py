@@ -173,11 +173,15 @@ class ShowRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequest:
-    """POST /api/pull and /api/push."""
+    """POST /api/pull."""
 
     model: str
     stream: bool = True
     insecure: bool = False
+
+
+class PushRequest(PullRequest):
+    """POST /api/push."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

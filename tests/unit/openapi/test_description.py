@@ -13,7 +13,7 @@ from flask_shim import openapi
 from flask_shim.openapi.field_descriptions import OWN_WORDS, WORDS
 from flask_shim.openapi.field_schemas import SHAPES, component_name
 from flask_shim.openapi.operations import OPERATIONS
-from flask_shim.schemas import go_fields, ollama_schemas, openai_embeddings, responses_and_messages
+from flask_shim.schemas import go_fields, ollama_requests, openai_embeddings, responses_and_messages
 from flask_shim.schemas.ollama_fields import FormatValue, KeepAlive
 
 STRUCTS = (go_fields.GoList, go_fields.GoObject)
@@ -21,7 +21,7 @@ ABSTRACT = (go_fields.GoField, go_fields.OwnReader)
 VALUES = (True, 1, 1.5, [], {}, ["eA=="], [{}], {"x": "y"}, {"x": 1}, "high")
 SCHEMAS = [
     schema
-    for module in (ollama_schemas, openai_embeddings, responses_and_messages)
+    for module in (ollama_requests, openai_embeddings, responses_and_messages)
     for schema in vars(module).values()
     if isinstance(schema, type) and issubclass(schema, go_fields.GoSchema) and hasattr(schema, "struct")
 ]

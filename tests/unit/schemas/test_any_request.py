@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_shim import schemas
 from flask_shim.errors import ShimError
+from flask_shim.schemas import ollama_requests as schemas
 
-LOADERS = [getattr(schemas, name) for name in schemas.__all__]
+LOADERS = [getattr(schemas, name) for name in vars(schemas) if name.startswith("load_")]
 
 FIELDS = (
     *("model", "name", "messages", "tools", "options", "keep_alive", "think", "format", "images", "input", "context"),

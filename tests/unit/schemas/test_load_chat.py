@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flask_shim import schemas
+from flask_shim.schemas import ollama_requests as schemas
 from flask_shim.translate.ollama.requests import ChatRequest, Message, ToolCall
 
 

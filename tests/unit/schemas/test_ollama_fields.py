@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_shim.errors import BadRequest
-from flask_shim.schemas import load_chat, load_generate
+from flask_shim.schemas.ollama_requests import load_chat, load_generate
 from flask_shim.translate.ollama.requests import InvalidFormat
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from flask_shim import schemas
 from flask_shim.errors import BadRequest
+from flask_shim.schemas import ollama_requests as schemas
 
 PROPERTIES = "ToolFunctionParameters.tools.function.parameters.properties"
 

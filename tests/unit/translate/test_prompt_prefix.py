@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from flask_shim.lmstudio.model import Model
-from flask_shim.schemas import load_chat
+from flask_shim.schemas.ollama_requests import load_chat
 from flask_shim.schemas.responses_and_messages import load_messages, load_responses
 from flask_shim.translate.anthropic import messages_request
 from flask_shim.translate.billing_line import without_billing_line

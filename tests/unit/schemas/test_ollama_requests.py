@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flask_shim import schemas
+from flask_shim.schemas import ollama_requests as schemas
 from flask_shim.translate.ollama.requests import (
     ChatRequest,
     CopyRequest,
@@ -17,6 +17,7 @@ from flask_shim.translate.ollama.requests import (
     GenerateRequest,
     Message,
     PullRequest,
+    PushRequest,
     ShowRequest,
 )
 
@@ -34,7 +35,7 @@ def raw(**fields: object) -> bytes:
         (schemas.load_embeddings, EmbeddingsRequest(model="")),
         (schemas.load_show, ShowRequest(model="")),
         (schemas.load_pull, PullRequest(model="")),
-        (schemas.load_push, PullRequest(model="")),
+        (schemas.load_push, PushRequest(model="")),
         (schemas.load_create, CreateRequest(model="")),
         (schemas.load_copy, CopyRequest(source="", destination="")),
         (schemas.load_delete, DeleteRequest(model="")),
