@@ -1,10 +1,12 @@
-"""The operator's routes: what the server does now, stopping a request, and reading ``flask-shim.toml`` again."""
+"""The operator's routes: what the server does and has done, stopping a request, reading ``flask-shim.toml`` again."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from flask import Blueprint, Response, current_app
@@ -16,6 +18,7 @@ from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
 from flask_shim.middleware.web_pages import polled_response
 from flask_shim.models.machines import places_by_model
+from flask_shim.observability import logs
 from flask_shim.observability.activity import activity_of, to_requests, to_status
 from flask_shim.routes.operator_models import expires_at
 from flask_shim.services import RELOAD, services
@@ -81,6 +84,24 @@ def reload() -> Response:
     if silent := activity.other_workers - len(answers):
         found["silent_workers"] = silent
     return json_response({"file": str(file.path), **found})
+
+
+@bp.get("/shim/log")
+def show_log() -> Response:
+    """Return the last lines of the log of all workers, the oldest first."""
+    found = chain(logs.recent_lines(), *activity_of(current_app).ask_others("log", ""))
+    return polled_response({"lines": sorted(found, key=itemgetter("text"))[-logs.RECENT_LINES :]})
+
+
+@bp.get("/shim/history")
+def show_history() -> Response:
+    """Return counts and times by day, client and model, if ``SHIM_HISTORY_DAYS`` keeps them."""
+    history = services().history
+    try:
+        rows = history.rows() if history else []
+    except (OSError, sqlite3.Error) as exc:
+        raise ShimError(f"the history can't be read: {exc}. Rename its file in SHIM_DATA_DIR to begin again.") from exc
+    return polled_response({"days_kept": history.days if history else 0, "rows": rows})
 
 
 def _machines(in_flight: Counter[str]) -> dict[str, list[dict[str, Any]]]:
