@@ -13,7 +13,7 @@ from flask_shim.observability.request_context import current
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.requests import DecisionRequest
 from flask_shim.translate.ollama.systemone import systemone_payload
-from flask_shim.translate.openai.decisions_payload import decisions_payload, from_decisions
+from flask_shim.translate.openai.decisions import decisions_payload, from_decisions
 
 NO_ROUTE = (
     "this version of LM Studio has no decision models: update LM Studio to one that serves /v1/systemone or "

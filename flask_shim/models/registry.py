@@ -20,8 +20,7 @@ from flask_shim.models.profiles import ModelProfiles
 from flask_shim.models.waking import never_seen, wake
 from flask_shim.translate.ollama.alias import Alias, alias_key, base_of, to_entry
 from flask_shim.translate.ollama.listing import Entry
-from flask_shim.translate.ollama.name_matching import find_model
-from flask_shim.translate.ollama.names import display
+from flask_shim.translate.ollama.names import display, find_model
 
 Aliases = Mapping[str, Alias]
 """A snapshot of the aliases, by :func:`alias_key`."""

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from flask_shim.error_responses import json_response
 from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.services import services
-from flask_shim.translate.ollama.recommendations import to_recommendations
+from flask_shim.translate.ollama.listing import to_recommendations
 
 bp = Blueprint("account", __name__)
 

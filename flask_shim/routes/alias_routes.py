@@ -18,8 +18,7 @@ from flask_shim.schemas.ollama_requests import load_copy, load_create, load_dele
 from flask_shim.services import services
 from flask_shim.translate.answer.encoder import NDJSON
 from flask_shim.translate.ollama.alias import Alias, alias_key, copied, created, is_alias_name, plain, progress
-from flask_shim.translate.ollama.name_matching import find_model
-from flask_shim.translate.ollama.names import Source, is_valid, split_source
+from flask_shim.translate.ollama.names import Source, find_model, is_valid, split_source
 from flask_shim.translate.ollama.prompts import check_template, template_fault
 from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.requests import CreateRequest

@@ -24,7 +24,7 @@ from flask_shim.schemas.systemone import load_systemone
 from flask_shim.services import services
 from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.systemone import check_decision, to_systemone
-from flask_shim.translate.openai.decisions_request import read_decisions, to_decisions
+from flask_shim.translate.openai.decisions import read_decisions, to_decisions
 
 bp = Blueprint("decisions", __name__)
 

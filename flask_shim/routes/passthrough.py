@@ -30,11 +30,8 @@ from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.prompts import insertion
-from flask_shim.translate.openai.chat_completions import adapt, check_mcp
-from flask_shim.translate.openai.chat_repairs import ChatRepairer
-from flask_shim.translate.openai.hidden_thinking import ThinkingRemover
-from flask_shim.translate.openai.reasoning_effort import adapt_chat
-from flask_shim.translate.openai.request_checks import check_chat, check_completion
+from flask_shim.translate.openai.chat_completions import adapt, adapt_chat, check_chat, check_completion, check_mcp
+from flask_shim.translate.openai.chat_repairs import ChatRepairer, ThinkingRemover
 from flask_shim.translate.structured_output import schema_of
 
 bp = Blueprint("passthrough", __name__)

@@ -24,11 +24,10 @@ from flask_shim.schemas.go_fields import (
     GoStringMap,
 )
 from flask_shim.schemas.unmarshal_errors import Fault, failure, mismatch, refusal
+from flask_shim.translate.ollama.quoting import GO_TYPES
 from flask_shim.translate.ollama.requests import Format, InvalidFormat, Think
 
 _NANOSECONDS = 10**9
-
-_GO_TYPES = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/\r\n]")
@@ -60,7 +59,7 @@ class KeepAlive(GoField[float]):
         except ValueError as error:
             raise refusal(str(error), log_text="invalid duration") from error
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise refusal(f"Unsupported type: '{_GO_TYPES[type(seconds)]}'")
+            raise refusal(f"Unsupported type: '{GO_TYPES[type(seconds)]}'")
         if seconds < 0 or seconds > LONGEST_SECONDS:
             return math.inf
         # Go counts whole nanoseconds: less than one becomes 0, which means "unload".

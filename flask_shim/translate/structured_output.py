@@ -10,8 +10,12 @@ import orjson
 
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.schema_refs import Schema, inline_refs
-from flask_shim.translate.schema_trimming import trim_schema
-from flask_shim.translate.tool_parameters import readable_parameters
+from flask_shim.translate.schema_trimming import MOST, is_unreadable, trim_schema, without_shorthands
+
+_MAPS = ("properties", "$defs", "definitions")
+_PARTS = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
+_TEXT_KEYWORDS = ("minLength", "maxLength", "minItems", "maxItems", "pattern")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 _LONGEST_FAULT = 500
 _LONGEST_CACHED = 20_000
@@ -57,6 +61,40 @@ def _readable_tool(tool: Any, dropped: set[str]) -> Any:
 def _readable(given: bytes) -> tuple[Any, set[str]]:
     dropped: set[str] = set()
     return readable_parameters(orjson.loads(given), dropped), dropped
+
+
+def readable_parameters(schema: Any, dropped: set[str]) -> Any:
+    """Return the parameters of a tool as every engine can read them; add the names of the keywords that they lose.
+
+    The model reads them, too, so nothing else is changed.
+    """
+    if isinstance(schema, list):
+        return [readable_parameters(part, dropped) for part in schema]
+    if not isinstance(schema, dict):
+        return {} if schema is True else schema
+    readable: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in _MAPS and isinstance(value, dict):
+            readable[key] = {name: readable_parameters(part, dropped) for name, part in value.items()}
+        elif key in _PARTS and not isinstance(value, bool):
+            readable[key] = readable_parameters(value, dropped)
+        elif _is_rejected(key, value):
+            dropped.add(key)
+        elif key == "pattern":
+            readable[key] = without_shorthands(value)
+        elif key == "items" and value is True:
+            readable[key] = {}
+        else:
+            readable[key] = value
+    return readable
+
+
+def _is_rejected(key: str, value: Any) -> bool:
+    if key in _TEXT_KEYWORDS:
+        return is_unreadable(key, value)
+    if key in _BOUNDS:
+        return isinstance(value, int | float) and abs(value) > MOST
+    return (key == "enum" and not value) or (key == "items" and value is False)
 
 
 def with_correction(payload: Payload, answer: str, fault: str) -> Payload:

@@ -1,4 +1,4 @@
-"""The entries of the model list, as /api/tags and /api/ps show them."""
+"""The entries of the model list, as /api/tags, /api/ps and the recommendations show them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -13,13 +14,14 @@ import orjson
 from flask_shim.config.shim_file import ModelProfile
 from flask_shim.lmstudio.model import Kind, Model
 from flask_shim.translate.ollama.capabilities import capabilities
-from flask_shim.translate.ollama.dates import to_local
 from flask_shim.translate.ollama.name_heuristics import estimated_bytes, family, parameter_size
 from flask_shim.translate.ollama.requests import AliasSettings
 
 NO_PROFILE = ModelProfile()
 
 _LOAD_SETTINGS = ("flash_attention", "offload_kv_cache_to_gpu", "eval_batch_size", "num_experts")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 FOREVER_NS = (1 << 63) - 1
 """How far ahead Ollama sets the expiry of a model that stays loaded: about 292 years."""
@@ -117,6 +119,18 @@ def _running(entry: Entry, seconds: float, now_ns: int) -> dict[str, Any]:
     }
 
 
+def to_recommendations(entries: Iterable[Entry]) -> dict[str, Any]:
+    """Return the body of /api/experimental/model-recommendations, without embedding models."""
+    recommendations = []
+    for entry in entries:
+        model, length = entry.model, context_length(entry)
+        if model.kind is Kind.LLM:
+            facts = (model.display_name, model.parameters, model.quantization, "in LM Studio")
+            shown = {"model": entry.name, "description": " ".join(filter(None, facts))}
+            recommendations.append(shown if length is None else {**shown, "context_length": length})
+    return {"recommendations": recommendations}
+
+
 def size_bytes(model: Model) -> int:
     """Return the size on disk: as reported by the backend, else estimated from the name, else 0."""
     if model.size_bytes is not None:
@@ -143,3 +157,18 @@ def details(entry: Entry) -> dict[str, Any]:
         "parameter_size": model.parameters or parameter_size(model.key),
         "quantization_level": model.quantization or "unknown",
     }
+
+
+def to_local(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970 as Go prints them in lists: in this machine's zone, without trailing zeros."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    local = (_EPOCH + timedelta(seconds=seconds)).astimezone(_zone())
+    fraction = f"{rest:09d}".rstrip("0")
+    zone = local.strftime("%z")
+    suffix = "Z" if zone in ("+0000", "") else f"{zone[:3]}:{zone[3:5]}"
+    return f"{local:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}{suffix}"
+
+
+def _zone() -> timezone:
+    # The present offset also for moments centuries ahead: Windows cannot convert those.
+    return timezone(datetime.now().astimezone().utcoffset() or timedelta())

@@ -1,4 +1,4 @@
-"""Model names: Ollama's grammar and written forms, extended for LM Studio's keys.
+"""Model names: Ollama's grammar and written forms, extended for LM Studio's keys, and the one model that each means.
 
 A name is ``host/namespace/model:tag``; only the model is required. LM Studio's keys look alike (``qwen/qwen3-8b``), but
 have ``key@variant`` for a quantization and ``key:2`` for a second loaded instance.
@@ -7,11 +7,12 @@ have ``key@variant`` for a quantization and ``key:2`` for a second loaded instan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from flask_shim.errors import BadRequest
+from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.quoting import go_quote
 
 DEFAULT_HOST = "registry.ollama.ai"
@@ -141,3 +142,72 @@ def _split(name: str) -> Name:
     host, namespace, model = [*(DEFAULT_HOST, DEFAULT_NAMESPACE)[: 3 - len(parts)], *parts]
     _, scheme, behind = host.partition("://")
     return Name(behind if scheme else host, namespace, model, tag)
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """A model and its identifier for LM Studio: its key, one of its variants or a loaded instance."""
+
+    model: Model
+    identifier: str
+
+
+def find_model(name: str, models: Sequence[Model]) -> NameMatch | None:
+    """Return the model and the identifier that ``name`` means.
+
+    Exact spellings come first, then those in another case, then those without their publisher. Within each, keys come
+    before loaded instances and variants. A spelling that fits several models fits none.
+    """
+    spellings = [
+        [(model.key, NameMatch(model, model.key)) for model in models],
+        [(display(model.key), NameMatch(model, model.key)) for model in models],
+        [(copy.id, NameMatch(model, copy.id)) for model in models for copy in model.instances],
+        [
+            (text, NameMatch(model, variant))
+            for model in models
+            for variant in model.variants
+            for text in (variant, display(variant))
+        ],
+    ]
+    for matches in _matches(name, spellings):
+        if matches:
+            return matches[0] if len({found.model.key for found in matches}) == 1 else None
+    return None
+
+
+_Spelling = tuple[str, NameMatch]
+"""A way to write a model's name, and what it means."""
+
+
+def _matches(name: str, spellings: Sequence[Sequence[_Spelling]]) -> Iterator[list[NameMatch]]:
+    forms = list(filter(None, _forms(name)))
+    for is_same in _COMPARISONS:
+        for form in forms:
+            for rank in spellings:
+                yield [found for text, found in rank if is_same(text, form)]
+
+
+_COMPARISONS: tuple[Callable[[str, str], bool], ...] = (
+    lambda text, form: text == form,
+    lambda text, form: text.lower() == form.lower(),
+    lambda text, form: text.partition("/")[2].lower() == form.lower(),
+)
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Yield the forms that are one name for Ollama: with and without the default parts."""
+    bare = _remove_prefixes(name, "https://", "http://", f"{DEFAULT_HOST}/")
+    unqualified = _remove_prefixes(bare, f"{DEFAULT_NAMESPACE}/")
+    for text in dict.fromkeys((name, bare if "/" in unqualified else unqualified)):
+        yield text
+        base, _, tag = text.rpartition(":")
+        if tag.lower() == DEFAULT_TAG:
+            yield base
+        elif display(text) == f"{text}:{DEFAULT_TAG}":
+            yield display(text)
+
+
+def _remove_prefixes(name: str, *prefixes: str) -> str:
+    for prefix in prefixes:
+        name = name[len(prefix) :] if name.lower().startswith(prefix) else name
+    return name

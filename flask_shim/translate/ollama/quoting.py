@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+GO_TYPES = {bool: "bool", int: "float64", float: "float64", list: "[]interface {}", dict: "map[string]interface {}"}
+"""Go's names for JSON values of unknown type."""
+
 _NAMED = {
     '"': '\\"',
     "\\": "\\\\",

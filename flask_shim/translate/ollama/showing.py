@@ -9,8 +9,7 @@ import orjson
 
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.capabilities import capabilities, think_values
-from flask_shim.translate.ollama.dates import to_local
-from flask_shim.translate.ollama.listing import Entry, architecture, context_length, details
+from flask_shim.translate.ollama.listing import Entry, architecture, context_length, details, to_local
 from flask_shim.translate.ollama.name_heuristics import parameter_count, parameter_size
 from flask_shim.translate.ollama.quoting import go_float, go_quote
 from flask_shim.translate.ollama.sampling_options import INTEGERS

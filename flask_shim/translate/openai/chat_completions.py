@@ -1,14 +1,32 @@
-"""Repair OpenAI-style requests so that LM Studio accepts them."""
+"""Check and repair OpenAI-style requests so that LM Studio accepts them; the errors are Ollama's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from flask_shim.errors import Forbidden
-from flask_shim.lmstudio.model import Model
+import orjson
+
+from flask_shim.errors import BadRequest, Forbidden
+from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.chat_history import repair_history
 from flask_shim.translate.ollama.payloads import Payload, to_response_format, to_tool
+from flask_shim.translate.ollama.quoting import GO_TYPES, go_quote
+from flask_shim.translate.ollama.requests import Think
+
+_EFFORTS: dict[str, Think] = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "ultra": "max",
+    "max": "max",
+    "none": False,
+}
+"""Ollama's values for OpenAI's efforts, in the order of its error text."""
+
+_UNKNOWN_TO_LM_STUDIO = {"max": "high", "ultra": "high"}
 
 
 def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
@@ -46,6 +64,50 @@ def check_mcp(body: Mapping[str, Any], *, allowed: bool) -> None:
     """Reject a request that uses MCP unless that is ``allowed``."""
     if not allowed and uses_mcp(body):
         raise Forbidden("integrations and MCP tools are switched off here (SHIM_ALLOW_MCP=1 allows them)")
+
+
+def to_think(effort: Any) -> Think:
+    """Return Ollama's value for an effort; raise Ollama's 400 for an unknown one."""
+    if effort in (None, ""):
+        return None
+    if not isinstance(effort, str) or effort not in _EFFORTS:
+        given = go_quote(effort) if isinstance(effort, str) else orjson.dumps(effort).decode()
+        *most, last = map(go_quote, _EFFORTS)
+        text = f"invalid reasoning value: {given} (must be {', '.join(most)}, or {last})"
+        raise BadRequest(text, log_text="invalid reasoning value")
+    return _EFFORTS[effort]
+
+
+def adapt_chat(body: Mapping[str, Any], model: Model | None = None) -> Payload:
+    """Return the chat as ``adapt`` does, with an effort that LM Studio knows; raise Ollama's 400 for an unknown one.
+
+    Ollama reads the effort from ``reasoning.effort``, else from ``reasoning_effort``. LM Studio rejects both for a
+    model that cannot think, so they are left out.
+    """
+    payload = adapt(body, model)
+    reasoning = payload.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    effort = payload.pop("reasoning_effort", None) if effort is None else effort
+    if to_think(effort) is not None:
+        payload["reasoning_effort"] = _UNKNOWN_TO_LM_STUDIO.get(effort, effort)
+    if model is not None and model.reasoning is Support.NO:
+        payload.pop("reasoning_effort", None)
+        payload.pop("reasoning", None)
+    return payload
+
+
+def check_chat(body: Mapping[str, Any]) -> None:
+    """Reject a chat without messages."""
+    if not body.get("messages"):
+        raise BadRequest("[] is too short - 'messages'")
+
+
+def check_completion(body: Mapping[str, Any]) -> None:
+    """Reject stop sequences that are not text."""
+    stops = body.get("stop")
+    for stop in stops if isinstance(stops, list) else ():
+        if not isinstance(stop, str):
+            raise BadRequest(f"invalid type for 'stop' field: {GO_TYPES.get(type(stop), '<nil>')}")
 
 
 def _repair_tool_choice(payload: Payload) -> None:

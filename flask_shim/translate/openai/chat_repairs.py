@@ -1,4 +1,4 @@
-"""Repair a forwarded chat completion; an answer without faults keeps its bytes.
+"""Repair a forwarded chat completion, or leave its thinking out; an answer without faults keeps its bytes.
 
 Repaired are calls at the end of the thinking, calls without a name, and arguments that are not a JSON object; in whole
 answers also JSON that is in the thinking instead of the text.
@@ -25,6 +25,7 @@ Object = dict[str, Any]
 
 _EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\Z)", re.S)
 _DATA = re.compile(rb"^data: ?(.+)$", re.M)
+_THINKING_FIELDS = ("reasoning_content", "reasoning")
 
 
 class ChatRepairer:
@@ -154,3 +155,42 @@ def _tool_call(call: FinishedCall) -> Object:
 
 def _finish_reason(reason: str | None, *, has_calls: bool) -> str | None:
     return "tool_calls" if has_calls else "stop" if reason == "tool_calls" else reason
+
+
+class ThinkingRemover(ChatRepairer):
+    """Repairs an answer, and removes its thinking."""
+
+    def complete_body(self, body: bytes) -> bytes:
+        """Return the body of an answer that is not streamed."""
+        repaired = super().complete_body(body)
+        value = _without_thinking(repaired)
+        return repaired if value is None else orjson.dumps(value)
+
+    def complete_events(self, block: bytes) -> bytes:
+        """Return whole events of a stream as far as they are settled."""
+        return b"".join(map(_event_without_thinking, _EVENT.findall(super().complete_events(block))))
+
+
+def _event_without_thinking(raw: bytes) -> bytes:
+    """Return an event without thinking, nothing if it had nothing else."""
+    data = _DATA.search(raw)
+    value = _without_thinking(data[1]) if data else None
+    if value is None:
+        return raw
+    is_empty = not any(choice.get("delta") or choice.get("finish_reason") for choice in value["choices"])
+    return b"" if is_empty else b"data: %b\n\n" % orjson.dumps(value)
+
+
+def _without_thinking(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON of an answer without thinking, None if it has none."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    choices = value.get("choices") if isinstance(value, dict) else None
+    turns = [choice.get(part) for choice in choices or () for part in ("delta", "message")]
+    thinking = [turn for turn in turns if isinstance(turn, dict) and any(name in turn for name in _THINKING_FIELDS)]
+    for turn in thinking:
+        for name in _THINKING_FIELDS:
+            turn.pop(name, None)
+    return value if thinking else None

@@ -16,8 +16,7 @@ from flask_shim.translate.ollama.payloads import (
     to_ttl,
 )
 from flask_shim.translate.ollama.requests import Think
-from flask_shim.translate.openai.chat_completions import adapt
-from flask_shim.translate.openai.reasoning_effort import to_think
+from flask_shim.translate.openai.chat_completions import adapt, to_think
 from flask_shim.translate.openai.responses_items import to_turns
 from flask_shim.translate.openai.responses_tools import (
     LOCAL_SHELL,

@@ -12,7 +12,7 @@ from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.models.keep_alive import LoadedModel
 from flask_shim.services import services_of
-from flask_shim.translate.ollama.dates import to_local
+from flask_shim.translate.ollama.listing import to_local
 
 LOAD, UNLOAD, CHAT = "/api/v1/models/load", "/api/v1/models/unload", "/v1/chat/completions"
 GO = {"model": "tiny", "keep_alive": 0}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_shim.translate.ollama import dates
-from flask_shim.translate.ollama.dates import to_local
+from flask_shim.translate.ollama import listing
+from flask_shim.translate.ollama.listing import to_local
 from flask_shim.translate.ollama.records import to_utc
 
 MOMENT = 1_795_168_210
@@ -24,7 +24,7 @@ def zone(monkeypatch):
     """Return a function that moves this machine to another zone."""
 
     def move(**offset):
-        monkeypatch.setattr(dates, "_zone", lambda: timezone(timedelta(**offset)))
+        monkeypatch.setattr(listing, "_zone", lambda: timezone(timedelta(**offset)))
 
     return move
 
@@ -71,7 +71,7 @@ def test_292_years_ahead_can_be_written(zone, offset):
 
 
 def test_this_machines_zone_is_the_one_of_now():
-    assert dates._zone().utcoffset(None) == datetime.now().astimezone().utcoffset()
+    assert listing._zone().utcoffset(None) == datetime.now().astimezone().utcoffset()
 
 
 GO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?(Z|[+-]\d\d:\d\d)")
@@ -79,12 +79,12 @@ GO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?(Z|[+-]\d\d:\d\
 
 @given(st.integers(0, 2 * FOREVER_NS), st.integers(-14 * 60, 14 * 60))
 def test_any_moment_of_six_centuries_is_parsed_back(nanoseconds, minutes):
-    zone = dates._zone
-    dates._zone = lambda: timezone(timedelta(minutes=minutes))
+    zone = listing._zone
+    listing._zone = lambda: timezone(timedelta(minutes=minutes))
     try:
         text = to_local(nanoseconds)
     finally:
-        dates._zone = zone
+        listing._zone = zone
     assert GO.fullmatch(text)
     moment = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
     assert moment - datetime.fromtimestamp(0, timezone.utc) == timedelta(seconds=nanoseconds // 10**9)

@@ -10,8 +10,7 @@ from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, as
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Instance, Model, Support
-from flask_shim.translate.ollama import dates
-from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_ps, to_tags
+from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_local, to_ps, to_tags
 from flask_shim.translate.ollama.showing import to_show
 
 
@@ -46,7 +45,7 @@ def test_tags_contain_what_the_backend_reports():
     assert tag == {
         "name": "google/gemma-4-26b-a4b:latest",
         "model": "google/gemma-4-26b-a4b:latest",
-        "modified_at": dates.to_local(NOW),
+        "modified_at": to_local(NOW),
         "size": 17990911801,
         "digest": tag["digest"],
         "details": {
@@ -129,7 +128,7 @@ def test_ps_has_ollamas_keys_and_order():
     ("seconds", "ahead_ns"), [(0.0, 0), (300.0, 300 * 10**9), (0.25, 250_000_000), (math.inf, FOREVER_NS)]
 )
 def test_a_model_expires_when_its_time_is_up(seconds, ahead_ns):
-    assert to_ps([(entry(), seconds)], NOW)["models"][0]["expires_at"] == dates.to_local(NOW + ahead_ns)
+    assert to_ps([(entry(), seconds)], NOW)["models"][0]["expires_at"] == to_local(NOW + ahead_ns)
 
 
 @pytest.mark.parametrize(

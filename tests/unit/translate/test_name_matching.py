@@ -7,8 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_shim.lmstudio.model import Instance, Model
-from flask_shim.translate.ollama.name_matching import find_model
-from flask_shim.translate.ollama.names import display
+from flask_shim.translate.ollama.names import display, find_model
 
 QWEN = Model(
     key="qwen/qwen3-8b",

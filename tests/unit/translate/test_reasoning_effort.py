@@ -6,7 +6,7 @@ import pytest
 
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model, Support
-from flask_shim.translate.openai.reasoning_effort import adapt_chat, to_think
+from flask_shim.translate.openai.chat_completions import adapt_chat, to_think
 
 
 @pytest.mark.parametrize(

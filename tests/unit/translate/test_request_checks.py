@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.errors import BadRequest
-from flask_shim.translate.openai.request_checks import check_chat, check_completion
+from flask_shim.translate.openai.chat_completions import check_chat, check_completion
 
 
 @pytest.mark.parametrize("body", [{}, {"messages": None}, {"messages": []}])

@@ -9,7 +9,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.model import Kind, Model, Support
 from flask_shim.translate.ollama.requests import DecisionRequest, Question
 from flask_shim.translate.ollama.systemone import check_decision, confidence, systemone_payload, to_systemone
-from flask_shim.translate.openai.decisions_payload import decisions_payload, from_decisions
+from flask_shim.translate.openai.decisions import decisions_payload, from_decisions
 
 PNG = "iVBORw0KGgpyZXN0"
 PNG_URL = "data:image/png;base64,iVBORw0KGgpyZXN0"
