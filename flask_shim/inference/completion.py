@@ -41,6 +41,8 @@ class Completion:
 
         ``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock.
         """
+        self.joins_texts = False
+        """Whether the text of tokens that arrive together is one event: only streams need it apart."""
         self.payload = payload
         self._path = path
         self._manager = manager
@@ -79,7 +81,7 @@ class Completion:
     def _send(self, use: ModelUse, payload: Payload) -> EventStream:
         def open_stream(payload: Payload) -> EventStream:
             self._ready_ns = time.perf_counter_ns()
-            stream = use.client.open_completion(self._path, payload, use.call)
+            stream = use.client.open_completion(self._path, payload, use.call, joins_texts=self.joins_texts)
             if not stream.has_output:
                 try:
                     check_prompt_fits(use, payload, stream.usage)

@@ -145,7 +145,7 @@ def read_to_output(answer: BackendResponse, first: bytes) -> tuple[bytes, bool, 
                     return b"".join(blocks), False, usage
                 event = read_event(payload)
                 if event.error:
-                    raise parse_error_event(payload, token=answer.options.token)
+                    raise parse_error_event(event.error, token=answer.options.token)
                 if event.has_output:
                     return b"".join(blocks), True, usage
                 usage = event.usage or usage

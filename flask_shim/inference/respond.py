@@ -41,6 +41,7 @@ def send_completion(completion: Completion, encoder: Encoder, options: ReaderOpt
     if stream:
         shows_thinking = options.mode == "separate"
         return stream_response(TranslatedAnswer(completion, readers[0], encoder, shows_thinking=shows_thinking))
+    completion.joins_texts = True
     with completion.open():
         try:
             answer = _read_answer(completion, readers[0])

@@ -110,15 +110,14 @@ class LMStudio:
                 self.catalogue.expire()
             return Chat(stream, stack.pop_all())
 
-    def open_completion(self, path: str, payload: Mapping[str, Any], call: BackendCall) -> EventStream:
-        """Request a streamed completion and return it once its output begins; raise any failure before that.
-
-        ``payload`` must include ``"stream": true``.
-        """
+    def open_completion(
+        self, path: str, payload: Mapping[str, Any], call: BackendCall, *, joins_texts: bool = False
+    ) -> EventStream:
+        """Request a stream with ``payload`` and return it once its output begins; raise any failure before that."""
         seconds = self.options.first_byte_timeout
         call.allow(seconds, f"LM Studio did not begin to answer within {seconds} s")
         response = self.open("POST", path, call, orjson.dumps(payload), {"Accept": "text/event-stream"})
-        return EventStream(response, self.options)
+        return EventStream(response, self.options, joins_texts=joins_texts)
 
     def embed(self, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
         """Request embeddings and return the whole answer."""

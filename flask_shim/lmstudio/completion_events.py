@@ -6,9 +6,11 @@ Only the fields that are used are kept. A field of an unexpected type counts as 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import methodcaller
 from typing import Any
 
 import orjson
@@ -50,6 +52,8 @@ class Choice:
     tool_calls: list[CallDelta] | None = None
     finish_reason: str | None = None
     logprobs: Any = None
+    deltas: int = 1
+    """How many events it joins."""
 
 
 @dataclass(slots=True)
@@ -68,11 +72,11 @@ class Usage:
 
 @dataclass(slots=True)
 class Event:
-    """One event. ``timings`` are llama.cpp's, in milliseconds."""
+    """One event. ``timings`` are llama.cpp's, in milliseconds; ``error`` is the whole data of one that is an error."""
 
     choices: Sequence[Choice] = ()
     usage: Usage | None = None
-    error: Any = None
+    error: bytes | None = None
     timings: dict[str, Any] | None = None
 
     @property
@@ -85,29 +89,36 @@ class EventDecoder:
     """Decodes the events of one stream.
 
     Nearly all of them differ from the one before in their text only. Where the bytes around it are the same, only the
-    text is decoded.
+    text is decoded. With ``joins_texts``, events that arrived together and differ in their text only become one.
     """
 
-    __slots__ = ("_after", "_before", "_is_thinking", "_unused")
+    __slots__ = ("_after", "_before", "_is_thinking", "_joins_texts", "_unused")
 
-    def __init__(self) -> None:
+    def __init__(self, *, joins_texts: bool = False) -> None:
         """Know no bytes around a text yet."""
         self._before = self._after = _NEVER
         self._is_thinking = False
+        self._joins_texts = joins_texts
         self._unused = 0  # how often such bytes were learned since they last occurred again
 
-    def decode(self, payload: bytes) -> Event:
-        """Decode the data of an event; raise BackendProtocolError as :func:`decode_event` does."""
-        event = self.decode_block(_EVENT % payload)
-        if event is None:
-            event = decode_event(payload)
-            if self._unused < _MOST_UNUSED:
-                self._learn(payload, event)
-        return event
+    def decode(self, payloads: Sequence[bytes]) -> Iterator[Event]:
+        """Decode the data of events that arrived together; raise BackendProtocolError as :func:`decode_event` does."""
+        while payloads:
+            texts = self._read_texts(payloads)
+            if self._joins_texts and texts:
+                yield _text_event("".join(texts), self._is_thinking, len(texts))
+            else:
+                yield from [_text_event(text, self._is_thinking) for text in texts]
+            if len(texts) < len(payloads):
+                event = decode_event(payloads[len(texts)])
+                if self._unused < _MOST_UNUSED:
+                    self._learn(payloads[len(texts)], event)
+                yield event
+            payloads = payloads[len(texts) + 1 :]
 
     def decode_block(self, block: bytes) -> Event | None:
         """Decode a block of a stream that is one event, different in its text only; return None for any other block."""
-        before, after = self._before, self._after  # with the quotes
+        before, after = self._before, self._after
         if not (block.startswith(before) and block.endswith(after)):
             return None
         try:
@@ -116,6 +127,18 @@ class EventDecoder:
             return None
         self._unused = 0
         return _text_event(text, self._is_thinking)
+
+    def _read_texts(self, payloads: Iterable[bytes]) -> list[str]:
+        """Return the texts of the first payloads, up to one that differs in more than its text."""
+        before, after = self._before.removeprefix(_DATA), self._after.removesuffix(_END)
+        alike = takewhile(methodcaller("endswith", after), takewhile(methodcaller("startswith", before), payloads))
+        literals = [payload[len(before) - 1 : 1 - len(after)] for payload in alike]
+        with suppress(orjson.JSONDecodeError):
+            texts: list[str] = orjson.loads(b"[%b]" % b",".join(literals))
+            if literals and len(texts) == len(literals):
+                self._unused = 0
+                return texts
+        return []
 
     def _learn(self, payload: bytes, event: Event) -> None:
         """Remember the bytes around the text of an event that has nothing else."""
@@ -126,20 +149,21 @@ class EventDecoder:
             return
         before, literal, after = payload.rpartition(orjson.dumps(text))
         with suppress(BackendProtocolError):  # the text was found in another place
-            if literal and decode_event(before + b'"other"' + after) == _text_event("other", is_thinking):
-                self._before, self._after = b'data: %b"' % before, b'"%b\n\n' % after
+            other = decode_event(before + b'"other"' + after)
+            if literal and other == _text_event("other", is_thinking):
+                self._before, self._after = b'%b%b"' % (_DATA, before), b'"%b%b' % (after, _END)
                 self._is_thinking = is_thinking
                 self._unused += 1
 
 
-_EVENT = b"data: %b\n\n"
+_DATA, _END = b"data: ", b"\n\n"
 _NEVER = b"\0\0"
 """No event begins with it, since JSON has no such character."""
 _MOST_UNUSED = 3
 
 
-def _text_event(text: str, is_thinking: bool) -> Event:
-    return Event([Choice(None, text) if is_thinking else Choice(text)])
+def _text_event(text: str, is_thinking: bool, deltas: int = 1) -> Event:
+    return Event([Choice(None, text, deltas=deltas) if is_thinking else Choice(text, deltas=deltas)])
 
 
 def decode_event(payload: bytes) -> Event:
@@ -148,13 +172,11 @@ def decode_event(payload: bytes) -> Event:
     if not isinstance(value, dict):
         raise BackendProtocolError("LM Studio sent an event that is not an object")
     choices, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
-    error = value.get("error")
-    if not choices and not error and "error" in (value.get("type"), value.get("object")):
-        error = value
+    is_error = bool(value.get("error")) or (not choices and "error" in (value.get("type"), value.get("object")))
     return Event(
         [_choice(row) for row in choices if isinstance(row, dict)] if isinstance(choices, list) else (),
         _usage(usage, timings) if isinstance(usage, dict) else None,
-        error,
+        payload if is_error else None,
         timings if isinstance(timings, dict) else None,
     )
 

@@ -138,17 +138,18 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
 class EventStream:
     """Iterates over lists of events: those that one read brought, so that they can be sent on in one write.
 
-    The list of a tick is empty. ``head_ns`` is when the response head arrived, by :func:`time.perf_counter_ns`.
+    The list of a tick is empty. With ``joins_texts``, the tokens of one read are one event. ``head_ns`` is when the
+    response head arrived, by :func:`time.perf_counter_ns`.
     ``has_output`` is False for an answer that ended without text, thinking and tool calls; ``usage`` has its counts.
     """
 
-    def __init__(self, response: BackendResponse, options: ClientOptions) -> None:
+    def __init__(self, response: BackendResponse, options: ClientOptions, *, joins_texts: bool) -> None:
         """Take over ``response`` and wait for its first output; close it and raise any failure before that."""
         self.head_ns = time.perf_counter_ns()
         self._response = response
         self._options = options
         self._splitter = SseSplitter(options.max_line_bytes)
-        self._decoder = EventDecoder()
+        self._decoder = EventDecoder(joins_texts=joins_texts)
         self._is_complete = self._has_end_mark = False
         self._events = self._read()
         self._first: list[Event] = []
@@ -230,17 +231,16 @@ class EventStream:
         if self._splitter.is_between_events and (token := self._decoder.decode_block(block)) is not None:
             return [token], None  # as nearly always
         payloads = self._splitter.feed(block) if block else self._splitter.flush()
+        if DONE in payloads:
+            self._is_complete = self._has_end_mark = True
+            payloads = payloads[: payloads.index(DONE)]
         events: list[Event] = []
-        for payload in payloads:
-            if payload == DONE:
-                self._is_complete = self._has_end_mark = True
-                break
-            try:
-                event = self._decoder.decode(payload)
-            except ShimError as exc:
-                return events, exc
-            if event.error:
-                return events, parse_error_event(payload, token=self._options.token)
-            self._is_complete |= bool(event.choices and event.choices[0].finish_reason)
-            events.append(event)
+        try:
+            for event in self._decoder.decode(payloads):
+                if event.error:
+                    raise parse_error_event(event.error, token=self._options.token)
+                events.append(event)
+        except ShimError as exc:
+            return events, exc
+        self._is_complete |= any(event.choices and event.choices[0].finish_reason for event in events)
         return events, None

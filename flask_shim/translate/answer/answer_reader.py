@@ -117,11 +117,11 @@ class AnswerReader:
         text, thinking = choice.text, choice.thinking
         before = len(pieces)
         if thinking:
-            self.deltas += 1
+            self.deltas += choice.deltas
             self._splitter.skip_thinking()
             self._thinking(thinking, pieces)
         if text:
-            self.deltas += 1
+            self.deltas += choice.deltas
             self._text(text, pieces)
         if choice.logprobs:
             self._logprobs += to_logprobs(choice.logprobs) or ()

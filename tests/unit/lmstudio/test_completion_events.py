@@ -58,7 +58,8 @@ def test_the_engines_clock_is_read():
 
 @pytest.mark.parametrize("error", ["text", {"message": "text"}])
 def test_an_error_is_read(error):
-    assert decode_event(json.dumps({"error": error}).encode()).error == error
+    sent = json.dumps({"error": error}).encode()
+    assert decode_event(sent).error == sent
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,9 @@ TOKENS = st.builds(
 )
 
 
-def decoded(payloads):
-    """Return the events of a stream."""
-    return [*map(EventDecoder().decode, payloads)]
+def decoded(payloads, **options):
+    """Return the events of a stream whose data arrived together."""
+    return [*EventDecoder(**options).decode(payloads)]
 
 
 def content_of(events):
@@ -209,7 +210,17 @@ def content_of(events):
 
 @given(st.lists(TOKENS | EVENTS.map(lambda value: json.dumps(value).encode()), max_size=12))
 def test_a_decoder_reads_what_the_events_contain_one_by_one(payloads):
-    assert content_of(decoded(payloads)) == content_of(map(decode_event, payloads))
+    expected = content_of(map(decode_event, payloads))
+    assert content_of(decoded(payloads)) == expected
+    assert content_of(decoded(payloads, joins_texts=True)) == expected
+
+
+def test_texts_that_arrive_together_are_joined_and_counted():
+    texts = [json.dumps(delta(content=text)).encode() for text in "abcd"]
+    last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+    events = decoded([*texts, last, *texts], joins_texts=True)
+    joined = [(choice.text, choice.deltas) for event in events for choice in event.choices]
+    assert joined == [("a", 1), ("bcd", 3), (None, 1), ("abcd", 4)]
 
 
 def test_equal_events_keep_their_texts():
