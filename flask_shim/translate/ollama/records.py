@@ -37,12 +37,16 @@ class OllamaEncoder(Encoder, ABC):
         self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
 
     @abstractmethod
-    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
-        """Return a finished record without text, which is the answer to a load or an unload."""
+    def _content(self, part: Piece | FullAnswer) -> dict[str, Any]:
+        """Return the members that stand before ``done``."""
 
-    @abstractmethod
-    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
-        """Return the record of a piece."""
+    def _extras(self, part: Piece | FullAnswer) -> dict[str, Any]:
+        """Return the members that stand behind ``done``."""
+        return {"logprobs": part.logprobs} if part.logprobs else {}
+
+    def _record(self, part: Piece | FullAnswer, created_at: str, done_reason: str = "") -> dict[str, Any]:
+        record = {"model": self._model, "created_at": created_at, **self._content(part), "done": bool(done_reason)}
+        return {**record, "done_reason": done_reason} if done_reason else record
 
     def start(self) -> bytes:
         """Return nothing: a stream starts with its first record."""
@@ -57,7 +61,7 @@ class OllamaEncoder(Encoder, ABC):
             [
                 head + orjson.dumps(piece.text) + end
                 if piece.text and not piece.logprobs
-                else ndjson_line(self._record(piece, created_at))
+                else ndjson_line({**self._record(piece, created_at), **self._extras(piece)})
                 for piece in pieces
                 if not isinstance(piece, RetractedText)
             ]
@@ -71,6 +75,10 @@ class OllamaEncoder(Encoder, ABC):
         """Return the last line, with the counts."""
         return ndjson_line(self.full(FullAnswer(), totals, now_ns))
 
+    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
+        """Return a finished record without text, which is the answer to a load or an unload."""
+        return self._record(Piece(), to_utc(now_ns), done_reason)
+
     def error(self, error: ShimError) -> bytes:
         """Return the line that ends a stream that failed."""
         return ndjson_line({"error": ollama_message(error)})
@@ -83,44 +91,22 @@ class ChatEncoder(OllamaEncoder):
     after_text = b'},"done":false}\n'
 
     def __init__(self, model: str) -> None:
-        """``model`` is the name as the client wrote it."""
         super().__init__(model)
         self._calls = 0
 
     def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
         """Return the answer as one record."""
-        record = self.empty(_done_reason(totals), now_ns)
-        message = record["message"]
-        message["content"] = answer.text
-        if answer.thinking:
-            message["thinking"] = answer.thinking
-        if answer.calls:
-            message["tool_calls"] = to_tool_calls(answer.calls)
-        if answer.logprobs:
-            record["logprobs"] = answer.logprobs
-        return {**record, **_metrics(totals)}
+        record = self._record(answer, to_utc(now_ns), _done_reason(totals))
+        return {**record, **self._extras(answer), **_metrics(totals)}
 
-    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
-        """Return a finished record without text."""
-        return {
-            "model": self._model,
-            "created_at": to_utc(now_ns),
-            "message": {"role": "assistant", "content": ""},
-            "done": True,
-            "done_reason": done_reason,
-        }
-
-    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": piece.text}
-        if piece.thinking:
-            message["thinking"] = piece.thinking
-        if piece.calls:
-            message["tool_calls"] = to_tool_calls(piece.calls, self._calls)
-            self._calls += len(piece.calls)
-        record = {"model": self._model, "created_at": created_at, "message": message, "done": False}
-        if piece.logprobs:
-            record["logprobs"] = piece.logprobs
-        return record
+    def _content(self, part: Piece | FullAnswer) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": part.text}
+        if part.thinking:
+            message["thinking"] = part.thinking
+        if part.calls:
+            message["tool_calls"] = to_tool_calls(part.calls, self._calls)
+            self._calls += len(part.calls)
+        return {"message": message}
 
 
 class GenerateEncoder(OllamaEncoder):
@@ -130,7 +116,7 @@ class GenerateEncoder(OllamaEncoder):
     after_text = b',"done":false}\n'
 
     def __init__(self, model: str, to_context: ToContext = lambda _: ()) -> None:
-        """``model`` is the name as the client wrote it; an empty context is left out."""
+        """Leave an empty context out."""
         super().__init__(model)
         self._to_context = to_context
         self._texts: list[str] = []
@@ -142,39 +128,16 @@ class GenerateEncoder(OllamaEncoder):
 
     def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
         """Return the answer as one record."""
-        record: dict[str, Any] = {"model": self._model, "created_at": to_utc(now_ns), "response": answer.text}
-        if answer.thinking:
-            record["thinking"] = answer.thinking
-        record |= {"done": True, "done_reason": _done_reason(totals)}
+        record = self._record(answer, to_utc(now_ns), _done_reason(totals))
         if context := self._to_context("".join(self._texts) + answer.text):
             record["context"] = context
-        record |= _metrics(totals)
-        if answer.calls:
-            record["tool_calls"] = to_tool_calls(answer.calls)
-        if answer.logprobs:
-            record["logprobs"] = answer.logprobs
-        return record
+        return {**record, **_metrics(totals), **self._extras(answer)}
 
-    def empty(self, done_reason: str, now_ns: int) -> dict[str, Any]:
-        """Return a finished record without text."""
-        return {
-            "model": self._model,
-            "created_at": to_utc(now_ns),
-            "response": "",
-            "done": True,
-            "done_reason": done_reason,
-        }
+    def _content(self, part: Piece | FullAnswer) -> dict[str, Any]:
+        return {"response": part.text, **({"thinking": part.thinking} if part.thinking else {})}
 
-    def _record(self, piece: Piece, created_at: str) -> dict[str, Any]:
-        record: dict[str, Any] = {"model": self._model, "created_at": created_at, "response": piece.text}
-        if piece.thinking:
-            record["thinking"] = piece.thinking
-        record["done"] = False
-        if piece.calls:
-            record["tool_calls"] = to_tool_calls(piece.calls)
-        if piece.logprobs:
-            record["logprobs"] = piece.logprobs
-        return record
+    def _extras(self, part: Piece | FullAnswer) -> dict[str, Any]:
+        return {**({"tool_calls": to_tool_calls(part.calls)} if part.calls else {}), **super()._extras(part)}
 
 
 def to_tool_calls(calls: Iterable[FinishedCall], first: int = 0) -> list[dict[str, Any]]:
