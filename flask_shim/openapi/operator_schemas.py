@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from flask_shim.observability.request_context import Phase
 from flask_shim.openapi.response_schemas import (
     BOOL,
     COUNT,
     MAYBE_COUNT,
     MAYBE_NUMBER,
+    MAYBE_TEXT,
     OBJECT,
     TEXT,
     TIME,
@@ -22,56 +26,48 @@ _EXCHANGE = {
     "client": {},
     "method": TEXT,
     "path": TEXT,
-    "model": {"type": ["string", "null"]},
-    "status": {"type": ["integer", "null"]},
-    "outcome": {"type": ["string", "null"]},
+    "model": MAYBE_TEXT,
+    "status": MAYBE_COUNT,
+    "outcome": MAYBE_TEXT,
     "seconds": {"type": "number"},
 }
-_TEXT_OR_NULL: Shape = {"type": ["string", "null"]}
-_COUNT_OR_NULL: Shape = {"type": ["integer", "null"]}
-_NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
 _REQUEST = {
     "id": TEXT,
-    "client": _TEXT_OR_NULL,
-    "client_address": _TEXT_OR_NULL,
-    "user_agent": _TEXT_OR_NULL,
+    "client": MAYBE_TEXT,
+    "client_address": MAYBE_TEXT,
+    "user_agent": MAYBE_TEXT,
     "method": TEXT,
     "route": TEXT,
-    "model": _TEXT_OR_NULL,
-    "backend": _TEXT_OR_NULL,
-    "phase": {
-        "enum": [
-            *("answering", "queued", "waking a machine", "loading"),
-            *("reading the prompt", "generating", "sending"),
-        ]
-    },
-    "queue_seconds": _NUMBER_OR_NULL,
-    "prompt_tokens": _COUNT_OR_NULL,
-    "cached_tokens": _COUNT_OR_NULL,
-    "output_tokens": _COUNT_OR_NULL,
-    "tokens_per_second": _NUMBER_OR_NULL,
+    "model": MAYBE_TEXT,
+    "backend": MAYBE_TEXT,
+    "phase": {"enum": list(get_args(Phase))},
+    "queue_seconds": MAYBE_NUMBER,
+    "prompt_tokens": MAYBE_COUNT,
+    "cached_tokens": MAYBE_COUNT,
+    "output_tokens": MAYBE_COUNT,
+    "tokens_per_second": MAYBE_NUMBER,
     "age_seconds": {"type": "number"},
-    "time_to_first_token_seconds": _NUMBER_OR_NULL,
-    "progress_estimate": _NUMBER_OR_NULL,
+    "time_to_first_token_seconds": MAYBE_NUMBER,
+    "progress_estimate": MAYBE_NUMBER,
 }
 _MACHINE = holding(
     name=TEXT,
     url=TEXT,
     state={"enum": ["ready", "draining", "asleep", "away"]},
-    error=_TEXT_OR_NULL,
+    error=MAYBE_TEXT,
     priority={"type": "integer"},
     models=COUNT,
     loaded=every(TEXT),
     in_flight=COUNT,
-    max_streams=_COUNT_OR_NULL,
+    max_streams=MAYBE_COUNT,
 )
 _ENDED = {
     "ended_at": TIME,
     "status": COUNT,
     "outcome": TEXT,
-    "error": _TEXT_OR_NULL,
-    "prefill_tokens_per_second": _NUMBER_OR_NULL,
-    "decode_tokens_per_second": _NUMBER_OR_NULL,
+    "error": MAYBE_TEXT,
+    "prefill_tokens_per_second": MAYBE_NUMBER,
+    "decode_tokens_per_second": MAYBE_NUMBER,
 }
 
 OPERATOR_REPLIES: dict[str, Shape] = {
@@ -104,12 +100,12 @@ OPERATOR_REPLIES: dict[str, Shape] = {
         ),
     ),
     "Exchanges": holding(
-        recording=holding(limit=COUNT, until={"type": ["string", "null"]}),
+        recording=holding(limit=COUNT, until=MAYBE_TEXT),
         exchanges=every(holding(**_EXCHANGE, changes=COUNT)),
     ),
     "Exchange": holding(
         **_EXCHANGE,
-        error={"type": ["string", "null"]},
+        error=MAYBE_TEXT,
         answer=OBJECT,
         backend=every(OBJECT),
         changes=every(_CHANGE),
@@ -121,15 +117,15 @@ OPERATOR_REPLIES: dict[str, Shape] = {
         listening=every(TEXT),
         workers=COUNT,
         started_at=TIME,
-        backend=holding(url=TEXT, reachable=BOOL, api_version=_TEXT_OR_NULL, error=_TEXT_OR_NULL),
+        backend=holding(url=TEXT, reachable=BOOL, api_version=MAYBE_TEXT, error=MAYBE_TEXT),
         slots=holding(total=COUNT, in_use=COUNT, waiting=COUNT),
         loaded=every(
             holding(
                 {"backends": every(TEXT)},
                 name=TEXT,
-                size_bytes=_COUNT_OR_NULL,
-                context_length=_COUNT_OR_NULL,
-                expires_at=_TEXT_OR_NULL,
+                size_bytes=MAYBE_COUNT,
+                context_length=MAYBE_COUNT,
+                expires_at=MAYBE_TEXT,
             )
         ),
         last_error={"type": ["object", "null"]},
@@ -137,8 +133,8 @@ OPERATOR_REPLIES: dict[str, Shape] = {
             holding(
                 minute=TIME,
                 streams=COUNT,
-                tokens_per_second=_NUMBER_OR_NULL,
-                time_to_first_token_seconds=_NUMBER_OR_NULL,
+                tokens_per_second=MAYBE_NUMBER,
+                time_to_first_token_seconds=MAYBE_NUMBER,
             )
         ),
     ),

@@ -7,6 +7,7 @@ from typing import Any
 Shape = dict[str, Any]
 
 TEXT: Shape = {"type": "string"}
+MAYBE_TEXT: Shape = {"type": ["string", "null"]}
 BOOL: Shape = {"type": "boolean"}
 COUNT: Shape = {"type": "integer", "minimum": 0}
 MAYBE_COUNT: Shape = {"type": ["integer", "null"], "minimum": 0}
@@ -129,8 +130,8 @@ REPLIES: dict[str, Shape] = {
             )
         )
     ),
-    "Loaded": holding({"model": holding(**_SERVICE_MODEL)}, loaded=BOOL, error={"type": ["string", "null"]}),
-    "Unloaded": holding(success=BOOL, unloaded_keys=every(TEXT), error={"type": ["string", "null"]}),
+    "Loaded": holding({"model": holding(**_SERVICE_MODEL)}, loaded=BOOL, error=MAYBE_TEXT),
+    "Unloaded": holding(success=BOOL, unloaded_keys=every(TEXT), error=MAYBE_TEXT),
     "ServiceAnswer": holding(model=TEXT, content=TEXT, stop_reason=TEXT, predicted_tokens=COUNT),
     "ServicePiece": holding(
         {"content": TEXT, "model": TEXT, "stop_reason": TEXT, "predicted_tokens": COUNT, "detail": TEXT},
