@@ -65,6 +65,9 @@ class GoField(fields.Field[T]):
     """A field that depends only on its value; absent or null, it is Go's zero value."""
 
     zero: ClassVar[Any] = None
+    accepts: ClassVar[Any] = object
+    """The Python types of the values that Go reads into ``go_type``."""
+    go_type: str = "interface {}"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"load_default": self.zero, **kwargs})
@@ -74,7 +77,9 @@ class GoField(fields.Field[T]):
 
     def _read(self, value: Any) -> T:
         """Return the Python value; ValidationError carries the fault that Go reports."""
-        raise NotImplementedError
+        if not isinstance(value, self.accepts):
+            raise mismatch(value, self.go_type)
+        return value  # type: ignore[no-any-return]
 
     def absent(self) -> Any:
         """Return the value of an absent field."""
@@ -84,12 +89,7 @@ class GoField(fields.Field[T]):
 class GoString(GoField[str]):
     """``string``."""
 
-    zero = ""
-
-    def _read(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise mismatch(value, "string")
-        return value
+    zero, accepts, go_type = "", str, "string"
 
 
 class LowerCase(GoString):
@@ -102,12 +102,7 @@ class LowerCase(GoString):
 class GoBool(GoField[bool]):
     """``bool``, or a pointer to one whose default is true."""
 
-    zero = False
-
-    def _read(self, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise mismatch(value, "bool")
-        return value
+    zero, accepts, go_type = False, bool, "bool"
 
 
 class GoInt(GoField[int]):
@@ -136,21 +131,16 @@ class GoFloat(GoField[float]):
 class GoMap(GoField[dict[str, Any]]):
     """``map[string]interface {}``."""
 
-    zero = dict
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise mismatch(value, "map[string]interface {}")
-        return value
+    zero, accepts, go_type = dict, dict, "map[string]interface {}"
 
 
 class GoStringMap(GoField[dict[str, str]]):
     """``map[string]string``; None when absent, because Ollama distinguishes that from an empty one."""
 
+    accepts, go_type = dict, "map[string]string"
+
     def _read(self, value: Any) -> dict[str, str]:
-        if not isinstance(value, dict):
-            raise mismatch(value, "map[string]string")
-        for member in value.values():
+        for member in super()._read(value).values():
             if not isinstance(member, (str, type(None))):
                 raise mismatch(member, "string")
         return {name: member or "" for name, member in value.items()}
@@ -159,23 +149,19 @@ class GoStringMap(GoField[dict[str, str]]):
 class GoAny(GoField[Any]):
     """``interface {}``."""
 
-    def _read(self, value: Any) -> Any:
-        return value
-
 
 class GoList(GoField[tuple[Any, ...]]):
     """A slice; a null in it becomes the element's zero value, as in Go."""
 
-    zero = ()
+    zero, accepts = (), list
 
     def __init__(self, element: GoField[Any], go_type: str) -> None:
         super().__init__()
         self.element = element
-        self._go_type = go_type
+        self.go_type = go_type
 
     def _read(self, value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise mismatch(value, self._go_type)
+        super()._read(value)
         faults, elements, read = [], [], self.element._read
         for item in value:
             try:
@@ -190,15 +176,16 @@ class GoList(GoField[tuple[Any, ...]]):
 class GoObject(GoField[T]):
     """A struct inside another one, converted by ``make``; an absent one is made of absent fields."""
 
+    accepts = dict
+
     def __init__(self, schema: GoSchema, make: Callable[..., T], go_type: str, **kwargs: Any) -> None:
         super().__init__(**{"load_default": lambda: make(**schema.read({})), **kwargs})
         self.inner = schema
         self._make = make
-        self._go_type = go_type
+        self.go_type = go_type
 
     def _read(self, value: Any) -> T:
-        if not isinstance(value, dict):
-            raise mismatch(value, self._go_type)
+        super()._read(value)
         return self._make(**self.inner.read(value))
 
 

@@ -23,9 +23,6 @@ _EXPONENT_START = re.compile(rb"[eE][+-]?")
 
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\"}
 
-State = Callable[[], "State | None"]
-"""Reads the next token and returns the state after it, None after the first value."""
-
 
 def quoted(byte: int) -> str:
     """Return a byte between single quotes as Go does: read as Latin-1, escaped if it is not printable."""
@@ -49,15 +46,30 @@ class Scanner:
         """The deepest nesting so far."""
         self.members: list[tuple[bytes, bytes]] = []
         """Names and values of the outermost object as they are in the text, the names with their quotes."""
-        self._open = bytearray()
+        self._open = bytearray()  # the opening brackets of the containers around this place
         self._name = b""
         self._value_start = 0
 
     def scan(self) -> int:
         """Return the offset at which the first value ends."""
-        state: State | None = self._value
-        while state is not None:
-            state = state()
+        is_opened = self._read_value()
+        while self._open:
+            is_object = self._open[-1] == ord("{")
+            if not is_opened and is_object and len(self._open) == 1:
+                self.members.append((self._name, self.raw[self._value_start : self.at].strip()))
+            found = self._significant()
+            if found == (ord("}") if is_object else ord("]")):
+                self._open.pop()
+                self.at += 1
+                is_opened = False
+                continue
+            if not is_opened:
+                if found != ord(","):
+                    raise self._unexpected("after object key:value pair" if is_object else "after array element")
+                self.at += 1
+            if is_object:
+                self._read_key()
+            is_opened = self._read_value()
         return self.at
 
     def _byte(self) -> int:
@@ -73,66 +85,34 @@ class Scanner:
     def _unexpected(self, where: str) -> BadRequest:
         return BadRequest(f"invalid character {quoted(self._byte())} {where}")
 
-    def _value(self) -> State | None:
+    def _read_value(self) -> bool:
+        """Read a value, or the opening bracket of one; return whether it was that."""
         start = self._significant()
-        read = _STARTS.get(start)
-        if read is None:
+        if start in b"{[":
+            self._open.append(start)
+            self.depth = max(self.depth, len(self._open))
+            if self.depth > MAX_GO_DEPTH:
+                raise self._unexpected("exceeded max depth")
+            self.at += 1
+            return True
+        if start not in _SCALARS:
             raise self._unexpected("looking for beginning of value")
-        return read(self)
+        _SCALARS[start](self)
+        return False
 
-    def _container(self) -> State:
-        is_object = self._byte() == ord("{")
-        self._open.append(self._byte())
-        self.depth = max(self.depth, len(self._open))
-        if self.depth > MAX_GO_DEPTH:
-            raise self._unexpected("exceeded max depth")
-        self.at += 1
-        return self._key_or_end if is_object else self._value_or_end
-
-    def _value_or_end(self) -> State | None:
-        return self._close() if self._significant() == ord("]") else self._value()
-
-    def _key_or_end(self) -> State | None:
-        return self._close() if self._significant() == ord("}") else self._key()
-
-    def _close(self) -> State:
-        self._open.pop()
-        self.at += 1
-        return self._after_value
-
-    def _key(self) -> State:
+    def _read_key(self) -> None:
         if self._significant() != ord('"'):
             raise self._unexpected("looking for beginning of object key string")
         start = self.at
         self._string()
-        if len(self._open) == 1:
-            self._name = self.raw[start : self.at]
-        return self._colon
-
-    def _colon(self) -> State:
+        name = self.raw[start : self.at]
         if self._significant() != ord(":"):
             raise self._unexpected("after object key")
         self.at += 1
         if len(self._open) == 1:
-            self._value_start = self.at
-        return self._value
+            self._name, self._value_start = name, self.at
 
-    def _after_value(self) -> State | None:
-        if not self._open:
-            return None
-        in_object = self._open[-1] == ord("{")
-        if in_object and len(self._open) == 1 and self._name:
-            self.members.append((self._name, self.raw[self._value_start : self.at].strip()))
-            self._name = b""
-        found = self._significant()
-        if found == (ord("}") if in_object else ord("]")):
-            return self._close()
-        if found != ord(","):
-            raise self._unexpected("after object key:value pair" if in_object else "after array element")
-        self.at += 1
-        return self._key if in_object else self._value
-
-    def _string(self) -> State:
+    def _string(self) -> None:
         self.at += 1
         while (match := _CHARACTERS.match(self.raw, self.at)) and match.end() > self.at:
             self.at = match.end()
@@ -141,7 +121,6 @@ class Scanner:
         if self._byte() != ord('"'):
             raise self._unexpected("in string literal")
         self.at += 1
-        return self._after_value
 
     def _bad_escape(self) -> None:
         self.at += 1
@@ -151,7 +130,7 @@ class Scanner:
         self.at = match.end() if match else self.at + 1
         raise self._unexpected("in \\u hexadecimal character escape")
 
-    def _number(self) -> State:
+    def _number(self) -> None:
         match = _NUMBER.match(self.raw, self.at)
         if match is None:
             self.at += 1
@@ -164,19 +143,15 @@ class Scanner:
             if start := _EXPONENT_START.match(self.raw, self.at):
                 self.at = start.end()
                 raise self._unexpected("in exponent of numeric literal")
-        return self._after_value
 
-    def _word(self, word: str) -> State:
+    def _word(self, word: str) -> None:
         for letter in word:
             if self._byte() != ord(letter):
                 raise self._unexpected(f"in literal {word} (expecting '{letter}')")
             self.at += 1
-        return self._after_value
 
 
-_STARTS: dict[int, Callable[[Scanner], State | None]] = {
-    ord("{"): Scanner._container,
-    ord("["): Scanner._container,
+_SCALARS: dict[int, Callable[[Scanner], None]] = {
     ord('"'): Scanner._string,
     ord("t"): lambda scanner: scanner._word("true"),
     ord("f"): lambda scanner: scanner._word("false"),

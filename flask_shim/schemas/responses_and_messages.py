@@ -11,7 +11,7 @@ from typing import Any
 from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoMap, GoObject, GoSchema, GoString
 from flask_shim.schemas.json_body import kind
 from flask_shim.schemas.ollama_fields import schema_of
-from flask_shim.schemas.unmarshal_errors import mismatch, refusal
+from flask_shim.schemas.unmarshal_errors import refusal
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -70,10 +70,7 @@ class Turn(GoObject[dict[str, Any]]):
 class System(GoField[Any]):
     """A text, or a list of blocks."""
 
-    def _read(self, value: Any) -> Any:
-        if not isinstance(value, str | list):
-            raise mismatch(value, "[]anthropic.ContentBlock")
-        return value
+    accepts, go_type = (str, list), "[]anthropic.ContentBlock"
 
 
 MessagesSchema = schema_of(

@@ -39,10 +39,10 @@ class PropertyType(GoField[Any]):
 class ToolProperty(GoField[dict[str, Any]]):
     """``api.ToolProperty``: one property, or an alternative of one."""
 
+    accepts, go_type = dict, "api.ToolProperty"
+
     def _read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise mismatch(value, "api.ToolProperty")
-        return _without_empty(_PROPERTY.read(value))
+        return _without_empty(_PROPERTY.read(super()._read(value)))
 
 
 class Properties(GoField[dict[str, Any]]):
