@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import TTLCache
-
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
 from flask_shim.lmstudio.errors import (
@@ -72,7 +70,8 @@ class ModelListCache:
         self._transport = transport
         self._queue = BoundedWaiters(most_patient=transport.options.max_waiting, patience=PATIENCE_SECONDS)
         self._lock = threading.Lock()  # held for moments only, a turn for as long as the backend takes
-        self._cache: TTLCache[str, Listing] = TTLCache(maxsize=1, ttl=ttl, timer=time.monotonic)
+        self._ttl = ttl
+        self._cached_until: tuple[Listing, float] | None = None
         self._last: Listing | None = None
         self._epoch = 0
         self._api_version: ApiVersion | None = None
@@ -127,7 +126,7 @@ class ModelListCache:
         """Request the list again next time: a model was loaded, unloaded or downloaded."""
         with self._lock:
             self._epoch += 1
-            self._cache.clear()
+            self._cached_until = None
 
     def lost(self) -> None:
         """Detect the API version again, too: the backend was away and may have been updated."""
@@ -136,11 +135,12 @@ class ModelListCache:
             self._last = self._api_version = None
 
     def _cached(self, asked_at: float, max_age: float | None) -> Listing | None:
-        with self._lock:
-            cached = self._cache.get("listing")
+        cached, until = self._cached_until or (None, 0.0)
+        if cached is None or time.monotonic() >= until:
+            return None
         # "<", since the clock of Windows advances in steps of 15.6 ms: a list requested before ``asked_at`` may have
         # the same time.
-        return cached if cached and (max_age is None or asked_at - cached.requested_at < max_age) else None
+        return cached if max_age is None or asked_at - cached.requested_at < max_age else None
 
     def _is_old(self, asked_at: float) -> bool:
         return asked_at - self._contact_at > CONTACT_SECONDS
@@ -153,7 +153,7 @@ class ModelListCache:
             with self._lock:
                 self._last = cached
                 if epoch == self._epoch:  # otherwise something was loaded meanwhile
-                    self._cache["listing"] = cached
+                    self._cached_until = cached, time.monotonic() + self._ttl
             self._contact_at = time.monotonic()
         elif must_answer and self._is_old(asked_at):
             if not self._transport.is_reachable():

@@ -132,7 +132,8 @@ class EventDecoder:
         """Return the texts of the first payloads, up to one that differs in more than its text."""
         before, after = self._before.removeprefix(_DATA), self._after.removesuffix(_END)
         alike = takewhile(methodcaller("endswith", after), takewhile(methodcaller("startswith", before), payloads))
-        literals = [payload[len(before) - 1 : 1 - len(after)] for payload in alike]
+        literal = slice(len(before) - 1, 1 - len(after))
+        literals = [payload[literal] for payload in alike]
         with suppress(orjson.JSONDecodeError):
             texts: list[str] = orjson.loads(b"[%b]" % b",".join(literals))
             if literals and len(texts) == len(literals):
@@ -157,8 +158,7 @@ class EventDecoder:
 
 
 _DATA, _END = b"data: ", b"\n\n"
-_NEVER = b"\0\0"
-"""No event begins with it, since JSON has no such character."""
+_NEVER = b"\0\0"  # no event begins with it, since JSON has no such character
 _MOST_UNUSED = 3
 
 

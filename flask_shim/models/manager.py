@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from flask_shim.errors import Forbidden
@@ -86,7 +86,7 @@ class ModelManager:
         record, target = current(), requirements.target
         record.uses(target.model.key)
         if prompt and record.estimate_tokens is None:
-            record.estimate_tokens = cache(partial(estimate_prompt_tokens, prompt))
+            record.estimate_tokens = partial(estimate_prompt_tokens, prompt)
         if self._read_only:
             requirements = ModelRequirements(target=target)
         elif self._auto_context and prompt:

@@ -86,10 +86,13 @@ class _CancellableConnection:
     _method: str
     _dns_host: str
     default_port: int
+    _read_seconds: float | None = None
+    """How long each read may wait, as set on the socket."""
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
         self.sock.settimeout(None)  # urllib3 keeps the connect timeout on the socket
+        self._read_seconds = None
         self._attach()
 
     def request(
@@ -103,7 +106,9 @@ class _CancellableConnection:
         if self.sock is None:
             self.connect()
         else:
-            self.sock.settimeout(None)  # it may have ticked
+            if self.sock.gettimeout() is not None:  # where :func:`limit_waiting` sets it
+                self.sock.settimeout(None)
+                self._read_seconds = None
             self._attach()
         body = body or b""
         for data in (head + body,) if len(body) <= ONE_PACKET else (head, body):  # one packet wakes the backend once
@@ -112,7 +117,10 @@ class _CancellableConnection:
     def getresponse(self) -> Response:
         """Receive the head of the response, ticking if the current call does."""
         call = CURRENT.call
-        limit_waiting(self.sock, call.ticks.seconds if call is not None and call.ticks is not None else None)
+        seconds = call.ticks.seconds if call is not None and call.ticks is not None else None
+        if seconds != self._read_seconds:
+            limit_waiting(self.sock, seconds)
+            self._read_seconds = seconds
         return Response(self, self._method, call)
 
     def reuse(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:

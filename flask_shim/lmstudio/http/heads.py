@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_BYTES = 65_536
@@ -29,7 +30,7 @@ class ResponseHead(NamedTuple):
     """What a response says before its body."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     """By name, written as in ``Content-Type``; the values of a repeated header are joined by commas."""
     keeps_alive: bool
     """Whether the connection may be used for another request after the body."""
@@ -47,6 +48,7 @@ def format_head(method: str, url: str, host: str, headers: Mapping[str, str]) ->
     return head.encode("latin-1") + b"\r\n\r\n"
 
 
+@lru_cache(maxsize=64)  # LM Studio's differ in their dates only, from second to second
 def parse_head(head: bytes, method: str) -> ResponseHead:
     """Return the parsed head of the response to a request with ``method``; ``head`` ends before the blank line."""
     status_line, *lines = _FOLD.sub(" ", head.decode("latin-1")).split("\n")

@@ -163,7 +163,7 @@ def test_chat_finds_a_new_model(client_of, socket_server):
     }
     client = client_of(socket_server(by_path(answers)).url)
     assert client.models() == ()
-    client.catalogue._cache["listing"] = _aged(client.listing(), 10)
+    client.catalogue._cached_until = _aged(client.listing(), 10), float("inf")
     assert client.chat("new", "Hello").text() == "a"
 
 
