@@ -36,7 +36,8 @@ def adjustments(config: Config) -> dict[str, Any]:
         "outbuf_high_watermark": max(OUTPUT_FACTOR * config.max_stream_bytes, Adjustments.outbuf_high_watermark),
         "ident": None,
         "expose_tracebacks": False,
-        "clear_untrusted_proxy_headers": True,
+        # They show that a request came through a proxy on this machine, whose clients must not see the inspector.
+        "clear_untrusted_proxy_headers": False,
     }
 
 

@@ -10,6 +10,7 @@ from support.apps import BACKEND_AWAY, guarded, old_backend, sent, served, statu
 from flask_shim import create_app
 from flask_shim.config import Config
 from flask_shim.services import services_of
+from flask_shim.serving import adjustments
 
 KEY = "key-of-the-client"
 TOKEN = "token-of-the-backend"
@@ -118,3 +119,13 @@ def test_the_backend_gets_its_own_token_and_never_the_clients_key():
     assert len(heads) >= 4
     assert {head["Authorization"] for head in heads} == {f"Bearer {TOKEN}"}
     assert KEY not in str(heads)
+
+
+def test_clients_of_a_proxy_on_this_machine_do_not_see_the_inspector():
+    app, _ = guarded()
+    adjusted = adjustments(Config())
+    with served(app, clear_untrusted_proxy_headers=adjusted["clear_untrusted_proxy_headers"]) as port:
+        path = "/shim/exchanges"
+        assert status_of(asked(port, "Host: localhost", path=path)) == 200
+        for header in ("X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.7", "X-Real-IP: 203.0.113.7"):
+            assert status_of(asked(port, "Host: localhost", header, path=path)) == 403
