@@ -33,12 +33,18 @@ def init_app(app: Flask, config: Config) -> None:
     checks = [build(app, config) for build in CHECKS]
 
     def check_environ(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for check in checks:
-            if (response := check(environ)) is not None:
-                with app.request_context(environ):
-                    access_log.note_route(request)
-                return response(environ, start_response)
-        return answer(environ, start_response)
+        response = None
+        try:
+            for check in checks:
+                response = response or check(environ)
+        except Exception as exc:  # noqa: BLE001  a bug is answered as one in a route
+            with app.request_context(environ):
+                response = app.make_response(app.handle_user_exception(exc))
+        if response is None:
+            return answer(environ, start_response)
+        with app.request_context(environ):
+            access_log.note_route(request)
+        return response(environ, start_response)
 
     app.wsgi_app = check_environ  # type: ignore[method-assign]  # Flask's documented way to wrap an app
     for wrap in reversed(WSGI_MIDDLEWARE):

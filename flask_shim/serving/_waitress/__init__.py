@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
@@ -15,6 +17,9 @@ from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.serving._waitress.channel import Channel
 from flask_shim.serving._waitress.dispatcher import TaskDispatcher
+
+if sys.platform == "linux":
+    from flask_shim.serving._waitress.epoll_loop import EpollLoop
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +35,14 @@ class WaitressServer:
             app, map=sockets, _dispatcher=self._dispatcher, sockets=list(listeners), **settings
         )
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
+        if sys.platform == "linux":
+            self._server.asyncore = loop = EpollLoop()
         for each in self._listening:
             each.channel_class = Channel
             each.accept = partial(_accept, each.accept)
+            each.changed = deque(maxlen=0)  # wasyncore's own loop asks all connections
+            if sys.platform == "linux":
+                each.changed = loop.changed
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called from another thread."""

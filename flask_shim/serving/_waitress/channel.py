@@ -52,6 +52,7 @@ class _ChannelsServer:
     def pull_trigger(self) -> None:
         """Wake the loop, which waitress does after every response."""
         if self._channel.needs_loop:
+            self._server.changed.append(self._channel)
             self._server.pull_trigger()
 
 
@@ -80,6 +81,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self.outbuf_lock = threading.Condition(self._output)
         self._listener = server
         self.server = _ChannelsServer(server, self)
+        server.changed.append(self)
 
     @property
     def needs_loop(self) -> bool:

@@ -24,7 +24,11 @@ class Sockets:
         self.pulls = 0
         self.sent: list[bytes] = []
         self.server = server = SimpleNamespace(
-            pull_trigger=self._pull, active_channels={}, adj=Adjustments(), logger=logging.getLogger("waitress")
+            pull_trigger=self._pull,
+            active_channels={},
+            changed=[],
+            adj=Adjustments(),
+            logger=logging.getLogger("waitress"),
         )
         self.channel = Channel(server, ours, ("127.0.0.1", 1), server.adj, map={})
         send = self.channel.send

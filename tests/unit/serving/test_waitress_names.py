@@ -12,7 +12,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.receiver import ChunkedReceiver
-from waitress.server import BaseWSGIServer
+from waitress.server import BaseWSGIServer, MultiSocketServer
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher, WSGITask
 
 CHANNEL = """readable handle_read handle_write handle_close write_soon service received send
@@ -26,10 +26,13 @@ NAMES = {
     WSGITask: "execute get_environment",
     ErrorTask: "execute",
     ThreadedTaskDispatcher: "shutdown add_task",
-    BaseWSGIServer: "channel_class accept handle_accept run close",
-    wasyncore.dispatcher: "close",
+    BaseWSGIServer: "channel_class accept handle_accept run close asyncore",
+    MultiSocketServer: "run asyncore",
+    wasyncore: "readwrite",
+    wasyncore.dispatcher: "close accepting",
 }
 INSTANCES = {
+    "connection": (lambda: wasyncore.dispatcher(map={}), "_fileno"),
     "parser": (lambda: HTTPRequestParser(Adjustments()), "headers version body_bytes_received"),
     "chunks": (lambda: ChunkedReceiver(SimpleNamespace()), "control_line trailer"),
 }
