@@ -11,15 +11,14 @@ from typing import Any
 from flask import Blueprint, Response
 
 from flask_shim.error_responses import json_response
-from flask_shim.inference.respond import count_prompt_tokens, send_completion
+from flask_shim.inference.respond import count_prompt_tokens
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import drop_billing_line, new_chat, reader_options, record_dropped_effort
+from flask_shim.routes.model_requests import drop_billing_line, new_chat, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.responses_and_messages import MESSAGES_TYPE, load_messages
 from flask_shim.services import services
-from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.answer.usage import estimate_prompt_tokens
 from flask_shim.translate.anthropic.messages_encoder import MessagesEncoder
 from flask_shim.translate.anthropic.messages_request import (
@@ -51,10 +50,7 @@ def messages() -> Response:
         message_id=f"msg_{secrets.token_hex(12)}",
         estimated_input_tokens=estimate_tokens(),
     )
-    completion = new_chat(target, payload, started_ns, think=api_request.think)
-    offered = to_schemas(api_request.functions)
-    options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
-    return send_completion(completion, encoder, options, stream=api_request.stream)
+    return send_chat(api_request, target, payload, encoder, started_ns)
 
 
 @bp.post("/v1/messages/count_tokens")

@@ -13,7 +13,7 @@ from flask import Response, request
 
 from flask_shim.error_responses import json_response
 from flask_shim.inference.completion import Completion
-from flask_shim.inference.respond import new_call_id
+from flask_shim.inference.respond import new_call_id, send_completion
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.model import Model, Support
@@ -23,7 +23,9 @@ from flask_shim.observability.request_context import current
 from flask_shim.routes.request_rules import apply_rules, with_rules
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions, ReasoningMode
-from flask_shim.translate.answer.tool_schemas import Schemas
+from flask_shim.translate.answer.encoder import Encoder
+from flask_shim.translate.answer.tool_schemas import Schemas, to_schemas
+from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
 from flask_shim.translate.ollama.alias_defaults import context_of, default_think, payload_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import has_thinking
@@ -32,6 +34,7 @@ from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import AnyModelRequest, InferenceRequest, ModelRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
+from flask_shim.translate.openai.responses_request import ResponsesRequest
 from flask_shim.translate.request_settings import payload_with_settings, settings_of_payload
 
 log = logging.getLogger(__name__)
@@ -171,6 +174,21 @@ def _reasoning_mode(think: Think, *, wants_json: bool) -> ReasoningMode:
         return "hide"
     mode = services().config.reasoning
     return "separate" if wants_json and mode == "merge" else mode  # merged with thinking, it would not be JSON
+
+
+def send_chat(
+    api_request: ResponsesRequest | MessagesRequest,
+    target: ResolvedModel,
+    payload: Payload,
+    encoder: Encoder,
+    started_ns: int,
+) -> Response:
+    """Answer a request of OpenAI's Responses or Anthropic's Messages with a chat."""
+    think = api_request.think
+    completion = new_chat(target, payload, started_ns, think=think)
+    offered = to_schemas(api_request.functions)
+    options = reader_options(target, think=think, wants_json=api_request.wants_json, offered=offered)
+    return send_completion(completion, encoder, options, stream=api_request.stream)
 
 
 def load(requirements: ModelRequirements) -> None:

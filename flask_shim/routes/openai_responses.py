@@ -10,17 +10,16 @@ import time
 from flask import Blueprint, Response, request
 
 from flask_shim.inference.forwarding import forward
-from flask_shim.inference.respond import send_completion, send_empty
+from flask_shim.inference.respond import send_empty
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import default_requirements, load, new_chat, reader_options, record_dropped_effort
+from flask_shim.routes.model_requests import default_requirements, load, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
-from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.ollama.capabilities import check_chat
 from flask_shim.translate.openai.native_responses import ResponseCompleter, adapt_native, needs_backend_state
 from flask_shim.translate.openai.responses_encoder import ResponsesEncoder
@@ -64,7 +63,4 @@ def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns:
     if not payload["messages"]:
         load(default_requirements(target))
         return send_empty(encoder, stream=api_request.stream)
-    completion = new_chat(target, payload, started_ns, think=api_request.think)
-    offered = to_schemas(api_request.functions)
-    options = reader_options(target, think=api_request.think, wants_json=api_request.wants_json, offered=offered)
-    return send_completion(completion, encoder, options, stream=api_request.stream)
+    return send_chat(api_request, target, payload, encoder, started_ns)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, fields
 
 from flask_shim.schemas.json_body import Literal, folded
-from flask_shim.schemas.unmarshal_errors import bad_number, bad_request, fault_in, mismatch, reported
+from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, reported
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class GoSchema(Schema):
         self._made = {name: make for name, make in self._defaults.items() if callable(make)}
 
     def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields by attribute name; ValidationError carries the one fault to report."""
+        """Return the fields by attribute name; raise the one fault to report."""
         values, faults, by_key = self._defaults.copy(), [], self._by_key
         for given, value in document.items():
             known = by_key.get(given) or by_key.get(folded(given))
@@ -44,8 +44,8 @@ class GoSchema(Schema):
             key, name, read = known
             try:
                 values[name] = read(value)
-            except ValidationError as error:
-                faults.append(fault_in(error).inside(key, self.struct))
+            except Fault as fault:
+                faults.append(fault.inside(key, self.struct))
         if faults:
             raise reported(faults)
         for name, make in self._made.items():
@@ -57,8 +57,8 @@ class GoSchema(Schema):
         """Return the fields by attribute name; BadRequest carries Ollama's text."""
         try:
             return self.read(document)
-        except ValidationError as error:
-            raise bad_request(fault_in(error)) from error
+        except Fault as fault:
+            raise bad_request(fault) from fault
 
 
 class GoField(fields.Field[T]):
@@ -76,7 +76,7 @@ class GoField(fields.Field[T]):
         return self._read(value)
 
     def _read(self, value: Any) -> T:
-        """Return the Python value; ValidationError carries the fault that Go reports."""
+        """Return the Python value; raise the fault that Go reports."""
         if not isinstance(value, self.accepts):
             raise mismatch(value, self.go_type)
         return value  # type: ignore[no-any-return]
@@ -166,8 +166,8 @@ class GoList(GoField[tuple[Any, ...]]):
         for item in value:
             try:
                 elements.append(read(item) if item is not None else self.element.absent())
-            except ValidationError as error:
-                faults.append(fault_in(error))
+            except Fault as fault:
+                faults.append(fault)
         if faults:
             raise reported(faults)
         return tuple(elements)
@@ -195,5 +195,5 @@ class OwnReader(GoObject[T]):
     def _read(self, value: Any) -> T:
         try:
             return super()._read(value)
-        except ValidationError as error:
-            raise reported([fault_in(error).of_own_reader()]) from error
+        except Fault as fault:
+            raise fault.of_own_reader() from fault

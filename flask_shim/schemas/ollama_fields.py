@@ -23,7 +23,7 @@ from flask_shim.schemas.go_fields import (
     GoString,
     GoStringMap,
 )
-from flask_shim.schemas.unmarshal_errors import Fault, failure, mismatch, refusal
+from flask_shim.schemas.unmarshal_errors import Fault, mismatch, refusal
 from flask_shim.translate.ollama.quoting import GO_TYPES
 from flask_shim.translate.ollama.requests import Format, InvalidFormat, Think
 
@@ -46,7 +46,7 @@ class Image(GoField[str]):
             return value
         at = _base64_fault(letters)
         if at is not None:
-            raise failure(Fault(text=f"illegal base64 data at input byte {at}"))
+            raise Fault(text=f"illegal base64 data at input byte {at}")
         return _encoded(letters)
 
 

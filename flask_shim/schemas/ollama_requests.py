@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from marshmallow import ValidationError
-
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.schemas.go_fields import GoAny, GoBool, GoMap, GoSchema, GoString
 from flask_shim.schemas.json_body import NumberOutOfRange, kind, member_text, read_literals, read_object
 from flask_shim.schemas.messages import messages
 from flask_shim.schemas.ollama_fields import schema_of
 from flask_shim.schemas.tools import tools
-from flask_shim.schemas.unmarshal_errors import Fault, bad_request, fault_in
+from flask_shim.schemas.unmarshal_errors import Fault, bad_request
 from flask_shim.translate.ollama import requests
 
 MAX_TOP_LOGPROBS = 20
@@ -74,22 +72,21 @@ def _load(schema: GoSchema, raw: bytes) -> dict[str, Any]:
     try:
         return schema.read(read_object(raw, f"api.{schema.struct}"))
     except NumberOutOfRange as error:
-        fault = _exact_fault(schema, raw)
-        if fault is None:
+        exact = _exact_fault(schema, raw)
+        if exact is None:
             raise
-        raise bad_request(fault) from error
-    except ValidationError as error:
-        fault = fault_in(error)
+        raise bad_request(exact) from error
+    except Fault as fault:
         # Go repeats a number as it was written, which needs a slower reading.
         exact = _exact_fault(schema, raw) if fault.value.startswith("number ") else None
-        raise bad_request(exact or fault) from error
+        raise bad_request(exact or fault) from fault
 
 
 def _exact_fault(schema: GoSchema, raw: bytes) -> Fault | None:
     try:
         schema.read(read_literals(raw, f"api.{schema.struct}"))
-    except ValidationError as error:
-        return fault_in(error)
+    except Fault as fault:
+        return fault
     return None
 
 

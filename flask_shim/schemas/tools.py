@@ -12,10 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from marshmallow import ValidationError
 
 from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoObject, GoSchema, GoString
-from flask_shim.schemas.unmarshal_errors import NO_OBJECT, fault_in, mismatch, refusal, reported
+from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, mismatch, refusal
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +52,8 @@ class Properties(GoField[dict[str, Any]]):
             raise refusal(NO_OBJECT)
         try:
             return {name: _PROPERTY_FIELD._read({} if given is None else given) for name, given in value.items()}
-        except ValidationError as error:
-            raise reported([fault_in(error).of_own_reader()]) from error
+        except Fault as fault:
+            raise fault.of_own_reader() from fault
 
 
 class ToolPropertySchema(GoSchema):

@@ -1,6 +1,6 @@
 """The errors of Go's JSON decoder, in its words.
 
-A fault is the only message of a ValidationError; every object that it leaves adds its field's name to the path. Go
+Every object that a fault leaves adds its field's name to the path. Go
 continues after a value of the wrong type and reports the first one, but a type that reads itself (``keep_alive``,
 ``think``, a message) ends the decoding, and its error is reported.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from marshmallow import ValidationError
 
@@ -20,8 +19,8 @@ NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
 """The error of Ollama's ordered maps for a value that is not an object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+@dataclass(eq=False)
+class Fault(ValidationError):
     """A complete text, or a value of the wrong type and its path."""
 
     text: str = ""
@@ -48,30 +47,20 @@ class Fault:
         return replace(self, struct="", is_final=True)
 
 
-def fault_in(error: ValidationError) -> Fault:
-    """Return the fault that an error of our fields carries."""
-    return cast("Fault", error.messages[0])
+def mismatch(value: object, go_type: str, *, is_final: bool = False) -> Fault:
+    """Return the fault of a value of the wrong JSON type."""
+    return Fault(value=kind(value), go_type=go_type, is_final=is_final)
 
 
-def failure(fault: Fault) -> ValidationError:
-    """Return the error for a field to raise."""
-    return ValidationError([fault])
-
-
-def mismatch(value: object, go_type: str, *, is_final: bool = False) -> ValidationError:
-    """Return the error for a value of the wrong JSON type."""
-    return failure(Fault(value=kind(value), go_type=go_type, is_final=is_final))
-
-
-def bad_number(value: float, go_type: str) -> ValidationError:
-    """Return the error for a number that ``go_type`` cannot hold; Go repeats the literal."""
+def bad_number(value: float, go_type: str) -> Fault:
+    """Return the fault of a number that ``go_type`` cannot hold; Go repeats the literal."""
     text = value.text if isinstance(value, Literal) else repr(value)
-    return failure(Fault(value=f"number {shortened(text)}", go_type=go_type))
+    return Fault(value=f"number {shortened(text)}", go_type=go_type)
 
 
-def refusal(text: str, log_text: str = "") -> ValidationError:
-    """Return the error of a type that reads itself."""
-    return failure(Fault(text=text, is_final=True, log_text=log_text))
+def refusal(text: str, log_text: str = "") -> Fault:
+    """Return the fault of a type that reads itself."""
+    return Fault(text=text, is_final=True, log_text=log_text)
 
 
 def bad_request(fault: Fault) -> BadRequest:
@@ -79,6 +68,6 @@ def bad_request(fault: Fault) -> BadRequest:
     return BadRequest(str(fault), log_text=fault.log_text)
 
 
-def reported(faults: Sequence[Fault]) -> ValidationError:
+def reported(faults: Sequence[Fault]) -> Fault:
     """Return the fault that Go reports, of several in document order."""
-    return failure(next((fault for fault in faults if fault.is_final), faults[0]))
+    return next((fault for fault in faults if fault.is_final), faults[0])

@@ -112,12 +112,7 @@ def to_entry(alias: Alias, model: Model) -> Entry:
         modified_ns=alias.created_ns,
         base=alias.base,
         parent=alias.parent,
-        system=alias.system,
-        template=alias.template,
-        license=alias.license,
-        parameters=alias.parameters,
-        messages=alias.messages,
-        config=alias.config,
+        **{field.name: getattr(alias, field.name) for field in dataclasses.fields(AliasSettings)},
     )
 
 

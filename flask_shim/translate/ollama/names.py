@@ -41,12 +41,11 @@ class Name:
         return f"{self.host}/{self.namespace}/{self.model}:{self.tag}"
 
     @property
-    def shortest(self) -> str:
-        """Return the name without default host and namespace, but with its tag."""
+    def prefix(self) -> str:
+        """What precedes the model, without default host and namespace."""
         if self.host.lower() != DEFAULT_HOST:
-            return str(self)
-        prefix = "" if self.namespace.lower() == DEFAULT_NAMESPACE else f"{self.namespace}/"
-        return f"{prefix}{self.model}:{self.tag}"
+            return f"{self.host}/{self.namespace}/"
+        return "" if self.namespace.lower() == DEFAULT_NAMESPACE else f"{self.namespace}/"
 
 
 def parse(name: str) -> Name | None:
@@ -95,7 +94,8 @@ def qualified(name: str) -> str:
 
 def normalize_name(name: str) -> str:
     """Return the name as in the 404 of ``/api/show``: ``nope`` as ``nope:latest``."""
-    return _split(name).shortest
+    parts = _split(name)
+    return f"{parts.prefix}{parts.model}:{parts.tag}"
 
 
 class Source(Enum):

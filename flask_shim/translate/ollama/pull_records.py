@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG, Name, parse
+from flask_shim.translate.ollama.names import DEFAULT_NAMESPACE, DEFAULT_TAG, parse
 
 HUGGING_FACE = "https://huggingface.co/"
 
@@ -61,13 +61,7 @@ def to_wanted(name: str) -> Wanted:
     if parts.host.lower() in _HUGGING_FACE_HOSTS:
         return Wanted(f"{HUGGING_FACE}{parts.namespace}/{parts.model}", tag)
     mark = ":" if parts.namespace.lower() == DEFAULT_NAMESPACE else "@"
-    return Wanted(f"{_place(parts)}{parts.model}{mark}{tag}" if tag else f"{_place(parts)}{parts.model}")
-
-
-def _place(parts: Name) -> str:
-    if parts.host.lower() != DEFAULT_HOST:
-        return f"{parts.host}/{parts.namespace}/"
-    return "" if parts.namespace.lower() == DEFAULT_NAMESPACE else f"{parts.namespace}/"
+    return Wanted(f"{parts.prefix}{parts.model}{mark}{tag}" if tag else f"{parts.prefix}{parts.model}")
 
 
 def pulling(digest: str, total: int | None, done: int | None) -> Step:
