@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cuts import PLACES, cut
 from waitress.adjustments import Adjustments
+from waitress.parser import HTTPRequestParser
 
 from flask_shim.serving._waitress.request_parser import CHUNKED_READ, RequestParser
 
@@ -56,3 +57,35 @@ def test_chunked_bodies_are_the_same_however_they_arrive(chunks, blank, places):
 def test_a_chunk_line_that_never_ends_is_refused(line):
     [request], _ = parsed(HEAD + line)
     assert "too long" in request.error.body
+
+
+PLAIN = ["Host: a", "HOST:b", "X-A: \xe9 x\t", "x-a:", "Cookie: a=b; c", "Connection: Close", "Content-Length: 3"]
+ODD = [
+    "A_b: c",
+    "Content-Length: x",
+    "Content-Length: 007",
+    "Expect: 100-continue",
+    " folded",
+    "X : y",
+    "X: \0",
+    "X: a\rb",
+]
+FIELDS = st.sampled_from([*PLAIN, *ODD])
+TARGETS = ["/", "/a%20b%ff?c=%20", "//a", "/a//b?", "/a#b", "http://h:1/p?q", "/a b", "/\xe9", "*", "a", "/a?b?c[;"]
+
+
+@given(st.sampled_from(TARGETS), st.lists(FIELDS, max_size=5), st.sampled_from(["GET", "get", "M-S"]))
+def test_a_head_is_read_as_waitress_reads_it(target, fields, method):
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *fields, "", ""]).encode("latin-1")
+    ours, theirs = RequestParser(Adjustments()), HTTPRequestParser(Adjustments())
+    try:
+        theirs.received(head)
+    except ValueError:
+        theirs.error = "invalid"
+    ours.received(head)
+    assert bool(ours.error) == bool(theirs.error)
+    if not ours.error:
+        names = "command request_uri version proxy_scheme proxy_netloc path query fragment url_scheme headers"
+        for name in [*names.split(), "connection_close", "content_length", "completed", "expect_continue"]:
+            assert getattr(ours, name) == getattr(theirs, name), name
+        assert type(ours.body_rcv) is type(theirs.body_rcv)

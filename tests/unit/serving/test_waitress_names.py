@@ -33,7 +33,7 @@ NAMES = {
 }
 INSTANCES = {
     "connection": (lambda: wasyncore.dispatcher(map={}), "_fileno"),
-    "parser": (lambda: HTTPRequestParser(Adjustments()), "headers version body_bytes_received"),
+    "parser": (lambda: HTTPRequestParser(Adjustments()), "headers version body_bytes_received adj"),
     "chunks": (lambda: ChunkedReceiver(SimpleNamespace()), "control_line trailer"),
 }
 MISSING = "waitress {version} has no {owner}: {names}. Adapt flask_shim/serving/_waitress and the bound in setup.py"
