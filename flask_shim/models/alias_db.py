@@ -18,7 +18,7 @@ import orjson
 from marshmallow import ValidationError
 
 from flask_shim.config.data_folder import create_private
-from flask_shim.schemas.messages import messages
+from flask_shim.schemas.ollama_requests import messages
 from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
 
 SCHEMA = 2

@@ -10,10 +10,9 @@ from marshmallow import Schema
 from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
 from flask_shim.schemas import (
     ollama_requests,
-    openai_embeddings,
-    responses_and_messages,
     service_schemas,
     systemone,
+    v1_requests,
 )
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
@@ -119,22 +118,16 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/completions": Operation(
         tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
     ),
-    "POST /v1/embeddings": Operation(tag=OTHERS, body=openai_embeddings.EmbeddingsSchema, reply=OBJECT),
+    "POST /v1/embeddings": Operation(tag=OTHERS, body=v1_requests.OpenAIEmbeddingsSchema, reply=OBJECT),
     "POST /v1/systemone": Operation(tag=CHAT, body=systemone.SystemOneSchema, reply="Decision"),
     "POST /v1/decisions": Operation(
         tag=OTHERS, body=_OPENAI_DECISION, reply=OBJECT, summary="Answer questions with probabilities, as OpenAI does."
     ),
     "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
     "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
-    "POST /v1/responses": Operation(
-        tag=OTHERS, body=responses_and_messages.ResponsesSchema, reply=OBJECT, stream=_STREAMED
-    ),
-    "POST /v1/messages": Operation(
-        tag=OTHERS, body=responses_and_messages.MessagesSchema, reply=OBJECT, stream=_STREAMED
-    ),
-    "POST /v1/messages/count_tokens": Operation(
-        tag=OTHERS, body=responses_and_messages.MessagesSchema, reply="TokenCount"
-    ),
+    "POST /v1/responses": Operation(tag=OTHERS, body=v1_requests.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages": Operation(tag=OTHERS, body=v1_requests.MessagesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=v1_requests.MessagesSchema, reply="TokenCount"),
     "POST /v1/audio/transcriptions": Operation(
         tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
     ),

@@ -24,7 +24,7 @@ from flask_shim.routes.model_requests import (
 )
 from flask_shim.routes.naming import EMBED_NAMING, EMBEDDINGS_NAMING
 from flask_shim.schemas.ollama_requests import load_embed, load_embeddings
-from flask_shim.schemas.openai_embeddings import load_openai_embeddings
+from flask_shim.schemas.v1_requests import load_openai_embeddings
 from flask_shim.services import services
 from flask_shim.translate.ollama.alias_defaults import with_alias_options
 from flask_shim.translate.ollama.payloads import to_ttl

@@ -18,7 +18,7 @@ from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import default_requirements, load, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
-from flask_shim.schemas.responses_and_messages import RESPONSES_TYPE, load_responses
+from flask_shim.schemas.v1_requests import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
 from flask_shim.translate.ollama.capabilities import check_chat
 from flask_shim.translate.openai.native_responses import ResponseCompleter, adapt_native, needs_backend_state

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 
 from flask_shim.schemas.json_body import Literal, folded
 from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, reported
@@ -26,6 +26,11 @@ class GoSchema(Schema):
     """A Go struct: field names in any case, unknown names ignored, null equal to absent."""
 
     struct: ClassVar[str]
+
+    class Meta:
+        """marshmallow's options, for the description of the API."""
+
+        unknown = EXCLUDE
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from flask_shim.errors import BadRequest
+from flask_shim.translate.ollama.quoting import escape
 
 MAX_GO_DEPTH = 10_000
 """Go's own limit; a deeper text is a syntax error there."""
@@ -21,19 +22,13 @@ _HEX_DIGITS = re.compile(rb"[0-9a-fA-F]{0,4}")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
 _EXPONENT_START = re.compile(rb"[eE][+-]?")
 
-_NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\"}
+_QUOTES = {"'": r"\'", '"': '"'}
 
 
 def quoted(byte: int) -> str:
     """Return a byte between single quotes as Go does: read as Latin-1, escaped if it is not printable."""
     character = chr(byte)
-    if character == "'":
-        return r"'\''"
-    if character in _NAMED:
-        return f"'{_NAMED[character]}'"
-    if character.isprintable():
-        return f"'{character}'"
-    return f"'\\x{byte:02x}'" if byte < 0x80 else f"'\\u{byte:04x}'"
+    return f"'{_QUOTES.get(character) or escape(character)}'"
 
 
 class Scanner:

@@ -10,12 +10,23 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask_shim.errors import BadRequest, ShimError
-from flask_shim.schemas.go_fields import GoAny, GoBool, GoMap, GoSchema, GoString
+from flask_shim.schemas.go_fields import (
+    GoAny,
+    GoBool,
+    GoField,
+    GoInt,
+    GoList,
+    GoMap,
+    GoObject,
+    GoSchema,
+    GoString,
+    LowerCase,
+    OwnReader,
+)
 from flask_shim.schemas.json_body import NumberOutOfRange, kind, member_text, read_literals, read_object
-from flask_shim.schemas.messages import messages
 from flask_shim.schemas.ollama_fields import schema_of
 from flask_shim.schemas.tools import tools
-from flask_shim.schemas.unmarshal_errors import Fault, bad_request
+from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, bad_request, refusal
 from flask_shim.translate.ollama import requests
 
 MAX_TOP_LOGPROBS = 20
@@ -25,6 +36,55 @@ Request = TypeVar("Request")
 _DEBUG: dict[str, Any] = {"debug_render_only": GoBool(data_key="_debug_render_only")}
 _OLD_NAME: dict[str, Any] = {"name": GoString()}
 """The deprecated field for the model."""
+
+
+class Arguments(GoField[dict[str, Any]]):
+    """The arguments of a call: an object, never JSON in a string as in OpenAI's API."""
+
+    zero = dict
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refusal(NO_OBJECT)
+        return value
+
+
+class ToolCallFunctionSchema(GoSchema):
+    """A function and its arguments."""
+
+    struct = "ToolCallFunction"
+
+    index = GoInt()
+    name = GoString()
+    arguments = Arguments()
+
+
+class ToolCallSchema(GoSchema):
+    """A call in the history; OpenAI's ``type`` is ignored."""
+
+    struct = "ToolCall"
+
+    id = GoString()
+    function: GoObject[dict[str, Any]] = GoObject(ToolCallFunctionSchema(), dict, "api.ToolCallFunction")
+
+
+def _tool_call(id: str, function: dict[str, Any]) -> requests.ToolCall:  # noqa: A002  # the name of the field
+    return requests.ToolCall(name=function["name"], arguments=function["arguments"], id=id)
+
+
+MessageSchema = schema_of(
+    requests.Message,
+    "Alias",
+    role=LowerCase(),
+    tool_calls=GoList(GoObject(ToolCallSchema(), _tool_call, "api.ToolCall"), "[]api.ToolCall"),
+)
+"""One message. Content is a string: OpenAI's lists of parts are rejected."""
+
+
+def messages() -> GoList:
+    """Return the field for a list of messages."""
+    return GoList(OwnReader(MessageSchema(), requests.Message, "api.Alias"), "[]api.Message")
+
 
 ChatSchema = schema_of(requests.ChatRequest, messages=messages(), tools=tools(), **_DEBUG)
 GenerateSchema = schema_of(requests.GenerateRequest, **_DEBUG)

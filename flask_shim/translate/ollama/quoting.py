@@ -22,10 +22,11 @@ _NAMED = {
 
 def go_quote(text: str) -> str:
     """Return ``text`` as ``%q`` writes it: between double quotes, with escapes for what cannot be printed."""
-    return f'"{"".join(map(_escape, text))}"'
+    return f'"{"".join(map(escape, text))}"'
 
 
-def _escape(character: str) -> str:
+def escape(character: str) -> str:
+    """Return a character as it stands between quotes."""
     if character in _NAMED:
         return _NAMED[character]
     if character.isprintable():

@@ -18,14 +18,7 @@ from flask_shim.translate.ollama.payloads import (
 from flask_shim.translate.ollama.requests import Think
 from flask_shim.translate.openai.chat_completions import adapt, to_think
 from flask_shim.translate.openai.responses_items import to_turns
-from flask_shim.translate.openai.responses_tools import (
-    LOCAL_SHELL,
-    OfferedTools,
-    function_name,
-    kinds_left_out,
-    to_functions,
-    to_offered_tools,
-)
+from flask_shim.translate.openai.responses_tools import LOCAL_SHELL, OfferedTools, by_name, function_name, offer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +56,17 @@ class ResponsesRequest:
     @property
     def functions(self) -> tuple[Mapping[str, Any], ...]:
         """The tools that a model is offered."""
-        return to_functions(self.tools)
+        return tuple({**function, "name": name} for name, (function, _) in by_name(self.tools).items())
 
     @property
     def offered_tools(self) -> OfferedTools:
         """How the client knows the tools in ``functions``."""
-        return to_offered_tools(self.tools)
+        return {name: known for name, (_, known) in by_name(self.tools).items()}
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """The kinds of the tools that are not offered."""
-        return kinds_left_out(self.tools)
+        return tuple(str(tool.get("type")) for tool in self.tools if not any(offer([tool])))
 
 
 def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> Payload:

@@ -51,25 +51,13 @@ def function_name(name: str, namespace: str = "") -> str:
     return f"{namespace}{separator}{name}"
 
 
-def to_functions(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """Return the tools as functions with unique names; those that only OpenAI's servers can run are left out."""
-    return tuple({**function, "name": name} for name, (function, _) in _by_name(tools).items())
+def by_name(tools: Iterable[Tool]) -> dict[str, tuple[Tool, OfferedTool]]:
+    """Return the tools as functions by unique names, and how the client knows each.
 
-
-def to_offered_tools(tools: Iterable[Tool]) -> OfferedTools:
-    """Return how the client knows each function that :func:`to_functions` returns."""
-    return {name: known for name, (_, known) in _by_name(tools).items()}
-
-
-def kinds_left_out(tools: Iterable[Tool]) -> tuple[str, ...]:
-    """Return the kinds of the tools that are not offered."""
-    return tuple(str(tool.get("type")) for tool in tools if not any(_offer([tool])))
-
-
-def _by_name(tools: Iterable[Tool]) -> dict[str, tuple[Tool, OfferedTool]]:
-    """Return functions by name; of equal tools the last one counts, another tool of the same name gets a suffix."""
+    Those that only OpenAI's servers can run are left out. Of equal tools the last one counts.
+    """
     offered: dict[str, tuple[Tool, OfferedTool]] = {}
-    for function, known in _offer(tools):
+    for function, known in offer(tools):
         name = function["name"]
         while name in offered and offered[name][1] != known:
             name += "_"
@@ -77,7 +65,8 @@ def _by_name(tools: Iterable[Tool]) -> dict[str, tuple[Tool, OfferedTool]]:
     return offered
 
 
-def _offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, OfferedTool]]:
+def offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, OfferedTool]]:
+    """Yield the tools that a model can be offered."""
     for tool in tools:
         kind, name = tool.get("type"), tool.get("name")
         if kind == LOCAL_SHELL:
@@ -87,7 +76,7 @@ def _offer(tools: Iterable[Tool], namespace: str = "") -> Iterator[tuple[Tool, O
         if kind == "namespace" and not namespace:
             members = tool.get("tools")
             if isinstance(members, list):
-                yield from _offer([member for member in members if isinstance(member, dict)], name)
+                yield from offer([member for member in members if isinstance(member, dict)], name)
         elif kind in ("function", "custom"):
             function = _custom_function(tool) if kind == "custom" else tool
             yield {**function, "name": function_name(name, namespace)}, OfferedTool(name, namespace, kind)

@@ -10,10 +10,9 @@ from openapi_spec_validator import validate
 from support.apps import guarded
 
 from flask_shim import openapi
-from flask_shim.openapi.field_descriptions import OWN_WORDS, WORDS
-from flask_shim.openapi.field_schemas import SHAPES, component_name
+from flask_shim.openapi.field_schemas import OWN_WORDS, SHAPES, WORDS, component_name
 from flask_shim.openapi.operations import OPERATIONS
-from flask_shim.schemas import go_fields, ollama_requests, openai_embeddings, responses_and_messages
+from flask_shim.schemas import go_fields, ollama_requests, v1_requests
 from flask_shim.schemas.ollama_fields import FormatValue, KeepAlive
 
 STRUCTS = (go_fields.GoList, go_fields.GoObject)
@@ -21,7 +20,7 @@ ABSTRACT = (go_fields.GoField, go_fields.OwnReader)
 VALUES = (True, 1, 1.5, [], {}, ["eA=="], [{}], {"x": "y"}, {"x": 1}, "high")
 SCHEMAS = [
     schema
-    for module in (ollama_requests, openai_embeddings, responses_and_messages)
+    for module in (ollama_requests, v1_requests)
     for schema in vars(module).values()
     if isinstance(schema, type) and issubclass(schema, go_fields.GoSchema) and hasattr(schema, "struct")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.errors import BadRequest
-from flask_shim.schemas.responses_and_messages import load_messages, load_responses
+from flask_shim.schemas.v1_requests import load_messages, load_responses
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 

@@ -12,7 +12,7 @@ import pytest
 
 from flask_shim.lmstudio.model import Model
 from flask_shim.schemas.ollama_requests import load_chat
-from flask_shim.schemas.responses_and_messages import load_messages, load_responses
+from flask_shim.schemas.v1_requests import load_messages, load_responses
 from flask_shim.translate.anthropic import messages_request
 from flask_shim.translate.billing_line import without_billing_line
 from flask_shim.translate.ollama.payloads import Defaults, chat_payload

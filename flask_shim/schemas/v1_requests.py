@@ -1,4 +1,4 @@
-"""The bodies of OpenAI's Responses and Anthropic's Messages: their types; unknown fields are ignored.
+"""The bodies of OpenAI's Responses and embeddings and of Anthropic's Messages; unknown fields are ignored.
 
 Items and blocks are checked when they are translated: a backend with these routes may know more kinds of them.
 """
@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoMap, GoObject, GoSchema, GoString
-from flask_shim.schemas.json_body import kind
+from flask_shim.errors import BadRequest
+from flask_shim.schemas.go_fields import GoAny, GoField, GoInt, GoList, GoMap, GoObject, GoSchema, GoString
+from flask_shim.schemas.json_body import kind, read_object
 from flask_shim.schemas.ollama_fields import schema_of
 from flask_shim.schemas.unmarshal_errors import refusal
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
+from flask_shim.translate.ollama.requests import OpenAIEmbeddingsRequest
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 RESPONSES_TYPE = "openai.ResponsesRequest"
 MESSAGES_TYPE = "anthropic.MessagesRequest"
 """Ollama's names for these bodies, for its error about a body that is not an object."""
+
+_ENCODINGS = ("float", "base64")
+_IGNORED = ("dimensions", "encoding_format")
+"""What LM Studio ignores in a request for embeddings; it is applied here."""
 
 
 def load_responses(body: Mapping[str, Any]) -> ResponsesRequest:
@@ -28,6 +34,28 @@ def load_responses(body: Mapping[str, Any]) -> ResponsesRequest:
 def load_messages(body: Mapping[str, Any]) -> MessagesRequest:
     """Read the body of POST /v1/messages; BadRequest carries Ollama's text."""
     return MessagesRequest(**_MESSAGES.read_or_reject(body))
+
+
+def load_openai_embeddings(raw: bytes) -> OpenAIEmbeddingsRequest:
+    """Read the body of POST /v1/embeddings; BadRequest carries Ollama's text."""
+    body = read_object(raw, "openai.EmbedRequest", empty_text="EOF")
+    values = _EMBEDDINGS.read_or_reject(body)
+    encoding, given = values["encoding_format"], values["input"]
+    if encoding and encoding.lower() not in _ENCODINGS:
+        text = f"Invalid value for 'encoding_format' = {encoding}. Supported values: {list(_ENCODINGS)}."
+        raise BadRequest(text, log_text="Invalid value for 'encoding_format'")
+    if given is None or given == []:
+        raise BadRequest("invalid input")
+    inputs = tuple(given) if isinstance(given, list) else (given,)
+    are_texts = all(isinstance(text, str) for text in inputs)
+    return OpenAIEmbeddingsRequest(
+        model=values["model"],
+        inputs=inputs if are_texts else (),
+        input_complaint="" if are_texts else "invalid input type",
+        dimensions=values["dimensions"],
+        as_base64=encoding.lower() == "base64",
+        rest={name: value for name, value in body.items() if name not in _IGNORED and value is not None},
+    )
 
 
 class Input(GoField[Any]):
@@ -80,5 +108,18 @@ MessagesSchema = schema_of(
     tools=GoList(GoMap(), "[]anthropic.Tool"),
 )
 
+
+class OpenAIEmbeddingsSchema(GoSchema):
+    """POST /v1/embeddings."""
+
+    struct = "EmbedRequest"
+
+    model = GoString()
+    input = GoAny()
+    dimensions = GoInt()
+    encoding_format = GoString()
+
+
 _RESPONSES = ResponsesSchema()
 _MESSAGES = MessagesSchema()
+_EMBEDDINGS = OpenAIEmbeddingsSchema()
