@@ -6,13 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from flask import Flask
 
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.client_names import client_name
+from flask_shim.observability.history import Sums
 from flask_shim.observability.logs import recent_lines
 from flask_shim.observability.progress import Progress
 from flask_shim.observability.request_context import DONE, RequestRecord
@@ -39,41 +40,13 @@ class Slots(Protocol):
         """How many requests wait for one."""
 
 
-@dataclass(slots=True)
-class Minute:
-    """Sums over the answers that ended in one minute, which began at ``time`` (seconds since 1970)."""
-
-    time: int
-    streams: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    first_tokens: int = 0
-    first_token_seconds: float = 0.0
-
-    def add(self, other: Minute) -> None:
-        """Add the sums of another process or of one answer."""
-        self.streams += other.streams
-        self.tokens += other.tokens
-        self.seconds += other.seconds
-        self.first_tokens += other.first_tokens
-        self.first_token_seconds += other.first_token_seconds
-
-    def to_json(self) -> Row:
-        """Return the minute with means over its answers; None where there is nothing to take the mean of."""
-        return {
-            "minute": _iso(self.time),
-            "streams": self.streams,
-            "tokens_per_second": self.tokens / self.seconds if self.seconds else None,
-            "time_to_first_token_seconds": self.first_token_seconds / self.first_tokens if self.first_tokens else None,
-        }
-
-
 class Snapshot(NamedTuple):
     """The activity of one process at one moment; it is sent between workers."""
 
     running: list[Row]
     ended: list[Row]
-    minutes: list[Minute]
+    minutes: list[tuple[int, Sums]]
+    """When each minute of the last hour began, in seconds since 1970, and the answers that ended in it."""
     last_error: Row | None
     slots_total: int
     slots_in_use: int
@@ -99,7 +72,7 @@ class Activity:
         self._backend_url = backend_url
         self._lock = threading.Lock()
         self._ended: deque[tuple[float, RequestRecord]] = deque(maxlen=KEPT_REQUESTS)
-        self._minutes: deque[Minute] = deque(maxlen=KEPT_MINUTES)
+        self._minutes: deque[tuple[int, Sums]] = deque(maxlen=KEPT_MINUTES)
         self._last_error: Row | None = None
 
     def note(self, record: RequestRecord) -> None:
@@ -115,9 +88,9 @@ class Activity:
                 self._last_error = _to_error(now, record)
             if record.model:
                 start = int(now) // 60 * 60
-                if not self._minutes or self._minutes[-1].time != start:
-                    self._minutes.append(Minute(start))
-                self._minutes[-1].add(_to_minute(record, start))
+                if not self._minutes or self._minutes[-1][0] != start:
+                    self._minutes.append((start, Sums()))
+                self._minutes[-1][1].add(record)
 
     def answer(self, question: str, argument: str) -> Any:
         """Answer another worker: ``snapshot``, ``log`` with its last lines, ``cancel`` with whether it did."""
@@ -206,11 +179,10 @@ def to_requests(snapshots: Sequence[Snapshot]) -> dict[str, list[Row]]:
 def to_status(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     """Return slots, start, last error and the minutes of the last hour in which answers ended, the oldest first."""
     since = time.time() - 60 * KEPT_MINUTES
-    minutes: dict[int, Minute] = {}
-    for each in snapshots:
-        for minute in each.minutes:
-            if minute.time > since:
-                minutes.setdefault(minute.time, Minute(minute.time)).add(minute)
+    minutes: dict[int, Sums] = {}
+    for start, sums in chain.from_iterable(each.minutes for each in snapshots):
+        if start > since:
+            minutes[start] = minutes.get(start, Sums()) + sums
     errors = [each.last_error for each in snapshots if each.last_error]
     return {
         "started_at": _iso(min(each.started_at for each in snapshots)),
@@ -220,16 +192,13 @@ def to_status(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
             "waiting": sum(each.waiting for each in snapshots),
         },
         "last_error": max(errors, key=lambda error: error["at"], default=None),
-        "last_hour": [minutes[at].to_json() for at in sorted(minutes)],
+        "last_hour": [_to_minute(start, sums.to_json()) for start, sums in sorted(minutes.items())],
     }
 
 
-def _to_minute(record: RequestRecord, start: int) -> Minute:
-    first = record.first_token_seconds
-    if first is None:
-        return Minute(start, streams=1)
-    tokens = record.tokens_out or 0
-    return Minute(start, 1, tokens, record.seconds - first if tokens else 0.0, 1, first)
+def _to_minute(start: int, sums: Row) -> Row:
+    means = {name: sums[name] for name in ("tokens_per_second", "time_to_first_token_seconds")}
+    return {"minute": _iso(start), "streams": sums["requests"], **means}
 
 
 def _to_error(at: float, record: RequestRecord) -> Row:

@@ -8,6 +8,7 @@ written later; requests never wait for it and never fail because of it.
 from __future__ import annotations
 
 import logging
+import operator
 import sqlite3
 import threading
 import time
@@ -47,7 +48,7 @@ class Group(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """The counts of one group; its fields are columns of the file. Times are in seconds."""
+    """Counts of requests that have ended; its fields are columns of the file. Times are in seconds."""
 
     requests: int = 0
     errors: int = 0
@@ -75,6 +76,10 @@ class Sums:
         if record.tokens_out:
             self.timed_tokens += record.tokens_out
             self.generation_seconds += record.seconds - first
+
+    def __add__(self, other: Sums) -> Sums:
+        """Return the counts of both."""
+        return Sums(*map(operator.add, astuple(self), astuple(other)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts, and the means of the times; None where there is nothing to take the mean of."""
@@ -181,8 +186,7 @@ class History:
         since = _day(self.days - 1)
         with self._lock:
             for group, sums in self._pending.items():
-                before = pending.get(group, Sums())
-                pending[group] = Sums(*(old + new for old, new in zip(astuple(before), astuple(sums), strict=True)))
+                pending[group] = pending.get(group, Sums()) + sums
             self._pending = {group: sums for group, sums in pending.items() if group.day >= since}
 
     def _run(self) -> None:
