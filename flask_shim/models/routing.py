@@ -73,6 +73,17 @@ def load_of(place: ResolvedModel) -> float:
     return running.total() / (place.backend.max_streams or capacity(place.model)) if running else 0.0
 
 
+def ranks_of(places: Sequence[ResolvedModel], known: Backend | None = None) -> dict[ResolvedModel, Rank]:
+    """Return the ranks of the places that may answer a request whose conversation was answered by ``known``."""
+    preferred = [place for place in places if place.backend.is_preferred]
+    loads = {place: load_of(place) for place in preferred or places if not is_full(place.backend)}
+    # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.
+    most = min(loads.values(), default=0.0) + 1
+    if known is not None and any(place.backend is known and load >= most for place, load in loads.items()):
+        known = None
+    return {place: rank(place, load, known) for place, load in loads.items()}
+
+
 class Placement:
     """A request's place at one of the LM Studios that have its model."""
 
@@ -141,21 +152,13 @@ class Router:
     def _best(self, placement: Placement) -> ResolvedModel | None:
         conversation = placement.conversation
         known = self._known.get(conversation) if conversation is not None else None
-        left = [place for place in placement.places if place.backend not in placement.tried]
-        preferred = [place for place in left if place.backend.is_preferred]
-        free = [place for place in preferred or left if not is_full(place.backend)]
-        if not free:
+        ranks = ranks_of([place for place in placement.places if place.backend not in placement.tried], known)
+        if not ranks:
             return None
-        # Another one is faster than a prompt cache with a queue. Requests that merely begin alike are spread, too.
-        loads = {place: load_of(place) for place in free}
-        most = min(loads.values()) + 1
-        if known is not None and any(place.backend is known and load >= most for place, load in loads.items()):
-            known = None
-        ranks = {place: rank(place, load, known) for place, load in loads.items()}
         best = min(ranks, key=ranks.__getitem__)
         if conversation is not None:
             self._known[conversation] = best.backend
-        reason = _reason(ranks[best])
+        reason = reason_for(ranks[best], ranks.values())
         log.debug("model=%s backend=%s of %d: %s", best.model.key, best.backend.name, len(placement.places), reason)
         current().reasons["backend"] = f"{best.backend.name}: {reason}"
         return best
@@ -171,11 +174,24 @@ def conversation_of(payload: Mapping[str, Any]) -> int | None:
     return hash(orjson.dumps(messages[: sum(1 for _ in before) + 1]))
 
 
-def _reason(best: Rank) -> str:
+def reason_for(best: Rank, ranks: Iterable[Rank]) -> str:
+    """Return why the place with the best of these ranks was chosen."""
     facts: Iterable[tuple[bool, str]] = (
         (not best.has_to_wait, "the model is loaded and has a free place"),
         (not best.is_new_to_it, "it has answered this conversation before"),
         (best.swap == 1, "all others are worse, although another model is loaded there"),
         (best.swap == 2, "all others are worse, although another model is in use there"),
     )
-    return ", ".join(text for is_so, text in facts if is_so) or "it has the least to do"
+    known = ", ".join(text for is_so, text in facts if is_so)
+    return known or _decisive(best, min((rank for rank in ranks if rank is not best), default=None))
+
+
+def _decisive(best: Rank, second: Rank | None) -> str:
+    """Return what decides between two places that are alike in what matters most."""
+    if second is None:
+        return "it is the only choice"
+    if second.swap > best.swap:
+        return "no other model is loaded there instead"
+    if second.load > best.load:
+        return "it has the least to do"
+    return "its priority is the highest" if second.priority > best.priority else "it stands first in the file"

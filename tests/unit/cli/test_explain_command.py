@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from support.fake_lmstudio import FakeLMStudio, v1_model
+from support.ports import unused_port
 
 from flask_shim.cli import cli
 
@@ -74,3 +75,76 @@ def test_a_file_without_a_request_is_an_error(explain, recorded):
     result = explain(recorded)
     assert result.exit_code == 1
     assert "it needs an object with path and body" in result.output
+
+
+@pytest.fixture
+def machines(tmp_path, monkeypatch):
+    """Return a function that explains something before two LM Studios, ``desktop`` and ``laptop``, and ``nas``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHIM_PORT", str(unused_port()))
+    with (
+        FakeLMStudio(rows=[v1_model("tiny"), v1_model("only-here")]) as desktop,
+        FakeLMStudio(rows=[v1_model("tiny", context_length=4096)]) as laptop,
+    ):
+        urls = {"desktop": desktop.url, "laptop": laptop.url, "nas": f"http://127.0.0.1:{unused_port()}"}
+        more = {"desktop": "priority = 10", "laptop": "", "nas": 'wake = "AA:BB:CC:DD:EE:FF"'}
+        tables = (f'[[backend]]\nname = "{name}"\nurl = "{url}"\n{more[name]}\n' for name, url in urls.items())
+        (tmp_path / "flask-shim.toml").write_text("".join(tables), encoding="utf-8")
+
+        def run(subject):
+            result = CliRunner().invoke(cli, ["explain", subject])
+            assert {asked.method for asked in (*desktop.asked, *laptop.asked)} <= LISTS
+            return result.output
+
+        yield run
+
+
+def test_the_machine_that_has_a_model_loaded_is_explained(machines):
+    assert machines("tiny").splitlines() == [
+        "No shim runs here, so this is what a shim without other requests does.",
+        "laptop answers for tiny:latest: the model is loaded and has a free place.",
+        "  desktop  the model is not loaded there",
+        "  nas      does not answer (connection refused); it is woken only for a model that no other one has",
+    ]
+
+
+def test_machines_without_the_model_are_explained(machines):
+    out = machines("only-here")
+    assert "desktop answers for only-here:latest: it is the only choice." in out
+    assert "  laptop   does not have the model" in out
+
+
+def test_a_machine_that_the_name_asks_for_answers(machines):
+    out = machines("desktop/tiny")
+    assert "desktop answers for tiny:latest" in out
+    assert "  laptop   the name of the model asks for desktop" in out
+
+
+def test_a_model_that_only_a_sleeping_machine_may_have(machines):
+    assert machines("big") == "No machine that answers has big. A request wakes nas to find out.\n"
+
+
+def test_a_request_is_explained_with_its_machine(machines, tmp_path):
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps({"path": "/api/chat", "body": CHAT}), encoding="utf-8")
+    out = machines(str(file))
+    assert out.startswith("laptop answers for tiny:latest: the model is loaded and has a free place.\n")
+    assert 'Loads the model first on laptop: {"model": "tiny"' in out
+    assert "LM Studio gets POST /v1/chat/completions:" in out
+
+
+def test_a_request_that_would_wake_a_machine_wakes_none(machines, tmp_path):
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps({"path": "/api/chat", "body": CHAT | {"model": "big"}}), encoding="utf-8")
+    assert machines(str(file)) == "Wakes nas first, and waits until it answers. What follows is not known before.\n"
+
+
+def test_a_model_before_one_lm_studio_is_answered_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with FakeLMStudio(rows=[v1_model("tiny")]) as backend:
+        result = CliRunner().invoke(cli, ["explain", "tiny", "--lmstudio-url", backend.url])
+    assert result.output == f"LM Studio at {backend.url} answers for tiny:latest.\n"
+
+
+def test_a_file_that_does_not_exist_is_an_error(machines):
+    assert "does not exist" in machines("nope.json")

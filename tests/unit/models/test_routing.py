@@ -12,7 +12,7 @@ from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.model import Instance, Model
 from flask_shim.models.backends import Backend
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.models.routing import Router, conversation_of
+from flask_shim.models.routing import Rank, Router, conversation_of, reason_for
 from flask_shim.translate.ollama.listing import Entry
 
 PARALLEL = 2
@@ -180,3 +180,21 @@ def test_a_conversation_is_known_by_its_turns_up_to_the_first_of_the_user():
 @pytest.mark.parametrize("messages", [["x"], [None], [1, {"role": "user"}], []])
 def test_turns_that_are_no_objects_are_left_to_lm_studio(messages):
     assert isinstance(conversation_of({"messages": messages}), int)
+
+
+FREE = Rank(has_to_wait=True, is_new_to_it=True, swap=0, load=0.0, priority=0)
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "reason"),
+    [
+        (FREE._replace(has_to_wait=False), FREE, "the model is loaded and has a free place"),
+        (FREE._replace(load=1.0), FREE._replace(swap=1), "no other model is loaded there instead"),
+        (FREE, FREE._replace(load=1.0), "it has the least to do"),
+        (FREE._replace(priority=-10), FREE, "its priority is the highest"),
+        (FREE, FREE._replace(), "it stands first in the file"),
+        (FREE, None, "it is the only choice"),
+    ],
+)
+def test_the_reason_names_what_decides(best, other, reason):
+    assert reason_for(best, [best, *([other] if other else [])]) == reason
