@@ -18,7 +18,7 @@ from support.processes import ShimProcess, clean_environment, run
 
 from flask_shim.cli import cli, demo_command
 from flask_shim.embedded import engine
-from flask_shim.embedded.install_command import install_command
+from flask_shim.embedded.engine import install_command
 from flask_shim.services import services_of
 
 
