@@ -8,12 +8,10 @@ from functools import partial
 from marshmallow import Schema
 
 from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
-from flask_shim.schemas import (
-    ollama_requests,
-    service_schemas,
-    systemone,
-    v1_requests,
-)
+from flask_shim.schemas import ollama_requests as ollama
+from flask_shim.schemas import service_schemas as service
+from flask_shim.schemas import v1_requests as v1
+from flask_shim.schemas.systemone import SystemOneSchema
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "application/json",
@@ -83,7 +81,7 @@ def _service_chat(which: str) -> dict[str, Operation]:
     path = f"/chat/{which}".rstrip("/")
     what = f"Chat with the default model for {'pictures' if which == 'vision' else 'text'}"
     what = what if which else "Chat with the model named, or with the default one"
-    chat = partial(Operation, tag=SERVICE, body=service_schemas.ChatSchema)
+    chat = partial(Operation, tag=SERVICE, body=service.ChatSchema)
     return {
         f"POST {path}": chat(reply="ServiceAnswer", summary=f"{what}."),
         f"POST {path}/stream": chat(stream=_PIECES, summary=f"{what}, in a stream."),
@@ -91,25 +89,21 @@ def _service_chat(which: str) -> dict[str, Operation]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "POST /api/chat": Operation(
-        tag=CHAT, body=ollama_requests.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")
-    ),
+    "POST /api/chat": Operation(tag=CHAT, body=ollama.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")),
     "POST /api/generate": Operation(
-        tag=CHAT, body=ollama_requests.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
+        tag=CHAT, body=ollama.GenerateSchema, reply="GenerateRecord", stream=(NDJSON, "GenerateRecord")
     ),
-    "POST /api/embed": Operation(tag=CHAT, body=ollama_requests.EmbedSchema, reply="Vectors"),
-    "POST /api/embeddings": Operation(tag=CHAT, body=ollama_requests.EmbeddingsSchema, reply="Vector"),
+    "POST /api/embed": Operation(tag=CHAT, body=ollama.EmbedSchema, reply="Vectors"),
+    "POST /api/embeddings": Operation(tag=CHAT, body=ollama.EmbeddingsSchema, reply="Vector"),
     "GET /api/tags": Operation(tag=MODELS, reply="Tags"),
-    "POST /api/show": Operation(tag=MODELS, body=ollama_requests.ShowSchema, reply="Shown"),
+    "POST /api/show": Operation(tag=MODELS, body=ollama.ShowSchema, reply="Shown"),
     "GET /api/ps": Operation(tag=MODELS, reply="Running"),
-    "POST /api/pull": Operation(tag=MODELS, body=ollama_requests.PullSchema, reply="Progress", stream=_PROGRESS),
-    "POST /api/push": Operation(
-        tag=MODELS, body=ollama_requests.PushSchema, status=501, summary="Push a model (refused)."
-    ),
+    "POST /api/pull": Operation(tag=MODELS, body=ollama.PullSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/push": Operation(tag=MODELS, body=ollama.PushSchema, status=501, summary="Push a model (refused)."),
     "GET /api/experimental/model-recommendations": Operation(tag=MODELS, reply="Recommendations"),
-    "POST /api/create": Operation(tag=NAMES, body=ollama_requests.CreateSchema, reply="Progress", stream=_PROGRESS),
-    "POST /api/copy": Operation(tag=NAMES, body=ollama_requests.CopySchema),
-    "DELETE /api/delete": Operation(tag=NAMES, body=ollama_requests.DeleteSchema),
+    "POST /api/create": Operation(tag=NAMES, body=ollama.CreateSchema, reply="Progress", stream=_PROGRESS),
+    "POST /api/copy": Operation(tag=NAMES, body=ollama.CopySchema),
+    "DELETE /api/delete": Operation(tag=NAMES, body=ollama.DeleteSchema),
     "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file; always 404."),
     "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
     "POST /v1/chat/completions": Operation(
@@ -118,16 +112,16 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/completions": Operation(
         tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
     ),
-    "POST /v1/embeddings": Operation(tag=OTHERS, body=v1_requests.OpenAIEmbeddingsSchema, reply=OBJECT),
-    "POST /v1/systemone": Operation(tag=CHAT, body=systemone.SystemOneSchema, reply="Decision"),
+    "POST /v1/embeddings": Operation(tag=OTHERS, body=v1.OpenAIEmbeddingsSchema, reply=OBJECT),
+    "POST /v1/systemone": Operation(tag=CHAT, body=SystemOneSchema, reply="Decision"),
     "POST /v1/decisions": Operation(
         tag=OTHERS, body=_OPENAI_DECISION, reply=OBJECT, summary="Answer questions with probabilities, as OpenAI does."
     ),
     "GET /v1/models": Operation(tag=OTHERS, reply=OBJECT),
     "GET /v1/models/<path:name>": Operation(tag=OTHERS, reply="OpenAIModel"),
-    "POST /v1/responses": Operation(tag=OTHERS, body=v1_requests.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages": Operation(tag=OTHERS, body=v1_requests.MessagesSchema, reply=OBJECT, stream=_STREAMED),
-    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=v1_requests.MessagesSchema, reply="TokenCount"),
+    "POST /v1/responses": Operation(tag=OTHERS, body=v1.ResponsesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages": Operation(tag=OTHERS, body=v1.MessagesSchema, reply=OBJECT, stream=_STREAMED),
+    "POST /v1/messages/count_tokens": Operation(tag=OTHERS, body=v1.MessagesSchema, reply="TokenCount"),
     "POST /v1/audio/transcriptions": Operation(
         tag=OTHERS, body=_SOUND, status=501, summary="Transcribe a sound (refused)."
     ),
@@ -139,8 +133,8 @@ OPERATIONS: dict[str, Operation] = {
     "GET /api/v0/<path:rest>": Operation(tag=STUDIO, reply=OBJECT),
     "POST /api/v0/<path:rest>": Operation(tag=STUDIO, body=OBJECT, reply=OBJECT),
     "GET /models": Operation(tag=SERVICE, reply="ServiceModels"),
-    "POST /models/load": Operation(tag=SERVICE, body=service_schemas.LoadSchema, reply="Loaded"),
-    "POST /models/unload": Operation(tag=SERVICE, body=service_schemas.UnloadSchema, reply="Unloaded"),
+    "POST /models/load": Operation(tag=SERVICE, body=service.LoadSchema, reply="Loaded"),
+    "POST /models/unload": Operation(tag=SERVICE, body=service.UnloadSchema, reply="Unloaded"),
     **_service_chat(""),
     **_service_chat("regular"),
     **_service_chat("vision"),
@@ -152,21 +146,21 @@ OPERATIONS: dict[str, Operation] = {
     "GET /shim": Operation(tag=OPERATOR, status=301),
     "GET /shim/": Operation(tag=OPERATOR, reply=TEXT, media=HTML),
     "GET /shim/exchanges": Operation(tag=OPERATOR, reply="Exchanges"),
-    "POST /shim/exchanges": Operation(tag=OPERATOR, body=service_schemas.RecordingSchema, reply=OBJECT),
+    "POST /shim/exchanges": Operation(tag=OPERATOR, body=service.RecordingSchema, reply=OBJECT),
     "DELETE /shim/exchanges": Operation(tag=OPERATOR, reply=OBJECT),
     "GET /shim/exchanges/<exchange>": Operation(tag=OPERATOR, reply="Exchange"),
     "POST /shim/exchanges/<exchange>/replay": Operation(tag=OPERATOR, reply=OBJECT),
     "GET /shim/static/<name>": Operation(tag=OPERATOR, reply=TEXT, media="*/*"),
     "GET /shim/models": Operation(tag=OPERATOR, reply=holding(models=every(ref("OperatorModel")))),
     "POST /shim/models/load": Operation(
-        tag=OPERATOR, body=service_schemas.OperatorLoadSchema, reply=holding(model=ref("OperatorModel"))
+        tag=OPERATOR, body=service.OperatorLoadSchema, reply=holding(model=ref("OperatorModel"))
     ),
     "POST /shim/models/unload": Operation(
-        tag=OPERATOR, body=service_schemas.OperatorUnloadSchema, reply=holding(model=ref("OperatorModel"))
+        tag=OPERATOR, body=service.OperatorUnloadSchema, reply=holding(model=ref("OperatorModel"))
     ),
     "POST /shim/models/pull": Operation(
         tag=OPERATOR,
-        body=ollama_requests.PullSchema,
+        body=ollama.PullSchema,
         reply="Progress",
         stream=_PROGRESS,
         summary="Download a model, unless LM Studio has it.",

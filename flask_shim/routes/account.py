@@ -34,22 +34,13 @@ def signout(key: str = "") -> Response:  # noqa: ARG001  no key is known
     return json_response({"error": "you are not currently signed in"}, 401)
 
 
-@bp.post("/api/experimental/web_search")
-def web_search() -> Response:
+@bp.post("/api/experimental/web_search", defaults={"operation": "web search"})
+@bp.post("/api/experimental/web_fetch", defaults={"operation": "web fetch"})
+def use_cloud(operation: str) -> Response:
     """Reject what only ollama.com can do."""
-    raise _cloud_error("web search")
-
-
-@bp.post("/api/experimental/web_fetch")
-def web_fetch() -> Response:
-    """Reject what only ollama.com can do."""
-    raise _cloud_error("web fetch")
-
-
-def _cloud_error(operation: str) -> Exception:
     if not request.get_data(cache=False).strip():
-        return BadRequest("missing request body")
-    return Forbidden(f"ollama cloud is disabled: {operation} is unavailable")
+        raise BadRequest("missing request body")
+    raise Forbidden(f"ollama cloud is disabled: {operation} is unavailable")
 
 
 @bp.get("/api/experimental/model-recommendations")

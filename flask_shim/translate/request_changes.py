@@ -27,50 +27,45 @@ class PrefixBreak(NamedTuple):
     now: str
 
 
-_CHAT_FORM = "written in the form of chat completions: pictures as URLs, tool calls with ids, arguments as text"
-_MESSAGE = "a message of the chat, so that LM Studio applies the model's template"
-_EFFORT = "LM Studio's name; left out where its default is right or the model cannot think"
-_SCHEMA = "LM Studio accepts a JSON schema only"
-_LIMIT = "LM Studio's name for the limit"
-_NOT_STORED = "this server stores no responses: what the client sends is the whole conversation"
-_AT_LOAD = "set when the model is loaded, not by a request"
 _UNKNOWN = "LM Studio has no such field"
 
-_FIELDS: dict[str, tuple[str, str]] = {
-    "model": ("model", "resolved to the key in LM Studio's list"),
-    "messages": ("messages", _CHAT_FORM),
-    "input": ("messages", _CHAT_FORM),
-    "prompt": ("messages", _MESSAGE),
-    "system": ("messages", _MESSAGE),
-    "instructions": ("messages", _MESSAGE),
-    "context": ("messages", "the turns before, as messages"),
-    "images": ("messages", "part of the last message"),
-    "suffix": ("prompt", "written into the prompt, because LM Studio ignores it"),
-    "stream": ("stream", "LM Studio always sends a stream; a whole answer is added up from it"),
-    "format": ("response_format", _SCHEMA),
-    "text": ("response_format", _SCHEMA),
-    "response_format": ("response_format", _SCHEMA),
-    "think": ("reasoning_effort", _EFFORT),
-    "reasoning": ("reasoning_effort", _EFFORT),
-    "thinking": ("reasoning_effort", _EFFORT),
-    "output_config": ("reasoning_effort", _EFFORT),
-    "reasoning_effort": ("reasoning_effort", _EFFORT),
-    "keep_alive": ("ttl", "idle seconds for LM Studio; this server unloads the model itself, too"),
-    "tools": ("tools", "as functions, without nulls and what LM Studio rejects"),
-    "tool_choice": ("tool_choice", "LM Studio accepts only none, auto and required"),
-    "num_predict": ("max_tokens", _LIMIT),
-    "max_output_tokens": ("max_tokens", _LIMIT),
-    "max_completion_tokens": ("max_tokens", _LIMIT),
-    "stop_sequences": ("stop", "LM Studio's name"),
-    "stop": ("stop", "as a list"),
-    "num_ctx": ("", _AT_LOAD),
-    "num_gpu": ("", _AT_LOAD),
-    "num_batch": ("", _AT_LOAD),
-    "previous_response_id": ("", _NOT_STORED),
-    "conversation": ("", _NOT_STORED),
-    "store": ("", _NOT_STORED),
-    "stream_options": ("stream_options", "LM Studio is always asked for the token counts"),
-}
+_REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("model", "resolved to the key in LM Studio's list", ("model",)),
+    (
+        "messages",
+        "written in the form of chat completions: pictures as URLs, tool calls with ids, arguments as text",
+        ("messages", "input"),
+    ),
+    (
+        "messages",
+        "a message of the chat, so that LM Studio applies the model's template",
+        ("prompt", "system", "instructions"),
+    ),
+    ("messages", "the turns before, as messages", ("context",)),
+    ("messages", "part of the last message", ("images",)),
+    ("prompt", "written into the prompt, because LM Studio ignores it", ("suffix",)),
+    ("stream", "LM Studio always sends a stream; a whole answer is added up from it", ("stream",)),
+    ("response_format", "LM Studio accepts a JSON schema only", ("format", "text", "response_format")),
+    (
+        "reasoning_effort",
+        "LM Studio's name; left out where its default is right or the model cannot think",
+        ("think", "reasoning", "thinking", "output_config", "reasoning_effort"),
+    ),
+    ("ttl", "idle seconds for LM Studio; this server unloads the model itself, too", ("keep_alive",)),
+    ("tools", "as functions, without nulls and what LM Studio rejects", ("tools",)),
+    ("tool_choice", "LM Studio accepts only none, auto and required", ("tool_choice",)),
+    ("max_tokens", "LM Studio's name for the limit", ("num_predict", "max_output_tokens", "max_completion_tokens")),
+    ("stop", "LM Studio's name", ("stop_sequences",)),
+    ("stop", "as a list", ("stop",)),
+    ("", "set when the model is loaded, not by a request", ("num_ctx", "num_gpu", "num_batch")),
+    (
+        "",
+        "this server stores no response: what the client sends is the whole conversation",
+        ("previous_response_id", "conversation", "store"),
+    ),
+    ("stream_options", "LM Studio is always asked for the token counts", ("stream_options",)),
+)
+_FIELDS = {name: (target, reason) for target, reason, names in _REASONS for name in names}
 """LM Studio's name for a client's field, and why it differs; other fields keep their names."""
 
 _ADDED = {

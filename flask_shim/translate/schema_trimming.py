@@ -149,22 +149,12 @@ class _Trimmer:
         self.dropped |= schema.keys() - _WITHOUT_EFFECT - set(kept)
 
 
-def _is_no_limit(value: Any) -> bool:
-    return not isinstance(value, int) or not 0 <= value <= _LONGEST
-
-
-def _is_no_bound(value: Any) -> bool:
-    return not isinstance(value, int) or abs(value) > MOST
-
-
-def _is_no_pattern(value: Any) -> bool:
-    return not isinstance(value, str) or _NO_GRAMMAR.search(value) is not None or _PATTERN.fullmatch(value) is None
-
-
 _UNREADABLE: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(_LIMITS, _is_no_limit),
-    **dict.fromkeys(_BY_TYPE["integer"], _is_no_bound),
-    "pattern": _is_no_pattern,
+    **dict.fromkeys(_LIMITS, lambda value: not isinstance(value, int) or not 0 <= value <= _LONGEST),
+    **dict.fromkeys(_BY_TYPE["integer"], lambda value: not isinstance(value, int) or abs(value) > MOST),
+    "pattern": lambda value: (
+        not isinstance(value, str) or bool(_NO_GRAMMAR.search(value)) or not _PATTERN.fullmatch(value)
+    ),
     "format": lambda value: value not in _FORMATS,
 }
 """For keywords whose value may be unreadable: whether it is."""

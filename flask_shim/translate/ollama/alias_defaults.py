@@ -95,29 +95,24 @@ CHAT_PATHS = ("/v1/chat/completions", "/api/v0/chat/completions")
 SYSTEM_FIELDS = {"/v1/responses": "instructions", "/v1/messages": "system", "/api/v1/chat": "system_prompt"}
 """Routes with a field for the system prompt."""
 
-_OPENAI = {name: name for name in (*SAME, "max_tokens", "seed", "stop")}
+
+def _same(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))
+
+
+_OPENAI = _same(*SAME, "max_tokens", "seed", "stop")
+_TO_OUTPUT = {"max_tokens": "max_output_tokens"}
+_TO_CONTEXT = {"num_ctx": "context_length"}
 
 OPTION_NAMES: dict[str, dict[str, str]] = {
     "/v1/chat/completions": _OPENAI,
     "/v1/completions": _OPENAI,
     "/api/v0/chat/completions": _OPENAI,
     "/api/v0/completions": _OPENAI,
-    "/v1/responses": {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_output_tokens"},
-    "/v1/messages": {
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "top_k": "top_k",
-        "stop": "stop_sequences",
-    },
-    "/api/v1/chat": {  # LM Studio rejects the request for one unknown name
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "top_k": "top_k",
-        "min_p": "min_p",
-        "repeat_penalty": "repeat_penalty",
-        "max_tokens": "max_output_tokens",
-        "num_ctx": "context_length",
-    },
-    "/api/v1/models/load": {"num_ctx": "context_length"},
+    "/v1/responses": _same("temperature", "top_p") | _TO_OUTPUT,
+    "/v1/messages": _same("temperature", "top_p", "top_k") | {"stop": "stop_sequences"},
+    # LM Studio rejects the request for one unknown name.
+    "/api/v1/chat": _same("temperature", "top_p", "top_k", "min_p", "repeat_penalty") | _TO_OUTPUT | _TO_CONTEXT,
+    "/api/v1/models/load": _TO_CONTEXT,
 }
 """For each path: the names of our parameters there."""

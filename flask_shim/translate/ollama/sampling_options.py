@@ -69,31 +69,20 @@ def _wrong(name: str, type_name: str) -> ShimError:
 
 _Check = Callable[[str, object], Any]
 
+INTEGERS = (
+    *("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict", "num_keep", "seed"),
+    *("num_predict", "top_k", "repeat_last_n"),
+)
+"""The options that Ollama reads as integers."""
+
+_FLOATS = ("top_p", "min_p", "typical_p", "temperature", "repeat_penalty", "presence_penalty", "frequency_penalty")
+
 _CHECKS: dict[str, _Check] = {
-    "num_ctx": _integer,
-    "num_batch": _integer,
-    "num_gpu": _integer,
-    "main_gpu": _integer,
+    **dict.fromkeys(INTEGERS, _integer),
+    **dict.fromkeys(_FLOATS, _float),
     "use_mmap": _boolean,
-    "num_thread": _integer,
-    "draft_num_predict": _integer,
-    "num_keep": _integer,
-    "seed": _integer,
-    "num_predict": _integer,
-    "top_k": _integer,
-    "top_p": _float,
-    "min_p": _float,
-    "typical_p": _float,
-    "repeat_last_n": _integer,
-    "temperature": _float,
-    "repeat_penalty": _float,
-    "presence_penalty": _float,
-    "frequency_penalty": _float,
     "stop": _strings,
 }
-
-INTEGERS = frozenset(name for name, check in _CHECKS.items() if check is _integer)
-"""The options that Ollama reads as integers."""
 
 _JSON_TYPES: dict[_Check, dict[str, Any]] = {
     _integer: {"type": "integer"},
