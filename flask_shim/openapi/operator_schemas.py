@@ -17,88 +17,66 @@ from flask_shim.openapi.response_schemas import (
     Shape,
     every,
     holding,
+    members,
 )
 
-_CHANGE = holding(field=TEXT, change=TEXT, reason=TEXT)
 _EXCHANGE = {
-    "id": TEXT,
+    **members(TEXT, "id", "method", "path"),
+    **members(MAYBE_TEXT, "model", "outcome"),
     "at": TIME,
     "client": {},
-    "method": TEXT,
-    "path": TEXT,
-    "model": MAYBE_TEXT,
     "status": MAYBE_COUNT,
-    "outcome": MAYBE_TEXT,
     "seconds": {"type": "number"},
 }
+_SPEEDS = members(MAYBE_NUMBER, "tokens_per_second", "time_to_first_token_seconds")
 _REQUEST = {
-    "id": TEXT,
-    "client": MAYBE_TEXT,
-    "client_address": MAYBE_TEXT,
-    "user_agent": MAYBE_TEXT,
-    "method": TEXT,
-    "route": TEXT,
-    "model": MAYBE_TEXT,
-    "backend": MAYBE_TEXT,
+    **members(TEXT, "id", "method", "route"),
+    **members(MAYBE_TEXT, "client", "client_address", "user_agent", "model", "backend"),
     "phase": {"enum": list(get_args(Phase))},
-    "queue_seconds": MAYBE_NUMBER,
-    "prompt_tokens": MAYBE_COUNT,
-    "cached_tokens": MAYBE_COUNT,
-    "output_tokens": MAYBE_COUNT,
-    "tokens_per_second": MAYBE_NUMBER,
+    **members(MAYBE_COUNT, "prompt_tokens", "cached_tokens", "output_tokens"),
     "age_seconds": {"type": "number"},
-    "time_to_first_token_seconds": MAYBE_NUMBER,
-    "progress_estimate": MAYBE_NUMBER,
+    **members(MAYBE_NUMBER, "queue_seconds", "progress_estimate"),
+    **_SPEEDS,
 }
-_MACHINE = holding(
-    name=TEXT,
-    url=TEXT,
-    state={"enum": ["ready", "draining", "asleep", "away"]},
-    error=MAYBE_TEXT,
-    priority={"type": "integer"},
-    models=COUNT,
-    loaded=every(TEXT),
-    in_flight=COUNT,
-    max_streams=MAYBE_COUNT,
-)
 _ENDED = {
     "ended_at": TIME,
     "status": COUNT,
     "outcome": TEXT,
     "error": MAYBE_TEXT,
-    "prefill_tokens_per_second": MAYBE_NUMBER,
-    "decode_tokens_per_second": MAYBE_NUMBER,
+    **members(MAYBE_NUMBER, "prefill_tokens_per_second", "decode_tokens_per_second"),
 }
+_MACHINE = holding(
+    **members(TEXT, "name", "url"),
+    state={"enum": ["ready", "draining", "asleep", "away"]},
+    error=MAYBE_TEXT,
+    priority={"type": "integer"},
+    **members(COUNT, "models", "in_flight"),
+    loaded=every(TEXT),
+    max_streams=MAYBE_COUNT,
+)
+_LOADED = holding(
+    {"backends": every(TEXT)},
+    name=TEXT,
+    expires_at=MAYBE_TEXT,
+    **members(MAYBE_COUNT, "size_bytes", "context_length"),
+)
+_DAY = holding(
+    day={"type": "string", "format": "date"},
+    **members(TEXT, "client", "model"),
+    **members(COUNT, "requests", "errors", "prompt_tokens", "cached_tokens", "output_tokens"),
+    **_SPEEDS,
+)
 
 OPERATOR_REPLIES: dict[str, Shape] = {
     "OperatorModel": holding(
         {"backends": every(holding(name=TEXT, is_loaded=BOOL, context_length=MAYBE_COUNT))},
-        name=TEXT,
-        key=TEXT,
+        **members(TEXT, "name", "key"),
         kind={"enum": ["llm", "embedding", "decision"]},
-        size_bytes=MAYBE_COUNT,
-        max_context_length=MAYBE_COUNT,
-        context_length=MAYBE_COUNT,
         is_loaded=BOOL,
+        **members(MAYBE_COUNT, "size_bytes", "max_context_length", "context_length"),
         expires_at={"type": ["string", "null"], "format": "date-time"},
     ),
-    "History": holding(
-        days_kept=COUNT,
-        rows=every(
-            holding(
-                day={"type": "string", "format": "date"},
-                client=TEXT,
-                model=TEXT,
-                requests=COUNT,
-                errors=COUNT,
-                prompt_tokens=COUNT,
-                cached_tokens=COUNT,
-                output_tokens=COUNT,
-                tokens_per_second=MAYBE_NUMBER,
-                time_to_first_token_seconds=MAYBE_NUMBER,
-            )
-        ),
-    ),
+    "History": holding(days_kept=COUNT, rows=every(_DAY)),
     "Exchanges": holding(
         recording=holding(limit=COUNT, until=MAYBE_TEXT),
         exchanges=every(holding(**_EXCHANGE, changes=COUNT)),
@@ -108,7 +86,7 @@ OPERATOR_REPLIES: dict[str, Shape] = {
         error=MAYBE_TEXT,
         answer=OBJECT,
         backend=every(OBJECT),
-        changes=every(_CHANGE),
+        changes=every(holding(**members(TEXT, "field", "change", "reason"))),
         prompt_prefix={"type": ["object", "null"]},
     ),
     "Status": holding(
@@ -118,28 +96,13 @@ OPERATOR_REPLIES: dict[str, Shape] = {
         workers=COUNT,
         started_at=TIME,
         backend=holding(url=TEXT, reachable=BOOL, api_version=MAYBE_TEXT, error=MAYBE_TEXT),
-        slots=holding(total=COUNT, in_use=COUNT, waiting=COUNT),
-        loaded=every(
-            holding(
-                {"backends": every(TEXT)},
-                name=TEXT,
-                size_bytes=MAYBE_COUNT,
-                context_length=MAYBE_COUNT,
-                expires_at=MAYBE_TEXT,
-            )
-        ),
+        slots=holding(**members(COUNT, "total", "in_use", "waiting")),
+        loaded=every(_LOADED),
         last_error={"type": ["object", "null"]},
-        last_hour=every(
-            holding(
-                minute=TIME,
-                streams=COUNT,
-                tokens_per_second=MAYBE_NUMBER,
-                time_to_first_token_seconds=MAYBE_NUMBER,
-            )
-        ),
+        last_hour=every(holding(minute=TIME, streams=COUNT, **_SPEEDS)),
     ),
     "Requests": holding(running=every(holding(**_REQUEST)), ended=every(holding(**_REQUEST, **_ENDED))),
     "Canceled": holding(id=TEXT, canceled=BOOL),
-    "Reloaded": holding({"silent_workers": COUNT}, file=TEXT, backends=COUNT, models=COUNT, rules=COUNT, keys=COUNT),
+    "Reloaded": holding({"silent_workers": COUNT}, file=TEXT, **members(COUNT, "backends", "models", "rules", "keys")),
 }
 """The answers by the names of their components."""

@@ -30,29 +30,26 @@ def every(item: Shape) -> Shape:
     return {"type": "array", "items": item}
 
 
+def members(shape: Shape, *names: str) -> dict[str, Shape]:
+    """Return members of an object that have the same schema."""
+    return dict.fromkeys(names, shape)
+
+
 def holding(optional: dict[str, Shape] | None = None, /, **always: Shape) -> Shape:
     """Return the schema of an object with its required and its optional members."""
     return {"type": "object", "properties": {**always, **(optional or {})}, "required": list(always)}
 
 
 _METRICS = {
-    "total_duration": NANOSECONDS,
-    "load_duration": NANOSECONDS,
-    "prompt_eval_count": COUNT,
-    "prompt_eval_cached_count": COUNT,
-    "prompt_eval_duration": NANOSECONDS,
-    "eval_count": COUNT,
-    "eval_duration": NANOSECONDS,
+    **members(COUNT, "prompt_eval_count", "prompt_eval_cached_count", "eval_count"),
+    **members(NANOSECONDS, "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"),
 }
 _ENDING = {"done_reason": {"enum": ["stop", "length", "load", "unload"]}, **_METRICS, "logprobs": every(OBJECT)}
 _CALL = holding({"id": TEXT}, function=holding({"index": COUNT}, name=TEXT, arguments=OBJECT))
 _DETAILS = holding(
     {"context_length": COUNT, "parent_model": TEXT},
-    format=TEXT,
-    family=TEXT,
+    **members(TEXT, "format", "family", "parameter_size", "quantization_level"),
     families=every(TEXT),
-    parameter_size=TEXT,
-    quantization_level=TEXT,
 )
 _THINK: Shape = {"type": ["boolean", "string"]}
 _THINKING = holding(values=every(_THINK), default=_THINK)
