@@ -12,24 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
+from flask_shim.lmstudio.http.options import Trace
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 TICK_SECONDS = 0.1
 """How often the watchdog checks its calls; costs about 1 ms of CPU per second at 400 calls."""
 
-
-class Trace(Protocol):
-    """Receives what is sent for a call and what comes back."""
-
-    def sent(self, method: str, path: str, body: bytes | None) -> None:
-        """Note a request."""
-
-    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
-        """Note the head of its answer, which may quote the API ``token``; return what replaces ``read``."""
+PAUSE_SECONDS = 2.0
+"""A later tick means that the process was stopped or the machine suspended, when Windows' monotonic clock goes on."""
 
 
 @dataclass(slots=True)
@@ -127,7 +120,9 @@ class BackendCall:
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def extend(self, seconds: float) -> None:
-        """Allow so much more time for all phases together: the call has waited before it was sent."""
+        """Move all deadlines: the call has waited before it was sent, or this process did not run for so long."""
+        if self._deadline is not None:
+            self._deadline += seconds
         if self._total_deadline is not None:
             self._total_deadline += seconds
 
@@ -217,14 +212,19 @@ class Watchdog:
             thread.join()
 
     def _run(self, closing: threading.Event) -> None:
+        before = time.monotonic()
         while not closing.wait(self._tick_seconds):
+            pause = time.monotonic() - before - self._tick_seconds
             with self._changed:
                 while not self._calls and not closing.is_set():
                     self._changed.wait()
                 calls = tuple(self._calls)
             now = time.monotonic()
             for call in calls:
+                if pause > PAUSE_SECONDS:
+                    call.extend(pause)
                 call.tick(now)
+            before = now
 
 
 class Watched:

@@ -1,8 +1,10 @@
-"""How to reach the backend: addresses, credentials, limits. Times are seconds, None means no limit."""
+"""How to reach the backend: addresses, credentials, limits, a trace. Times are seconds, None means no limit."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +41,13 @@ class ClientOptions:
         """Return the address of ``path``, which begins with ``/v1/`` or is one of LM Studio's own routes."""
         root = self.base_url if path.startswith("/v1/") else self.rest_url or self.base_url
         return root + path
+
+
+class Trace(Protocol):
+    """Receives what is sent for a call and what comes back."""
+
+    def sent(self, method: str, path: str, body: bytes | None) -> None:
+        """Note a request."""
+
+    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
+        """Note the head of its answer, which may quote the API ``token``; return what replaces ``read``."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.http import cancellation
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 
 
@@ -160,6 +162,25 @@ def test_a_cancelled_call_is_not_ticked_again():
     call.cancel(ClientDisconnected())
     call.tick(0.0)
     assert asked == []
+
+
+def test_time_in_which_the_process_did_not_run_ends_no_call(watchdog, monkeypatch):
+    now = 1000.0
+
+    def sleep_for_an_hour(_):
+        nonlocal now
+        now += 3600
+        return now > 5000
+
+    monkeypatch.setattr(cancellation, "time", SimpleNamespace(monotonic=lambda: now))
+    call = BackendCall(total_timeout=60)
+    call.allow(30, "late")
+    watchdog._calls.add(call)
+    watchdog._run(SimpleNamespace(wait=sleep_for_an_hour, is_set=lambda: False))
+    call.tick(4600 + 29)
+    assert call.failure is None
+    call.tick(4600 + 31)
+    assert call.failure.text == "late"
 
 
 def test_a_call_that_is_not_watched_any_more_is_left_alone(watchdog, until):
