@@ -10,6 +10,7 @@ from flask import Flask, current_app
 
 from flask_shim.backend import all_client_options
 from flask_shim.config import Config, ConfigError
+from flask_shim.config.backend_table import BackendTable
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import kinds_of
 from flask_shim.lmstudio import LMStudio
@@ -135,11 +136,8 @@ class Services:
 def build_backends(config: Config, defaults: Defaults, watchdog: Watchdog) -> list[Backend]:
     """Return the LM Studios of the file, else the one of the settings; nothing is sent yet."""
     options = all_client_options(config)
-    if not config.file.backends:
-        client = LMStudio(options[""], watchdog=watchdog)
-        return [Backend(client=client, loader=ModelLoader(client, defaults))]
     backends = []
-    for table in config.file.backends:
+    for table in config.file.backends or (BackendTable(),):
         client = LMStudio(options[table.name], watchdog=watchdog)
         backends.append(
             Backend(

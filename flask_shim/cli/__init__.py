@@ -34,10 +34,10 @@ COMMANDS = {
     "cancel": "flask_shim.cli.request_commands:cancel",
     "pull": "flask_shim.cli.pull_command:pull",
     "ensure": "flask_shim.cli.pull_command:ensure",
-    "rm": "flask_shim.cli.alias_commands:rm",
+    "rm": "flask_shim.cli.pull_command:rm",
     "doctor": "flask_shim.cli.doctor_command:doctor",
     "config": "flask_shim.cli.config_command:config_file",
-    "reload": "flask_shim.cli.reload_command:reload",
+    "reload": "flask_shim.cli.request_commands:reload",
     "explain": "flask_shim.cli.explain_command:explain",
     "service": "flask_shim.cli.service_command:service",
 }

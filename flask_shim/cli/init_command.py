@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -76,7 +75,7 @@ def _backend(given: str | None, *, yes: bool) -> str:
     _say_what_answers(given or BACKEND)
     if given or yes:
         return given or BACKEND
-    chosen: str = click.prompt("Where is LM Studio?", default=BACKEND, value_proc=_valid("SHIM_LMSTUDIO_BASE"))
+    chosen: str = click.prompt("Where is LM Studio?", default=BACKEND, value_proc=_url)
     if chosen != BACKEND:
         _say_what_answers(chosen)
     return chosen
@@ -105,17 +104,13 @@ def _plain_key(text: str) -> str:
     return text
 
 
-def _valid(name: str) -> Callable[[str], str]:
-    """Return a check of an answer; click asks again if it fails."""
-
-    def check(text: str) -> str:
-        try:
-            Config.from_env({}, env_file="", overrides={name: text})
-        except ConfigError as exc:
-            raise click.UsageError(str(exc)) from exc
-        return text
-
-    return check
+def _url(text: str) -> str:
+    """Check an answer; click asks again if it is no address."""
+    try:
+        Config.from_env({}, env_file="", overrides={"SHIM_LMSTUDIO_BASE": text})
+    except ConfigError as exc:
+        raise click.UsageError(str(exc)) from exc
+    return text
 
 
 def _parsed(texts: dict[str, str]) -> Config:

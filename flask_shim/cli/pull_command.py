@@ -1,4 +1,4 @@
-"""``flask-shim pull`` and ``ensure``: have LM Studio download models."""
+"""``flask-shim pull``, ``ensure`` and ``rm``: have LM Studio download models, and delete names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import closing, contextmanager, suppress
 
 import click
 
-from flask_shim.cli.cli_context import busy, complete_names, open_services
+from flask_shim.cli.cli_context import busy, complete_names, open_services, resolve_name
 from flask_shim.cli.progress import Show, showing
-from flask_shim.cli.setting_options import backend_options
+from flask_shim.cli.setting_options import CommandError, backend_options
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
 from flask_shim.lmstudio.errors import ModelNotFound
@@ -72,6 +72,22 @@ def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **op
         is_loaded = ready.is_loaded or (ready.preload is not None and ready.preload.failure is None)
         if not ready.warnings:
             click.echo(f"{ready.key} is ready{' and loaded' if is_loaded else ''}.")
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
+@backend_options
+def rm(*, names: tuple[str, ...], **options: str | None) -> None:
+    """Delete names that were made with copy or create.
+
+    LM Studio's own models can only be deleted in LM Studio.
+    """
+    with open_services(options) as services:
+        for name in names:
+            if not services.aliases.delete(name):
+                found = resolve_name(services, name).entry.name
+                raise CommandError(f"{found} is a model of LM Studio. Delete it in LM Studio (My Models).")
+            click.echo(f"Deleted {name}.")
 
 
 def _target(services: Services, name: str) -> ResolvedModel | None:

@@ -1,4 +1,4 @@
-"""``flask-shim requests`` and ``cancel``: what a running shim does, and stopping it."""
+"""``flask-shim requests``, ``cancel`` and ``reload``: what a running shim does, and changing it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from flask_shim.cli.running_shim import open_shim
 from flask_shim.cli.setting_options import CommandError, json_option, shim_options
 from flask_shim.cli.tables import Row, plain, print_json, print_rows, text_of
 from flask_shim.cli.top_view import CELLS, rate_text, seconds_text
+from flask_shim.config.shim_file import ShimFile
+from flask_shim.config.toml_tables import kinds_of
 
 _ENDED_CELLS: dict[str, Callable[[Row], str]] = {
     "ENDED": lambda row: row["ended_at"],
@@ -62,3 +64,18 @@ def cancel(*, request_id: str, url: str, **options: str | None) -> None:
     with open_shim(url, options) as shim:
         shim.cancel(request_id)
     click.echo(f"Stopped {request_id}.")
+
+
+@click.command()
+@shim_options
+def reload(*, url: str, **options: str | None) -> None:
+    """Make a running shim read flask-shim.toml again.
+
+    New requests get the new backends, profiles, rules and keys; running ones end as they began. If the file has a
+    mistake, nothing changes.
+    """
+    with open_shim(url, options) as shim:
+        found = shim.reload()
+    if silent := found.get("silent_workers"):
+        click.echo(f"Workers that did not answer in time, and may use the old file: {silent}. Reload again.", err=True)
+    click.echo(f"In use: {found['file']} ({', '.join(f'{name}: {found[name]}' for name in kinds_of(ShimFile))}).")

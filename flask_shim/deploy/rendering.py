@@ -82,7 +82,7 @@ def render(
     place, python = _installation(root, is_windows=template.is_windows)
     values = {**_values(config), "root": place, "python": python, "folder": folder and str(folder)}
     values["shims"] = shims or (values["address"], SECOND_SHIM)
-    values["in_home"] = _is_below_a_home(python)
+    values["in_home"] = any(map(is_below_a_home, (Path(python), Path(python).resolve())))  # also where its link leads
     return _ENVIRONMENT.get_template(template.file).render(values)
 
 
@@ -98,10 +98,9 @@ def _installation(root: Path | str | None, *, is_windows: bool) -> tuple[str, st
     return place, f"{place}/.venv/bin/python"
 
 
-def _is_below_a_home(python: str) -> bool:
-    """Return whether ``ProtectHome=yes`` of systemd hides the Python, or the one that its link leads to."""
-    paths = (Path(python), Path(python).resolve())
-    return any(path.is_relative_to(home) for path in paths for home in PROTECTED_HOMES)
+def is_below_a_home(path: Path) -> bool:
+    """Return whether ``ProtectHome=yes`` of systemd hides a path."""
+    return any(path.is_relative_to(home) for home in PROTECTED_HOMES)
 
 
 def save(text: str, path: Path) -> None:

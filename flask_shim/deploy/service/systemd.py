@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from flask_shim.config import Config
-from flask_shim.deploy.rendering import render
+from flask_shim.deploy.rendering import is_below_a_home, render
 from flask_shim.deploy.service.steps import Runner, State, Step, remove_file, run_command, write_file
 
 UNIT = "flask-shim.service"
@@ -20,9 +20,6 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 SYSTEM_SETTINGS = Path("/etc/flask-shim.env")
 BOOTED = Path("/run/systemd/system")
 """Exists where systemd is the first process: sd_booted(3)."""
-
-HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
-"""What ProtectHome hides from the unit of the machine."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Systemd:
             return None
         if not self.is_root:
             return "A service of the machine needs root: run it with sudo, or add --user for a service of yours."
-        hidden = [place for place in self.installed_in if any(place.is_relative_to(home) for home in HIDDEN)]
+        hidden = [*filter(is_below_a_home, self.installed_in)]
         if hidden:
             return (
                 f"A service of the machine can't read {hidden[0]}, where flask-shim is installed. "
