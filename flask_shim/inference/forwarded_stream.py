@@ -184,8 +184,8 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
         if events := _complete(cutter, block):
             is_ended = is_ended or last_event.search(events) is not None
-            events_so_far += events.count(b"data: ")
-            yield from _checked(events, options.token)
+            events_so_far += events.count(b'data: {"')
+            yield from _checked(events, options.token, ends_by_error=ends_by_done)
         else:
             yield b""
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
@@ -203,9 +203,13 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     yield rest
 
 
-def _checked(events: bytes, token: str | None) -> Iterator[bytes]:
-    """Yield the events; raise instead of an event which says in LM Studio's words that the context is full."""
-    failure = _FAILURE.search(events) if b"error" in events else None
+def _checked(events: bytes, token: str | None, *, ends_by_error: bool) -> Iterator[bytes]:
+    """Yield the events; raise instead of an event which says in LM Studio's words that the context is full.
+
+    ``ends_by_error``: only the end can have one. Other streams repeat the whole request after the name of the event.
+    """
+    start = max(0, len(events) - _TAIL_BYTES) if ends_by_error else 0
+    failure = _FAILURE.search(events, start) if events.find(b"error", start) >= 0 else None
     if failure is not None:
         payloads = SseSplitter().feed(events[failure.start() :])
         error = parse_error_event(payloads[0] if payloads else b"", token=token)

@@ -7,9 +7,10 @@ arrived at once, so that a shim with many streams translates and sends them toge
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import eq
+from io import SEEK_CUR, BytesIO
 from typing import Literal
 
+_CRLF = b"\r\n"
 _MAX_LINE = 4096
 
 
@@ -20,82 +21,61 @@ class FramingError(ValueError):
 class Dechunker:
     """Feed it blocks as they arrive; it returns the payload in them. ``is_done`` is true after the last chunk."""
 
-    __slots__ = ("_left", "_state", "is_done", "rest")
+    __slots__ = ("_left", "_next", "is_done", "rest")
 
     def __init__(self) -> None:
         self.is_done = False
         self.rest = b""
         """The bytes that were not used yet; after the last chunk, those that do not belong to the body."""
         self._left = 0  # bytes of the current chunk that are still to come
-        self._state: Literal["size", "end of chunk", "trailer"] = "size"
+        self._next: Literal["size", "end of chunk", "trailer"] = "size"  # what the next line is
 
     def feed(self, block: bytes) -> bytes:
         """Return the payload in ``block``; raise FramingError if it is not chunked framing."""
-        if self._state == "size" and not self._left and not self.rest:
-            lines = block.split(b"\r\n", 2)
-            if len(lines) == 3 and not lines[2] and len(lines[1]) == _known_size(lines[0]):
-                return lines[1]  # one whole chunk, as of a model's token
-        block = self.rest + block
-        parts: list[bytes] = []
-        at = 0
-        has_tried = False
-        while not self.is_done:
-            if self._state == "size" and not has_tried:
-                has_tried = True  # each try looks at the whole block
-                at = _take_whole_chunks(block, at, parts)
-            if self._left:
-                part = block[at : at + self._left]
-                parts.append(part)
-                at += len(part)
-                self._left -= len(part)
-            end = block.find(b"\n", at)
-            if self._left or end < 0:
-                break
-            self._read_line(block[at:end].rstrip(b"\r"))
-            at = end + 1
-        self.rest = block[at:]
-        if len(self.rest) > _MAX_LINE and not self.is_done:
-            raise FramingError("a chunk-size line has no end")
+        stream = BytesIO(self.rest + block)
+        read = stream.read
+        parts = [read(self._left)]
+        self._left -= len(parts[0])
+        self.rest = b""
+        for line in stream:
+            if self._next == "size" and (size := _size(line)):
+                parts.append(payload := read(size))
+                if (end := read(2)) != _CRLF:  # as a rule, the block ends here
+                    stream.seek(-len(end), SEEK_CUR)
+                    self._left = size - len(payload)
+                    self._next = "end of chunk"
+            elif line.endswith(b"\n"):
+                self._end_chunk_or_body(is_blank=not line.strip(_CRLF))
+                if self.is_done:
+                    self.rest = read()
+            elif len(line) > _MAX_LINE:
+                raise FramingError("a chunk-size line has no end")
+            else:
+                self.rest = line  # the next block has its end
         return b"".join(parts)
 
     def end(self) -> None:
         """Note the end of the connection: raise FramingError, since the last chunk is missing."""
         raise FramingError("the last chunk is missing")
 
-    def _read_line(self, line: bytes) -> None:
-        if self._state == "size":
-            self._left = _size(line)
-            self._state = "end of chunk" if self._left else "trailer"
-        elif self._state == "end of chunk":
-            if line:
-                raise FramingError("a chunk is longer than its size")
-            self._state = "size"
-        elif not line:  # the blank line after the trailers
-            self.is_done = True
+    def _end_chunk_or_body(self, *, is_blank: bool) -> None:
+        if self._next == "size":  # of the last chunk, 0
+            self._next = "trailer"
+        elif self._next == "trailer":
+            self.is_done = is_blank  # the blank line after the trailers
+        elif is_blank:
+            self._next = "size"
+        else:
+            raise FramingError("a chunk is longer than its size")
 
 
-def _take_whole_chunks(block: bytes, at: int, parts: list[bytes]) -> int:
-    """Append the payloads of the chunks without line ends that follow each other; return where they end."""
-    lines = block[at:].split(b"\r\n")
-    payloads = lines[1:-1:2]
-    is_whole = [*map(eq, map(_known_size, lines[::2]), map(len, payloads)), False]
-    count = is_whole.index(False)
-    parts += payloads[:count]
-    return at + sum(map(len, lines[: 2 * count])) + 4 * count
-
-
+@lru_cache(maxsize=512)  # tokens differ little in length
 def _size(line: bytes) -> int:
+    """Return the size in a line, 0 if the line is not complete yet."""
+    if not line.endswith(b"\n"):
+        return 0
     digits = line.partition(b";")[0].strip()
     # int() alone accepts "+2", "-1", "0x2" and "1_0".
     if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
         raise FramingError("a chunk size is not a number")
     return int(digits, 16)
-
-
-@lru_cache(maxsize=4096)  # tokens differ little in length
-def _known_size(line: bytes) -> int:
-    """Return the size of a chunk; -1 for the last chunk, and for anything else."""
-    try:
-        return _size(line) or -1
-    except FramingError:
-        return -1
