@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 from apispec import APISpec
 from flask import Flask
@@ -51,19 +51,6 @@ _OTHER_ERRORS: dict[error_responses.Envelope, str] = {
 }
 
 
-class Described(NamedTuple):
-    """An operation to describe: ``path`` as Flask writes it, ``doc`` is the route's docstring."""
-
-    method: str
-    path: str
-    doc: str
-
-    @property
-    def name(self) -> str:
-        """Its key in the tables."""
-        return f"{self.method} {self.path}"
-
-
 def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict[str, Any]:
     """Return the OpenAPI document of ``app``.
 
@@ -87,48 +74,49 @@ def describe(app: Flask, config: Config, is_open: Callable[[str], bool]) -> dict
         spec.tag({"name": tag, "description": what})
     examples = examples_of(models)
     places = {name: place for place, name in enumerate(OPERATIONS)}
-    for described in sorted(_all(app), key=lambda each: (places.get(each.name, len(places)), each.name)):
-        operation = _operation(described, examples.get(described.name, {}))
-        if is_open(described.path):
+    for name, doc in sorted(_docstrings(app).items(), key=lambda pair: (places.get(pair[0], len(places)), pair[0])):
+        method, _, path = name.partition(" ")
+        operation = _operation(name, doc, examples.get(name, {}))
+        if is_open(path):
             operation["security"] = []
-        path = _PARAMETER.sub(r"{\1}", described.path)
-        spec.path(path, operations={described.method.lower(): operation})
+        spec.path(_PARAMETER.sub(r"{\1}", path), operations={method.lower(): operation})
     return {**spec.to_dict(), "x-example-models": models._asdict()}
 
 
-def _all(app: Flask) -> Iterator[Described]:
-    """Yield every operation of the routes, and those of the table that a catch-all route answers."""
-    seen = set()
+def _docstrings(app: Flask) -> dict[str, str]:
+    """Return every operation of the routes, and those of the table that a catch-all route answers."""
+    found = {}
     for rule in app.url_map.iter_rules():
         methods = (rule.methods or set()) - _HIDDEN_METHODS
         for method in methods - {"HEAD"} if "GET" in methods else methods:
-            described = Described(method, rule.rule, app.view_functions[rule.endpoint].__doc__ or "")
-            seen.add(described.name)
-            yield described
-    for name in OPERATIONS.keys() - seen:
+            found[f"{method} {rule.rule}"] = app.view_functions[rule.endpoint].__doc__ or ""
+    for name in OPERATIONS.keys() - found.keys():
         method, _, path = name.partition(" ")
         if "<" not in path and app.url_map.bind("").test(path, method):
-            yield Described(method, path, "")
+            found[name] = ""
+    return found
 
 
-def _operation(described: Described, examples: dict[str, Example]) -> dict[str, Any]:
-    known = OPERATIONS.get(described.name) or _UNKNOWN
+def _operation(name: str, doc: str, examples: dict[str, Example]) -> dict[str, Any]:
+    method, _, path = name.partition(" ")
+    known = OPERATIONS.get(name) or _UNKNOWN
+    words = re.findall(r"\w+", _PARAMETER.sub(r"by \1", path))
     operation: dict[str, Any] = {
-        "operationId": _identifier(described),
+        "operationId": "_".join([method.lower(), *words]) + ("_" if path.endswith("/") else ""),
         "tags": [known.tag],
-        **_words(described.doc, known.summary),
-        "responses": _responses(described.path, known),
+        **_words(doc, known.summary),
+        "responses": _responses(path, known),
     }
-    if names := _PARAMETER.findall(described.path):
+    if parameters := _PARAMETER.findall(path):
         operation["parameters"] = [
             {
-                "name": name,
+                "name": parameter,
                 "in": "path",
                 "required": True,
                 "schema": {"type": "string"},
-                "description": _PARAMETERS.get(name, ""),
+                "description": _PARAMETERS.get(parameter, ""),
             }
-            for name in names
+            for parameter in parameters
         ]
     if known.body is not None:
         operation["requestBody"] = {"required": True, "content": _body(known.body, examples)}
@@ -142,11 +130,6 @@ def _words(doc: str, summary: str) -> dict[str, str]:
     brief = re.split("[;:]", first)[0].rstrip(".")
     whole = " ".join((summary or doc).split())
     return {"summary": brief} if whole == f"{brief}." else {"summary": brief, "description": whole}
-
-
-def _identifier(described: Described) -> str:
-    words = re.findall(r"\w+", _PARAMETER.sub(r"by \1", described.path))
-    return "_".join([described.method.lower(), *words]) + ("_" if described.path.endswith("/") else "")
 
 
 def _body(body: type[Schema] | Shape, examples: dict[str, Example]) -> dict[str, Any]:

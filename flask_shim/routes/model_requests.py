@@ -22,7 +22,7 @@ from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.request_rules import apply_rules, with_rules
 from flask_shim.services import services
-from flask_shim.translate.answer.answer_reader import ReaderOptions, ReasoningMode
+from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.encoder import Encoder
 from flask_shim.translate.answer.tool_schemas import Schemas, to_schemas
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
@@ -159,21 +159,19 @@ def reader_options(
     target: ResolvedModel, *, think: Think, wants_json: bool, offered: Schemas | None = None, is_raw: bool = False
 ) -> ReaderOptions:
     """Return how to read the answer of ``target``; ``offered`` are the tools of the request."""
+    mode = services().config.reasoning
+    if think is False or current().hides_thinking:
+        mode = "hide"
+    elif wants_json and mode == "merge":  # merged with thinking, it would not be JSON
+        mode = "separate"
     return ReaderOptions(
         offered=offered or {},
-        mode=_reasoning_mode(think, wants_json=wants_json),
+        mode=mode,
         can_think=has_thinking(target.model),
         is_raw=is_raw,
         wants_json=wants_json,
         new_id=new_call_id,
     )
-
-
-def _reasoning_mode(think: Think, *, wants_json: bool) -> ReasoningMode:
-    if think is False or current().hides_thinking:
-        return "hide"
-    mode = services().config.reasoning
-    return "separate" if wants_json and mode == "merge" else mode  # merged with thinking, it would not be JSON
 
 
 def send_chat(

@@ -39,15 +39,6 @@ bp = Blueprint("passthrough", __name__)
 Body = Mapping[str, Any]
 
 
-def _accept(_: Body) -> None:
-    """Leave all checks to LM Studio."""
-
-
-def _adapt(body: Body, target: ResolvedModel) -> Payload:
-    """Repair what LM Studio would reject."""
-    return adapt(body, target.model)
-
-
 def _adapt_chat(body: Body, target: ResolvedModel) -> Payload:
     """Reject embedding models, and repair the chat. LM Studio offers tools to every model."""
     capabilities.check_chat(target.name, (), target.model)
@@ -84,9 +75,9 @@ class RoutePolicy:
     """How one route reads, checks and adapts a body before it is forwarded. ``go_type`` is Ollama's name of it."""
 
     go_type: str = "openai.Request"
-    check: Callable[[Body], None] = _accept
+    check: Callable[[Body], None] = lambda _: None
     naming: Naming = CHAT_NAMING
-    adapt: Callable[[Body, ResolvedModel], Payload] = _adapt
+    adapt: Callable[[Body, ResolvedModel], Payload] = lambda body, target: adapt(body, target.model)
 
 
 _POLICIES = {

@@ -140,23 +140,20 @@ class FunctionSchema(GoSchema):
     parameters = Parameters()
 
 
-def _function(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
 class ToolSchema(GoSchema):
     """One tool."""
 
     struct = "Tool"
 
     type = GoString()
-    function = GoObject(FunctionSchema(), _function, "api.ToolFunction")
-
-
-def _tool(type: str, function: dict[str, Any]) -> dict[str, Any]:  # noqa: A002, ARG001  # the name of the field
-    return {"type": "function", "function": function}
+    function = GoObject(
+        FunctionSchema(),
+        lambda **values: {name: value for name, value in values.items() if value is not None},
+        "api.ToolFunction",
+    )
 
 
 def tools() -> GoList:
     """Return the field for a list of tools; each has a type and a function with a name, perhaps an empty one."""
-    return GoList(GoObject(ToolSchema(), _tool, "api.Tool"), "api.Tools")
+    tool = GoObject(ToolSchema(), lambda function, **_: {"type": "function", "function": function}, "api.Tool")
+    return GoList(tool, "api.Tools")

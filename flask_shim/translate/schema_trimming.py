@@ -82,9 +82,16 @@ class _Trimmer:
         choices = next((schema[key] for key in ("anyOf", "oneOf") if isinstance(schema.get(key), list)), None)
         if choices and "properties" not in schema:
             self._drop(schema, "anyOf", "oneOf")
-            return {"anyOf": [self.trim(_with_type(choice, schema.get("type"))) for choice in choices]}
+            inherited = {"type": schema["type"]} if schema.get("type") is not None else {}
+            return {
+                "anyOf": [
+                    self.trim({**inherited, **choice} if isinstance(choice, Mapping) else choice) for choice in choices
+                ]
+            }
         given = schema.get("type")
-        kinds = [kind for kind in _BY_TYPE if kind in (given if isinstance(given, list) else [given])] or _guess(schema)
+        kinds = [kind for kind in _BY_TYPE if kind in (given if isinstance(given, list) else [given])]
+        if not kinds:  # the one that the keywords belong to
+            kinds = [kind for kind, names in _BY_TYPE.items() if not schema.keys().isdisjoint(names)][:1]
         self._drop(schema, *(name for kind in kinds for name in _BY_TYPE[kind]))
         alternatives = [self._of_type(kind, schema) for kind in kinds]
         if isinstance(given, str) and not alternatives:
@@ -169,12 +176,3 @@ def without_shorthands(pattern: str) -> str:
     r"""Return the pattern without ``\d``, ``\w`` and ``(?:``, which llama.cpp cannot read (llama.cpp#27580)."""
     inside = re.sub(r"\[[^\]]*\]", lambda found: found[0].replace(r"\d", "0-9").replace(r"\w", "A-Za-z0-9_"), pattern)
     return inside.replace(r"\d", "[0-9]").replace(r"\w", "[A-Za-z0-9_]").replace("(?:", "(")
-
-
-def _guess(schema: Mapping[str, Any]) -> list[str]:
-    """Return the type that the keywords of a schema without one belong to."""
-    return next(([kind] for kind, names in _BY_TYPE.items() if not schema.keys().isdisjoint(names)), [])
-
-
-def _with_type(choice: Any, kind: Any) -> Any:
-    return {"type": kind, **choice} if kind is not None and isinstance(choice, Mapping) else choice
