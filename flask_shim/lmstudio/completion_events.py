@@ -9,8 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
-from operator import methodcaller
 from typing import Any
 
 import orjson
@@ -22,8 +20,7 @@ DONE = b"[DONE]"
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 """The fields of a request that ask for a stream with token counts in its last event."""
 
-_MAX_COUNT = 2**53
-"""The largest integer that every JSON reader can represent."""
+_MAX_COUNT = 2**53  # the largest integer that every JSON reader can represent
 
 
 @dataclass(slots=True)
@@ -131,9 +128,12 @@ class EventDecoder:
     def _read_texts(self, payloads: Iterable[bytes]) -> list[str]:
         """Return the texts of the first payloads, up to one that differs in more than its text."""
         before, after = self._before.removeprefix(_DATA), self._after.removesuffix(_END)
-        alike = takewhile(methodcaller("endswith", after), takewhile(methodcaller("startswith", before), payloads))
         literal = slice(len(before) - 1, 1 - len(after))
-        literals = [payload[literal] for payload in alike]
+        literals: list[bytes] = []
+        for payload in payloads:
+            if not (payload.startswith(before) and payload.endswith(after)):
+                break
+            literals.append(payload[literal])
         with suppress(orjson.JSONDecodeError):
             texts: list[str] = orjson.loads(b"[%b]" % b",".join(literals))
             if literals and len(texts) == len(literals):

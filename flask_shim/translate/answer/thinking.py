@@ -18,6 +18,9 @@ The last pair is Gemma 4's (lmstudio-bug-tracker#2115).
 
 _CLOSINGS = tuple(closing for _, closing in PAIRS)
 _TAGS = tuple(tag for pair in PAIRS for tag in pair)
+_TAG_STARTS, _CLOSING_STARTS = (
+    {tag[:size] for tag in tags for size in range(len(tag) + 1)} for tags in (_TAGS, _CLOSINGS)
+)
 _TAG = re.compile("|".join(map(re.escape, _TAGS)))
 _CLOSING_RUN = re.compile(rf"(?:\s*(?:{'|'.join(map(re.escape, _CLOSINGS))}))*")
 
@@ -111,7 +114,7 @@ class ThinkingSplitter:
                 self._state, self._close = "thinking", closing
                 self._held = text[len(opening) :]
                 return
-        if any(tag.startswith(text) for tag in _TAGS):
+        if text in _TAG_STARTS:
             return  # perhaps the beginning of a tag
         self._gap(parts)
 
@@ -139,7 +142,7 @@ class ThinkingSplitter:
         text = self._held.lstrip()
         if self._state == "gap":
             self._held = text
-        if text and not any(tag.startswith(text) for tag in _CLOSINGS):
+        if text not in _CLOSING_STARTS:
             self._state = "answer"
             self._orphans = self._orphans and not text.startswith(_DATA)
 
