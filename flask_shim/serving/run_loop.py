@@ -11,7 +11,7 @@ from flask_shim.config import Config
 from flask_shim.inference.preload import Preloader
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
-from flask_shim.serving.server import Server
+from flask_shim.serving.server import Server, collect_less_garbage
 from flask_shim.serving.signals import handle_signals
 
 
@@ -29,6 +29,7 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         return
     server = Server(app, config, listeners)
     preloader = Preloader(services.config, services.registry, services.manager)
+    collect_less_garbage()
     with handle_signals(lambda: drain(services, server), services.reload), preloader.running():
         server.run()
     services.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
@@ -25,6 +26,9 @@ RECEIVE_BYTES = 65_536
 
 SPARE_DESCRIPTORS = 64
 
+COLLECTED_AFTER = 10_000
+"""New objects until the next garbage collection; Python's own 700 are those of a few requests."""
+
 
 class Server(WaitressServer):
     """A running app: call :meth:`run`, which returns after :meth:`stop`."""
@@ -37,6 +41,16 @@ class Server(WaitressServer):
     def stop(self, seconds: float = THREADS_SECONDS) -> None:
         """Close all connections and end :meth:`run`."""
         super().stop(seconds)
+
+
+def collect_less_garbage() -> None:
+    """Exempt the objects of the app from garbage collection, and collect the rest less often.
+
+    Requests leave next to no cycles, but each collection visits the objects of those that run, which took a tenth of
+    the CPU to start 500 streams.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from flask_shim.observability.metrics import WorkerMetrics, metrics_of
 from flask_shim.routes.exchange_records import QUESTIONS
 from flask_shim.services import RELOAD, services_of
 from flask_shim.serving.drain import drain
-from flask_shim.serving.server import Server
+from flask_shim.serving.server import Server, collect_less_garbage
 from flask_shim.serving.signals import RELOADING, STOPPING
 from flask_shim.serving.supervisor import WorkerConfig
 from flask_shim.serving.worker_exchange import ask, serve_answers
@@ -59,6 +59,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: _start(stop))
     _start(stop_with_parent)
     preloader = Preloader(services.config, services.registry, services.manager)
+    collect_less_garbage()
     with preloader.running() if settings.number == 1 else nullcontext():
         server.run()
     services.close()
