@@ -10,7 +10,7 @@ import re
 
 import orjson
 
-from flask_shim.lmstudio.http.surrogates import SurrogateJoiner
+from flask_shim.lmstudio.http.surrogates import SurrogateJoiner, may_have_halves
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
@@ -43,7 +43,7 @@ class SseSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
         is_one_event = chunk.startswith(_DATA) and chunk.find(b"\n") + 2 == len(chunk) and chunk.endswith(b"\n\n")
-        if is_one_event and b"\r" not in chunk and b"\\u" not in chunk and self.is_between_events:
+        if is_one_event and b"\r" not in chunk and not may_have_halves(chunk) and self.is_between_events:
             return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
@@ -53,7 +53,7 @@ class SseSplitter:
         text = self._take(chunk)
         end = text.rfind(b"\n\n")
         payloads = _payloads(text[:end])
-        if b"\\u" in text or self._joiner.is_holding:
+        if may_have_halves(text) or self._joiner.is_holding:
             payloads = self._joiner.feed(payloads)
         self._hold(text[end + 2 :])
         return payloads
@@ -111,7 +111,7 @@ class EventCutter:
             events = chunk
         else:
             events = self._complete(chunk)
-        if b"\\u" in events or self._joiner.is_holding:
+        if may_have_halves(events) or self._joiner.is_holding:
             return b"".join(self._joiner.feed(_EVENT.findall(events)))
         return events
 

@@ -47,9 +47,16 @@ class SurrogateJoiner:
         return [] if held is None else [replace_halves(held)]
 
 
+def may_have_halves(data: bytes) -> bool:
+    r"""Return whether ``data`` has a ``\u``. CPython finds one byte about ten times as fast as two."""
+    return b"\\" in data and b"\\u" in data
+
+
 def replace_halves(data: bytes) -> bytes:
     """Return JSON with U+FFFD for each half of a character, as Go reads it."""
-    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], data) if b"\\u" in data else data
+    if not may_have_halves(data):
+        return data
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], data)
 
 
 def _join(held: bytes, event: bytes) -> tuple[bytes, bytes]:
