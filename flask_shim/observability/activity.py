@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from flask import Flask
 
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.client_names import client_name
-from flask_shim.observability.history import Sums
 from flask_shim.observability.logs import recent_lines
+from flask_shim.observability.metrics import Slots
 from flask_shim.observability.progress import Progress
 from flask_shim.observability.request_context import DONE, RequestRecord
 
@@ -29,15 +31,53 @@ _OWN_PATHS = ("/shim", "/docs", "/openapi.json", "/metrics", "/health", "/ping",
 """Requests of the operator and of health checks, which are not shown."""
 
 
-class Slots(Protocol):
-    """The part of :class:`flask_shim.models.slots.Slots` that is shown."""
+@dataclass(slots=True)
+class Sums:
+    """Counts of requests that have ended; its fields are columns of the history. Times are in seconds."""
 
-    in_use: int
-    total: int
+    requests: int = 0
+    errors: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    timed_tokens: int = 0
+    """Output tokens of answers whose generation time is known, which was ``generation_seconds``."""
+    generation_seconds: float = 0.0
+    first_tokens: int = 0
+    """Answers whose time to the first token is known."""
+    first_token_seconds: float = 0.0
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for one."""
+    def add(self, record: RequestRecord) -> None:
+        """Count a request that has ended."""
+        self.requests += 1
+        self.errors += record.outcome.startswith("error")
+        self.prompt_tokens += record.tokens_in or 0
+        self.cached_tokens += record.cached_tokens or 0
+        self.output_tokens += record.tokens_out or 0
+        if (first := record.first_token_seconds) is not None:
+            self.first_tokens += 1
+            self.first_token_seconds += first
+            if record.tokens_out:
+                self.timed_tokens += record.tokens_out
+                self.generation_seconds += record.seconds - first
+
+    def __add__(self, other: Sums) -> Sums:
+        """Return the counts of both."""
+        return Sums(*map(operator.add, astuple(self), astuple(other)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts, and the means of the times; None where there is nothing to take the mean of."""
+        rate = self.timed_tokens / self.generation_seconds if self.generation_seconds else None
+        first = self.first_token_seconds / self.first_tokens if self.first_tokens else None
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "output_tokens": self.output_tokens,
+            "tokens_per_second": rate,
+            "time_to_first_token_seconds": first,
+        }
 
 
 class Snapshot(NamedTuple):
@@ -48,9 +88,7 @@ class Snapshot(NamedTuple):
     minutes: list[tuple[int, Sums]]
     """When each minute of the last hour began, in seconds since 1970, and the answers that ended in it."""
     last_error: Row | None
-    slots_total: int
-    slots_in_use: int
-    waiting: int
+    slots: dict[str, int]
     started_at: float
 
 
@@ -105,9 +143,8 @@ class Activity:
         with self._lock:
             latest, minutes = tuple(self._ended), list(self._minutes)
         ended = [self._ended_row(at, record) for at, record in latest]
-        slots = self._slots
-        counts = slots.total, slots.in_use, slots.waiting
-        return Snapshot(running, ended, minutes, self._last_error, *counts, self._started_at)
+        slots = {"total": self._slots.total, "in_use": self._slots.in_use, "waiting": self._slots.waiting}
+        return Snapshot(running, ended, minutes, self._last_error, slots, self._started_at)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the activity of every process; a worker that does not answer is left out."""
@@ -186,11 +223,7 @@ def to_status(snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     errors = [each.last_error for each in snapshots if each.last_error]
     return {
         "started_at": _iso(min(each.started_at for each in snapshots)),
-        "slots": {
-            "total": sum(each.slots_total for each in snapshots),
-            "in_use": sum(each.slots_in_use for each in snapshots),
-            "waiting": sum(each.waiting for each in snapshots),
-        },
+        "slots": {name: sum(each.slots[name] for each in snapshots) for name in ("total", "in_use", "waiting")},
         "last_error": max(errors, key=lambda error: error["at"], default=None),
         "last_hour": [_to_minute(start, sums.to_json()) for start, sums in sorted(minutes.items())],
     }

@@ -8,17 +8,17 @@ written later; requests never wait for it and never fail because of it.
 from __future__ import annotations
 
 import logging
-import operator
 import sqlite3
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask_shim.config.data_folder import create_private
+from flask_shim.observability.activity import Sums
 from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import RequestRecord
 
@@ -44,56 +44,6 @@ class Group(NamedTuple):
     day: str
     client: str
     model: str
-
-
-@dataclass(slots=True)
-class Sums:
-    """Counts of requests that have ended; its fields are columns of the file. Times are in seconds."""
-
-    requests: int = 0
-    errors: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    timed_tokens: int = 0
-    """Output tokens of answers whose generation time is known, which was ``generation_seconds``."""
-    generation_seconds: float = 0.0
-    first_tokens: int = 0
-    """Answers whose time to the first token is known."""
-    first_token_seconds: float = 0.0
-
-    def add(self, record: RequestRecord) -> None:
-        """Count a request that has ended."""
-        self.requests += 1
-        self.errors += record.outcome.startswith("error")
-        self.prompt_tokens += record.tokens_in or 0
-        self.cached_tokens += record.cached_tokens or 0
-        self.output_tokens += record.tokens_out or 0
-        if (first := record.first_token_seconds) is None:
-            return
-        self.first_tokens += 1
-        self.first_token_seconds += first
-        if record.tokens_out:
-            self.timed_tokens += record.tokens_out
-            self.generation_seconds += record.seconds - first
-
-    def __add__(self, other: Sums) -> Sums:
-        """Return the counts of both."""
-        return Sums(*map(operator.add, astuple(self), astuple(other)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the counts, and the means of the times; None where there is nothing to take the mean of."""
-        rate = self.timed_tokens / self.generation_seconds if self.generation_seconds else None
-        first = self.first_token_seconds / self.first_tokens if self.first_tokens else None
-        return {
-            "requests": self.requests,
-            "errors": self.errors,
-            "prompt_tokens": self.prompt_tokens,
-            "cached_tokens": self.cached_tokens,
-            "output_tokens": self.output_tokens,
-            "tokens_per_second": rate,
-            "time_to_first_token_seconds": first,
-        }
 
 
 _SUMS = tuple(field.name for field in fields(Sums))
