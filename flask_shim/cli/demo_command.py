@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -19,7 +20,7 @@ from flask_shim import __version__
 from flask_shim.app import create_app
 from flask_shim.backend import client_options
 from flask_shim.cli.serve_command import open_listeners_or_exit
-from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, errors_as_text
+from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, Decorated, errors_as_text
 from flask_shim.config import Config
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.mini_settings import Generation
@@ -28,45 +29,34 @@ from flask_shim.observability import logs
 from flask_shim.serving import run, urls_of
 
 _PORT = click.IntRange(0, 65_535)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_GENERATION = click.Choice(get_args(Generation))
 _DEFAULT_MODELS = {"SHIM_DEFAULT_REGULAR_MODEL": "tiny-chat", "SHIM_DEFAULT_VISION_MODEL": "tiny-vision"}
 
 
+def _setting(name: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
+    """Return an option whose default is read from the environment."""
+    return click.option(name, envvar=f"SHIM_{name.removeprefix('--').replace('-', '_').upper()}", **attributes)
+
+
 @click.command()
-@click.option(
-    "--host", default="localhost", envvar="SHIM_HOST", metavar="HOSTS", help="Addresses to listen on [SHIM_HOST]."
-)
-@click.option(
-    "--port",
-    type=_PORT,
-    default=11434,
-    envvar="SHIM_PORT",
-    metavar="PORT",
-    help="Port to listen on; 0 = any free one [SHIM_PORT].",
-)
-@click.option("--allow-open", is_flag=True, envvar="SHIM_ALLOW_OPEN", help="Serve other machines without a key.")
+@_setting("--host", default="localhost", metavar="HOSTS", help="Addresses to listen on [SHIM_HOST].")
+@_setting("--port", type=_PORT, default=11434, metavar="PORT", help="Port to listen on; 0 = any free one [SHIM_PORT].")
+@_setting("--allow-open", is_flag=True, help="Serve other machines without a key.")
 @click.option(
     "--backend-port", type=_PORT, default=0, metavar="PORT", help="Port of the small LM Studio [any free one]."
 )
-@click.option(
-    "--models",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    help="Folder of GGUF files [five tiny models].",
-)
-@click.option(
-    "--generation", type=click.Choice(get_args(Generation)), default="v1", help="LM Studio's API version [v1]."
-)
-@click.option(
+@click.option("--models", type=_FOLDER, metavar="FOLDER", help="Folder of GGUF files [five tiny models].")
+@click.option("--generation", type=_GENERATION, default="v1", help="LM Studio's API version [v1].")
+@_setting(
     "--auto-context",
     is_flag=True,
-    envvar="SHIM_AUTO_CONTEXT",
     help="Reload a model with more context for a prompt that does not fit [SHIM_AUTO_CONTEXT].",
 )
-@click.option(
+@_setting(
     "--inspect",
     type=click.IntRange(0, 200),
     default=0,
-    envvar="SHIM_INSPECT",
     metavar="N",
     help="Keep the last N requests for the inspector at /shim/ [SHIM_INSPECT].",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 from flask_shim.config.addresses import LOOPBACKS
 from flask_shim.doctor.findings import Finding, fail, note, ok, warn
 from flask_shim.doctor.probe import ProbeResponse
-from flask_shim.serving.listeners import hosts_from_here
-from flask_shim.serving.port_probe import SHIM, how_to_stop, identify_server
+from flask_shim.serving.port_probe import SHIM, how_to_stop
 
 LOCALHOST = "localhost"
 WRONG_BY_SECONDS = 60.0
@@ -63,11 +62,6 @@ def judge_data(folder: Path, reason: str | None) -> Iterator[Finding]:
     if reason is not None:
         text = f"names made with copy and create cannot be saved in {folder}: {reason}"
         yield warn("data", text, "Set SHIM_DATA_DIR to a folder that the shim's user may write to.")
-
-
-def look_at_port(hosts: Iterable[str], port: int) -> dict[str, str | None]:
-    """Return the program that answers at each loopback address, and at the other addresses of the settings."""
-    return {host: identify_server(host, port) for host in hosts_from_here(hosts)}
 
 
 def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:

@@ -27,7 +27,8 @@ from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.doctor.temporary_shim import run_temporary_shim
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
-from flask_shim.serving.port_probe import SHIM
+from flask_shim.serving.listeners import hosts_from_here
+from flask_shim.serving.port_probe import SHIM, identify_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Doctor:
         if self.url:
             return self.url, []
         port = self.config.port
-        found = machine_checks.look_at_port(self.config.hosts, port) if port else {}
+        found = {host: identify_server(host, port) for host in hosts_from_here(self.config.hosts) if port}
         localhost = machine_checks.look_around().localhost
         findings = list(machine_checks.judge_port(port, found, localhost))
         ours = [host for host, who in found.items() if who == SHIM]

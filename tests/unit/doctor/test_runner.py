@@ -15,7 +15,7 @@ from support.ports import unused_port
 from flask_shim import create_app
 from flask_shim.cli import cli
 from flask_shim.config import Config
-from flask_shim.doctor import machine_checks, runner
+from flask_shim.doctor import runner
 from flask_shim.services import services_of
 from flask_shim.serving.port_probe import SHIM
 
@@ -40,7 +40,7 @@ def studio(chat=PACED, *models):
 def port(monkeypatch):
     """A port that the settings name, without a listener unless a test starts one."""
     found = {"127.0.0.1": None, "::1": None}
-    monkeypatch.setattr(machine_checks, "identify_server", lambda host, _: found[host])
+    monkeypatch.setattr(runner, "identify_server", lambda host, _: found[host])
     return found
 
 
