@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,17 @@ def test_client_works_where_flask_is_not_installed():
 def lm_studio(tmp_path_factory):
     """Start a miniature LM Studio with the models of the guide, and one to download."""
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
-    from flask_shim.embedded import MiniLMStudio, MiniSettings
+    from support.catalogue import Catalogue
+
+    from flask_shim.embedded import MiniLMStudio
     from flask_shim.embedded.library import TINY
 
     folder = tmp_path_factory.mktemp("catalogue")
     (folder / "maker").mkdir()
     (folder / "maker" / "New-Model-F16.gguf").write_bytes((TINY / "tiny-chat.gguf").read_bytes())
-    with MiniLMStudio(MiniSettings(downloads=folder)) as miniature:
+    downloads = tmp_path_factory.mktemp("downloads")
+    with MiniLMStudio() as miniature, closing(Catalogue(miniature, folder, downloads)):
+        miniature.services.library.folders.append(downloads)
         yield miniature
 
 
