@@ -17,6 +17,9 @@ MAX_TRAILER = 32_768
 CHUNKED_READ = 4096
 """Bytes of a chunked body given to waitress at a time: it copies the rest of the data for every chunk in it."""
 
+_TLS_HANDSHAKE = b"\x16\x03"
+"""The type and the major version of a client's first record (RFC 8446 section 5.1)."""
+
 _PLAIN_HEAD = re.compile(
     r"([A-Z]+) ((/(?!/)[!\"$->@-~]*)(?:\?([!\"$-~]*))?) HTTP/1\.1\r\n"
     r"((?:[!#$%&'*+\-.^`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
@@ -45,6 +48,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         """Parse ``data``; return how many bytes belong to this request."""
         if blank := self._skip_blank_lines(data):
             return blank
+        if self.body_rcv is None and not self.header_plus and data.startswith(_TLS_HANDSHAKE):
+            return self._reject("HTTPS on a port for HTTP", data)  # it may have no line end to wait for
         piece = data[:CHUNKED_READ] if isinstance(self.body_rcv, ChunkedReceiver) else data
         try:
             consumed: int = super().received(piece)

@@ -39,6 +39,11 @@ def test_empty_lines_before_a_request_are_taken_together():
     assert calls == 2
 
 
+def test_https_is_refused_without_waiting_for_a_line_end():
+    [request], _ = parsed(b"\x16\x03\x01\x02\x00\x01")
+    assert (request.error.code, request.error.body) == (400, "HTTPS on a port for HTTP")
+
+
 def test_small_chunks_are_copied_only_a_few_at_a_time():
     [request], calls = parsed(HEAD + b"1\r\na\r\n" * 10_000 + b"0\r\n\r\n")
     assert body_of(request) == b"a" * 10_000
