@@ -109,8 +109,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process."""
     _open_standard_descriptors()
-    for stream in (sys.stdout, sys.stderr):
-        # A redirected stream on Windows has a legacy code page, which cannot encode every model name.
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # A redirected stream on Windows has a legacy code page, which has neither all characters nor all bytes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli(prog_name="flask-shim")
