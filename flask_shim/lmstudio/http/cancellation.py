@@ -105,16 +105,18 @@ class BackendCall:
         with self._lock:
             self._sock = None
 
-    def cancel(self, failure: ShimError) -> None:
+    def cancel(self, failure: ShimError | None) -> None:
         """Abort the request from any thread; the reading thread raises the ``failure`` that was given first."""
         with self._lock:
-            if self.failure is None:
-                self.failure = failure
+            self.failure = self.failure or failure
             if self._sock is not None:
                 abort_socket(self._sock)
 
     def allow(self, seconds: float | None, timeout_message: str) -> None:
-        """Start a phase of at most ``seconds`` (None: unlimited), which fails with ``timeout_message``."""
+        """Start a phase of at most ``seconds`` (None: unlimited), which fails with ``timeout_message``.
+
+        Without a message only its connection is aborted, and the call may send another request.
+        """
         self._timeout_message = timeout_message
         self._is_connecting = False
         self._deadline = None if seconds is None else time.monotonic() + seconds
@@ -146,8 +148,8 @@ class BackendCall:
             self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
         elif self._is_disconnected():
             self.cancel(ClientDisconnected())
-        elif self._deadline is not None and now > self._deadline and not self._is_connecting:
-            self.cancel(BackendTimeout(self._timeout_message))
+        elif (deadline := self._deadline) is not None and now > deadline and not self._is_connecting:
+            self.cancel(BackendTimeout(self._timeout_message) if self._timeout_message else None)
         elif self._total_deadline is not None and now > self._total_deadline:
             self.cancel(BackendTimeout("the answer took longer than the total timeout allows"))
 
@@ -233,7 +235,6 @@ class Watched:
     __slots__ = ("_call", "_is_outermost", "_watchdog")
 
     def __init__(self, watchdog: Watchdog, call: BackendCall) -> None:
-        """Store both; watching starts with ``with``."""
         self._watchdog = watchdog
         self._call = call
         self._is_outermost = False

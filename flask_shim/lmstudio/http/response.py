@@ -171,9 +171,10 @@ class EventStream:
         """Close the connection; if the answer is not complete, LM Studio stops generating."""
         if self._has_end_mark:
             # LM Studio logs a disconnect if the connection is closed before the end of the body.
-            self._response.call.allow(END_SECONDS, "the end of the answer did not come")
+            self._response.call.allow(END_SECONDS, "")
             with suppress(ShimError):  # the answer is complete without it
                 self._response.read()
+            self._response.call.allow(None, "")
         self._response.close()
 
     def __iter__(self) -> Iterator[list[Event]]:

@@ -141,6 +141,17 @@ def test_a_phase_cannot_end_while_the_call_connects(pair):
     assert theirs.recv(1) == b""
 
 
+def test_a_phase_without_a_text_ends_its_connection_but_not_the_call(pair):
+    ours, theirs = pair
+    call = BackendCall()
+    call.allow(0, "")
+    call.attach(ours)
+    assert theirs.recv(1) == b""
+    call.detach()
+    call.allow(None, "")
+    call.check()
+
+
 def test_a_phase_without_limit_lasts():
     call = BackendCall()
     call.allow(0, "never")
