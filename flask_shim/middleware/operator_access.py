@@ -15,6 +15,7 @@ from typing import Any
 from werkzeug.http import parse_cookie
 
 from flask_shim.errors import Forbidden, ShimError
+from flask_shim.middleware.server_check import find_waitress
 from flask_shim.observability.access_log import OPERATOR_PREFIX
 
 CSRF_COOKIE = "shim_token"
@@ -69,8 +70,9 @@ def page_token(cookie: str) -> str:
 
 
 def is_from_this_machine(environ: Environ) -> bool:
-    """Return whether a request comes from this machine itself, and not through a proxy on it."""
-    if any(name in environ for name in _FORWARDED):
+    """Return whether a request certainly comes from this machine itself, and not through a proxy on it."""
+    server = find_waitress(environ)
+    if any(name in environ for name in _FORWARDED) or (server is not None and server.hides_proxies):
         return False
     try:
         address = ip_address(environ.get("REMOTE_ADDR") or "")

@@ -38,6 +38,7 @@ class WaitressSettings(NamedTuple):
     threads: int
     lookahead: int
     connections: int
+    hides_proxies: bool
 
 
 def build_check(app: Flask, config: Config) -> Callable[[Environ], None]:
@@ -77,9 +78,12 @@ def find_waitress(environ: Environ) -> WaitressSettings | None:
     # waitress shows its settings nowhere else: this callable of the environ is a method of its channel.
     channel = getattr(environ.get("waitress.client_disconnected"), "__self__", None)
     adjustments = getattr(channel, "adj", None)
-    names = ("threads", "channel_request_lookahead", "connection_limit")
+    names = ("threads", "channel_request_lookahead", "connection_limit", "clear_untrusted_proxy_headers")
     values = [value for name in names if isinstance(value := getattr(adjustments, name, None), int)]
-    return WaitressSettings(*values) if len(values) == len(names) else None
+    if len(values) < len(names):
+        return None
+    threads, lookahead, connections, hides_proxies = values
+    return WaitressSettings(threads, lookahead, connections, bool(hides_proxies))
 
 
 def _adapt(found: WaitressSettings, slots: Slots) -> None:
@@ -97,6 +101,9 @@ def _adapt(found: WaitressSettings, slots: Slots) -> None:
     if found.lookahead < 1:
         options.append("--channel-request-lookahead=1")
         problems.append("without look-ahead a disconnected client is noticed late, and its generation goes on")
+    if found.hides_proxies:
+        options.append("--no-clear-untrusted-proxy-headers")
+        problems.append("clients of a proxy look like this machine's, so the inspector is closed without a key")
     if sys.platform == "win32" and found.connections > WINDOWS_CONNECTIONS:
         options.append(f"--connection-limit={WINDOWS_CONNECTIONS}")
         problems.append("more than 512 connections end the server on Windows")

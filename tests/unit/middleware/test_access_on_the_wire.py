@@ -129,3 +129,5 @@ def test_clients_of_a_proxy_on_this_machine_do_not_see_the_inspector():
         assert status_of(asked(port, "Host: localhost", path=path)) == 200
         for header in ("X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.7", "X-Real-IP: 203.0.113.7"):
             assert status_of(asked(port, "Host: localhost", header, path=path)) == 403
+    with served(app, clear_untrusted_proxy_headers=True) as port:  # a proxy cannot be noticed
+        assert status_of(asked(port, "Host: localhost", path=path)) == 403

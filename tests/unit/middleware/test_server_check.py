@@ -18,7 +18,8 @@ class Channel:
     """The part of waitress' connection that is looked at."""
 
     def __init__(self, **adjustments):
-        self.adj = type("Adjustments", (), adjustments)()
+        fine = {"threads": 72, "channel_request_lookahead": 1, "connection_limit": 500}
+        self.adj = type("Adjustments", (), fine | {"clear_untrusted_proxy_headers": False} | adjustments)()
 
     def check_client_disconnected(self):
         return False
@@ -31,22 +32,25 @@ def environ(**adjustments):
 @pytest.mark.parametrize(("threads", "slots"), [(1, 1), (2, 1), (4, 2), (64, 62), (65, 64), (72, 64)])
 def test_slots_stay_below_the_threads(threads, slots):
     given = Slots(64)
-    check_server(environ(threads=threads, channel_request_lookahead=1, connection_limit=500), given)
+    check_server(environ(threads=threads), given)
     assert given.total == slots
 
 
 @pytest.mark.parametrize(
-    ("threads", "lookahead", "options"),
+    ("threads", "lookahead", "hides", "options"),
     [
-        (4, 0, "--threads=72 --channel-request-lookahead=1"),
-        (4, 1, "--threads=72"),
-        (72, 0, "--channel-request-lookahead=1"),
+        (4, 0, True, "--threads=72 --channel-request-lookahead=1 --no-clear-untrusted-proxy-headers"),
+        (4, 1, False, "--threads=72"),
+        (72, 0, False, "--channel-request-lookahead=1"),
+        (72, 1, True, "--no-clear-untrusted-proxy-headers"),
     ],
 )
-def test_one_warning_names_the_options(caplog, threads, lookahead, options):
+def test_one_warning_names_the_options(caplog, threads, lookahead, hides, options):
     slots = Slots(64)
     for _ in range(3):
-        check_server(environ(threads=threads, channel_request_lookahead=lookahead, connection_limit=500), slots)
+        check_server(
+            environ(threads=threads, channel_request_lookahead=lookahead, clear_untrusted_proxy_headers=hides), slots
+        )
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().endswith(f"; start it with {options}")
@@ -57,8 +61,8 @@ def test_one_warning_names_the_options(caplog, threads, lookahead, options):
     [
         {},
         {"waitress.client_disconnected": lambda: False},
-        environ(threads=72, channel_request_lookahead=1, connection_limit=500),
-        environ(threads="4", channel_request_lookahead=None, connection_limit=500),
+        environ(),
+        environ(threads="4", channel_request_lookahead=None),
     ],
 )
 def test_server_that_is_fine_or_unknown_changes_nothing(caplog, environ):
@@ -73,7 +77,7 @@ def test_server_that_is_fine_or_unknown_changes_nothing(caplog, environ):
 )
 def test_connections_beyond_windows_select_are_warned_of(caplog, monkeypatch, platform, limit, warns):
     monkeypatch.setattr("sys.platform", platform)
-    check_server(environ(threads=72, channel_request_lookahead=1, connection_limit=limit), Slots(64))
+    check_server(environ(connection_limit=limit), Slots(64))
     assert ["--connection-limit=500" in record.getMessage() for record in caplog.records] == [True] * warns
 
 
