@@ -128,8 +128,8 @@ def explain(*, subject: str, **options: str | None) -> None:
             for line in explain_request(request, config, options):
                 click.echo(line)
         return
-    if file.suffix == ".json":
-        raise click.BadParameter(f"File {subject!r} does not exist.", param_hint="FILE|MODEL")
+    if file.suffix == ".json" or file.is_dir():
+        raise click.BadParameter(f"There is no file {subject!r}.", param_hint="FILE|MODEL")
     with open_services(options) as services:
         for line in explain_model(services, subject, options):
             click.echo(line)
@@ -159,7 +159,7 @@ def explain_model(services: Services, name: str, options: dict[str, str | None])
 def read_request(file: Path) -> Request:
     """Return the recorded request; raise CommandError if the file has none."""
     try:
-        recorded = json.loads(file.read_text(encoding="utf-8-sig"))
+        recorded = json.loads(file.read_bytes())  # which finds the encoding: PowerShell 5 writes UTF-16
     except (OSError, ValueError) as exc:
         raise CommandError(f"{file} can't be read as JSON: {exc}") from exc
     client = recorded.get("client") if isinstance(recorded, dict) else None

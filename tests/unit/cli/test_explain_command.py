@@ -124,9 +124,10 @@ def test_a_model_that_only_a_sleeping_machine_may_have(machines):
     assert machines("big") == "No machine that answers has big. A request wakes nas to find out.\n"
 
 
-def test_a_request_is_explained_with_its_machine(machines, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])  # the last is PowerShell 5's
+def test_a_request_is_explained_with_its_machine(machines, tmp_path, encoding):
     file = tmp_path / "request.json"
-    file.write_text(json.dumps({"path": "/api/chat", "body": CHAT}), encoding="utf-8")
+    file.write_text(json.dumps({"path": "/api/chat", "body": CHAT}), encoding=encoding)
     out = machines(str(file))
     assert out.startswith("laptop answers for tiny:latest: the model is loaded and has a free place.\n")
     assert 'Loads the model first on laptop: {"model": "tiny"' in out
@@ -146,5 +147,6 @@ def test_a_model_before_one_lm_studio_is_answered_there(tmp_path, monkeypatch):
     assert result.output == f"LM Studio at {backend.url} answers for tiny:latest.\n"
 
 
-def test_a_file_that_does_not_exist_is_an_error(machines):
-    assert "does not exist" in machines("nope.json")
+def test_a_file_that_does_not_exist_is_an_error(machines, tmp_path):
+    assert "There is no file 'nope.json'." in machines("nope.json")
+    assert "There is no file" in machines(str(tmp_path))
