@@ -141,6 +141,19 @@ class RecentLines(logging.Handler):
 class RotatingFile(RotatingFileHandler):
     """A rotating file that keeps its size also without backups, and loses no line when it can't be renamed."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, in a new file if another process has renamed or deleted the old one, as logrotate does."""
+        if self.stream and not self._is_in_place():
+            self.stream.close()
+            self.stream = None  # the library opens it again
+        super().emit(record)
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
+        except OSError:
+            return False
+
     def doRollover(self) -> None:  # noqa: N802  the library's name
         """Begin a new file; keep the old one while another program has it open, as Windows can't rename it then."""
         if self.stream and not self.backupCount:

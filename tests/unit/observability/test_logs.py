@@ -190,6 +190,18 @@ def test_a_file_another_program_holds_open_is_written_on(tmp_path, monkeypatch):
     assert lines(path) == ["line 000"]
 
 
+@pytest.mark.skipif("os.name == 'nt'", reason="Windows does not rename a file that is open")
+@pytest.mark.parametrize("move", [lambda path: path.rename(path.with_suffix(".old")), Path.unlink])
+def test_a_file_that_logrotate_has_moved_is_begun_again(tmp_path, move):
+    path = tmp_path / "shim.log"
+    handler = RotatingFile(path, encoding="utf-8")
+    handler.emit(logging.LogRecord("x", logging.INFO, "", 1, "before", (), None))
+    move(path)
+    handler.emit(logging.LogRecord("x", logging.INFO, "", 1, "after", (), None))
+    handler.close()
+    assert lines(path) == ["after"]
+
+
 def test_a_backup_another_program_holds_open_costs_no_line(tmp_path, monkeypatch):
     path = tmp_path / "shim.log"
     written(path, 6, size=30, backups=1)
