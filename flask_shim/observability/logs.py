@@ -143,14 +143,14 @@ class RotatingFile(RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, in a new file if another process has renamed or deleted the old one, as logrotate does."""
-        if self.stream and not self._is_in_place():
+        if self.stream and not self._is_in_place(self.stream.fileno()):
             self.stream.close()
             self.stream = None  # the library opens it again
         super().emit(record)
 
-    def _is_in_place(self) -> bool:
+    def _is_in_place(self, number: int) -> bool:
         try:
-            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(number))
         except OSError:
             return False
 

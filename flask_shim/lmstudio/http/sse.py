@@ -10,7 +10,7 @@ import re
 
 import orjson
 
-from flask_shim.lmstudio.http.surrogates import SurrogateJoiner, may_have_halves
+from flask_shim.lmstudio.http.surrogates import join_halves
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
@@ -27,14 +27,14 @@ class EventTooLarge(ValueError):
 class SseSplitter:
     """Receives blocks, and returns the data of each complete event, in order."""
 
-    __slots__ = ("_ended_in_cr", "_fresh", "_joiner", "_limit", "_parts", "_size", "is_between_events")
+    __slots__ = ("_ended_in_cr", "_fresh", "_in_character", "_limit", "_parts", "_size", "is_between_events")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Raise EventTooLarge for an event of more than ``limit`` bytes."""
         self.is_between_events = False
         """Whether the next block begins an event. The first one may begin with a byte-order mark."""
         self._limit = limit
-        self._joiner = SurrogateJoiner()
+        self._in_character: bytes | None = None  # an event that ends within a character
         self._fresh = True
         self._ended_in_cr = False
         self._parts: list[bytes] = []  # an event's beginning, joined only when its end arrives: linear time
@@ -43,7 +43,7 @@ class SseSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
         is_one_event = chunk.startswith(_DATA) and chunk.find(b"\n") + 2 == len(chunk) and chunk.endswith(b"\n\n")
-        if is_one_event and b"\r" not in chunk and not may_have_halves(chunk) and self.is_between_events:
+        if is_one_event and b"\r" not in chunk and not _has_escapes(chunk) and self.is_between_events:
             return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
@@ -53,14 +53,14 @@ class SseSplitter:
         text = self._take(chunk)
         end = text.rfind(b"\n\n")
         payloads = _payloads(text[:end])
-        if may_have_halves(text) or self._joiner.is_holding:
-            payloads = self._joiner.feed(payloads)
+        if self._in_character is not None or _has_escapes(text):
+            payloads, self._in_character = join_halves(self._in_character, payloads)
         self._hold(text[end + 2 :])
         return payloads
 
     def flush(self) -> list[bytes]:
         """Return the data of an event that was not terminated before the end of the stream."""
-        return self._joiner.feed(_data(self._take(b""))) + self._joiner.flush()
+        return join_halves(self._in_character, _data(self._take(b"")), at_end=True)[0]
 
     def _take(self, chunk: bytes) -> bytes:
         if self._parts:
@@ -88,17 +88,17 @@ class SseSplitter:
             raise EventTooLarge(f"no event ended within {self._limit} bytes")
         if part:
             self._parts.append(part)
-        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr or self._joiner.is_holding)
+        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr or self._in_character)
 
 
 class EventCutter:
     """Receives blocks, and returns the same bytes cut at the ends of events, so that an error event can follow."""
 
-    __slots__ = ("_held", "_joiner", "_last", "_limit", "_size")
+    __slots__ = ("_held", "_in_character", "_last", "_limit", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
         """Raise EventTooLarge for an event of more than ``limit`` bytes."""
-        self._joiner = SurrogateJoiner()
+        self._in_character: bytes | None = None
         self._limit = limit
         self._held: list[bytes] = []
         self._size = 0
@@ -111,14 +111,16 @@ class EventCutter:
             events = chunk
         else:
             events = self._complete(chunk)
-        if may_have_halves(events) or self._joiner.is_holding:
-            return b"".join(self._joiner.feed(_EVENT.findall(events)))
+        if self._in_character is not None or _has_escapes(events):
+            settled, self._in_character = join_halves(self._in_character, _EVENT.findall(events))
+            return b"".join(settled)
         return events
 
     def flush(self) -> bytes:
         """Return the bytes after the last complete event."""
         held, self._held = self._held, []
-        return b"".join([*self._joiner.feed(filter(None, [b"".join(held)])), *self._joiner.flush()])
+        rest = filter(None, [b"".join(held)])
+        return b"".join(join_halves(self._in_character, rest, at_end=True)[0])
 
     def _complete(self, chunk: bytes) -> bytes:
         cut = _end_of_events(chunk) or max(0, _end_of_events(self._last + chunk[:3]) - len(self._last))
@@ -138,6 +140,11 @@ class EventCutter:
         if self._size > self._limit:
             raise EventTooLarge(f"no event ended within {self._limit} bytes")
         self._held.append(part)
+
+
+def _has_escapes(data: bytes) -> bool:
+    r"""Return whether ``data`` has a ``\u``. CPython finds one byte about ten times as fast as two."""
+    return b"\\" in data and b"\\u" in data
 
 
 def _end_of_events(data: bytes) -> int:
