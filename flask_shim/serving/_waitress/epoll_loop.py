@@ -29,6 +29,7 @@ class EpollLoop:
         self._epoll = select.epoll()
         self.changed: deque[Any] = deque()
         """New connections, and those that another thread changed before it wakes the loop."""
+        self._full: list[Any] = []  # listeners that accept nothing until a connection is closed
 
     def loop(self, *, timeout: float, map: dict[int, Any], use_poll: bool) -> None:  # noqa: A002, ARG002  waitress' names
         """Serve until ``map`` is empty."""
@@ -49,6 +50,8 @@ class EpollLoop:
         """Wait for what a connection wants; a closed one has no number, and epoll has forgotten it."""
         number, before = each._fileno, getattr(each, "epoll_flags", 0)
         if number is None:
+            self.changed.extend(self._full)
+            self._full.clear()
             return
         wanted = select.EPOLLIN | select.EPOLLPRI if each.readable() else 0
         if each.writable() and not each.accepting:
@@ -58,6 +61,8 @@ class EpollLoop:
         each.epoll_flags = wanted
         if not wanted:
             self._epoll.unregister(number)
+            if each.accepting:
+                self._full.append(each)
         elif before:
             self._epoll.modify(number, wanted)
         else:
