@@ -144,7 +144,7 @@ def test_a_phase_cannot_end_while_the_call_connects(pair):
 def test_a_phase_without_a_text_ends_its_connection_but_not_the_call(pair):
     ours, theirs = pair
     call = BackendCall()
-    call.allow(0, "")
+    call.allow(-1, "")
     call.attach(ours)
     assert theirs.recv(1) == b""
     call.detach()
