@@ -123,8 +123,8 @@ class BackendCall:
 
     def extend(self, seconds: float) -> None:
         """Move all deadlines: the call has waited before it was sent, or this process did not run for so long."""
-        if self._deadline is not None:
-            self._deadline += seconds
+        if (deadline := self._deadline) is not None:  # the call's thread may end the phase meanwhile
+            self._deadline = deadline + seconds
         if self._total_deadline is not None:
             self._total_deadline += seconds
 
