@@ -18,7 +18,7 @@ import orjson
 from marshmallow import ValidationError
 
 from flask_shim.config.data_folder import create_private
-from flask_shim.schemas.ollama_requests import messages
+from flask_shim.schemas.ollama_requests import MESSAGES
 from flask_shim.translate.ollama.alias import Alias, messages_to_json, to_json
 
 SCHEMA = 2
@@ -54,7 +54,6 @@ _CREATE = """
     ) WITHOUT ROWID
 """
 _ADD_CONFIG = "ALTER TABLE aliases ADD COLUMN config TEXT NOT NULL DEFAULT '{}'"
-_TURNS = messages()
 
 _SELECT = "SELECT * FROM aliases ORDER BY key"
 _SPELLING = "SELECT name FROM aliases WHERE key = ?"
@@ -175,6 +174,6 @@ def _to_alias(row: tuple[Any, ...]) -> Alias:
         template=template,
         license=tuple(orjson.loads(license_)),
         parameters=orjson.loads(parameters),
-        messages=_TURNS.deserialize(orjson.loads(turns)),
+        messages=MESSAGES.deserialize(orjson.loads(turns)),
         config=orjson.loads(config[0]) if config else {},
     )

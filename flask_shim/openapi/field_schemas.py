@@ -9,15 +9,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 from marshmallow.fields import Field
 
-from flask_shim.schemas import (
-    go_fields,
-    ollama_fields,
-    ollama_requests,
-    service_schemas,
-    systemone,
-    tools,
-    v1_requests,
-)
+from flask_shim.schemas import go_fields, ollama_fields, service_schemas, tools, v1_requests
 from flask_shim.translate.ollama.sampling_options import json_types
 
 Shape = dict[str, Any]
@@ -38,9 +30,6 @@ SHAPES: dict[type[Field[Any]], Shape] = {
     ollama_fields.KeepAlive: {"anyOf": [{"type": "number"}, {"type": "string"}]},
     ollama_fields.ThinkValue: {"anyOf": [{"type": "boolean"}, {"type": "string"}]},
     ollama_fields.FormatValue: {"anyOf": [{"const": "json"}, _ANY_OBJECT]},
-    ollama_requests.Arguments: _ANY_OBJECT,
-    systemone.Questions: {"type": "object", "additionalProperties": _ANY_OBJECT},
-    tools.Properties: {"type": "object", "additionalProperties": _ANY_OBJECT},
     tools.ToolProperty: _ANY_OBJECT,
     tools.PropertyType: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
     v1_requests.Input: _TEXT_OR_PARTS,
@@ -51,7 +40,7 @@ SHAPES: dict[type[Field[Any]], Shape] = {
         "required": ["data_base64", "mime_type"],
     },
 }
-"""The schemas of the fields that apispec does not know; lists and objects are described by their elements."""
+"""The schemas of the fields that apispec does not know; lists, maps and objects are described by their elements."""
 
 WORDS = {
     "model": "The model's name, as `GET /api/tags` lists it; `:latest` may be left out.",
@@ -114,9 +103,6 @@ OWN_WORDS = {
 """Where a field has another meaning than in other schemas."""
 
 
-_OPTIONS = "options"
-
-
 def component_name(schema: type[Schema] | Schema) -> str:
     """Return the name of a schema's component."""
     kind = schema if isinstance(schema, type) else type(schema)
@@ -140,10 +126,13 @@ class Converter(OpenAPIConverter):
     def _shape(self, field: Field[Any]) -> Shape | None:
         if isinstance(field, go_fields.GoList):
             return {"type": "array", "items": self.field2property(field.element)}
+        if isinstance(field, go_fields.OrderedMap):
+            inner = {"additionalProperties": self.field2property(field.element)} if field.element else {}
+            return {"type": "object", **inner}
         if isinstance(field, go_fields.GoObject):
             reference: Shape = self.resolve_nested_schema(field.inner)  # type: ignore[no-untyped-call]  # apispec's
             return dict(reference)
-        if field.name == _OPTIONS:
+        if field.name == "options":
             return {"type": "object", "properties": json_types()}
         shape = next((SHAPES[kind] for kind in type(field).__mro__ if kind in SHAPES), None)
         return shape if shape is None or field.load_default is not True else {**shape, "default": True}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from marshmallow import Schema
 
@@ -11,7 +10,6 @@ from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, ever
 from flask_shim.schemas import ollama_requests as ollama
 from flask_shim.schemas import service_schemas as service
 from flask_shim.schemas import v1_requests as v1
-from flask_shim.schemas.systemone import SystemOneSchema
 
 JSON, NDJSON, EVENTS, PLAIN, HTML = (
     "application/json",
@@ -73,20 +71,11 @@ _OPENAI_PROMPT = holding({"stream": {"type": "boolean"}, "max_tokens": COUNT}, m
 _OPENAI_DECISION = holding(model=TEXT, input={"type": ["string", "array"]}, questions=every(OBJECT))
 _SOUND = holding(model=TEXT, file={"type": "string", "format": "binary"})
 _PROGRESS = (NDJSON, "Progress")
-_PIECES = (NDJSON, "ServicePiece")
 _SAID = {"type": "string", "const": "Ollama is running"}
 
 
-def _service_chat(which: str) -> dict[str, Operation]:
-    path = f"/chat/{which}".rstrip("/")
-    what = f"Chat with the default model for {'pictures' if which == 'vision' else 'text'}"
-    what = what if which else "Chat with the model named, or with the default one"
-    chat = partial(Operation, tag=SERVICE, body=service.ChatSchema)
-    return {
-        f"POST {path}": chat(reply="ServiceAnswer", summary=f"{what}."),
-        f"POST {path}/stream": chat(stream=_PIECES, summary=f"{what}, in a stream."),
-    }
-
+_SERVICE_CHAT = Operation(tag=SERVICE, body=service.ChatSchema, reply="ServiceAnswer")
+_SERVICE_STREAM = Operation(tag=SERVICE, body=service.ChatSchema, stream=(NDJSON, "ServicePiece"))
 
 OPERATIONS: dict[str, Operation] = {
     "POST /api/chat": Operation(tag=CHAT, body=ollama.ChatSchema, reply="ChatRecord", stream=(NDJSON, "ChatRecord")),
@@ -113,7 +102,7 @@ OPERATIONS: dict[str, Operation] = {
         tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
     ),
     "POST /v1/embeddings": Operation(tag=OTHERS, body=v1.OpenAIEmbeddingsSchema, reply=OBJECT),
-    "POST /v1/systemone": Operation(tag=CHAT, body=SystemOneSchema, reply="Decision"),
+    "POST /v1/systemone": Operation(tag=CHAT, body=v1.SystemOneSchema, reply="Decision"),
     "POST /v1/decisions": Operation(
         tag=OTHERS, body=_OPENAI_DECISION, reply=OBJECT, summary="Answer questions with probabilities, as OpenAI does."
     ),
@@ -135,9 +124,12 @@ OPERATIONS: dict[str, Operation] = {
     "GET /models": Operation(tag=SERVICE, reply="ServiceModels"),
     "POST /models/load": Operation(tag=SERVICE, body=service.LoadSchema, reply="Loaded"),
     "POST /models/unload": Operation(tag=SERVICE, body=service.UnloadSchema, reply="Unloaded"),
-    **_service_chat(""),
-    **_service_chat("regular"),
-    **_service_chat("vision"),
+    "POST /chat": _SERVICE_CHAT,
+    "POST /chat/stream": _SERVICE_STREAM,
+    "POST /chat/regular": _SERVICE_CHAT,
+    "POST /chat/regular/stream": _SERVICE_STREAM,
+    "POST /chat/vision": _SERVICE_CHAT,
+    "POST /chat/vision/stream": _SERVICE_STREAM,
     "GET /help": Operation(tag=SERVICE, reply="ServiceRoutes"),
     "GET /shim/status": Operation(tag=OPERATOR, reply="Status"),
     "GET /shim/requests": Operation(tag=OPERATOR, reply="Requests"),
@@ -158,13 +150,7 @@ OPERATIONS: dict[str, Operation] = {
     "POST /shim/models/unload": Operation(
         tag=OPERATOR, body=service.OperatorUnloadSchema, reply=holding(model=ref("OperatorModel"))
     ),
-    "POST /shim/models/pull": Operation(
-        tag=OPERATOR,
-        body=ollama.PullSchema,
-        reply="Progress",
-        stream=_PROGRESS,
-        summary="Download a model, unless LM Studio has it.",
-    ),
+    "POST /shim/models/pull": Operation(tag=OPERATOR, body=ollama.PullSchema, reply="Progress", stream=_PROGRESS),
     "GET /shim/log": Operation(tag=OPERATOR, reply=holding(lines=every(holding(level=TEXT, text=TEXT)))),
     "GET /shim/history": Operation(tag=OPERATOR, reply="History"),
     "GET /": Operation(tag=STATE, reply=_SAID, media=PLAIN),

@@ -20,7 +20,7 @@ from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import default_requirements
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
-from flask_shim.schemas.systemone import load_systemone
+from flask_shim.schemas.v1_requests import load_systemone
 from flask_shim.services import services
 from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.ollama.systemone import check_decision, to_systemone

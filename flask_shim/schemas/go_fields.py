@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from marshmallow import EXCLUDE, Schema, fields
 
 from flask_shim.schemas.json_body import Literal, folded
-from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, reported
+from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, refusal, reported
 
 T = TypeVar("T")
 
@@ -200,5 +200,26 @@ class OwnReader(GoObject[T]):
     def _read(self, value: Any) -> T:
         try:
             return super()._read(value)
+        except Fault as fault:
+            raise fault.of_own_reader() from fault
+
+
+class OrderedMap(GoField[dict[str, Any]]):
+    """A map of structs with an ``UnmarshalJSON`` of its own, which keeps their order."""
+
+    zero = dict
+
+    def __init__(self, element: GoField[Any] | None = None, **kwargs: Any) -> None:
+        """Read the values with ``element``; without one, they may be anything."""
+        super().__init__(**kwargs)
+        self.element = element
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refusal("Value looks like object, but can't find closing '}' symbol")
+        if self.element is None:
+            return value
+        try:
+            return {name: self.element._read({} if each is None else each) for name, each in value.items()}
         except Fault as fault:
             raise fault.of_own_reader() from fault

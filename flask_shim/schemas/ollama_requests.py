@@ -13,7 +13,6 @@ from flask_shim.errors import BadRequest, ShimError
 from flask_shim.schemas.go_fields import (
     GoAny,
     GoBool,
-    GoField,
     GoInt,
     GoList,
     GoMap,
@@ -21,12 +20,13 @@ from flask_shim.schemas.go_fields import (
     GoSchema,
     GoString,
     LowerCase,
+    OrderedMap,
     OwnReader,
 )
 from flask_shim.schemas.json_body import NumberOutOfRange, kind, member_text, read_literals, read_object
 from flask_shim.schemas.ollama_fields import schema_of
-from flask_shim.schemas.tools import tools
-from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, bad_request, refusal
+from flask_shim.schemas.tools import TOOLS
+from flask_shim.schemas.unmarshal_errors import Fault, bad_request
 from flask_shim.translate.ollama import requests
 
 MAX_TOP_LOGPROBS = 20
@@ -38,25 +38,14 @@ _OLD_NAME: dict[str, Any] = {"name": GoString()}
 """The deprecated field for the model."""
 
 
-class Arguments(GoField[dict[str, Any]]):
-    """The arguments of a call: an object, never JSON in a string as in OpenAI's API."""
-
-    zero = dict
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise refusal(NO_OBJECT)
-        return value
-
-
 class ToolCallFunctionSchema(GoSchema):
-    """A function and its arguments."""
+    """A function and its arguments: an object, never JSON in a string as in OpenAI's API."""
 
     struct = "ToolCallFunction"
 
     index = GoInt()
     name = GoString()
-    arguments = Arguments()
+    arguments = OrderedMap()
 
 
 class ToolCallSchema(GoSchema):
@@ -81,12 +70,9 @@ MessageSchema = schema_of(
 """One message. Content is a string: OpenAI's lists of parts are rejected."""
 
 
-def messages() -> GoList:
-    """Return the field for a list of messages."""
-    return GoList(OwnReader(MessageSchema(), requests.Message, "api.Alias"), "[]api.Message")
+MESSAGES = GoList(OwnReader(MessageSchema(), requests.Message, "api.Alias"), "[]api.Message")
 
-
-ChatSchema = schema_of(requests.ChatRequest, messages=messages(), tools=tools(), **_DEBUG)
+ChatSchema = schema_of(requests.ChatRequest, messages=MESSAGES, tools=TOOLS, **_DEBUG)
 GenerateSchema = schema_of(requests.GenerateRequest, **_DEBUG)
 EmbedSchema = schema_of(requests.EmbedRequest, inputs=None, input_complaint=None, input=GoAny())
 EmbeddingsSchema = schema_of(requests.EmbeddingsRequest, "EmbeddingRequest")
@@ -98,7 +84,7 @@ CreateSchema = schema_of(
     **_OLD_NAME,
     from_=GoString(data_key="from"),
     license=GoAny(),
-    messages=messages(),
+    messages=MESSAGES,
     quantization=GoString(),
     config=None,
     renderer=GoString(),

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoObject, GoSchema, GoString
-from flask_shim.schemas.unmarshal_errors import NO_OBJECT, Fault, mismatch, refusal
+from flask_shim.schemas.go_fields import GoAny, GoField, GoList, GoObject, GoSchema, GoString, OrderedMap
+from flask_shim.schemas.unmarshal_errors import mismatch
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +44,6 @@ class ToolProperty(GoField[dict[str, Any]]):
         return _without_empty(_PROPERTY.read(super()._read(value)))
 
 
-class Properties(GoField[dict[str, Any]]):
-    """``api.ToolPropertiesMap``, which reads itself: its first fault ends the whole reading."""
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise refusal(NO_OBJECT)
-        try:
-            return {name: _PROPERTY_FIELD._read({} if given is None else given) for name, given in value.items()}
-        except Fault as fault:
-            raise fault.of_own_reader() from fault
-
-
 class ToolPropertySchema(GoSchema):
     """The keywords of a property, in the order in which Ollama writes them."""
 
@@ -66,12 +54,11 @@ class ToolPropertySchema(GoSchema):
     items = GoAny()
     description = GoString()
     enum = GoList(GoAny(), "[]interface {}")
-    properties = Properties()
+    properties = OrderedMap(ToolProperty(), load_default=None)
     required = GoList(GoString(), "[]string")
 
 
 _PROPERTY = ToolPropertySchema()
-_PROPERTY_FIELD = ToolProperty()
 
 
 class ParametersSchema(GoSchema):
@@ -83,7 +70,7 @@ class ParametersSchema(GoSchema):
     defs = GoAny(data_key="$defs")
     items = GoAny()
     required = GoList(GoString(), "[]string")
-    properties = Properties(load_default=dict)
+    properties = OrderedMap(ToolProperty())
 
 
 def _parameters(defs: Any, **known: Any) -> dict[str, Any]:
@@ -153,7 +140,7 @@ class ToolSchema(GoSchema):
     )
 
 
-def tools() -> GoList:
-    """Return the field for a list of tools; each has a type and a function with a name, perhaps an empty one."""
-    tool = GoObject(ToolSchema(), lambda function, **_: {"type": "function", "function": function}, "api.Tool")
-    return GoList(tool, "api.Tools")
+TOOLS = GoList(
+    GoObject(ToolSchema(), lambda function, **_: {"type": "function", "function": function}, "api.Tool"), "api.Tools"
+)
+"""The field for a list of tools; each has a type and a function with a name, perhaps an empty one."""

@@ -1,8 +1,8 @@
 """The errors of Go's JSON decoder, in its words.
 
-Every object that a fault leaves adds its field's name to the path. Go
-continues after a value of the wrong type and reports the first one, but a type that reads itself (``keep_alive``,
-``think``, a message) ends the decoding, and its error is reported.
+Every object that a fault leaves adds its field's name to the path. Go continues after a value of the wrong type and
+reports the first one, but a type that reads itself (``keep_alive``, ``think``, a message) ends the decoding, and its
+error is reported.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from marshmallow import ValidationError
 
 from flask_shim.errors import BadRequest
 from flask_shim.schemas.json_body import Literal, kind, shortened
-
-NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
-"""The error of Ollama's ordered maps for a value that is not an object."""
 
 
 @dataclass(eq=False)

@@ -1,6 +1,7 @@
-"""The bodies of OpenAI's Responses and embeddings and of Anthropic's Messages; unknown fields are ignored.
+"""The bodies of OpenAI's Responses and embeddings, Anthropic's Messages and Ollama's decisions.
 
-Items and blocks are checked when they are translated: a backend with these routes may know more kinds of them.
+Unknown fields are ignored. Items and blocks are checked when they are translated: a backend with these routes may
+know more kinds of them.
 """
 
 from __future__ import annotations
@@ -8,18 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_shim.errors import BadRequest
-from flask_shim.schemas.go_fields import GoAny, GoField, GoInt, GoList, GoMap, GoObject, GoSchema, GoString
+from flask_shim.errors import BadRequest, BodyTooLarge
+from flask_shim.schemas.go_fields import (
+    GoAny,
+    GoField,
+    GoInt,
+    GoList,
+    GoMap,
+    GoObject,
+    GoSchema,
+    GoString,
+    OrderedMap,
+)
 from flask_shim.schemas.json_body import kind, read_object
-from flask_shim.schemas.ollama_fields import schema_of
+from flask_shim.schemas.ollama_fields import Image, KeepAlive, schema_of
 from flask_shim.schemas.unmarshal_errors import refusal
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
-from flask_shim.translate.ollama.requests import OpenAIEmbeddingsRequest
+from flask_shim.translate.ollama.requests import DecisionRequest, OpenAIEmbeddingsRequest, Question
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 RESPONSES_TYPE = "openai.ResponsesRequest"
 MESSAGES_TYPE = "anthropic.MessagesRequest"
 """Ollama's names for these bodies, for its error about a body that is not an object."""
+
+MAX_BYTES = 32 << 20
+MAX_TEXT_BYTES = 64 << 10
+"""Of a request for decisions, with and without the data of its images."""
 
 _ENCODINGS = ("float", "base64")
 _IGNORED = ("dimensions", "encoding_format")
@@ -56,6 +71,18 @@ def load_openai_embeddings(raw: bytes) -> OpenAIEmbeddingsRequest:
         as_base64=encoding.lower() == "base64",
         rest={name: value for name, value in body.items() if name not in _IGNORED and value is not None},
     )
+
+
+def load_systemone(raw: bytes) -> DecisionRequest:
+    """Read the body of POST /v1/systemone; BadRequest and BodyTooLarge carry Ollama's text."""
+    if len(raw) > MAX_BYTES:
+        raise BodyTooLarge("request body must not exceed 32 MiB with images")
+    body = read_object(raw, "decision.Request")
+    images = body.get("images")
+    image_bytes = sum(len(image) for image in images if isinstance(image, str)) if isinstance(images, list) else 0
+    if len(raw) - image_bytes > MAX_TEXT_BYTES:
+        raise BodyTooLarge("request body must not exceed 64 KiB without images")
+    return DecisionRequest(**_SYSTEMONE.read_or_reject(body))
 
 
 class Input(GoField[Any]):
@@ -120,6 +147,20 @@ class OpenAIEmbeddingsSchema(GoSchema):
     encoding_format = GoString()
 
 
+class SystemOneSchema(GoSchema):
+    """POST /v1/systemone."""
+
+    struct = "Request"
+
+    model = GoString()
+    state = GoAny()
+    images = GoList(Image(), "[]api.ImageData")
+    videos = GoList(GoAny(), "[]json.RawMessage")
+    questions = OrderedMap(GoObject(schema_of(Question)(), Question, "decision.Question"))
+    keep_alive = KeepAlive()
+
+
 _RESPONSES = ResponsesSchema()
 _MESSAGES = MessagesSchema()
 _EMBEDDINGS = OpenAIEmbeddingsSchema()
+_SYSTEMONE = SystemOneSchema()

@@ -15,7 +15,7 @@ from flask_shim.openapi.operations import OPERATIONS
 from flask_shim.schemas import go_fields, ollama_requests, v1_requests
 from flask_shim.schemas.ollama_fields import FormatValue, KeepAlive
 
-STRUCTS = (go_fields.GoList, go_fields.GoObject)
+STRUCTS = (go_fields.GoList, go_fields.GoObject, go_fields.OrderedMap)
 ABSTRACT = (go_fields.GoField, go_fields.OwnReader)
 VALUES = (True, 1, 1.5, [], {}, ["eA=="], [{}], {"x": "y"}, {"x": 1}, "high")
 SCHEMAS = [
