@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flask_shim.config import GROUPS, Config, Setting
+from flask_shim.config.reader import Unset
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import keys_of, kinds_of
 from flask_shim.deploy.rendering import SHIPPED_ROOT, TEMPLATES, render
@@ -79,7 +80,7 @@ def _table(first: str, second: str, rows: Iterable[str]) -> str:
 
 def _row(setting: Setting) -> str:
     also = f" (or {', '.join(f'`{name}`' for name in setting.fallbacks)})" if setting.fallbacks else ""
-    default = f"`{setting.default}`" if setting.default else setting.unset
+    default = setting.default.text if isinstance(setting.default, Unset) else f"`{setting.default}`"
     return f"| `{setting.env}`{also} | {default} | {setting.help} |"
 
 
@@ -89,9 +90,10 @@ def env_example() -> str:
     for name, group in GROUPS.items():
         lines.append(f"# --- {name} ---\n")
         for setting in group:
-            unset = f" Default: {setting.unset}." if setting.unset else ""
+            is_unset = isinstance(setting.default, Unset)
+            unset = f" Default: {setting.default.text}." if is_unset else ""
             lines.append(_comment(f"{setting.help}{unset}"))
-            lines.append(f"#{setting.env}={setting.default}\n")
+            lines.append(f"#{setting.env}={'' if is_unset else setting.default}\n")
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from flask_shim.config.addresses import backend_root
 from flask_shim.config.parsers import DAY, MIB, existing_file, flag, key, seconds, whole
-from flask_shim.config.reader import Setting, setting
+from flask_shim.config.reader import Setting, Unset, setting
 
 _timeout = partial(seconds, 0.1, DAY)
 
@@ -28,20 +28,16 @@ class BackendSettings:
     """Without ``/v1`` and without a trailing slash."""
     rest_url: str = setting(
         "SHIM_LMSTUDIO_REST_BASE",
-        "",
+        Unset("same as SHIM_LMSTUDIO_BASE", ""),
         backend_root,
         "URL of LM Studio's own REST API, if it is another one.",
-        unset="same as SHIM_LMSTUDIO_BASE",
-        value="",
     )
     backend_token: str = setting(
         "SHIM_LMSTUDIO_TOKEN",
-        "",
+        Unset("none", ""),
         key,
         "LM Studio's API token; clients never see it. `OPENAI_API_KEY` counts only beside `OPENAI_BASE_URL`.",
         fallbacks=("LMSTUDIO_TOKEN", "LM_API_TOKEN", "OPENAI_API_KEY"),
-        unset="none",
-        value="",
         is_secret=True,
     )
     http_timeout: ClassVar = Setting(
@@ -52,19 +48,15 @@ class BackendSettings:
     )
     first_byte_timeout: float = setting(
         "SHIM_FIRST_BYTE_TIMEOUT",
-        "",
+        Unset("SHIM_HTTP_TIMEOUT if that is set, else 600", 600.0),
         _timeout(zero=True),
         "Seconds until the first byte of an answer; loading the model and reading the prompt count. 0 = no limit.",
-        unset="SHIM_HTTP_TIMEOUT if that is set, else 600",
-        value=600.0,
     )
     idle_timeout: float = setting(
         "SHIM_IDLE_TIMEOUT",
-        "",
+        Unset("same as SHIM_HTTP_TIMEOUT", 300.0),
         _timeout(zero=True),
         "Seconds between two pieces of an answer; 0 = no limit.",
-        unset="same as SHIM_HTTP_TIMEOUT",
-        value=300.0,
     )
     total_timeout: float = setting(
         "SHIM_TOTAL_TIMEOUT", "0", _timeout(zero=True), "Seconds for a whole answer; 0 = no limit."
@@ -80,11 +72,9 @@ class BackendSettings:
     )
     max_connections: int = setting(
         "SHIM_MAX_CONNECTIONS",
-        "",
+        Unset("SHIM_MAX_STREAMS + 8, at least 50", 0),
         whole(1, 10_000),
         "Connections to LM Studio at the same time; if lower than SHIM_MAX_STREAMS, that is lowered too.",
-        unset="SHIM_MAX_STREAMS + 8, at least 50",
-        value=0,
     )
     max_keepalive_connections: int = setting(
         "SHIM_MAX_KEEPALIVE_CONNECTIONS",
@@ -106,7 +96,7 @@ class BackendSettings:
     )
     verify_ssl: bool = setting("SHIM_VERIFY_SSL", "true", flag, "Check the certificate of an https LM Studio.")
     ca_file: Path | None = setting(
-        "SHIM_CA_FILE", "", existing_file, "PEM file with the certificates to trust.", unset="those of certifi"
+        "SHIM_CA_FILE", Unset("those of certifi"), existing_file, "PEM file with the certificates to trust."
     )
     model_cache_ttl: float = setting(
         "SHIM_MODEL_CACHE_TTL_SECONDS",

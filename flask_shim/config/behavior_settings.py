@@ -17,7 +17,7 @@ from flask_shim.config.parsers import (
     version,
     whole,
 )
-from flask_shim.config.reader import Setting, setting
+from flask_shim.config.reader import Setting, Unset, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +55,18 @@ class BehaviorSettings:
     )
     default_system_prompt: str = setting(
         "SHIM_DEFAULT_SYSTEM_PROMPT",
-        "",
+        Unset("none", ""),
         str,
         "System prompt for `/api/chat` and `/api/generate` if the request does not begin with one. "
         "Does not apply to `/v1`.",
-        unset="none",
-        value="",
         is_free_text=True,
     )
     default_stop: tuple[str, ...] = setting(
         "SHIM_DEFAULT_STOP",
-        "",
+        Unset("none", ()),
         text_or_texts,
         "Stop sequences for `/api/chat` and `/api/generate` if the request has none: one text, or a JSON array of "
         "texts. Does not apply to `/v1`.",
-        unset="none",
-        value=(),
         is_free_text=True,
     )
     default_context: int = setting(
@@ -130,19 +126,15 @@ class BehaviorSettings:
     )
     preload: tuple[str, ...] = setting(
         "SHIM_PRELOAD",
-        "",
+        Unset("none", ()),
         comma_separated,
         "Models that `flask-shim serve` loads at start, comma-separated; waits until LM Studio answers.",
-        unset="none",
-        value=(),
     )
     ensure_model: str = setting(
         "SHIM_ENSURE_MODEL",
-        "",
+        Unset("SHIM_DEFAULT_REGULAR_MODEL if that is set, else openai/gpt-oss-20b", "openai/gpt-oss-20b"),
         str,
         "Model that `flask-shim ensure` prepares if the command names none.",
-        unset="SHIM_DEFAULT_REGULAR_MODEL if that is set, else openai/gpt-oss-20b",
-        value="openai/gpt-oss-20b",
     )
     disable_uvloop: ClassVar = Setting(
         "SHIM_DISABLE_UVLOOP",

@@ -13,19 +13,24 @@ _LOGIN = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable: its names, default, parser and description.
+class Unset:
+    """What applies while a setting has no text: in words, and as the value of its field or a function that makes it."""
 
-    ``default`` is written as in a settings file. Where it is empty, ``unset`` describes what applies.
-    """
+    text: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its names, default, parser and description."""
 
     env: str
-    default: str
+    default: str | Unset
+    """The text, written as in a settings file."""
     parse: Callable[[str], Any]
     """Returns the value of a text, or raises ValueError with a sentence for the user."""
     help: str
     fallbacks: tuple[str, ...] = ()
-    unset: str = ""
     is_secret: bool = False
     is_free_text: bool = False
     """Blanks and quotes around the value are kept."""
@@ -41,26 +46,17 @@ class Setting:
 
 def setting(
     env: str,
-    default: str,
+    default: str | Unset,
     parse: Callable[[str], Any],
     help: str,  # noqa: A002 - as in argparse and click
-    *,
-    value: Any = None,
-    factory: Callable[[], Any] | None = None,
     **attributes: Any,
 ) -> Any:
-    """Declare a dataclass field that is a setting.
-
-    Where ``default`` is empty, ``value`` or ``factory`` gives the value of the field.
-    """
+    """Declare a dataclass field that is a setting."""
     declared = Setting(env, default, parse, help, **attributes)
-    options: dict[str, Any] = {
-        "repr": not (declared.is_secret or declared.is_free_text),
-        "metadata": {"setting": declared},
-    }
-    if factory is not None:
-        return dataclasses.field(default_factory=factory, **options)
-    return dataclasses.field(default=parse(default) if default else value, **options)
+    value = default.value if isinstance(default, Unset) else parse(default)
+    options: dict[str, Any] = {"default_factory" if callable(value) else "default": value}
+    is_shown = not (declared.is_secret or declared.is_free_text)
+    return dataclasses.field(**options, repr=is_shown, metadata={"setting": declared})
 
 
 def settings_of(config_class: type) -> tuple[Setting, ...]:

@@ -10,7 +10,7 @@ from platformdirs import user_data_dir
 
 from flask_shim.config.addresses import bind_hosts, host_names, origins
 from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys, path, seconds, whole
-from flask_shim.config.reader import Setting, setting
+from flask_shim.config.reader import Setting, Unset, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,10 @@ class ServerSettings:
     )
     threads: int = setting(
         "SHIM_THREADS",
-        "",
+        Unset("SHIM_MAX_STREAMS + 8, with SHIM_QUEUE_SECONDS 64 more", 0),
         whole(2, 8192),
         "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation. With "
         "SHIM_QUEUE_SECONDS, all but 8 of those beyond may hold a request that waits.",
-        unset="SHIM_MAX_STREAMS + 8, with SHIM_QUEUE_SECONDS 64 more",
-        value=0,
     )
     workers: int = setting("SHIM_WORKERS", "1", whole(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",))
     connection_limit: int = setting(
@@ -81,11 +79,10 @@ class ServerSettings:
     )
     log_file: Path | None = setting(
         "SHIM_LOG_FILE",
-        "",
+        Unset("none"),
         path,
         "File for the log, in addition to the console.",
         fallbacks=("SHIM_SERVICE_LOG_FILE",),
-        unset="none",
     )
     log_max_bytes: int = setting(
         "SHIM_LOG_MAX_BYTES", "10485760", whole(0, 1024 * 1024 * MIB), "Size at which the log rotates; 0 = never."
@@ -93,12 +90,10 @@ class ServerSettings:
     log_backups: int = setting("SHIM_LOG_BACKUPS", "5", whole(0, 1000), "Old log files to keep.")
     data_dir: Path = setting(
         "SHIM_DATA_DIR",
-        "",
+        Unset("the user's data folder", lambda: Path(user_data_dir("flask-shim", appauthor=False))),
         path,
         "Folder for the shim's data: names made with copy and create, and the history.",
         fallbacks=("SHIM_SERVICE_DATA_DIR",),
-        unset="the user's data folder",
-        factory=lambda: Path(user_data_dir("flask-shim", appauthor=False)),
     )
     history_days: int = setting(
         "SHIM_HISTORY_DAYS",
@@ -108,17 +103,15 @@ class ServerSettings:
     )
     env_file: ClassVar = Setting(
         "SHIM_ENV_FILE",
-        "",
+        Unset("`.env` in the current folder, if it exists"),
         path,
         "File with settings, one NAME=value per line. Only the environment can name it, and wins over it.",
-        unset="`.env` in the current folder, if it exists",
     )
     config_file: ClassVar = Setting(
         "SHIM_CONFIG",
-        "",
+        Unset("`flask-shim.toml` in the current folder, else in the user's folder for configuration, if it exists"),
         existing_file,
         "File with several LM Studios, model profiles and rules for clients.",
-        unset="`flask-shim.toml` in the current folder, else in the user's folder for configuration, if it exists",
     )
 
 
@@ -128,11 +121,9 @@ class AccessSettings:
 
     api_keys: tuple[str, ...] = setting(
         "SHIM_API_KEY",
-        "",
+        Unset("none required", ()),
         keys,
         "Key that clients must send as `Authorization: Bearer …`; separate several by commas.",
-        unset="none required",
-        value=(),
         is_secret=True,
     )
     allow_open: bool = setting("SHIM_ALLOW_OPEN", "0", flag, "1 = serve other machines without a key, on purpose.")
@@ -145,16 +136,12 @@ class AccessSettings:
         empty_counts=True,
     )
     """In lower case."""
-    extra_origins: ClassVar = Setting(
-        "OLLAMA_ORIGINS", "", origins, "Further web origins, as for Ollama.", unset="none"
-    )
+    extra_origins: ClassVar = Setting("OLLAMA_ORIGINS", Unset("none"), origins, "Further web origins, as for Ollama.")
     allowed_hosts: tuple[str, ...] = setting(
         "SHIM_ALLOWED_HOSTS",
-        "",
+        Unset("none", ()),
         host_names,
         "Further names of this server that clients may use (Host header), comma-separated.",
-        unset="none",
-        value=(),
     )
     """In lower case, without ports and brackets."""
     max_request_bytes: int = setting(
