@@ -8,7 +8,7 @@ import click
 
 from flask_shim.cli.running_shim import open_shim
 from flask_shim.cli.setting_options import CommandError, json_option, shim_options
-from flask_shim.cli.tables import Row, plain, print_json, print_rows, text_of
+from flask_shim.cli.tables import Row, print_rows, text_of
 from flask_shim.cli.top_view import CELLS, rate_text, seconds_text
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import kinds_of
@@ -36,11 +36,8 @@ def requests(*, ended: bool, url: str, as_json: bool, **options: str | None) -> 
     """
     with open_shim(url, options) as shim:
         rows: list[Row] = shim.get("/shim/requests")["ended" if ended else "running"]
-    if as_json:
-        print_json(rows)
-    else:
-        cells = _ENDED_CELLS if ended else CELLS
-        print_rows(rows, lambda row: {name: plain(cell(row)) for name, cell in cells.items()}, as_json=False)
+    cells = _ENDED_CELLS if ended else CELLS
+    print_rows(rows, lambda row: {name: cell(row) for name, cell in cells.items()}, as_json=as_json)
 
 
 def _complete_ids(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

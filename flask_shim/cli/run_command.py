@@ -14,8 +14,7 @@ import click
 
 from flask_shim.cli.cli_context import complete_names
 from flask_shim.cli.running_shim import RunningShim, open_shim
-from flask_shim.cli.setting_options import CommandError, shim_options
-from flask_shim.cli.tables import plain
+from flask_shim.cli.setting_options import CommandError, plain, shim_options
 
 BYE = "/bye"
 CLEAR = "/clear"
@@ -110,7 +109,7 @@ class _Printer:
 
     def add(self, step: Step) -> None:
         if "error" in step:
-            raise CommandError(plain(str(step["error"])))
+            raise CommandError(str(step["error"]))
         message = step.get("message", {})
         if thinking := message.get("thinking"):
             self._is_thinking = True

@@ -19,6 +19,12 @@ FAILED = 1
 
 _URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 _API_PATH = re.compile(r"/(v1|api)?/*\Z")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Remove what models and clients could control a terminal with: all control characters but tabs and line ends."""
+    return _CONTROLS.sub("", text)
 
 
 class CommandError(click.ClickException):
@@ -30,7 +36,7 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the text to standard error."""
-        click.echo(self.message, file=file, err=True)
+        click.echo(plain(self.message), file=file, err=True)
 
 
 OPTIONS: dict[str, str] = {

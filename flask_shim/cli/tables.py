@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flask_shim.cli.cli_context import console
+from flask_shim.cli.setting_options import plain
 
 Row = dict[str, Any]
 Cells = Callable[[Row], dict[str, str]]
@@ -28,8 +28,6 @@ _DISPENSABLE = ("PARAMETERS", "KIND", "CAN", "QUANT", "SIZE")
 
 _GAP = 2
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
 
 def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
     """Print a list as JSON, as a table on a terminal, else as lines with tabs between the columns."""
@@ -38,13 +36,13 @@ def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
         print_json(rows)
     elif not out.is_terminal:
         for row in rows:
-            click.echo("\t".join(cells(row).values()))
+            click.echo(plain("\t".join(cells(row).values())))
     elif rows:
         texts = [cells(row) for row in rows]
         headings = _fitting(texts, out.width)
         table = empty_table(headings)
         for row in texts:
-            table.add_row(*(Text(row[heading]) for heading in headings))
+            table.add_row(*(shown(row[heading]) for heading in headings))
         out.print(table)
     else:
         out.print("none")
@@ -55,13 +53,13 @@ def print_facts(facts: Mapping[str, str]) -> None:
     out = console()
     if not out.is_terminal:
         for name, fact in facts.items():
-            click.echo(f"{name}\t{fact}")
+            click.echo(plain(f"{name}\t{fact}"))
         return
     grid = Table(box=None, pad_edge=False, show_header=False)
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, fact in facts.items():
-        grid.add_row(Text(name, style="bold"), Text(fact))
+        grid.add_row(shown(name, "bold"), shown(fact))
     out.print(grid)
 
 
@@ -70,14 +68,14 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def shown(text: str, style: str = "") -> Text:
+    """Return a text for a terminal, without what could control it."""
+    return Text(plain(text), style=style)
+
+
 def text_of(value: object) -> str:
     """Return a value as text, a dash for an unknown one."""
     return UNKNOWN if value is None or value == "" else str(value)
-
-
-def plain(text: str) -> str:
-    """Remove what models and clients could control a terminal with: all control characters but tabs and line ends."""
-    return _CONTROLS.sub("", text)
 
 
 def size_text(size: int | None) -> str:

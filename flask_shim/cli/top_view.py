@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from flask_shim.cli.tables import UNKNOWN, Row, clock_text, empty_table, plain, size_text, text_of
+from flask_shim.cli.tables import UNKNOWN, Row, clock_text, empty_table, shown, size_text, text_of
 
 SORT_KEYS = ("age_seconds", "tokens_per_second", "output_tokens", "client", "model")
 """The orders that ``s`` goes through; numbers come largest first."""
@@ -47,11 +47,11 @@ class View:
 
 def render(view: View, status: Row, running: list[Row]) -> Group:
     """Return the screen."""
-    lines = [_headline(status), *(Text(f"  {_model(model)}") for model in status["loaded"])]
+    lines = [_headline(status), *(shown(f"  {_model(model)}") for model in status["loaded"])]
     if error := status["last_error"]:
-        lines.append(Text(plain(f"Last error at {_clock(error['at'])}: {error['message']}"), style="red"))
+        lines.append(shown(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
     table = _table(view, running) if running else Text("No request is in flight.", style="dim")
-    return Group(*lines, Text(), table, Text(), Text(plain(view.message)), Text(KEYS, style="dim"))
+    return Group(*lines, Text(), table, Text(), shown(view.message), Text(KEYS, style="dim"))
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -86,7 +86,7 @@ def _table(view: View, running: list[Row]) -> Table:
     table = empty_table(CELLS, "ellipsis")
     for row in view.ordered(running):
         style = "reverse" if row["id"] == view.selected else ""
-        table.add_row(*(Text(plain(cell(row))) for cell in CELLS.values()), style=style)
+        table.add_row(*(shown(cell(row)) for cell in CELLS.values()), style=style)
     return table
 
 
@@ -100,7 +100,7 @@ def _phase(row: Row) -> str:
 def _headline(status: Row) -> Text:
     backend, slots = status["backend"], status["slots"]
     if not backend["reachable"]:
-        return Text(plain(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}"), style="red")
+        return shown(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}", "red")
     is_full = slots["in_use"] >= slots["total"]
     machines = [machine["state"] for machine in status.get("backends", ())]
     where = (
@@ -108,7 +108,7 @@ def _headline(status: Row) -> Text:
     )
     text = f"{where}   {slots['in_use']} of {slots['total']} slots in use"
     text += f", {slots['waiting']} waiting" if slots["waiting"] else ""
-    return Text(plain(text), style="yellow" if is_full else "bold")
+    return shown(text, "yellow" if is_full else "bold")
 
 
 def _model(model: dict[str, Any]) -> str:
@@ -118,7 +118,7 @@ def _model(model: dict[str, Any]) -> str:
     )
     until = f"{seconds_text(max(0.0, left))} left" if end else "until it is unloaded"
     context = f"{model['context_length']} tokens" if model["context_length"] else "context unknown"
-    return plain(f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}")
+    return f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}"
 
 
 def _clock(moment: str) -> str:

@@ -54,6 +54,13 @@ def alias(tmp_path):
     return store
 
 
+@pytest.mark.parametrize("command", [("models",), ("show", "tiny")])
+def test_what_lm_studio_reports_cannot_control_a_terminal(invoke, socket_server, command):
+    evil = model("tiny", display_name="\x1b[2JTiny", params_string="\x1b[31m8B")
+    result = invoke(socket_server(lm_studio(silent, evil)).url, *command)
+    assert ("[31m8B" in result.stdout, "\x1b" in result.stdout) == (True, False)
+
+
 def test_models_into_a_pipe_are_lines_of_tabs(invoke, backend):
     rows = [line.split("\t") for line in invoke(backend, "models").stdout.splitlines()]
     assert [row[:7] for row in rows] == [

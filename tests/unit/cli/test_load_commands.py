@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_lmstudio import CRASHED, NONE_LOADED
+from support.fake_lmstudio import CRASHED, NONE_LOADED, Status
 
 LOAD, CHAT = "/api/v1/models/load", "/v1/chat/completions"
 
@@ -50,6 +50,13 @@ def test_old_backend_loads_on_the_first_request(invoke, studio, generation):
     result = invoke(backend, "load", "tiny")
     assert (result.exit_code, backend.paths()) == (0, [f"POST {CHAT}"])
     assert result.stdout.startswith("tiny:latest is loaded")
+
+
+def test_an_error_of_lm_studio_cannot_control_a_terminal(invoke, studio):
+    backend = studio(tiny=None)
+    backend.answers[LOAD] = Status(400, {"error": {"message": "\x1b[2Jno memory"}})
+    result = invoke(backend, "load", "tiny")
+    assert ("[2Jno memory" in result.stderr, "\x1b" in result.stderr) == (True, False)
 
 
 @pytest.mark.parametrize("arguments", [("tiny",), ("tiny", "--context", "8192")])
