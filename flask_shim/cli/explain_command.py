@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from click.shell_completion import CompletionItem
+from requests import PreparedRequest, Response, Session
 from werkzeug.datastructures import Headers
 
 from flask_shim.app import create_app
@@ -21,10 +21,9 @@ from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import CommandError, backend_options, errors_as_text, read_config
 from flask_shim.config import Config
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall, LMStudio, Model
-from flask_shim.lmstudio.client import EMBEDDINGS
+from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, Model
 from flask_shim.lmstudio.errors import BackendError, BackendUnavailable
-from flask_shim.lmstudio.http.response import BackendResponse
+from flask_shim.lmstudio.http.session import BackendAdapter, build_session
 from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.backends import Backend
 from flask_shim.models.waking import never_seen
@@ -41,12 +40,29 @@ class NotSent(ShimError):
     """The request ends here instead of at LM Studio."""
 
 
+class ReadingAdapter(BackendAdapter):
+    """An adapter that sends GET requests only."""
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send a GET; raise NotSent for any other request, which is in the trace of its call by now."""
+        if request.method != "GET":
+            raise NotSent("not sent")
+        return super().send(request, *args, **kwargs)
+
+
+def _build_session(options: ClientOptions) -> Session:
+    session, adapter = build_session(options), ReadingAdapter()
+    for prefix in [*session.adapters]:
+        session.mount(prefix, adapter)
+    return session
+
+
 class RehearsingLMStudio(LMStudio):
-    """A client that reads LM Studio's model lists, and notes everything else instead of sending it."""
+    """A client that reads LM Studio's model lists and sends nothing else."""
 
     def __init__(self, backend: Backend, loads: list[str]) -> None:
         """Stand in for a client of ``backend``; ``loads`` gets a line for each load."""
-        super().__init__(backend.client.options, watchdog=backend.client.watchdog)
+        super().__init__(backend.client.options, _build_session, watchdog=backend.client.watchdog)
         self._place = f" on {backend.name}" if backend.name else ""
         self._loads = loads
 
@@ -70,26 +86,6 @@ class RehearsingLMStudio(LMStudio):
 
     def load_just_in_time(self, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
         """Load nothing."""
-
-    def embed(self, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
-        """Note the request."""
-        self.open("POST", EMBEDDINGS, call or BackendCall(), orjson.dumps(payload))
-        return {}
-
-    def open(
-        self,
-        method: str,
-        path: str,
-        call: BackendCall,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> BackendResponse:
-        """Send a GET; note any other request and raise NotSent."""
-        if method == "GET":
-            return super().open(method, path, call, body, headers)
-        if call.trace is not None:
-            call.trace.sent(method, path, body)
-        raise NotSent("not sent")
 
 
 class RehearsingWaker(Waker):
