@@ -1,6 +1,6 @@
 """The command line: ``flask-shim``, the same as ``python -m flask_shim``.
 
-A new command is a module of this package with a click command in it, and a line in COMMANDS.
+A new command is a function with its name in a module of this package, and a line in COMMANDS.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from flask_shim import __version__
 from flask_shim.cli.help_lists import WrappingGroup
 
 COMMANDS = {
-    "init": "flask_shim.cli.init_command:init",
-    "serve": "flask_shim.cli.serve_command:serve",
-    "demo": "flask_shim.cli.demo_command:demo",
-    "models": "flask_shim.cli.list_commands:models",
-    "ps": "flask_shim.cli.list_commands:ps",
-    "show": "flask_shim.cli.list_commands:show",
-    "load": "flask_shim.cli.load_commands:load",
-    "unload": "flask_shim.cli.load_commands:unload",
-    "preload": "flask_shim.cli.load_commands:preload",
-    "run": "flask_shim.cli.run_command:run",
-    "top": "flask_shim.cli.top_command:top",
-    "requests": "flask_shim.cli.request_commands:requests",
-    "cancel": "flask_shim.cli.request_commands:cancel",
-    "pull": "flask_shim.cli.pull_command:pull",
-    "ensure": "flask_shim.cli.pull_command:ensure",
-    "rm": "flask_shim.cli.pull_command:rm",
-    "doctor": "flask_shim.cli.doctor_command:doctor",
-    "config": "flask_shim.cli.config_command:config_file",
-    "reload": "flask_shim.cli.request_commands:reload",
-    "explain": "flask_shim.cli.explain_command:explain",
-    "service": "flask_shim.cli.service_command:service",
+    "init": "init_command",
+    "serve": "serve_command",
+    "demo": "demo_command",
+    "models": "list_commands",
+    "ps": "list_commands",
+    "show": "list_commands",
+    "load": "load_commands",
+    "unload": "load_commands",
+    "preload": "load_commands",
+    "run": "run_command",
+    "top": "top_command",
+    "requests": "request_commands",
+    "cancel": "request_commands",
+    "pull": "pull_command",
+    "ensure": "pull_command",
+    "rm": "pull_command",
+    "doctor": "doctor_command",
+    "config": "config_command",
+    "reload": "request_commands",
+    "explain": "explain_command",
+    "service": "service_command",
 }
-"""The object of each command; it is imported on use, so that no command loads the modules of another."""
+"""The module of each command; it is imported on use, so that no command loads the modules of another."""
 
-INTERNAL = {"service-host": "flask_shim.cli.service_host:host"}
+INTERNAL = {"service-host": "service_host"}
 """Commands for other programs, which the help does not list."""
+
+_MODULES = {**COMMANDS, **INTERNAL}
 
 DEFAULT = "serve"
 
@@ -58,13 +60,13 @@ class Commands(WrappingGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's, too
         """Import and return a command."""
-        place = COMMANDS.get(cmd_name) or INTERNAL.get(cmd_name)
-        if place is None:
+        module = _MODULES.get(cmd_name)
+        if module is None:
             return None
-        module, _, name = place.partition(":")
         gc.disable()  # imports make many objects, but no garbage; collections would be a tenth of the start
-        command: click.Command = getattr(import_module(module), name)
+        imported = import_module(f"{__name__}.{module}")
         gc.enable()
+        command: click.Command = getattr(imported, cmd_name.replace("-", "_"))
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -80,7 +82,7 @@ class Commands(WrappingGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the named command; for an unknown name, fail with a similar one."""
         name = args[0]
-        if name not in {**COMMANDS, **INTERNAL} and not ctx.resilient_parsing:
+        if name not in _MODULES and not ctx.resilient_parsing:
             similar = difflib.get_close_matches(name, COMMANDS, n=1)
             ctx.fail(f"No such command {name!r}.{f' Did you mean {similar[0]!r}?' if similar else ''}")
         return super().resolve_command(ctx, args)

@@ -22,7 +22,7 @@ _NAMES = {
 }
 
 
-@click.command(name="config", cls=ListingCommand, heading="Names", items=_NAMES)
+@click.command(cls=ListingCommand, heading="Names", items=_NAMES)
 @click.argument("name", type=click.Choice(list(_NAMES)), metavar="NAME")
 @click.option(
     "--shim", "shims", metavar="HOST:PORT", multiple=True, help="A shim behind nginx-cluster or haproxy; once for each."
@@ -30,9 +30,7 @@ _NAMES = {
 @click.option("--root", metavar="FOLDER", help="Folder that holds .venv [that of this installation].")
 @click.option("--output", metavar="FILE", type=click.Path(dir_okay=False), help="File to write [standard output].")
 @backend_options
-def config_file(
-    *, name: str, shims: Sequence[str], root: str | None, output: str | None, **options: str | None
-) -> None:
+def config(*, name: str, shims: Sequence[str], root: str | None, output: str | None, **options: str | None) -> None:
     """Print a file for a service or a proxy, or check your own.
 
     NAME is one of those below. Folders are those of this installation, the rest follows the settings.
@@ -43,12 +41,12 @@ def config_file(
         return
     if shims and name not in CLUSTERS:
         raise CommandError(f"{name} is not for several shims. Leave out --shim, or choose {' or '.join(CLUSTERS)}.")
-    config = read_config(**options)
+    settings = read_config(**options)
     try:
-        addresses = [with_port(shim, config.port) for shim in shims]
+        addresses = [with_port(shim, settings.port) for shim in shims]
     except ValueError as exc:
         raise CommandError(f"--shim: {exc}") from exc
-    text = render(name, config, root, shims=addresses)
+    text = render(name, settings, root, shims=addresses)
     if output is None:
         click.echo(text, nl=False)
         return

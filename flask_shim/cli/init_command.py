@@ -13,7 +13,7 @@ import click
 from flask_shim.backend import client_options
 from flask_shim.cli.banner import describe
 from flask_shim.cli.setting_options import CommandError, errors_as_text
-from flask_shim.config import Config, ConfigError
+from flask_shim.config import Config
 from flask_shim.config.addresses import is_loopback
 from flask_shim.deploy.service.steps import StepFailed, run_program, write_file
 from flask_shim.lmstudio import LMStudio
@@ -107,9 +107,9 @@ def _plain_key(text: str) -> str:
 def _url(text: str) -> str:
     """Check an answer; click asks again if it is no address."""
     try:
-        Config.from_env({}, env_file="", overrides={"SHIM_LMSTUDIO_BASE": text})
-    except ConfigError as exc:
-        raise click.UsageError(str(exc)) from exc
+        _parsed({"SHIM_LMSTUDIO_BASE": text})
+    except CommandError as exc:
+        raise click.UsageError(exc.message) from exc
     return text
 
 

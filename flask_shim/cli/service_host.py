@@ -14,7 +14,7 @@ import click
 @click.command(hidden=True)
 @click.option("--stop-timeout", type=int, required=True, help="Seconds that a stop may take.")
 @click.option("--log", type=click.Path(path_type=Path), required=True, help="File for an error before the log is open.")
-def host(*, stop_timeout: int, log: Path) -> None:
+def service_host(*, stop_timeout: int, log: Path) -> None:
     """Serve as the process of the Windows service."""
     from flask_shim.deploy.service.windows_process import WindowsService
 

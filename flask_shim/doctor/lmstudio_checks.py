@@ -13,6 +13,7 @@ from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
 from flask_shim.lmstudio.client import GREETING
 from flask_shim.lmstudio.http.options import ClientOptions
+from flask_shim.serving.port_probe import OLLAMA_ROOT
 
 ROOT = "/"
 PATHS = (GREETING, *(generation.value for generation in ApiVersion))
@@ -26,7 +27,6 @@ _REMEDIES = {
     "its certificate is not trusted": "Set SHIM_CA_FILE to the certificate to trust.",
     "the name can't be looked up": "Correct the host in SHIM_LMSTUDIO_BASE.",
 }
-_OLLAMA_ROOT = b"Ollama is running"
 
 
 class Found(NamedTuple):
@@ -112,7 +112,7 @@ def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse
 
 
 def _stranger(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
-    if responses[ROOT].body.strip() == _OLLAMA_ROOT:
+    if responses[ROOT].body.strip() == OLLAMA_ROOT:
         what = f"what answers at {options.base_url} is Ollama, or this shim itself"
     else:
         what = f"what answers at {options.base_url} has no list of models: it is not LM Studio"

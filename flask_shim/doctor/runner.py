@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
+from flask_shim.app import create_app
 from flask_shim.backend import all_client_options, client_options
 from flask_shim.config import Config
-from flask_shim.config.addresses import bracketed
+from flask_shim.config.addresses import LOOPBACKS, bracketed
 from flask_shim.config.data_folder import why_unwritable
 from flask_shim.doctor import (
     chat_requests,
@@ -25,10 +26,12 @@ from flask_shim.doctor.handshake_steps import Step
 from flask_shim.doctor.handshakes import ask_step, judge_step, play_handshake
 from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
-from flask_shim.doctor.temporary_shim import run_temporary_shim
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
+from flask_shim.services import services_of
+from flask_shim.serving import open_listeners, urls_of
 from flask_shim.serving.listeners import hosts_from_here
 from flask_shim.serving.port_probe import SHIM, identify_server
+from flask_shim.serving.server import serve_in_background
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Doctor:
         findings = list(machine_checks.judge_port(port, found, localhost))
         ours = [host for host, who in found.items() if who == SHIM]
         if not ours:
-            return stack.enter_context(run_temporary_shim(self.config)), findings
+            return stack.enter_context(_temporary_shim(self.config)), findings
         host = machine_checks.LOCALHOST if set(localhost) & set(ours) else bracketed(ours[0])
         return f"http://{host}:{port}", findings
 
@@ -164,3 +167,16 @@ class Doctor:
         yield from findings
         if is_timed and not has_failed(findings):
             yield from stream_checks.judge_pace(answers[0].response)
+
+
+@contextmanager
+def _temporary_shim(config: Config) -> Iterator[str]:
+    """Run a shim with these settings on a free port of this process; yield its address."""
+    config = replace(config, hosts=LOOPBACKS, port=0, workers=1)
+    listeners = open_listeners(config)
+    app = create_app(config)
+    try:
+        with serve_in_background(app, config, listeners):
+            yield urls_of(listeners)[0]
+    finally:
+        services_of(app).close()

@@ -101,7 +101,7 @@ class Heartbeat:
             return
         if self.write is None:
             head = current_app.process_response(_response(self._answer, iter(())))
-            current().streams()
+            current().is_streamed = True
             self.write = request.environ[START_RESPONSE](head.status, head.headers.to_wsgi_list())
         text = activity_of(current_app).progress.describe(current())
         shows_progress = current_app.config[_SHOW_PROGRESS]
@@ -173,7 +173,7 @@ def stream_response(answer: StreamedAnswer) -> Response:
                 raise
             first, blocks = b"", _raise(exc)
         response = _response(answer, _guard(first, heartbeat.add_to(blocks), answer.error))
-        current().streams()
+        current().is_streamed = True
         cleanup.pop_all()
     return response
 
@@ -197,7 +197,7 @@ def _guard(first: bytes, rest: Iterator[bytes], to_error: Callable[[ShimError], 
         if first:
             yield first
         yield from rest
-        current().completed()
+        current().is_complete = True
     except ClientDisconnected as exc:
         current().failed(exc)
     except ShimError as exc:

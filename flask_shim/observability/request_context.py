@@ -132,14 +132,6 @@ class RequestRecord:
         self.dropped += (name,)
         self.reasons[name] = reason
 
-    def streams(self) -> None:
-        """Note that the answer is streamed."""
-        self.is_streamed = True
-
-    def completed(self) -> None:
-        """Note that a streamed answer is complete."""
-        self.is_complete = True
-
     def failed(self, exc: Exception) -> None:
         """Note the error that ended it, before or after the status was sent."""
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"

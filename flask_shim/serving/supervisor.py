@@ -88,6 +88,7 @@ def share_of(config: Config, number: int) -> Config:
         connection_limit=math.ceil(config.connection_limit / config.workers),
         # Two processes can't rotate one file, and Windows can't rename a file that another process has open.
         log_file=path and path.with_name(f"{path.stem}-{number}{path.suffix}"),
+        preload=config.preload if number == 1 else (),
         notes=(),
     )
 

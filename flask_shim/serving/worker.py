@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -60,7 +59,7 @@ def main() -> None:
     _start(stop_with_parent)
     preloader = Preloader(services.config, services.registry, services.manager)
     collect_less_garbage()
-    with preloader.running() if settings.number == 1 else nullcontext():
+    with preloader.running():
         server.run()
     services.close()
     logs.finish()

@@ -34,7 +34,7 @@ def blocks(name):
     if name in FAILURES:
         current().failed(FAILURES[name])
     else:
-        current().completed()
+        current().is_complete = True
     yield b"3"
 
 
@@ -65,7 +65,7 @@ def app():
         record = current()
         record.uses("tiny-chat")
         record.first_token()
-        record.streams()
+        record.is_streamed = True
         record.counted(7, 21, 5)
         record.options, record.dropped = ("temperature", "stop"), ("mirostat",)
         return Response(blocks(name), mimetype="application/x-ndjson")

@@ -43,6 +43,11 @@ def test_workers_share_the_streams_of_each_backend_also_after_a_reload(config, t
     assert [each.max_streams for each in part.with_current_file().file.backends] == [3, None]
 
 
+def test_one_worker_preloads_for_all(config):
+    whole = config(SHIM_WORKERS="3", SHIM_PRELOAD="a,b")
+    assert [share_of(whole, number).preload for number in (1, 2, 3)] == [("a", "b"), (), ()]
+
+
 def test_workers_write_log_files_of_their_own(config, tmp_path):
     whole = config(SHIM_WORKERS="2", SHIM_LOG_FILE=str(tmp_path / "shim.log"))
     assert [share_of(whole, number).log_file for number in (1, 2)] == [tmp_path / "shim-1.log", tmp_path / "shim-2.log"]
