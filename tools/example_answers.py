@@ -14,8 +14,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from support.example_demo import ExampleDemo, text_of
 from support.examples import LANGUAGES, MORE, PAGE, requests_in, sections
-from support.shown import Shown, text_of
 
 WIDTH = 118
 MOST_ITEMS, MOST_LINES = 2, 6
@@ -26,14 +26,14 @@ _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.
 def main() -> None:
     """Fill the page."""
     page = PAGE.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder, Shown(Path(folder)) as demo:
+    with tempfile.TemporaryDirectory() as folder, ExampleDemo(Path(folder)) as demo:
         for section in sections(page).values():
-            demo.forget()
+            demo.reset()
             page = page.replace(section, filled(section, demo))
     PAGE.write_text(page, encoding="utf-8", newline="\n")
 
 
-def filled(section: str, demo: Shown) -> str:
+def filled(section: str, demo: ExampleDemo) -> str:
     """Return the section with an answer in every empty block; what is asked in the shell's way is asked here."""
     answer = ""
 

@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the tests 
 
 from support.answers import event, streams
 from support.fake_lmstudio import CHAT, FakeLMStudio
-from support.gauges import Gauges, gauges_of, memory_of, settled
 from support.peer import Peer
 from support.processes import ShimProcess
+from support.resources import Resources, memory_of, resources_of, wait_until_released
 from support.wire import Wire
 
 PARTS = 10
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
     """The shim after so many streams; ``memory`` is in bytes."""
 
     streams: int
-    gauges: Gauges
+    resources: Resources
     memory: int
 
 
@@ -94,12 +94,12 @@ def soak(count: int, at_once: int, seed: int, warm_up: int) -> tuple[list[Measur
         work = Soak(shim, studio, seed)
         work.part(max(warm_up, at_once), at_once)
         work.outcomes.clear()
-        idle = settled(shim, gauges_of(shim)._replace(slots=0, calls=0, connections=0), SETTLE_SECONDS)
+        idle = wait_until_released(shim, resources_of(shim)._replace(slots=0, calls=0, connections=0), SETTLE_SECONDS)
         measured = [Measured(0, idle, memory_of(shim))]
         for number in range(1, PARTS + 1):
             work.part(count // PARTS, at_once)
-            gauges = settled(shim, idle, SETTLE_SECONDS)
-            measured.append(Measured(number * (count // PARTS), gauges, memory_of(shim)))
+            resources = wait_until_released(shim, idle, SETTLE_SECONDS)
+            measured.append(Measured(number * (count // PARTS), resources, memory_of(shim)))
         return measured, work.outcomes
 
 
@@ -116,13 +116,13 @@ def growth(measured: list[Measured]) -> float:
 def main(count: int, at_once: int, seed: int, warm_up: int) -> None:
     """Ask for many streams, cut a third of them, and see whether anything is left."""
     measured, outcomes = soak(count, at_once, seed, warm_up)
-    click.echo(f"{'streams':>8} {'MiB':>7} " + " ".join(f"{name:>11}" for name in Gauges._fields))
+    click.echo(f"{'streams':>8} {'MiB':>7} " + " ".join(f"{name:>11}" for name in Resources._fields))
     for one in measured:
-        held = " ".join(f"{value:>11}" for value in one.gauges)
+        held = " ".join(f"{value:>11}" for value in one.resources)
         click.echo(f"{one.streams:>8} {one.memory / MEBIBYTE:>7.1f} {held}")
     click.echo(", ".join(f"{outcome}: {number}" for outcome, number in sorted(outcomes.items())))
     click.echo(f"growth: {growth(measured) / MEBIBYTE:.2f} MiB per 1,000 streams")
-    if not measured[-1].gauges.fits(measured[0].gauges) or growth(measured) > MOST_GROWTH:
+    if not measured[-1].resources.fits(measured[0].resources) or growth(measured) > MOST_GROWTH:
         raise SystemExit(1)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conformance.details import DEMANDS, DETAILS
-from conformance.elsewhere import ELSEWHERE
+from conformance.other_differences import OTHER_DIFFERENCES
 from conformance.table import ROWS, SCRIPTED
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def _bullets(page):
 
 def test_the_page_lists_every_difference_and_no_other():
     result = _bullets(PAGE.read_text(encoding="utf-8"))
-    shown = {row.differs for row in ALL if row.differs} | set(ELSEWHERE)
+    shown = {row.differs for row in ALL if row.differs} | set(OTHER_DIFFERENCES)
     assert sorted(result) == sorted(shown)
 
 
@@ -44,7 +44,7 @@ def test_every_row_has_a_name_of_its_own():
         assert len(set(names)) == len(names), {name for name in names if names.count(name) > 1}
 
 
-@pytest.mark.parametrize("test", ELSEWHERE.values())
+@pytest.mark.parametrize("test", OTHER_DIFFERENCES.values())
 def test_what_differs_elsewhere_is_shown_by_a_test(test):
     assert any(f"def {test}(" in file.read_text(encoding="utf-8") for file in HERE.glob("test_*.py"))
 

@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conformance.looks import lines_of
+from conformance.comparison import lines_of
 from conformance.scripted_answers import scripted_lmstudio
 from support.demo import Shim
 from support.raw_http import exchange

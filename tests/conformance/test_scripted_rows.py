@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conformance.looks import look_at
+from conformance.comparison import compare
 from conformance.scripted_answers import scripted_lmstudio
 from conformance.table import SCRIPTED
 from support.demo import Shim
@@ -18,4 +18,4 @@ def shim(tmp_path_factory):
 
 @pytest.mark.parametrize("row", SCRIPTED, ids=[f"{row.section} {row.name}" for row in SCRIPTED])
 def test_the_answer_is_ollamas(row, shim):
-    look_at(exchange(shim.port, row.method, row.path, row.body, row.headers), row)
+    compare(exchange(shim.port, row.method, row.path, row.body, row.headers), row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conformance.looks import look_at
+from conformance.comparison import compare
 from conformance.table import ROWS
 
 
@@ -11,4 +11,4 @@ from conformance.table import ROWS
 def test_the_answer_is_ollamas(row, ask):
     for method, path, body in row.before:
         assert ask(method, path, body).status < 300
-    look_at(ask(row.method, row.path, row.body, row.headers), row)
+    compare(ask(row.method, row.path, row.body, row.headers), row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.fake_lmstudio_fixtures import one_studio, studio
-from support.fronts import HOST, PROGRAMS, Front
+from support.front_proxies import HOST, PROGRAMS, FrontProxy
 from support.processes import ShimProcess
 
 __all__ = ["one_studio", "studio"]
@@ -19,5 +19,5 @@ def shim(one_studio):
 @pytest.fixture(scope="package", params=PROGRAMS)
 def front(request, shim):
     """Give every front proxy in turn, before one shim."""
-    with Front(request.param, [shim.port]) as front:
+    with FrontProxy(request.param, [shim.port]) as front:
         yield front

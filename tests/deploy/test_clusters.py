@@ -14,7 +14,7 @@ from shutil import which
 import pytest
 from support.answers import endless, streams
 from support.fake_lmstudio import CHAT
-from support.fronts import Front
+from support.front_proxies import FrontProxy
 from support.processes import ShimProcess
 
 from flask_shim.deploy.rendering import CLUSTERS
@@ -119,7 +119,7 @@ def worked(shim):
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_a_killed_shim_fails_no_request_that_had_not_begun(name, start, until):
     shims = [start(), start()]
-    with Front(name, [shim.port for shim in shims]) as front, Load(front) as load:
+    with FrontProxy(name, [shim.port for shim in shims]) as front, Load(front) as load:
         until(lambda: len(load.answers) >= ASKED and all(map(worked, shims)))
         shims[0].kill()
         dead_at = time.monotonic()
@@ -138,7 +138,7 @@ def test_full_shim_costs_no_request_and_does_not_attract_them(start, studio):
         for name in CLUSTERS:
             refused = full.log.count("status=503")
             with (
-                Front(name, [full.port, *(shim.port for shim in others)]) as front,
+                FrontProxy(name, [full.port, *(shim.port for shim in others)]) as front,
                 closing(front.kept()) as connection,
             ):
                 outcomes = [ask(connection, kind) for kind in ("stream", "whole", "events") * 20]
@@ -154,7 +154,7 @@ def test_rolling_restart_fails_no_request(start, until):
     with ExitStack() as running:
         loads = []
         for name, clients in product(CLUSTERS, (1, CLIENTS)):
-            front = running.enter_context(Front(name, [shim.port for shim in shims], QUICK[name]))
+            front = running.enter_context(FrontProxy(name, [shim.port for shim in shims], QUICK[name]))
             loads.append(running.enter_context(Load(front, clients)))
         for shim in shims:
             until(lambda shim=shim: worked(shim))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.answers import by_path, endless, replies, silent, streams
 from support.fake_lmstudio import CHAT
-from support.fronts import HOST, PROGRAMS, Front
+from support.front_proxies import HOST, PROGRAMS, FrontProxy
 from support.peer import Peer
 from support.ports import unused_port
 from support.processes import ShimProcess
@@ -24,8 +24,8 @@ OLD_HTTP = {"proxy_http_version 1.1": "proxy_http_version 1.0"}
 def test_the_proxy_forwards_client_address_and_host(name, socket_server):
     shim = socket_server(by_path({"/api/version": replies({"version": "1"})}))
     forged = {"Host": "models.example.org:99", "X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "gopher"}
-    with Front(name, [shim.port]) as front:
-        assert front.asked("/api/version", headers=forged).status == 200
+    with FrontProxy(name, [shim.port]) as front:
+        assert front.ask("/api/version", headers=forged).status == 200
         scheme = "https" if front.tls else "http"
     (heard,) = shim.asked_for("/api/version")
     assert heard.headers["host"] == "models.example.org:99"
@@ -37,7 +37,7 @@ def test_the_proxy_forwards_client_address_and_host(name, socket_server):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_connections_to_the_shim_are_kept(name, socket_server):
     shim = socket_server(by_path({"/api/version": replies({"version": "1"}), "/ready": replies({})}))
-    with Front(name, [shim.port]) as front:
+    with FrontProxy(name, [shim.port]) as front:
         connection = front.kept()
         for _ in range(3):
             connection.request("GET", "/api/version")
@@ -49,8 +49,8 @@ def test_connections_to_the_shim_are_kept(name, socket_server):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_missing_shim_is_reported_as_json(name):
-    with Front(name, [unused_port()]) as front:
-        answer = front.asked("/api/chat", HELLO)
+    with FrontProxy(name, [unused_port()]) as front:
+        answer = front.ask("/api/chat", HELLO)
     is_cluster = name in CLUSTERS
     assert answer.status == (503 if is_cluster else 502)
     assert ("no shim took the request" if is_cluster else "cannot reach") in answer.json["error"]
@@ -62,7 +62,7 @@ def test_a_missing_shim_is_reported_as_json(name):
 def test_an_upload_above_the_limit_is_rejected_as_json(name, socket_server):
     shim = socket_server(by_path({}))
     announced = {"Content-Length": str(Config().max_request_bytes + 1)}
-    with Front(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
+    with FrontProxy(name, [shim.port]) as front, front.wire("/api/chat", b"", headers=announced) as wire:
         answer = answer_in(wire.until(b"}"))  # and not to the end: nginx waits for the body before it closes
     assert answer.status == 413
     assert "too large" in answer.json["error"]
@@ -72,8 +72,8 @@ def test_an_upload_above_the_limit_is_rejected_as_json(name, socket_server):
 @pytest.mark.parametrize("name", NGINX)
 def test_a_timeout_of_the_shim_is_reported_as_json(name, shim, studio):
     studio.answers[CHAT] = silent
-    with Front(name, [shim.port], QUICK) as front:
-        answer = front.asked("/api/chat", HELLO)
+    with FrontProxy(name, [shim.port], QUICK) as front:
+        answer = front.ask("/api/chat", HELLO)
     assert answer.status == 504
     assert "in time" in answer.json["error"]
 
@@ -81,7 +81,7 @@ def test_a_timeout_of_the_shim_is_reported_as_json(name, shim, studio):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_shim_that_is_killed_leaves_its_answer_unfinished(name, studio):
     studio.answers[CHAT] = endless()
-    with ShimProcess(studio.url, SHIM_ALLOWED_HOSTS=HOST) as shim, Front(name, [shim.port]) as front:
+    with ShimProcess(studio.url, SHIM_ALLOWED_HOSTS=HOST) as shim, FrontProxy(name, [shim.port]) as front:
         wire = front.wire("/api/chat", HELLO)
         wire.until(b"tok")
         shim.kill()
@@ -96,14 +96,14 @@ def test_a_shim_that_is_killed_leaves_its_answer_unfinished(name, studio):
 )
 def test_last_line_states_the_end_over_http_1_0(shim, studio, steps, last):
     studio.answers[CHAT] = streams(*steps, ends=last == "done")
-    with Front("nginx", [shim.port], OLD_HTTP) as front:
-        answer = front.asked("/api/chat", HELLO)
+    with FrontProxy("nginx", [shim.port], OLD_HTTP) as front:
+        answer = front.ask("/api/chat", HELLO)
     assert answer.lines[0]["message"]["content"] == "one"
     assert answer.lines[-1][last]
 
 
 def test_numbers_are_shown_to_this_machine_only(shim):
-    with Front("nginx-tls", [shim.port]) as front:
+    with FrontProxy("nginx-tls", [shim.port]) as front:
         seen = {address: metrics_for(address, front) for address in ("127.0.0.1", "127.0.0.2")}
     assert seen == {"127.0.0.1": 200, "127.0.0.2": 403}
 
@@ -119,14 +119,14 @@ def metrics_for(address, front):
 def test_too_many_requests_of_one_client_are_refused_as_json(shim, studio):
     studio.answers[CHAT] = endless()
     one = {"flask_shim_clients 16": "flask_shim_clients 1"}
-    with Front("nginx-tls", [shim.port], one) as front, front.wire("/api/chat", HELLO) as wire:
+    with FrontProxy("nginx-tls", [shim.port], one) as front, front.wire("/api/chat", HELLO) as wire:
         wire.until(b"tok")
-        answer = front.asked("/api/version")
+        answer = front.ask("/api/version")
     assert answer.status == 503
     assert "at the same time" in answer.json["error"]
 
 
 def test_plain_http_on_the_tls_port_is_rejected(shim):
-    with Front("nginx-tls", [shim.port]) as front, Wire(front.port) as wire:
+    with FrontProxy("nginx-tls", [shim.port]) as front, Wire(front.port) as wire:
         wire.send(request("/api/tags"))
         assert wire.answer().status == 400

@@ -9,10 +9,10 @@ from itertools import pairwise
 import pytest
 from support.answers import endless, event, replies, silent, streams
 from support.fake_lmstudio import CHAT
-from support.fronts import HOST
+from support.front_proxies import HOST
 from support.peer import Peer
 from support.socket_server import DEADLINE_SECONDS
-from support.wire import asked
+from support.wire import send_request
 
 SOON_SECONDS = 3.0
 """Generous: it takes milliseconds."""
@@ -49,7 +49,7 @@ def test_a_token_has_arrived_before_the_next_one_is_made(front, studio, path):
 
 def test_events_arrive_as_the_backend_sent_them(front, studio):
     studio.answers[CHAT] = streams("one", "two")
-    answer = front.asked("/v1/chat/completions", HELLO | {"stream": True})
+    answer = front.ask("/v1/chat/completions", HELLO | {"stream": True})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.body.startswith(event("one") + event("two"))
     assert answer.body.endswith(b"data: [DONE]\n\n")
@@ -66,7 +66,7 @@ def test_a_disconnect_stops_the_model(front, studio, answer, stream):
 
 def test_an_upload_of_two_mebibytes_arrives(front, studio):
     text = "x" * 2 * 1024 * 1024
-    answer = front.asked("/api/chat", HELLO | {"messages": [{"role": "user", "content": text}]})
+    answer = front.ask("/api/chat", HELLO | {"messages": [{"role": "user", "content": text}]})
     assert answer.lines[-1]["done"] is True
     assert studio.asked_for(CHAT)[-1].json["messages"][-1]["content"] == text
 
@@ -83,8 +83,8 @@ REFUSED = {
 @pytest.mark.parametrize(("path", "body"), REFUSED.values(), ids=REFUSED)
 def test_a_rejection_keeps_its_status_and_text(front, shim, studio, path, body):
     studio.answers[CHAT] = replies({"error": {"message": "out of memory"}}, "500 Internal Server Error")
-    direct = asked(shim.port, path, body)
-    answer = front.asked(path, body)
+    direct = send_request(shim.port, path, body)
+    answer = front.ask(path, body)
     assert direct.status >= 400
     assert (answer.status, answer.body) == (direct.status, direct.body)
     assert answer.headers["content-type"] == direct.headers["content-type"]
@@ -92,8 +92,8 @@ def test_a_rejection_keeps_its_status_and_text(front, shim, studio, path, body):
 
 def test_unreachable_lm_studio_gives_the_shims_own_error(front, shim, studio):
     studio.kill()
-    direct = asked(shim.port, "/api/chat", HELLO)
-    answer = front.asked("/api/chat", HELLO)
+    direct = send_request(shim.port, "/api/chat", HELLO)
+    answer = front.ask("/api/chat", HELLO)
     studio.back()
     assert (answer.status, answer.body) == (503, direct.body)
 
@@ -112,19 +112,19 @@ def test_one_connection_serves_one_request_after_the_other(front):
 def test_a_page_of_the_shim_may_send_requests(front):
     own = f"{HOST}:{front.port}"
     headers = {"Host": own, "Origin": f"{'https' if front.tls else 'http'}://{own}"}
-    assert front.asked("/api/show", {"model": "tiny"}, headers=headers).status == 200
-    other = front.asked("/api/show", {"model": "tiny"}, headers=headers | {"Origin": "https://elsewhere.example.org"})
+    assert front.ask("/api/show", {"model": "tiny"}, headers=headers).status == 200
+    other = front.ask("/api/show", {"model": "tiny"}, headers=headers | {"Origin": "https://elsewhere.example.org"})
     assert other.status == 403
 
 
 def test_a_disallowed_host_is_rejected_behind_a_proxy_too(front):
-    answer = front.asked("/api/tags", headers={"Host": "rebound.example.com"})
+    answer = front.ask("/api/tags", headers={"Host": "rebound.example.com"})
     assert answer.status == 403
     assert "rebound.example.com" in answer.json["error"]
 
 
 def test_a_backend_that_breaks_off_is_one_error_line(front, studio):
     studio.answers[CHAT] = streams("one", Peer.reset, ends=False)
-    answer = front.asked("/api/chat", HELLO)
+    answer = front.ask("/api/chat", HELLO)
     assert answer.is_whole
     assert ["error" in line for line in answer.lines] == [False, True]

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 from support.answers import streams
 from support.fake_lmstudio import CHAT
-from support.fronts import Front
+from support.front_proxies import FrontProxy
 from support.processes import ShimProcess
 
 SHORT = {
@@ -33,7 +33,7 @@ def alive(one_studio):
 @pytest.fixture(params=SHORT)
 def short_front(request, alive):
     """Give a front with a limit of one second, from which one shim can be reached."""
-    with Front(request.param, [alive.port], SHORT[request.param]) as front:
+    with FrontProxy(request.param, [alive.port], SHORT[request.param]) as front:
         yield front
 
 
@@ -54,4 +54,4 @@ def test_whole_answer_is_cut_by_the_proxy(short_front, studio):
     """Proves that the limit is in force."""
     studio.answers[CHAT] = lambda peer: peer.hold()
     body = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "stream": False}
-    assert short_front.asked("/api/chat", body).status == 504
+    assert short_front.ask("/api/chat", body).status == 504

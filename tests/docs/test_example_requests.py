@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.example_demo import ExampleDemo, text_of
 from support.examples import LANGUAGES, PAGE, differences, examples, requests_in, sections
-from support.shown import Shown, text_of
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -21,13 +21,13 @@ WRITTEN = [
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    with Shown(tmp_path_factory.mktemp("demo")) as demo:
+    with ExampleDemo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
 @pytest.mark.parametrize(("section", "language"), WRITTEN)
 def test_an_example_is_answered_as_shown(section, language, demo):
-    demo.forget()
+    demo.reset()
     for example in examples(section, language):
         response = demo.ask(example.asked)
         assert response.status_code == example.status, response.text
@@ -35,7 +35,7 @@ def test_an_example_is_answered_as_shown(section, language, demo):
 
 
 def test_the_page_is_true_from_top_to_bottom(demo):
-    demo.forget()
+    demo.reset()
     found = {}
     for heading, section in SECTIONS.items():
         for example in examples(section, "bash"):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.fronts import PROGRAMS
+from support.front_proxies import PROGRAMS
 
 from flask_shim.deploy.rendering import TEMPLATES
 

@@ -7,9 +7,9 @@ import re
 
 import pytest
 from support.curl import requests_in as curl_in
+from support.example_demo import ExampleDemo
 from support.pages import ROOT, blocks, rows, text_of
 from support.powershell import requests_in as powershell_in
-from support.shown import Shown
 
 from flask_shim import create_app
 from flask_shim.cli import COMMANDS
@@ -81,7 +81,7 @@ def test_requirements_install_the_package_with_its_demo():
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    with Shown(tmp_path_factory.mktemp("demo")) as demo:
+    with ExampleDemo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 

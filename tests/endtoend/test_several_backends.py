@@ -5,8 +5,8 @@ from __future__ import annotations
 import ollama
 import pytest
 import requests
+from support.backend_pool import to_toml
 from support.demo import Shim, write_plain_models
-from support.joined import to_toml
 from support.ports import unused_port
 
 from flask_shim.config import shim_file

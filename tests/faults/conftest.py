@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.checked_shim import IMPATIENT, PATIENT, TRUSTING, CheckedShim, check_log, idle_resources, start_shim
 from support.fake_lmstudio import CHAT
 from support.fake_lmstudio_fixtures import one_studio, studio
-from support.gauges import settled
-from support.watched import IMPATIENT, PATIENT, TRUSTING, Watched, check_log, idle, started
+from support.resources import wait_until_released
 
 __all__ = ["one_studio", "studio"]
 
@@ -15,39 +15,39 @@ def _running(settings):
     @pytest.fixture(scope="package")
     def running(one_studio):
         one_studio.calm()
-        with started(one_studio, settings) as shim:
-            yield shim, idle(shim)
+        with start_shim(one_studio, settings) as shim:
+            yield shim, idle_resources(shim)
         check_log(shim.log)
 
     return running
 
 
-def _watched(name):
+def _checked(name):
     @pytest.fixture
-    def watched(request, studio):
+    def checked(request, studio):
         shim, baseline = request.getfixturevalue(name)
         studio.calm()
-        one = Watched(shim, baseline)
+        one = CheckedShim(shim, baseline)
         yield one
         studio.calm()
-        left = settled(shim, baseline)
+        left = wait_until_released(shim, baseline)
         assert left.fits(baseline), f"{left} is left, {baseline} was there"
         assert "Traceback" not in one.log
 
-    return watched
+    return checked
 
 
 patient_process = _running(PATIENT)
 impatient_process = _running(IMPATIENT)
 trusting_process = _running(TRUSTING)
 
-patient = _watched("patient_process")
+patient = _checked("patient_process")
 """A shim with long timeouts, few slots, and three threads besides them."""
 
-impatient = _watched("impatient_process")
+impatient = _checked("impatient_process")
 """A shim with timeouts of less than a second and small limits."""
 
-trusting = _watched("trusting_process")
+trusting = _checked("trusting_process")
 """A shim that believes a model list for as long as one does by default."""
 
 

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 from support.answers import endless, silent, streams
+from support.checked_shim import chat
 from support.fake_lmstudio import CHAT, COLD, LOAD
-from support.fronts import Front
-from support.gauges import files_of
-from support.watched import chat
+from support.front_proxies import FrontProxy
+from support.resources import files_of
 from support.wire import Wire
 
 PROMISED_SECONDS = 1.0
@@ -18,7 +18,7 @@ PROMISED_SECONDS = 1.0
 
 @pytest.fixture
 def nginx(patient):
-    with Front("nginx", [patient.port]) as front:
+    with FrontProxy("nginx", [patient.port]) as front:
         yield front
 
 
@@ -53,7 +53,7 @@ def test_dripping_clients_stay_with_nginx(patient, nginx):
         for _ in range(3):
             for wire in wires:
                 wire.send(b" ")
-            assert nginx.asked("/health").status == 200
+            assert nginx.ask("/health").status == 200
         assert files_of(patient.shim) <= before + 10  # what nginx keeps open for the next requests
 
 

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 from support.apps import served
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT
-from support.watched import PROMPT, chat
-from support.wire import asked
+from support.wire import send_request
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -90,7 +90,7 @@ def test_bug_before_the_first_line_is_a_500_without_a_word_about_it(
     shim, studio, monkeypatch, caplog, place, name, count, stream
 ):
     break_at(monkeypatch, place, name, count)
-    answer = asked(shim, "/api/chat", chat(stream=stream))
+    answer = send_request(shim, "/api/chat", chat(stream=stream))
     assert (answer.status, answer.json) == (500, {"error": "internal error"})
     assert "outcome=error:internal" in caplog.text
     assert "OurOwnFault" in caplog.text
@@ -100,7 +100,7 @@ def test_bug_before_the_first_line_is_a_500_without_a_word_about_it(
 @pytest.mark.parametrize(("place", "name", "count"), LATER.values(), ids=LATER.keys())
 def test_bug_after_the_first_line_is_one_error_line(shim, studio, monkeypatch, caplog, place, name, count):
     break_at(monkeypatch, place, name, count)
-    answer = asked(shim, "/api/chat", chat())
+    answer = send_request(shim, "/api/chat", chat())
     assert answer.is_whole
     assert [line for line in answer.lines if "error" in line] == [{"error": "internal error"}] == answer.lines[-1:]
     assert "outcome=error:internal" in caplog.text
@@ -110,7 +110,7 @@ def test_bug_after_the_first_line_is_one_error_line(shim, studio, monkeypatch, c
 def test_bug_where_an_answer_begins_closes_the_backend(shim, studio, monkeypatch):
     """Not even an error can be made then; the server has one of its own."""
     monkeypatch.setattr(streaming.Response, "__init__", breaks)
-    answer = asked(shim, "/api/chat", chat())
+    answer = send_request(shim, "/api/chat", chat())
     assert (answer.status, answer.headers["content-type"]) == (500, "text/plain; charset=utf-8")
     assert PROMPT.encode() not in answer.body
     studio.until(lambda: not studio.open_at(CHAT))

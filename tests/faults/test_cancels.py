@@ -6,8 +6,8 @@ import time
 
 import pytest
 from support.answers import endless, silent, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, LOAD
-from support.watched import PROMPT, chat
 from support.wire import Wire
 
 PROMISED_SECONDS = 1.0
@@ -33,7 +33,7 @@ PHASES = {
 
 
 def running(shim):
-    return shim.asked("/shim/requests").json["running"]
+    return shim.ask("/shim/requests").json["running"]
 
 
 @pytest.mark.parametrize(("path", "body", "backend_path", "answer", "phase"), PHASES.values(), ids=PHASES.keys())
@@ -45,13 +45,13 @@ def test_a_request_is_stopped_in_every_phase(patient, studio, until, path, body,
         (row,) = running(patient)
         assert row["route"] == path
         stopped_at = time.monotonic()
-        assert patient.asked(f"/shim/requests/{row['id']}", method="DELETE").json["canceled"] is True
+        assert patient.ask(f"/shim/requests/{row['id']}", method="DELETE").json["canceled"] is True
         (peer,) = studio.at(backend_path)
         studio.until(lambda: peer.closed_at)
         assert peer.closed_at - stopped_at < PROMISED_SECONDS
         assert wire.answer().body.count(STOPPED) == 1
     assert patient.end_of(path)["outcome"] == "canceled"
-    ended = patient.asked("/shim/requests").json["ended"][0]
+    ended = patient.ask("/shim/requests").json["ended"][0]
     assert (ended["id"], ended["outcome"]) == (row["id"], "canceled")
 
 
@@ -64,7 +64,7 @@ def test_a_request_that_waits_for_anothers_load_is_stopped(patient, studio, unti
         studio.until(lambda: studio.open_at(LOAD))
         waiting.ask("/api/chat", chat(model=COLD), headers={"X-Request-ID": "waiting"})
         until(lambda: [row["phase"] for row in running(patient) if row["id"] == "waiting"] == ["queued"])
-        patient.asked("/shim/requests/waiting", method="DELETE")
+        patient.ask("/shim/requests/waiting", method="DELETE")
         answer = waiting.answer()
         assert answer.status == 499
         assert STOPPED in answer.body
@@ -72,4 +72,4 @@ def test_a_request_that_waits_for_anothers_load_is_stopped(patient, studio, unti
 
 
 def test_an_unknown_request_cannot_be_stopped(patient):
-    assert patient.asked("/shim/requests/none", method="DELETE").status == 404
+    assert patient.ask("/shim/requests/none", method="DELETE").status == 404

@@ -6,9 +6,9 @@ import time
 
 import pytest
 from support.answers import END, endless, event, silent, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
-from support.gauges import gauges_of
-from support.watched import PROMPT, chat
+from support.resources import resources_of
 from support.wire import Wire, request
 
 PROMISED_SECONDS = 1.0
@@ -110,7 +110,7 @@ def test_a_disconnect_during_anothers_load_sends_nothing(patient, studio, until)
     with patient.wire("/api/chat", loading):
         studio.until(lambda: studio.open_at(LOAD))
         with patient.wire("/api/generate", {"model": COLD, "prompt": PROMPT}):
-            until(lambda: gauges_of(patient.shim).slots == 2)
+            until(lambda: resources_of(patient.shim).slots == 2)
         assert patient.end_of("/api/generate")["outcome"] == "client_disconnected"
     assert studio.asked_for(CHAT) == []
 

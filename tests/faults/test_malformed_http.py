@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.gauges import temporary_files_of
+from support.checked_shim import chat
 from support.processes import ShimProcess
-from support.watched import chat
-from support.wire import Wire, answer_in, asked
+from support.resources import temporary_files_of
+from support.wire import Wire, answer_in, send_request
 
 FOLDER = Path(__file__).parents[1] / "data" / "requests"
 CORPUS = sorted(FOLDER.glob("*.http"))
@@ -47,7 +47,7 @@ def test_malformed_request_gets_the_status_in_its_file(patient, path):
     with Wire(patient.port) as wire:
         wire.send(request)
         assert statuses(wire.rest()) == expected
-    assert patient.asked("/health").status == 200
+    assert patient.ask("/health").status == 200
     assert " CRITICAL " not in patient.log
 
 
@@ -109,7 +109,7 @@ def test_a_chunked_body_too_large_is_rejected_and_leaves_no_file(impatient):
 def test_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(impatient, more, status):
     body = b'{"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "pad": "%s"}'
     padding = b"x" * (2_000_000 + more - len(body) + len(b"%s"))
-    assert impatient.asked("/api/chat", body % padding).status == status
+    assert impatient.ask("/api/chat", body % padding).status == status
 
 
 def test_expect_100_continue_gets_100_before_a_large_body(patient):
@@ -136,7 +136,7 @@ def test_endless_chunk_line_is_rejected_at_once(patient, begin):
                 break
         assert statuses(wire.rest()) in ("400", CLOSED)
         assert time.monotonic() - started < 2
-    assert asked(patient.port, "/health").status == 200
+    assert send_request(patient.port, "/health").status == 200
 
 
 def _goes_on(wire, data):
@@ -182,7 +182,7 @@ def test_idle_clients_at_the_limit_make_room_for_others_after_a_while(short_temp
         for _ in range(40):
             opened.enter_context(Wire(short_tempered.port))
         short_tempered.until("no longer accepting new connections")
-        assert asked(short_tempered.port, "/health").status == 200
+        assert send_request(short_tempered.port, "/health").status == 200
     short_tempered.until("listening again")
 
 

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 
 import pytest
 from support.answers import endless, streams
+from support.checked_shim import PROMPT, chat, check_log
 from support.fake_lmstudio import CHAT
-from support.gauges import Gauges, gauges_of, memory_of, settled
 from support.processes import ShimProcess
-from support.watched import PROMPT, chat, check_log
+from support.resources import Resources, memory_of, resources_of, wait_until_released
 from support.wine import not_on_wine
 from support.wire import Wire
 
@@ -28,7 +28,7 @@ MEGABYTE = 1_000_000
 MOST_BYTES = 150 * MEGABYTE
 SETTLE_SECONDS = 10.0
 
-NOTHING = Gauges(0, 0, 0, sys.maxsize, sys.maxsize)
+NOTHING = Resources(0, 0, 0, sys.maxsize, sys.maxsize)
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def test_health_and_lists_are_fast_beside_64_slow_streams(studio, started):
             median = median_seconds(shim, path)
             log.info("beside 64 streams: path=%s median_ms=%.1f", path, median * 1000)
             assert median < GENEROUS_SECONDS, path
-        assert gauges_of(shim).slots == 64
-    assert settled(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
+        assert resources_of(shim).slots == 64
+    assert wait_until_released(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
 
 
 def test_each_of_300_clients_at_once_gets_its_answer_or_is_refused(studio, started):
@@ -107,7 +107,7 @@ def test_each_of_300_clients_at_once_gets_its_answer_or_is_refused(studio, start
     assert all(answer.lines[-1]["done"] is True for answer in served)
     assert all("server busy" in answer.json["error"] for answer in refused)
     assert len(studio.asked_for(CHAT)) == len(served)
-    assert settled(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
+    assert wait_until_released(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
 
 
 def test_text_of_one_client_never_reaches_another(studio, started):
@@ -140,4 +140,4 @@ def test_500_open_streams_take_little_memory(studio, started):
         assert memory < MOST_BYTES
         assert median_seconds(shim, "/health") < GENEROUS_SECONDS
     shim.session.close()
-    assert settled(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)
+    assert wait_until_released(shim, NOTHING, SETTLE_SECONDS).fits(NOTHING)

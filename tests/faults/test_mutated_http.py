@@ -6,8 +6,8 @@ import random
 import re
 
 import pytest
-from support.gauges import gauges_of, memory_of, settled
-from support.watched import chat
+from support.checked_shim import chat
+from support.resources import memory_of, resources_of, wait_until_released
 from support.wire import Wire, request
 
 MUTATIONS = 400
@@ -62,9 +62,9 @@ def test_mutated_requests_leave_the_shim_as_it_was(patient, part):
             raw = wire.rest()
             assert re.match(rb"HTTP/1\.[01] [1-5]\d\d |\Z", raw), (seed, raw[:200])
             assert b"internal" not in raw.lower(), seed
-    assert patient.asked("/api/chat", chat()).lines[-1]["done"] is True
-    assert settled(patient.shim, patient.baseline).fits(patient.baseline)
+    assert patient.ask("/api/chat", chat()).lines[-1]["done"] is True
+    assert wait_until_released(patient.shim, patient.baseline).fits(patient.baseline)
     assert memory_of(patient.shim) - asked < GROWTH_BYTES
     assert "error:internal" not in patient.log
     assert " CRITICAL " not in patient.log
-    assert gauges_of(patient.shim).slots == 0
+    assert resources_of(patient.shim).slots == 0

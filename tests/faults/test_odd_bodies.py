@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, EMBEDDER, last_message
-from support.watched import PROMPT, chat
-from support.wire import asked
+from support.wire import send_request
 
 OLLAMA = ("/api/chat", "/api/generate", "/api/embed", "/api/show", "/api/create", "/api/pull")
 OTHERS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/chat", "/models/load")
@@ -54,7 +54,7 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_odd_body_is_no_bug_on_any_route(patient, body):
     for path in ROUTES:
-        answer = patient.asked(path, body)
+        answer = patient.ask(path, body)
         assert answer.is_whole
         assert b"internal error" not in answer.body
         assert answer.status in (200, 400, 404, 413, 422, 500, 501), f"{path}: {answer}"
@@ -79,7 +79,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS.keys())
 def test_chat_is_a_chat_whatever_its_headers_say(patient, headers):
-    answer = patient.asked("/api/chat", chat(), headers=headers)
+    answer = patient.ask("/api/chat", chat(), headers=headers)
     assert (answer.status, answer.lines[-1]["done"]) == (200, True)
     assert patient.end_of("/api/chat")["client"] == "127.0.0.1"
 
@@ -88,14 +88,14 @@ def test_chat_is_a_chat_whatever_its_headers_say(patient, headers):
     "text", ["\u2028\u2029\x85", "\x00\x1b[31m", "\U0001f600\U00012345", "\ufffe\uffff", "<b>&\"'"]
 )
 def test_odd_text_reaches_the_backend_unchanged(patient, studio, text):
-    answer = patient.asked("/api/chat", chat(messages=[{"role": "user", "content": text}]))
+    answer = patient.ask("/api/chat", chat(messages=[{"role": "user", "content": text}]))
     assert answer.status == 200
     assert last_message(studio.asked_for(CHAT)[0]) == text
 
 
 def test_ten_thousand_messages_are_taken(patient, studio):
     messages = [{"role": role, "content": PROMPT} for _ in range(5000) for role in ("user", "assistant")]
-    assert patient.asked("/api/chat", chat(messages=messages)).lines[-1]["done"] is True
+    assert patient.ask("/api/chat", chat(messages=messages)).lines[-1]["done"] is True
     assert len(studio.asked_for(CHAT)[0].json["messages"]) == 10_000
 
 
@@ -110,15 +110,13 @@ IMAGES = {
 @pytest.mark.parametrize(("image", "status"), IMAGES.values(), ids=IMAGES.keys())
 def test_image_that_is_none_is_refused_and_nothing_is_fetched(patient, studio, image, status):
     message = {"role": "user", "content": "what is this", "images": [image]}
-    answer = patient.asked("/api/chat", chat(messages=[message]))
+    answer = patient.ask("/api/chat", chat(messages=[message]))
     assert answer.status == status
     assert studio.asked_for(CHAT) == []
 
 
 def test_body_beyond_the_limit_is_refused_unread(impatient, studio):
-    answer = impatient.asked(
-        "/api/chat", chat(messages=[{"role": "user", "content": "x", "images": ["A" * 3_000_000]}])
-    )
+    answer = impatient.ask("/api/chat", chat(messages=[{"role": "user", "content": "x", "images": ["A" * 3_000_000]}]))
     assert answer.status == 413
     assert studio.asked == []
 
@@ -136,7 +134,7 @@ def test_body_beyond_the_limit_is_refused_unread(impatient, studio):
     ],
 )
 def test_wrong_method_or_path_is_an_error(patient, studio, method, path, status):
-    answer = asked(patient.port, path, method=method)
+    answer = send_request(patient.port, path, method=method)
     assert answer.status == status
     assert ("allow" in answer.headers) == (status == 405)
     assert studio.asked == []
@@ -144,6 +142,6 @@ def test_wrong_method_or_path_is_an_error(patient, studio, method, path, status)
 
 def test_many_texts_to_embed_are_taken(patient, studio):
     texts = [PROMPT] * 2000
-    answer = patient.asked("/api/embed", {"model": EMBEDDER, "input": texts})
+    answer = patient.ask("/api/embed", {"model": EMBEDDER, "input": texts})
     assert answer.status == 502  # LM Studio gave one vector for them
     assert len(studio.asked_for("/v1/embeddings")[0].json["input"]) == 2000

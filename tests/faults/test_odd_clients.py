@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 from support.answers import endless, silent, streams
+from support.checked_shim import STREAMS, THREADS, chat
 from support.fake_lmstudio import CHAT
-from support.gauges import gauges_of, temporary_files_of
-from support.watched import STREAMS, THREADS, chat
-from support.wire import Wire, asked, request
+from support.resources import resources_of, temporary_files_of
+from support.wire import Wire, request, send_request
 
 STREAM = ("/api/chat", chat())
 
@@ -31,7 +31,7 @@ def test_unread_answer_holds_nothing_once_it_is_complete(patient, studio, until,
     with unread(patient) as wire:
         until(lambda: studio.at(CHAT))
         assert patient.end_of("/api/chat")["outcome"] == "done"
-        until(lambda: gauges_of(patient.shim)[:3] == (0, 0, 0))
+        until(lambda: resources_of(patient.shim)[:3] == (0, 0, 0))
         if megabytes == 1:  # more would take its time through so small a buffer
             assert wire.answer().lines[-1]["done"] is True
     until(lambda: temporary_files_of(patient.shim) == 0)
@@ -43,7 +43,7 @@ def test_endless_unread_answer_is_cut_at_the_limit(impatient, studio, until, pat
     with unread(impatient, path, chat(stream=True)) as wire:
         facts = impatient.end_of(path)
         assert (facts["outcome"], facts["level"]) == ("error:backend_protocol_error", "WARNING")
-        until(lambda: gauges_of(impatient.shim)[:3] == (0, 0, 0))
+        until(lambda: resources_of(impatient.shim)[:3] == (0, 0, 0))
         assert b"the answer is too long" in wire.answer().body
 
 
@@ -75,8 +75,8 @@ def test_slow_requests_do_not_delay_others(patient):
         for _ in range(5):
             for wire in wires:
                 wire.send(b"x")
-            assert patient.asked("/health").status == 200
-            assert patient.asked(*STREAM).lines[-1]["done"] is True
+            assert patient.ask("/health").status == 200
+            assert patient.ask(*STREAM).lines[-1]["done"] is True
 
 
 def test_streams_in_a_row_are_answered_on_one_connection(patient, studio):
@@ -97,20 +97,20 @@ def test_requests_in_a_row_are_answered_in_order_on_one_connection(patient):
 
 
 def test_old_client_gets_a_stream_that_ends_with_its_connection(patient):
-    answer = asked(patient.port, *STREAM, protocol="HTTP/1.0")
+    answer = send_request(patient.port, *STREAM, protocol="HTTP/1.0")
     assert "transfer-encoding" not in answer.headers
     assert answer.lines[-1]["done"] is True
 
 
 def test_old_client_sees_a_broken_stream_by_its_last_line(patient, studio):
     studio.answers[CHAT] = streams("one", ends=False)
-    answer = asked(patient.port, *STREAM, protocol="HTTP/1.0")
+    answer = send_request(patient.port, *STREAM, protocol="HTTP/1.0")
     assert list(answer.lines[-1]) == ["error"]
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/messages", "/chat/stream"])
 def test_head_request_never_begins_a_stream(patient, studio, path):
-    assert asked(patient.port, path, chat(), method="HEAD").status == 405
+    assert send_request(patient.port, path, chat(), method="HEAD").status == 405
     assert studio.asked_for(CHAT) == []
 
 
@@ -120,7 +120,7 @@ def test_head_request_never_begins_a_stream(patient, studio, path):
 def test_a_disconnect_from_a_full_server_reaches_no_backend(patient, studio, until):
     """Generations have their slots, lists hang: for a second every thread is taken, and the rest has to wait."""
     studio.answers[CHAT] = endless(0.05)
-    patient.asked("/health")
+    patient.ask("/health")
     with ExitStack() as opened:
         streaming = [opened.enter_context(patient.wire(*STREAM)) for _ in range(STREAMS)]
         for wire in streaming:
@@ -131,13 +131,13 @@ def test_a_disconnect_from_a_full_server_reaches_no_backend(patient, studio, unt
         with patient.wire("/api/show", {"model": "tiny"}), patient.wire("/v1/embeddings", {"model": "x"}):
             time.sleep(0.2)  # they are in the queue, if they can be anywhere
         for _ in range(2):
-            patient.asked("/health")  # the thread that reads has seen them go when it has read more
+            patient.ask("/health")  # the thread that reads has seen them go when it has read more
         for wire in (*hanging, *streaming):
             wire.close()
         studio.answers.clear()
         studio.kill()
     studio.back()
-    until(lambda: gauges_of(patient.shim)[:3] == (0, 0, 0))
+    until(lambda: resources_of(patient.shim)[:3] == (0, 0, 0))
     assert "path=/api/show" not in patient.log
     assert "path=/v1/embeddings" not in patient.log
 

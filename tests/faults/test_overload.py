@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 from support.answers import endless, silent
+from support.checked_shim import PROMPT, STREAMS, chat
 from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, EMBEDDER, LOAD, UNLOAD
-from support.gauges import gauges_of
 from support.processes import ShimProcess
-from support.watched import PROMPT, STREAMS, chat
-from support.wire import Wire, asked
+from support.resources import resources_of
+from support.wire import Wire, send_request
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 SOON = 1.0
@@ -51,7 +51,7 @@ def test_work_beyond_the_slots_is_refused_at_once_whatever_it_is(full, studio):
     asked_before = len(studio.asked)
     for name, (path, body) in WORK.items():
         started = time.monotonic()
-        answer = full.asked(path, body)
+        answer = full.ask(path, body)
         assert (name, answer.status) == (name, 503)
         assert BUSY in answer.body.decode()
         assert int(answer.headers["retry-after"]) >= 1
@@ -67,7 +67,7 @@ def test_work_beyond_the_slots_is_refused_at_once_whatever_it_is(full, studio):
 def test_everything_else_is_answered_while_all_slots_are_taken(full, path):
     started = time.monotonic()
     for _ in range(10):
-        assert full.asked(path).status == 200
+        assert full.ask(path).status == 200
     assert time.monotonic() - started < 10 * SOON
 
 
@@ -77,9 +77,9 @@ def test_slot_that_is_free_again_is_given_to_the_next(patient, studio, until):
         wires = [opened.enter_context(patient.wire("/api/chat", chat())) for _ in range(STREAMS)]
         for wire in wires:
             wire.until(b"tok ")
-        assert patient.asked("/api/chat", chat()).status == 503
+        assert patient.ask("/api/chat", chat()).status == 503
         wires[0].close()
-        until(lambda: gauges_of(patient.shim).slots == STREAMS - 1)
+        until(lambda: resources_of(patient.shim).slots == STREAMS - 1)
         opened.enter_context(patient.wire("/api/chat", chat())).until(b"tok ")
 
 
@@ -95,7 +95,7 @@ def test_health_answers_while_all_wait_for_a_silent_backend(patient, studio, pat
         time.sleep(1.2)  # so long everybody may wait
         started = time.monotonic()
         for _ in range(10):
-            assert patient.asked("/health").status == 200
+            assert patient.ask("/health").status == 200
         assert time.monotonic() - started < 2 * SOON
     studio.answers.clear()
     studio.kill()
@@ -122,5 +122,5 @@ def test_connections_beyond_the_limit_to_the_backend_are_refused(studio):
             for wire in (first, second):
                 wire.ask("/api/chat", chat())
                 wire.until(b"tok ")
-            assert asked(shim.port, "/api/chat", chat()).status == 503
-            assert asked(shim.port, "/health").status == 200
+            assert send_request(shim.port, "/api/chat", chat()).status == 503
+            assert send_request(shim.port, "/health").status == 200

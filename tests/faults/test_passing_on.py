@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 from support.answers import END, event, replies, sse, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, LOAD, UNLOAD
-from support.watched import PROMPT, chat
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -84,7 +84,7 @@ def events_of(body):
 @pytest.mark.parametrize("size", [*range(len(event("one ")), len(STREAM) - len(b"data: [DONE]\n\n"), 29)])
 def test_a_forwarded_stream_cut_anywhere_ends_with_one_error_event(impatient, studio, size, chunked):
     studio.answers[CHAT] = cut_after(size, chunked=chunked)
-    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
     assert (answer.status, answer.is_whole) == (200, True)
     events = events_of(answer.body)
     assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
@@ -94,7 +94,7 @@ def test_a_forwarded_stream_cut_anywhere_ends_with_one_error_event(impatient, st
 @pytest.mark.parametrize("size", [0, 1, 20, len(event("one ")) - 1])
 def test_a_stream_cut_before_its_first_event_is_an_http_error(impatient, studio, size):
     studio.answers[CHAT] = cut_after(size)
-    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
     assert answer.status == 502
     assert answer.json["error"]["type"] == "api_error"
 
@@ -103,7 +103,7 @@ def test_a_stream_cut_before_its_first_event_is_an_http_error(impatient, studio,
 def test_a_cut_stream_ends_with_the_error_event_of_its_protocol(impatient, studio, path):
     studio.answers[path] = streams(b'event: a\ndata: {"type": "a"}\n\nevent: b\ndata: {"ty', ends=False)
     body = {"model": "tiny", "stream": True, "input": PROMPT, "store": True}
-    answer = impatient.asked(path, body)
+    answer = impatient.ask(path, body)
     first, second, rest = answer.body.split(b"\n\n")
     assert (first.startswith(b"event: a\ndata: {"), rest, answer.is_whole) == (True, b"", True)
     assert second.startswith(b"event: error\ndata: {")
@@ -111,16 +111,16 @@ def test_a_cut_stream_ends_with_the_error_event_of_its_protocol(impatient, studi
 
 def test_passed_on_stream_without_end_is_cut_at_the_limit(impatient, studio):
     studio.answers[CHAT] = streams(*[event("x" * 100_000)] * 30)
-    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
     assert events_of(answer.body)[-1]["error"]["message"] == "the answer is too long: more than 2000000 bytes"
     assert len(answer.body) < 2_100_000
 
 
 def test_passed_on_event_without_end_is_no_burden(impatient, studio):
     studio.answers[CHAT] = streams("one", *[b"x" * 100_000] * 15)
-    assert impatient.asked("/v1/chat/completions", chat(stream=True)).status == 200
+    assert impatient.ask("/v1/chat/completions", chat(stream=True)).status == 200
     studio.answers[CHAT] = streams("one", *[b"x" * 100_000] * 100)
-    events = events_of(impatient.asked("/v1/chat/completions", chat(stream=True)).body)
+    events = events_of(impatient.ask("/v1/chat/completions", chat(stream=True)).body)
     assert "choices" in events[0]
     assert "too long" in events[-1]["error"]["message"]
 
@@ -131,31 +131,31 @@ ERROR = b'data: {"error":{"message":"boom"}}\n\n'
 @pytest.mark.parametrize("error", [ERROR, b"event: error\n" + ERROR])
 def test_a_forwarded_error_stays_the_only_one_after_a_break(impatient, studio, error):
     studio.answers[CHAT] = streams("one", error, ends=False)
-    body = impatient.asked("/v1/chat/completions", chat(stream=True)).body
+    body = impatient.ask("/v1/chat/completions", chat(stream=True)).body
     assert body == event("one") + error
 
 
 @pytest.mark.parametrize("text", ["so [DONE] is", 'the "error" is'])
 def test_forwarded_text_about_terminators_is_no_terminator(impatient, studio, text):
     studio.answers[CHAT] = streams(text, ends=False, chunked=False)
-    events = events_of(impatient.asked("/v1/chat/completions", chat(stream=True)).body)
+    events = events_of(impatient.ask("/v1/chat/completions", chat(stream=True)).body)
     assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 def test_answer_without_content_is_a_failure(impatient, studio, path):
     studio.answers[CHAT] = replies(b"", "204 No Content")
-    answer = impatient.asked(path, chat(stream=True))
+    answer = impatient.ask(path, chat(stream=True))
     assert answer.status == 502
     assert "status 204 and an empty body" in answer.body.decode()
 
 
 def test_passed_on_object_beyond_the_limit_is_an_error(impatient, studio):
     studio.answers[CHAT] = replies({"choices": [{"message": {"content": "x" * 2_100_000}}]})
-    assert impatient.asked("/v1/chat/completions", chat()).status == 502
+    assert impatient.ask("/v1/chat/completions", chat()).status == 502
 
 
 def test_connection_that_breaks_after_the_end_of_a_stream_does_no_harm(impatient, studio):
     odd = b"event: x\r\ndata: \xff\r\n\r\n" + sse({"anything": 1}) + b"data: [DONE]\n\n"
     studio.answers[CHAT] = streams(odd, ends=False)
-    assert impatient.asked("/v1/chat/completions", chat(stream=True)).body == odd
+    assert impatient.ask("/v1/chat/completions", chat(stream=True)).body == odd

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 from support.answers import endless, event, sse, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, EMBEDDER
-from support.watched import PROMPT, chat
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 
@@ -33,14 +33,14 @@ def dies(studio):
 
 def works(watched):
     """Tell whether the next chat is answered."""
-    return watched.asked("/api/chat", chat()).lines[-1].get("done") is True
+    return watched.ask("/api/chat", chat()).lines[-1].get("done") is True
 
 
 @pytest.mark.parametrize("size", range(1, len(WHOLE_STREAM) - len(b'"stop"}]}\n\n'), 61))
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 def test_a_backend_crash_anywhere_in_a_stream_is_one_error(dying, studio, path, size):
     studio.answers[CHAT] = streams(WHOLE_STREAM[:size], dies(studio))
-    answer = dying.asked(path, chat(stream=True))
+    answer = dying.ask(path, chat(stream=True))
     assert answer.is_whole
     assert answer.body.count(b'"error"') == 1
     assert answer.body.count(CUT.encode()) == 1
@@ -89,7 +89,7 @@ def test_backend_may_come_back_as_another_version(dying, studio, before, after):
     failed = []
     for name, (path, body) in ASKS.items():
         studio.kill()
-        assert dying.asked("/api/chat", chat()).status == 503
+        assert dying.ask("/api/chat", chat()).status == 503
         studio.back(before)
         assert works(dying)
         studio.answers[CHAT] = endless(0.05)
@@ -99,7 +99,7 @@ def test_backend_may_come_back_as_another_version(dying, studio, before, after):
             assert wire.answer().lines[-1] == {"error": CUT}
         studio.answers.clear()
         studio.back(after)
-        answer = dying.asked(path, body)
+        answer = dying.ask(path, body)
         if answer.status != 200:
             failed.append((name, answer.status, json.loads(answer.body)))
     assert failed == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from support.answers import replies, sse, streams
+from support.checked_shim import PROMPT, TOKEN, chat, check_log
 from support.fake_lmstudio import CHAT
 from support.processes import ShimProcess
-from support.watched import PROMPT, TOKEN, chat, check_log
-from support.wire import Wire, asked, request
+from support.wire import Wire, request, send_request
 
 KEY = "key-of-the-client-that-must-not-be-read"
 OTHER = "key-of-another-client-that-must-not-be-read"
@@ -23,20 +23,20 @@ def test_no_log_contains_a_key_a_token_or_a_prompt(studio, settings):
         for headers in (BEARER, WRONG, {}, {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}):
             for path in ("/api/chat", "/v1/chat/completions", "/v1/messages", f"/api/chat?key={KEY}&q={PROMPT}"):
                 for stream in (True, False):
-                    asked(shim.port, path, chat(stream=stream, max_tokens=9), headers=headers)
+                    send_request(shim.port, path, chat(stream=stream, max_tokens=9), headers=headers)
         for answer in (
             streams("one", ends=False),
             streams(b"data: nonsense " + PROMPT.encode() + b"\n\n"),
             replies({"error": "the model has crashed"}, "500 Oops", www_authenticate=TOKEN),
         ):
             studio.answers[CHAT] = answer
-            asked(shim.port, "/api/chat", chat(), headers=BEARER)
+            send_request(shim.port, "/api/chat", chat(), headers=BEARER)
         for broken in (request("/api/chat", chat(), headers=BEARER)[:-4], b"GET / HTTP/1.1\r\nAuthorization: Bearer "):
             with Wire(shim.port) as wire:
                 wire.send(broken + KEY.encode())
-        asked(shim.port, "/api/chat", b"{" + PROMPT.encode(), headers=BEARER)
+        send_request(shim.port, "/api/chat", b"{" + PROMPT.encode(), headers=BEARER)
         studio.kill()
-        asked(shim.port, "/api/chat", chat(), headers=BEARER)
+        send_request(shim.port, "/api/chat", chat(), headers=BEARER)
         studio.back()
         shim.signal()
         assert shim.wait() == 0
@@ -56,9 +56,9 @@ def test_errors_that_quote_a_prompt_are_logged_only_in_debug_mode(studio, level,
         for status in ("200 OK", "400 Bad Request", "401 Unauthorized", "500 Oops", "503 Later"):
             studio.answers[CHAT] = replies({"error": {"message": QUOTING}}, status)
             paths = ("/api/chat", "/v1/chat/completions", "/v1/messages")
-            answers += [asked(shim.port, path, chat(max_tokens=9)) for path in paths]
+            answers += [send_request(shim.port, path, chat(max_tokens=9)) for path in paths]
         studio.answers[CHAT] = streams("one", sse({"error": {"message": QUOTING}}), ends=False)
-        answers.append(asked(shim.port, "/api/chat", chat()))
+        answers.append(send_request(shim.port, "/api/chat", chat()))
         shim.signal()
         assert shim.wait() == 0
     assert all(PROMPT.encode() in answer.body and TOKEN.encode() not in answer.body for answer in answers)
@@ -81,8 +81,8 @@ def test_misplaced_text_of_a_client_is_not_logged(patient):
         ("/v1/messages", chat(max_tokens=9, messages=[{"role": PROMPT, "content": "x"}])),
         ("/api/create", {"model": "mine", "from": "tiny", "template": "{{ " + PROMPT + " }}"}),
     ]
-    answers = [patient.asked(path, body) for path, body in asks]
-    patient.asked("/last")
+    answers = [patient.ask(path, body) for path, body in asks]
+    patient.ask("/last")
     patient.end_of("/last")
     assert sum(PROMPT.encode() in answer.body for answer in answers) > 5
     assert PROMPT not in patient.log
@@ -91,9 +91,9 @@ def test_misplaced_text_of_a_client_is_not_logged(patient):
 def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
     """Paths, methods, model names, ids and lengths that waitress or the shim quote when they complain."""
     evil = "x\r\nCRITICAL forged\x1b[31m\u2028\u202e"
-    patient.asked(f"/{FORGED}")
-    patient.asked("/api/chat", chat(model=evil))
-    patient.asked("/api/show", {"model": evil}, headers={"User-Agent": "\x9b31m", "X-Request-ID": "a b\x85"})
+    patient.ask(f"/{FORGED}")
+    patient.ask("/api/chat", chat(model=evil))
+    patient.ask("/api/show", {"model": evil}, headers={"User-Agent": "\x9b31m", "X-Request-ID": "a b\x85"})
     for raw in (
         f"GET /{FORGED} HTTP/1.1\r\nHost: evil{FORGED}\r\nConnection: close\r\n\r\n",
         "GET http://[\x1b[31m/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -111,5 +111,5 @@ def test_nothing_a_client_sends_makes_a_line_of_the_log(patient):
 
 def test_answers_say_nothing_about_what_serves_them(patient):
     for path, body in (("/", None), ("/api/chat", chat()), ("/nowhere", None), ("/api/chat", b"{")):
-        headers = patient.asked(path, body).headers
+        headers = patient.ask(path, body).headers
         assert set(headers).isdisjoint({"server", "via", "x-powered-by"})

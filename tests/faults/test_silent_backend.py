@@ -8,10 +8,10 @@ import time
 
 import pytest
 from support.answers import event, silent, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, EMBEDDER, LOAD
 from support.ports import unused_port
 from support.processes import ShimProcess
-from support.watched import PROMPT, chat
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
@@ -52,7 +52,7 @@ ASKS = {
 def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, path, body, answer):
     studio.answers[CHAT] = answer
     started = time.monotonic()
-    response = impatient.asked(path, body)
+    response = impatient.ask(path, body)
     assert (response.status, text_of(response)) == (504, FIRST_BYTE)
     assert time.monotonic() - started < SOON
     studio.until(lambda: not studio.open_at(CHAT))
@@ -75,7 +75,7 @@ SILENCES = {
 def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, path, body, backend_path, status):
     studio.answers[backend_path] = silent
     started = time.monotonic()
-    response = impatient.asked(path, body)
+    response = impatient.ask(path, body)
     assert response.status == status
     assert " 0.6 s" in text_of(response) or " 0.7 s" in text_of(response)
     assert time.monotonic() - started < SOON
@@ -86,7 +86,7 @@ def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, pa
 def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio, path):
     studio.answers = dict.fromkeys(LISTS, silent)
     started = time.monotonic()
-    response = impatient.asked(path)
+    response = impatient.ask(path)
     assert response.status == (503 if path == "/ready" else 504)
     assert text_of(response) == "LM Studio did not answer GET /api/v1/models within 0.7 s"
     assert time.monotonic() - started < SOON
@@ -95,7 +95,7 @@ def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio, path)
 @pytest.mark.parametrize("step", [lambda peer: peer.hold(), lambda peer: peer.drip(event("x" * 1000), 0.05)])
 def test_silence_between_events_ends_a_stream_with_one_error_line(impatient, studio, step):
     studio.answers[CHAT] = streams("one ", "two ", step)
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     *lines, last = answer.lines
     assert [line["message"]["content"] for line in lines] == ["one ", "two "]
     assert last == {"error": "LM Studio sent no data for 0.5 s"}
@@ -106,7 +106,7 @@ def test_silence_between_events_ends_a_stream_with_one_error_line(impatient, stu
 
 def test_a_silent_forwarded_stream_ends_with_one_error_event(impatient, studio):
     studio.answers[CHAT] = streams("one ", lambda peer: peer.hold())
-    answer = impatient.asked("/v1/chat/completions", chat(stream=True))
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
     assert answer.body.count(b'"error"') == 1
     assert b"LM Studio sent no data for 0.5 s" in answer.body
     assert answer.is_whole
@@ -114,13 +114,13 @@ def test_a_silent_forwarded_stream_ends_with_one_error_event(impatient, studio):
 
 def test_silence_in_the_middle_of_one_object_is_a_504(impatient, studio):
     studio.answers[CHAT] = streams("one ", lambda peer: peer.hold())
-    answer = impatient.asked("/api/chat", chat(stream=False))
+    answer = impatient.ask("/api/chat", chat(stream=False))
     assert (answer.status, answer.json) == (504, {"error": "LM Studio sent no data for 0.5 s"})
 
 
 def test_slow_stream_that_is_never_silent_for_too_long_completes(impatient, studio):
     studio.answers[CHAT] = streams("one ", 0.3, "two ", 0.3, "three ", 0.3, "four")
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     assert "".join(line["message"]["content"] for line in answer.lines) == "one two three four"
     assert answer.lines[-1]["done"] is True
 
@@ -141,7 +141,7 @@ def away(impatient, studio):
 )
 def test_unreachable_backend_is_an_immediate_error_with_advice(away, studio, path, body):
     started = time.monotonic()
-    response = away.asked(path, body)
+    response = away.ask(path, body)
     assert response.status == 503
     assert "LM Studio" in text_of(response)
     if not path.startswith("/chat"):
@@ -189,8 +189,8 @@ def test_backend_that_does_not_read_its_prompt_is_given_up():
 
 
 def test_readiness_fails_without_backend_and_health_does_not(away):
-    assert away.asked("/ready").status == 503
-    assert away.asked("/health").status == 200
+    assert away.ask("/ready").status == 503
+    assert away.ask("/health").status == 200
 
 
 def test_shim_starts_and_answers_while_the_backend_is_away():

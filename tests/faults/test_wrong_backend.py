@@ -8,11 +8,11 @@ import time
 
 import pytest
 from support.answers import END, event, replies, sse, streams
+from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT
-from support.gauges import memory_of
 from support.peer import Peer
+from support.resources import memory_of
 from support.socket_server import SocketServer
-from support.watched import PROMPT, chat
 
 CUT = "LM Studio closed the connection before its answer was complete"
 HTML = "<!doctype html><title>502 Bad Gateway</title>" + "x" * 10_000
@@ -72,7 +72,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("answer", "status"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_wrong_answer_becomes_a_true_status_and_one_request(impatient, studio, answer, status, stream):
     studio.answers[CHAT] = answer
-    response = impatient.asked("/api/chat", chat(stream=stream))
+    response = impatient.ask("/api/chat", chat(stream=stream))
     assert response.status == status
     assert list(response.json) == ["error"]
     assert 0 < len(response.json["error"]) < 700
@@ -83,7 +83,7 @@ def test_wrong_answer_becomes_a_true_status_and_one_request(impatient, studio, a
 @pytest.mark.parametrize("name", ["429", "503"])
 def test_busy_backend_is_passed_on_with_a_bounded_wait(impatient, studio, name):
     studio.answers[CHAT] = REFUSALS[name][0]
-    response = impatient.asked("/api/chat", chat())
+    response = impatient.ask("/api/chat", chat())
     assert 1 <= int(response.headers["retry-after"]) <= 60
 
 
@@ -91,7 +91,7 @@ def test_redirect_is_not_followed(impatient, studio):
     with SocketServer(lambda peer: peer.read()) as elsewhere:
         studio.answers[CHAT] = replies("", "307 Elsewhere", location=elsewhere.url + CHAT)
         for path in ("/api/chat", CHAT):
-            assert impatient.asked(path, chat()).status == 502
+            assert impatient.ask(path, chat()).status == 502
         assert elsewhere.connections == 0
 
 
@@ -112,7 +112,7 @@ NONSENSE = {
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE.keys())
 def test_garbage_in_a_stream_ends_it_with_one_error_line(impatient, studio, nonsense):
     studio.answers[CHAT] = streams("one ", "two ", nonsense, "three ")
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     *lines, last = answer.lines
     assert (answer.status, answer.is_whole) == (200, True)
     assert "".join(line["message"]["content"] for line in lines) == "one two "
@@ -127,7 +127,7 @@ def test_garbage_in_a_stream_ends_it_with_one_error_line(impatient, studio, nons
 @pytest.mark.parametrize("events", range(1, 5))
 def test_stream_that_is_cut_after_some_events_ends_with_one_error_line(impatient, studio, events, chunked):
     studio.answers[CHAT] = streams(*["tok "] * events, ends=False, chunked=chunked)
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     assert answer.is_whole
     assert [line.get("error") for line in answer.lines] == [None] * events + [CUT]
     assert impatient.end_of("/api/chat")["tokens_out"] == str(events)
@@ -135,16 +135,16 @@ def test_stream_that_is_cut_after_some_events_ends_with_one_error_line(impatient
 
 def test_whole_answer_that_is_cut_is_a_502(impatient, studio):
     studio.answers[CHAT] = streams("one ", ends=False)
-    response = impatient.asked("/api/chat", chat(stream=False))
+    response = impatient.ask("/api/chat", chat(stream=False))
     assert (response.status, response.json) == (502, {"error": CUT})
 
 
 def test_stream_beyond_the_limit_ends_with_one_error_line(impatient, studio):
     studio.answers[CHAT] = streams(*["x" * 100_000] * 30)
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     assert answer.lines[-1] == {"error": "the answer is too long: more than 2000000 bytes"}
     assert len(answer.body) < 2_500_000
-    assert impatient.asked("/api/chat", chat(stream=False)).status == 502
+    assert impatient.ask("/api/chat", chat(stream=False)).status == 502
 
 
 def test_large_wrong_answers_take_no_memory(impatient, studio):
@@ -152,7 +152,7 @@ def test_large_wrong_answers_take_no_memory(impatient, studio):
     for answer in (replies(BOMB, content_encoding="gzip"), streams(LONG * 2), replies(b"x" * 50_000_000)):
         studio.answers[CHAT] = answer
         for path in ("/api/chat", CHAT):
-            assert impatient.asked(path, chat(stream=True)).status == 502
+            assert impatient.ask(path, chat(stream=True)).status == 502
     assert memory_of(impatient.shim) - before < 30_000_000
 
 
@@ -166,7 +166,7 @@ def test_odd_values_become_sound_lines(impatient, studio):
         sse({"usage": {"prompt_tokens": -1, "completion_tokens": 1e300}}),
         sse({"choices": [{"delta": {"content": "c\u2028\x00"}}]}),
     )
-    answer = impatient.asked("/api/chat", chat())
+    answer = impatient.ask("/api/chat", chat())
     assert "".join(line["message"]["content"] for line in answer.lines) == "a\ufffdbc\u2028\x00"
     assert answer.lines[-1]["done"] is True
 
@@ -179,7 +179,7 @@ def test_nothing_of_the_answers_head_is_copied_or_kept(impatient, studio):
         (CHAT, replies(event("hi") + END, **(headers | {"content_type": "text/event-stream"}))),
     ):
         studio.answers[CHAT] = answer
-        response = impatient.asked(path, chat(stream=False))
+        response = impatient.ask(path, chat(stream=False))
         assert response.status == 200
         assert set(response.headers).isdisjoint({"set-cookie", "server", "x-model", "keep-alive", "via"})
     assert not any("cookie" in asked.headers for asked in studio.asked)
@@ -188,14 +188,14 @@ def test_nothing_of_the_answers_head_is_copied_or_kept(impatient, studio):
 def test_next_request_after_any_wrong_answer_is_served(impatient, studio):
     for answer, _ in REFUSALS.values():
         studio.answers[CHAT] = answer
-        impatient.asked("/api/chat", chat())
+        impatient.ask("/api/chat", chat())
         del studio.answers[CHAT]
-        assert impatient.asked("/api/chat", chat()).lines[-1]["done"] is True
+        assert impatient.ask("/api/chat", chat()).lines[-1]["done"] is True
 
 
 def test_nothing_but_known_fields_reaches_the_backend(impatient, studio):
     more = {"integrations": ["mcp/x"], "plugins": [1], "ttl": 1, "tools": [{"type": "mcp", "server_url": "http://x"}]}
-    response = impatient.asked("/api/chat", chat(**more, options={"integrations": [1], "temperature": 0.5}))
+    response = impatient.ask("/api/chat", chat(**more, options={"integrations": [1], "temperature": 0.5}))
     sent = json.dumps([asked.json for asked in studio.asked_for(CHAT)])
     assert response.status in (200, 400)
     assert not any(word in sent for word in ("integrations", "plugins", "mcp", "server_url", "ttl"))
@@ -205,5 +205,5 @@ def test_wrong_answers_are_reported_at_once(impatient, studio):
     studio.answers[CHAT] = REFUSALS["429"][0]
     started = time.monotonic()
     for _ in range(5):
-        impatient.asked("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]})
+        impatient.ask("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]})
     assert time.monotonic() - started < 3

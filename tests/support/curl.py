@@ -11,7 +11,7 @@ URL = "http://localhost:11434"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExampleRequest:
     """One HTTP request, with the path behind URL."""
 
     method: str
@@ -26,7 +26,7 @@ _WITHOUT_VALUE = {"-s": "quiet", "-N": "unbuffered", "-i": "with headers"}
 _WITH_VALUE = {"-X": "method", "-H": "header", "-d": "data", "-F": "part"}
 
 
-def requests_in(block: str) -> Iterator[Asked]:
+def requests_in(block: str) -> Iterator[ExampleRequest]:
     """Yield the requests of a block of shell lines; anything but curl is refused."""
     command = ""
     for line in block.splitlines():
@@ -38,7 +38,7 @@ def requests_in(block: str) -> Iterator[Asked]:
     assert not command, f"no end: {command}"
 
 
-def asked(words: Sequence[str]) -> Asked:
+def asked(words: Sequence[str]) -> ExampleRequest:
     """Return the request of one command line."""
     command, *rest = words
     assert command == "curl", f"only curl is understood: {words}"
@@ -54,7 +54,7 @@ def asked(words: Sequence[str]) -> Asked:
     (url,) = given["url"]
     assert url.startswith(URL), f"another server: {url}"
     data, parts = given.get("data"), given.get("part", [])
-    return Asked(
+    return ExampleRequest(
         method=given.get("method", ["GET" if data is None and not parts else "POST"])[0],
         path=url.removeprefix(URL) or "/",
         headers=_headers(given.get("header", []), data),

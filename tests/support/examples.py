@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from support import curl, powershell
-from support.curl import Asked
+from support.curl import ExampleRequest
 
 PAGE = Path(__file__).parents[2] / "docs" / "example_requests.md"
 MORE = "..."
@@ -30,7 +30,7 @@ _STATUS = re.compile(r"\b([1-5]\d\d):$")
 class Example:
     """A request and its answer: the status and the block that shows the rest."""
 
-    asked: Asked
+    asked: ExampleRequest
     status: int
     kind: str
     answer: str
@@ -44,7 +44,7 @@ def sections(page: str) -> dict[str, str]:
 
 def examples(section: str, language: str) -> Iterator[Example]:
     """Yield the examples of a section that are written in one language."""
-    waiting: list[Asked] = []
+    waiting: list[ExampleRequest] = []
     for block in _BLOCK.finditer(section):
         if block["kind"] in LANGUAGES:
             if block["kind"] == language:
@@ -57,7 +57,7 @@ def examples(section: str, language: str) -> Iterator[Example]:
     assert not waiting, f"no answer is shown to {waiting}"
 
 
-def requests_in(block: str, language: str) -> Iterator[Asked]:
+def requests_in(block: str, language: str) -> Iterator[ExampleRequest]:
     """Yield the requests of a block."""
     return curl.requests_in(block) if language == "bash" else powershell.requests_in(block)
 

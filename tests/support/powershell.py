@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from support.curl import URL, Asked
+from support.curl import URL, ExampleRequest
 
 ROOT = Path(__file__).parents[2]
 """The folder that the examples are typed in."""
@@ -27,7 +27,7 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
 _KNOWN = {"$true": True, "$false": False, "$null": None}
 
 
-def requests_in(block: str) -> Iterator[Asked]:
+def requests_in(block: str) -> Iterator[ExampleRequest]:
     """Yield the requests of a block."""
     variables: dict[str, Any] = dict(_KNOWN)
     for statement in _statements(block.replace("`\n", " ")):
@@ -50,13 +50,13 @@ def _statements(block: str) -> Iterator[str]:
     assert not statement, f"no end: {statement}"
 
 
-def _asked(statement: str, variables: dict[str, Any]) -> Asked:
+def _asked(statement: str, variables: dict[str, Any]) -> ExampleRequest:
     words = [_scalar(kind, text, variables) for kind, text in _tokens(statement)]
     assert words.pop(0) == "Invoke-RestMethod", f"only Invoke-RestMethod is understood: {statement}"
     given = dict(zip(words[::2], words[1::2], strict=True))
     body = given.get("-Body")
     headers = {"Content-Type": given["-ContentType"]} if "-ContentType" in given else {}
-    return Asked(
+    return ExampleRequest(
         method=given.get("-Method", "Get").upper(),
         path=given["-Uri"].removeprefix(URL),
         headers=headers | given.get("-Headers", {}),

@@ -131,7 +131,7 @@ def request(
     return "\r\n".join([first, *lines, "", ""]).encode("latin-1") + payload
 
 
-def asked(port: int, path: str, body: Any = None, **more: Any) -> Answer:
+def send_request(port: int, path: str, body: Any = None, **more: Any) -> Answer:
     """Send one request on a connection of its own and return the answer."""
     with Wire(port) as wire:
         wire.ask(path, body, **more)

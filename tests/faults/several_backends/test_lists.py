@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.backend_pool import BREAK, mend
 from support.fake_lmstudio import CHAT
-from support.joined import BREAK, mend
 from support.processes import ShimProcess
 
 TINY = {"tiny": 4096}
@@ -13,9 +13,9 @@ NO_LIMIT = {"connect_timeout": 0, "list_timeout": 0}
 
 
 @pytest.fixture
-def three_dead(joined):
+def three_dead(start_pool):
     """One that works and three that don't; the shim has not heard of any of them yet."""
-    shim = joined({"works": TINY, "refusing": {"a": 1}, "frozen": {"b": 1}, "unplugged": {"c": 1}}, **NO_LIMIT)
+    shim = start_pool({"works": TINY, "refusing": {"a": 1}, "frozen": {"b": 1}, "unplugged": {"c": 1}}, **NO_LIMIT)
     for name, break_it in BREAK.items():
         break_it(shim[name])
     return shim
@@ -30,24 +30,24 @@ def test_the_first_chat_does_not_wait_for_the_dead(three_dead):
     assert three_dead.chat().is_whole
 
 
-def test_a_list_waits_for_the_slowest_reachable_backend(joined):
-    shim = joined({"fast": TINY, "slow": {"other": 4096}}, model_cache_ttl=0.0)
+def test_a_list_waits_for_the_slowest_reachable_backend(start_pool):
+    shim = start_pool({"fast": TINY, "slow": {"other": 4096}}, model_cache_ttl=0.0)
     assert shim.names() == {"tiny", "other"}
     shim["slow"].list_seconds = 0.5
     assert shim.names() == {"tiny", "other"}
 
 
-def test_a_model_of_a_machine_that_has_not_listed_yet_is_found(joined):
-    shim = joined({"fast": TINY, "slow": {"other": 4096}})
+def test_a_model_of_a_machine_that_has_not_listed_yet_is_found(start_pool):
+    shim = start_pool({"fast": TINY, "slow": {"other": 4096}})
     shim["slow"].list_seconds = 0.6
     assert shim.chat(model="other").is_whole
 
 
 @pytest.mark.parametrize("how", BREAK)
 @pytest.mark.usefixtures("probes")
-def test_models_leave_the_list_after_a_failure_and_come_back(joined, until, how):
+def test_models_leave_the_list_after_a_failure_and_come_back(start_pool, until, how):
     settings = {"connect_timeout": 0.2, "list_timeout": 0.2, "model_cache_ttl": 0.0}
-    shim = joined({"stays": TINY, "leaves": {"other": 4096}}, **settings)
+    shim = start_pool({"stays": TINY, "leaves": {"other": 4096}}, **settings)
     assert shim.names() == {"tiny", "other"}
     BREAK[how](shim["leaves"])
     until(lambda: shim.names() == {"tiny"})
@@ -57,8 +57,8 @@ def test_models_leave_the_list_after_a_failure_and_come_back(joined, until, how)
 
 
 @pytest.mark.usefixtures("probes")
-def test_error_while_all_backends_are_away_and_recovery(joined, until):
-    shim = joined({"one": TINY, "two": TINY}, connect_timeout=0.2, list_timeout=0.2)
+def test_error_while_all_backends_are_away_and_recovery(start_pool, until):
+    shim = start_pool({"one": TINY, "two": TINY}, connect_timeout=0.2, list_timeout=0.2)
     for studio in shim.studios.values():
         studio.kill()
     failed = shim.chat()
@@ -68,8 +68,8 @@ def test_error_while_all_backends_are_away_and_recovery(joined, until):
     until(lambda: shim.chat().is_whole)
 
 
-def test_a_frozen_machine_does_not_prevent_recovery_of_others(joined, until, probes):
-    shim = joined({"stays": TINY, "frozen": {"a": 1}, "back": {"b": 1}}, **NO_LIMIT)
+def test_a_frozen_machine_does_not_prevent_recovery_of_others(start_pool, until, probes):
+    shim = start_pool({"stays": TINY, "frozen": {"a": 1}, "back": {"b": 1}}, **NO_LIMIT)
     shim["frozen"].server.freeze()
     shim["back"].kill()
     assert shim.names() == {"tiny"}
@@ -83,8 +83,8 @@ def test_a_process_starts_while_machines_are_dead(three_dead):
         assert b'"done":true' in shim.chat().content
 
 
-def test_a_name_for_a_machine_that_never_answered_says_why_it_fails(joined):
-    shim = joined({"works": TINY, "dead": TINY})
+def test_a_name_for_a_machine_that_never_answered_says_why_it_fails(start_pool):
+    shim = start_pool({"works": TINY, "dead": TINY})
     shim["dead"].kill()
     failed = shim.chat(model="dead/tiny")
     assert failed.status == 503
@@ -93,8 +93,8 @@ def test_a_name_for_a_machine_that_never_answered_says_why_it_fails(joined):
 
 
 @pytest.mark.parametrize("name", ["drained/other", "other"])
-def test_a_model_of_a_drained_machine_is_refused_as_busy(joined, name):
-    shim = joined({"works": TINY, "drained": {"other": 4096}})
+def test_a_model_of_a_drained_machine_is_refused_as_busy(start_pool, name):
+    shim = start_pool({"works": TINY, "drained": {"other": 4096}})
     assert shim.chat(model="other").is_whole
     shim.file.write_text(shim.file.read_text(encoding="utf-8") + "drain = true\n", encoding="utf-8")
     assert shim.post("/shim/reload", {}).status_code == 200

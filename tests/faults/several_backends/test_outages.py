@@ -6,8 +6,8 @@ import threading
 
 import pytest
 from support.answers import END, event, streams
+from support.backend_pool import BREAK
 from support.fake_lmstudio import CHAT
-from support.joined import BREAK
 from support.wine import SLOWNESS
 
 TINY = {"tiny": 4096}
@@ -29,9 +29,9 @@ PHASES = {
 
 
 @pytest.fixture
-def pair(joined):
+def pair(start_pool):
     """Two machines with the same model."""
-    return joined({"fails": TINY, "works": TINY}, parallel=PARALLEL, **QUICK, **FRESH)
+    return start_pool({"fails": TINY, "works": TINY}, parallel=PARALLEL, **QUICK, **FRESH)
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.joined import joined_apps
+from support.backend_pool import pool_apps
 
 
 @pytest.fixture
-def joined(tmp_path):
+def start_pool(tmp_path):
     """Return a function that starts LM Studios by name, and a shim that joins them."""
-    with joined_apps(tmp_path) as start:
+    with pool_apps(tmp_path) as start:
         yield start

@@ -11,14 +11,14 @@ FIRST = {HOME: {"priority": 10}}
 
 
 @pytest.fixture
-def pair(joined):
+def pair(start_pool):
     """A desktop, which is preferred, and a laptop; both have "tiny", loaded."""
-    return joined({TRAVEL: {"tiny": 4096, "there": None}, HOME: {"tiny": 4096, "here": None}}, FIRST)
+    return start_pool({TRAVEL: {"tiny": 4096, "there": None}, HOME: {"tiny": 4096, "here": None}}, FIRST)
 
 
 @pytest.fixture
-def single(joined):
-    return joined({"only": {"tiny": 4096}})
+def single(start_pool):
+    return start_pool({"only": {"tiny": 4096}})
 
 
 def posts(shim, path):

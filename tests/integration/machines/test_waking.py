@@ -36,9 +36,9 @@ def woken(monkeypatch):
 
 
 @pytest.fixture
-def shim(joined, woken):
+def shim(start_pool, woken):
     """A machine that works and one that is off, and can be woken."""
-    shim = joined({"works": {"tiny": 4096}, "sleeper": {"big": None, "tiny": None}}, SLEEPER, model_cache_ttl=0.0)
+    shim = start_pool({"works": {"tiny": 4096}, "sleeper": {"big": None, "tiny": None}}, SLEEPER, model_cache_ttl=0.0)
     shim["sleeper"].kill()
     woken.by = shim["sleeper"].back
     return shim
@@ -122,8 +122,8 @@ def test_machine_that_does_not_wake_up_in_time_is_the_error(seen, woken, monkeyp
     assert (answer.status, answer.errors) == (503, ["sleeper was woken, but does not answer within 0.1 s"])
 
 
-def test_model_to_preload_wakes_its_machine(joined, woken, until):
-    shim = joined({"sleeper": {"tiny": None}}, SLEEPER, preload=("tiny",))
+def test_model_to_preload_wakes_its_machine(start_pool, woken, until):
+    shim = start_pool({"sleeper": {"tiny": None}}, SLEEPER, preload=("tiny",))
     shim["sleeper"].kill()
     woken.by = shim["sleeper"].back
     parts = services_of(shim._client().application)
@@ -131,8 +131,8 @@ def test_model_to_preload_wakes_its_machine(joined, woken, until):
         until(lambda: shim["sleeper"].models["tiny"])
 
 
-def test_only_machine_can_be_one_that_sleeps(joined, woken):
-    shim = joined({"sleeper": {"tiny": 4096}}, SLEEPER)
+def test_only_machine_can_be_one_that_sleeps(start_pool, woken):
+    shim = start_pool({"sleeper": {"tiny": 4096}}, SLEEPER)
     shim["sleeper"].kill()
     woken.by = shim["sleeper"].back
     assert shim.get("/ready").status_code == 200

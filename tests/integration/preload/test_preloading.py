@@ -9,8 +9,8 @@ import time
 
 import pytest
 from support.answers import reads, silent
+from support.backend_pool import to_toml
 from support.fake_lmstudio import CRASHED, FakeLMStudio
-from support.joined import to_toml
 from support.ports import unused_port
 from support.processes import ShimProcess
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 from click.testing import CliRunner
-from support.children import CAN_LIST_CHILDREN, children, is_running
+from support.child_processes import CAN_LIST_CHILDREN, children, is_running
 from support.processes import ShimProcess, clean_environment, run
 
 from flask_shim.cli import cli, demo_command

@@ -8,8 +8,8 @@ import re
 import pytest
 from click.testing import CliRunner
 from support.answers import by_path, lm_studio, model, replies, silent
+from support.backend_pool import to_toml
 from support.fake_lmstudio import FakeLMStudio
-from support.joined import to_toml
 from support.processes import run
 
 from flask_shim.cli import cli

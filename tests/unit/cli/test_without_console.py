@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.ports import accepts, unused_port
 from support.processes import clean_environment
-from support.wire import asked
+from support.wire import send_request
 
 SERVE = ("-m", "flask_shim", "serve")
 
@@ -33,7 +33,7 @@ def test_shim_without_standard_streams_serves_and_logs(tmp_path, until):
     with subprocess.Popen(command(), env=clean_environment() | settings, cwd=tmp_path) as process:
         try:
             until(lambda: accepts(port))
-            assert asked(port, "/api/version").status == 200
+            assert send_request(port, "/api/version").status == 200
             until(lambda: "path=/api/version status=200" in log.read_text(encoding="ascii"))
         finally:
             process.kill()

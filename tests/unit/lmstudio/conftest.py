@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import responses
 from support.answers import reads
-from support.listed import URL, ListedBackend
+from support.model_lists import URL, ModelListBackend
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, catalogue
 from flask_shim.lmstudio.catalogue import ModelListCache
@@ -54,7 +54,7 @@ LIST_SECONDS = 30.0
 @pytest.fixture
 def backend():
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield ListedBackend(mock)
+        yield ModelListBackend(mock)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 import responses
-from support.listed import UNEXPECTED, URL
+from support.model_lists import UNEXPECTED, URL
 from support.recorded import V1, recorded
 
 from flask_shim.lmstudio.api_versions import ApiVersion
@@ -20,7 +20,7 @@ from flask_shim.lmstudio.errors import (
 
 @pytest.mark.parametrize("api_version", ApiVersion)
 def test_the_generation_is_found_by_what_is_in_the_lists(backend, models, api_version):
-    backend.is_of(api_version)
+    backend.set_version(api_version)
     assert models.listing().api_version is api_version
     assert len(models.listing().models) == len(recorded(api_version).get("models") or recorded(api_version)["data"])
 
@@ -41,9 +41,9 @@ def test_the_generation_is_found_by_what_is_in_the_lists(backend, models, api_ve
     ],
 )
 def test_a_list_that_is_none_leads_to_an_older_generation(backend, models, body, status):
-    backend.is_of(ApiVersion.OPENAI)
-    backend.lists(body, ApiVersion.V1, status)
-    backend.lists(body, ApiVersion.V0, status)
+    backend.set_version(ApiVersion.OPENAI)
+    backend.set_list(body, ApiVersion.V1, status)
+    backend.set_list(body, ApiVersion.V0, status)
     assert models.listing().api_version is ApiVersion.OPENAI
 
 
@@ -59,8 +59,8 @@ def test_a_list_that_is_none_leads_to_an_older_generation(backend, models, body,
     ],
 )
 def test_a_failure_is_no_sign_of_an_older_generation(backend, models, body, status, kind):
-    backend.is_of(ApiVersion.OPENAI)
-    backend.lists(body, ApiVersion.V1, status)
+    backend.set_version(ApiVersion.OPENAI)
+    backend.set_list(body, ApiVersion.V1, status)
     with pytest.raises(kind):
         models.listing()
     assert set(backend.paths) == {ApiVersion.V1.value}
@@ -69,13 +69,13 @@ def test_a_failure_is_no_sign_of_an_older_generation(backend, models, body, stat
 @pytest.mark.parametrize("body", [UNEXPECTED, b"<html>hello</html>", {"data": None}, {}, b"not JSON"])
 def test_what_has_no_list_at_all_is_not_lm_studio(backend, models, body):
     for api_version in ApiVersion:
-        backend.lists(body, api_version)
+        backend.set_list(body, api_version)
     with pytest.raises(BackendProtocolError):
         models.listing()
 
 
 def test_a_list_that_breaks_once_is_requested_again(backend, models):
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     backend.mock.replace(responses.GET, URL + ApiVersion.V1.value, body=requests.ConnectionError())
     backend.mock.add(responses.GET, URL + ApiVersion.V1.value, json=V1)
     assert models.listing().api_version is ApiVersion.V1

@@ -8,7 +8,7 @@ import threading
 import pytest
 import responses
 from support.answers import by_path, reads, replies
-from support.listed import URL
+from support.model_lists import URL
 from support.ports import unused_port
 from support.recorded import V0, V1
 
@@ -24,7 +24,7 @@ THREADS = 16
 
 
 def test_a_list_is_cached_for_its_time(backend, models, clock):
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     first = models.listing()
     clock.pass_(TTL - 1)
     assert models.listing() is first
@@ -35,7 +35,7 @@ def test_a_list_is_cached_for_its_time(backend, models, clock):
 
 @pytest.mark.parametrize(("max_age", "asked"), [(None, 1), (10.0, 1), (4.0, 2), (0, 2)])
 def test_a_caller_may_want_a_younger_list(backend, models, clock, max_age, asked):
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     models.listing()
     clock.pass_(5)
     models.listing(max_age=max_age)
@@ -43,14 +43,14 @@ def test_a_caller_may_want_a_younger_list(backend, models, clock, max_age, asked
 
 
 def test_a_list_of_the_same_clock_tick_is_not_a_new_one(backend, models, clock):
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     first = models.listing()
     assert models.listing(max_age=0) is not first
 
 
 def test_without_a_cache_each_lookup_is_a_request(backend, clock, monkeypatch):
     monkeypatch.setattr(catalogue, "time", clock)
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     transport = Transport(ClientOptions(base_url=URL))
     models = ModelListCache(transport, 0)
     models.listing()
@@ -60,7 +60,7 @@ def test_without_a_cache_each_lookup_is_a_request(backend, clock, monkeypatch):
 
 
 def test_an_expired_list_is_requested_again_with_its_known_version(backend, models):
-    backend.is_of(ApiVersion.OPENAI)
+    backend.set_version(ApiVersion.OPENAI)
     models.listing()
     models.expire()
     models.listing()
@@ -68,30 +68,30 @@ def test_an_expired_list_is_requested_again_with_its_known_version(backend, mode
 
 
 def test_after_it_was_lost_the_backend_may_be_another_generation(backend, models):
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     assert models.listing().api_version is ApiVersion.V0
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     models.lost()
     assert models.listing().api_version is ApiVersion.V1
 
 
 def test_a_failure_makes_it_look_for_the_generation_again(backend, models, clock):
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     models.listing()
     clock.pass_(1)
-    backend.lists(b"", ApiVersion.V0, 500)
+    backend.set_list(b"", ApiVersion.V0, 500)
     with pytest.raises(BackendError):
         models.listing(max_age=0)
     clock.pass_(1)
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     assert models.listing().api_version is ApiVersion.V1
 
 
 def test_the_api_version_is_detected_again_after_a_while(backend, models, clock):
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     models.listing()
-    backend.is_of(ApiVersion.V1)
-    backend.lists(V0, ApiVersion.V0)
+    backend.set_version(ApiVersion.V1)
+    backend.set_list(V0, ApiVersion.V0)
     clock.pass_(PROBE_SECONDS - 1)
     assert models.listing().api_version is ApiVersion.V0
     clock.pass_(2)
@@ -99,10 +99,10 @@ def test_the_api_version_is_detected_again_after_a_while(backend, models, clock)
 
 
 def test_a_missing_api_version_is_detected_again_at_once(backend, models, clock):
-    backend.is_of(ApiVersion.V1)
+    backend.set_version(ApiVersion.V1)
     models.listing()
     clock.pass_(1)
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     assert models.listing(max_age=0).api_version is ApiVersion.V0
 
 
@@ -165,7 +165,7 @@ def test_threads_that_ask_at_the_same_time_share_one_answer(backend, models, ans
 def test_the_list_is_requested_again_after_a_failure(backend, models, clock):
     for _ in range(3):
         clock.pass_(1)
-        backend.lists(b"", ApiVersion.V1, 500)
+        backend.set_list(b"", ApiVersion.V1, 500)
         with pytest.raises(BackendError):
             models.listing()
     assert len(backend.paths) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.lmstudio.http.chunked import Dechunker, FramingError
 
@@ -32,7 +32,7 @@ def test_any_cut_gives_the_payload(pieces, extension, trailers, places):
 
 def test_single_bytes_give_the_payload():
     data = framed([b"Hello", "\u3053\u3093".encode(), b"\r\n0\r\n\r\n"], trailers=b"A: 1\r\n")
-    assert payload_of(singly(data)) == (
+    assert payload_of(one_by_one(data)) == (
         "Hello\u3053\u3093\r\n0\r\n\r\n".encode(),
         True,
     )
@@ -86,4 +86,4 @@ def test_malformed_framing_is_an_error(data):
 def test_malformed_framing_is_an_error_however_it_is_cut(data):
     dechunker = Dechunker()
     with pytest.raises(FramingError):
-        list(map(dechunker.feed, singly(data)))
+        list(map(dechunker.feed, one_by_one(data)))

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.sending import exchanged, post
+from support.transport_requests import get_list, post
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
@@ -34,7 +34,7 @@ def url_of(listener):
 
 def test_deadline_ends_the_wait_for_the_head(client_of, frozen):
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
-        exchanged(client_of(url_of(frozen)), timeout=0.1)
+        get_list(client_of(url_of(frozen)), timeout=0.1)
 
 
 def test_total_timeout_ends_the_sending_of_a_large_prompt(client_of, frozen):

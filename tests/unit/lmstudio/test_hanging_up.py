@@ -7,7 +7,7 @@ import threading
 import pytest
 from support.answers import reads, replies
 from support.ports import unused_port
-from support.sending import CHAT, exchanged, post
+from support.transport_requests import CHAT, get_list, post
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import (
@@ -37,7 +37,7 @@ def silent_after_the_head(peer):
 def test_a_backend_that_is_too_slow_is_hung_up(client_of, socket_server, answer):
     server = socket_server(reads(answer))
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
-        exchanged(client_of(server.url), timeout=0.1)
+        get_list(client_of(server.url), timeout=0.1)
     server.until(lambda: server.gone)
 
 
@@ -114,7 +114,7 @@ def test_a_connection_is_given_back_after_every_failure(client_of, socket_server
     client = client_of(server.url, max_connections=1, connect_timeout=0.05)
     for _ in range(3):
         with pytest.raises(BackendError) as caught:
-            exchanged(client)
+            get_list(client)
         assert not isinstance(caught.value, BackendUnavailable)
 
 

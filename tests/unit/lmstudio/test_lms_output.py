@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.lmstudio.lms.output import (
     Lines,
@@ -59,7 +59,7 @@ def test_lines_are_the_same_however_the_output_is_cut(places):
 
 def test_lines_are_the_same_byte_by_byte():
     lines = Lines()
-    found = [line for block in singly(OUTPUT) for line in lines.feed(block)]
+    found = [line for block in one_by_one(OUTPUT) for line in lines.feed(block)]
     assert [*found, *lines.feed(b"", is_last=True)] == LINES
 
 

@@ -6,7 +6,7 @@ import pytest
 import urllib3.util.connection
 from support.answers import reads, replies
 from support.ports import unused_port
-from support.sending import body_of
+from support.transport_requests import read_body
 
 from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.lmstudio.http import loopback
@@ -41,7 +41,7 @@ def backend(socket_server):
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST"])
 def test_localhost_is_ipv4_first_and_unchanged_in_the_request(name, backend, client_of, tried):
     client = client_of(f"http://{name}:{backend.port}")
-    assert body_of(client) == b'{"ok": true}'
+    assert read_body(client) == b'{"ok": true}'
     assert tried == ["127.0.0.1"]
     assert backend.asked[0].headers["host"] == f"{name.lower()}:{backend.port}"
 
@@ -50,19 +50,19 @@ def test_the_loopback_that_answered_is_tried_first(backend, client_of, tried, mo
     monkeypatch.setattr(loopback, "_LOOPBACKS", (UNUSED, "127.0.0.1"))
     client = client_of(f"http://localhost:{backend.port}")
     for _ in range(2):
-        assert body_of(client) == b'{"ok": true}'
+        assert read_body(client) == b'{"ok": true}'
     assert tried == [UNUSED, "127.0.0.1", "127.0.0.1"]
 
 
 def test_two_refusing_loopbacks_give_the_first_error(client_of):
     url = f"http://localhost:{unused_port()}"
     with pytest.raises(BackendUnavailable) as caught:
-        body_of(client_of(url))
+        read_body(client_of(url))
     assert f"not reachable at {url} (connection refused)" in caught.value.text
 
 
 def test_other_names_are_left_to_the_system(backend, client_of, tried):
-    assert body_of(client_of(backend.url)) == b'{"ok": true}'
+    assert read_body(client_of(backend.url)) == b'{"ok": true}'
     assert tried == ["127.0.0.1"]
     assert loopback.addresses_of("studio.lan", 1234) == ("studio.lan",)
     assert not loopback.last_reached

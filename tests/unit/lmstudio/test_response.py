@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from support.answers import reads, replies
-from support.sending import body_of, exchanged, post
+from support.transport_requests import get_list, post, read_body
 
 from flask_shim.lmstudio.errors import BackendError, BackendProtocolError
 
@@ -53,7 +53,7 @@ FRAMINGS = [chunked, until_closed, measured]
 @pytest.mark.parametrize("blocks", [(b'{"a":', b"1}"), (), (b"x" * 300_000, b"\r\n0\r\n\r\n")])
 def test_a_body_is_read_whatever_its_framing(client_of, socket_server, framing, blocks):
     server = socket_server(reads(framing(*blocks)))
-    assert body_of(client_of(server.url)) == b"".join(blocks)
+    assert read_body(client_of(server.url)) == b"".join(blocks)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
@@ -97,10 +97,10 @@ CUT = {
 def test_a_body_that_is_cut_is_never_taken_for_whole(client_of, socket_server, answer):
     server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match="closed the connection before its answer was complete"):
-        body_of(client_of(server.url))
+        read_body(client_of(server.url))
     server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
 
 
 GARBLED = {
@@ -118,7 +118,7 @@ def test_malformed_chunks_are_an_error(client_of, socket_server, sent):
         reads(lambda peer: (peer.head(transfer_encoding="chunked"), peer.send(sent), peer.sock.close()))
     )
     with pytest.raises(BackendProtocolError):
-        body_of(client_of(server.url))
+        read_body(client_of(server.url))
 
 
 NO_JSON = {
@@ -132,20 +132,20 @@ NO_JSON = {
 def test_what_is_no_json_is_the_backends_fault_and_never_shown(client_of, socket_server, answer):
     server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match=r"^LM Studio's answer is not JSON$"):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
 
 
 def test_an_error_with_status_200_is_an_error(client_of, socket_server):
     server = socket_server(reads(replies({"error": "Something else"})))
     with pytest.raises(BackendError, match="Something else"):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
 
 
 def test_a_compressed_body_is_refused_without_being_unpacked(client_of, socket_server):
     bomb = gzip.compress(json.dumps({"models": ["x" * 10_000_000]}).encode())
     server = socket_server(reads(replies(bomb, content_encoding="gzip")))
     with pytest.raises(BackendProtocolError, match="encoded with gzip though nothing was asked for"):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
 
 
 def test_an_answer_that_is_too_long_is_given_up_in_the_middle(client_of, socket_server):
@@ -159,6 +159,6 @@ def test_an_answer_that_is_too_long_is_given_up_in_the_middle(client_of, socket_
 
     server = socket_server(reads(answer))
     with pytest.raises(BackendProtocolError, match="longer than 50000 bytes"):
-        exchanged(client_of(server.url, max_answer_bytes=50_000))
+        get_list(client_of(server.url, max_answer_bytes=50_000))
     server.until(lambda: server.gone)
     assert len(sent) < 5000

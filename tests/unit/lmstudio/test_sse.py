@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
 
@@ -51,7 +51,7 @@ def test_single_bytes_give_the_same_events(end):
     data = encoded(
         [([b": hello"], [text], []), ([b"event: x"], ["one", "two"], [b"id: 1"]), ([], ["[DONE]"], [])], end, True
     )
-    assert payloads_of(singly(data)) == [text.encode(), b"one\ntwo", b"[DONE]"]
+    assert payloads_of(one_by_one(data)) == [text.encode(), b"one\ntwo", b"[DONE]"]
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])

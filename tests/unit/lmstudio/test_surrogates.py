@@ -6,7 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut
+from support.chunks import PLACES, cut
 
 from flask_shim.lmstudio.http.sse import EventCutter, SseSplitter
 from flask_shim.lmstudio.http.surrogates import join_halves, replace_halves

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from support.answers import END, by_path, event, reads, replies, streams
-from support.sending import body_of, post
+from support.transport_requests import post, read_body
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.client import CHAT
@@ -110,5 +110,5 @@ def test_reused_connection_that_has_ticked_waits_without_a_limit(client_of, sock
     client = client_of(server.url)
     with post(client, BackendCall(ticks=Ticks(SECONDS, lambda: None))) as response:
         assert response.read_all(0) == b"body"
-    assert body_of(client) == b"body"
+    assert read_body(client) == b"body"
     assert server.connections == 1

@@ -8,7 +8,7 @@ import pytest
 import urllib3.util.connection
 from support.answers import by_path, reads, replies
 from support.ports import unused_port
-from support.sending import CHAT, LIST, body_of, exchanged, post
+from support.transport_requests import CHAT, LIST, get_list, post, read_body
 
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable
@@ -75,14 +75,14 @@ def test_a_list_is_requested_again_after_a_kept_connection_closed(client_of, soc
 
     server = socket_server(closes_on_the_second)
     client = client_of(server.url)
-    assert [exchanged(client) for _ in range(3)] == [{"data": []}] * 3
+    assert [get_list(client) for _ in range(3)] == [{"data": []}] * 3
     assert server.connections == 3
 
 
 def test_a_connection_is_tried_again_and_the_request_sent_once(client_of, socket_server, refused):
     server = socket_server(reads(replies({"ok": True})))
     attempts = refused(2)
-    assert body_of(client_of(server.url, connect_retries=2)) == b'{"ok": true}'
+    assert read_body(client_of(server.url, connect_retries=2)) == b'{"ok": true}'
     assert (len(attempts), len(server.asked)) == (3, 1)
 
 
@@ -125,7 +125,7 @@ def test_a_generation_whose_head_breaks_is_not_sent_again(client_of, socket_serv
 def test_list_whose_head_breaks_is_requested_once_more(client_of, socket_server):
     server = socket_server(reads(half_a_head))
     with pytest.raises(BackendProtocolError):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
     assert server.connections == 2
 
 
@@ -151,7 +151,7 @@ def keeps(*answers):
 def test_generations_reuse_a_connection(client_of, socket_server):
     server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
-    assert [body_of(client) for _ in range(3)] == [b"{}"] * 3
+    assert [read_body(client) for _ in range(3)] == [b"{}"] * 3
     assert server.connections == 1
 
 
@@ -169,7 +169,7 @@ def test_a_connection_that_was_idle_too_long_is_not_reused(client_of, socket_ser
     monkeypatch.setattr(_urllib3, "MAX_IDLE_SECONDS", -1)
     server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
-    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert [read_body(client) for _ in range(2)] == [b"{}", b"{}"]
     assert server.connections == 2
 
 
@@ -177,7 +177,7 @@ def test_a_connection_whose_answer_was_not_read_is_not_reused(client_of, socket_
     server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
     post(client).close()
-    assert body_of(client) == b"{}"
+    assert read_body(client) == b"{}"
     assert server.connections == 2
 
 
@@ -194,7 +194,7 @@ def test_a_connection_whose_answer_was_not_read_is_not_reused(client_of, socket_
 def test_bytes_after_the_body_end_the_connection(client_of, socket_server, response, more, connections):
     server = socket_server(by_path({CHAT: lambda peer: peer.send(b"HTTP/1.1 200 OK\r\n" + response + more)}))
     client = client_of(server.url)
-    assert body_of(client) == body_of(client) == (b"{}" if b"{}" in response else b"")
+    assert read_body(client) == read_body(client) == (b"{}" if b"{}" in response else b"")
     assert server.connections == connections
 
 
@@ -205,7 +205,7 @@ def test_bytes_after_the_body_end_the_connection(client_of, socket_server, respo
 def test_connection_closes_if_the_head_says_close(client_of, socket_server, head, connections):
     server = socket_server(by_path({CHAT: lambda peer: peer.send(head + b"Content-Length: 2\r\n\r\n{}")}))
     client = client_of(server.url)
-    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert [read_body(client) for _ in range(2)] == [b"{}", b"{}"]
     assert server.connections == connections
 
 
@@ -246,7 +246,7 @@ def test_interim_responses_are_skipped(client_of, socket_server):
 def test_a_generation_is_repeated_if_its_connection_was_closing(client_of, socket_server, closing):
     server = socket_server(keeps(replies({}), closing))
     client = client_of(server.url)
-    assert [body_of(client) for _ in range(2)] == [b"{}", b"{}"]
+    assert [read_body(client) for _ in range(2)] == [b"{}", b"{}"]
     assert (server.connections, len(server.asked)) == (2, 3)
 
 
@@ -255,7 +255,7 @@ def test_other_failures_on_a_kept_connection_are_not_repeated(client_of, socket_
     monkeypatch.setattr(_urllib3, "RACE_SECONDS", seconds)
     server = socket_server(keeps(replies({}), garbage if seconds else reset))
     client = client_of(server.url)
-    body_of(client)
+    read_body(client)
     with pytest.raises(BackendProtocolError):
         post(client)
     assert (server.connections, len(server.asked)) == (1, 2)
@@ -282,7 +282,7 @@ def test_cookies_are_not_kept(client_of, socket_server):
     server = socket_server(by_path({LIST: replies({"models": []}, set_cookie="session=1; Path=/")}))
     client = client_of(server.url)
     for _ in range(2):
-        exchanged(client)
+        get_list(client)
     assert [asked.headers.get("cookie") for asked in server.asked] == [None, None]
 
 
@@ -291,7 +291,7 @@ def test_redirects_are_not_followed(client_of, socket_server, status):
     elsewhere = socket_server(reads(replies({})))
     server = socket_server(reads(replies("", status, location=elsewhere.url + CHAT)))
     with pytest.raises(BackendProtocolError, match="unexpected redirect"):
-        exchanged(client_of(server.url))
+        get_list(client_of(server.url))
     with post(client_of(server.url)) as answer:
         assert answer.status == int(status[:3])
     assert elsewhere.connections == 0

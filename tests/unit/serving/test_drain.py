@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 from support.answers import endless, lm_studio, silent, streams
-from support.gauges import gauges_of
 from support.ports import accepts, unused_port
 from support.processes import START_SECONDS, ShimProcess, clean_environment
+from support.resources import resources_of
 from support.wire import Wire
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM] if sys.platform != "win32" else [signal.CTRL_BREAK_EVENT]
@@ -152,7 +152,7 @@ def test_answer_is_sent_to_its_end_in_the_time_that_is_left(socket_server, until
     with ShimProcess(backend.url) as shim, Wire(shim.port, receive_bytes=65536) as wire:
         wire.ask("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]})
         wire.until(b"xxx")
-        until(lambda: gauges_of(shim).slots == 0)  # all is said, and most of it lies in the shim
+        until(lambda: resources_of(shim).slots == 0)  # all is said, and most of it lies in the shim
         shim.signal()
         shim.until("draining in_flight=0 ")
         time.sleep(1.5)  # more than the last bytes have where no other time is left
@@ -166,7 +166,7 @@ def test_client_that_does_not_take_its_answer_is_cut_and_counted(socket_server, 
     with ShimProcess(backend.url, SHIM_DRAIN_SECONDS="0") as shim, Wire(shim.port, receive_bytes=65536) as wire:
         wire.ask("/api/chat", {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]})
         wire.until(b"xxx")
-        until(lambda: gauges_of(shim).slots == 0)
+        until(lambda: resources_of(shim).slots == 0)
         shim.signal()
         assert shim.wait() == 0
     assert "drained aborted=1" in shim.log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut
+from support.chunks import PLACES, cut
 from waitress.adjustments import Adjustments
 from waitress.parser import HTTPRequestParser
 

@@ -15,7 +15,7 @@ import requests
 from support.answers import endless, lm_studio
 from support.ports import accepts, unused_port
 from support.processes import START_SECONDS, ShimProcess, clean_environment
-from support.wire import asked
+from support.wire import send_request
 
 from flask_shim.serving.supervisor import pause_before_restart, share_of
 
@@ -71,7 +71,7 @@ def test_workers_serve_though_standard_input_is_closed(socket_server, tmp_path, 
         try:
             until(lambda: accepts(port), START_SECONDS)
             for _ in range(4):
-                assert asked(port, "/health").status == 200
+                assert send_request(port, "/health").status == 200
         finally:
             process.terminate()
 

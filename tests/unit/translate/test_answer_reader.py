@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut
+from support.chunks import PLACES, cut
 
 from flask_shim.lmstudio.completion_events import Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import event, sse
-from support.cuts import singly
+from support.chunks import one_by_one
 
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
@@ -96,7 +96,7 @@ def test_a_sound_answer_keeps_its_bytes(events):
     ("events", "expected"),
     [
         ([thought("I add.\n<tool_"), thought(WRITTEN[6:]), finish()], ("I add.\n", ADD, "tool_calls")),
-        ([*map(thought, singly(WRITTEN)), thought("\n"), event("\n"), finish()], ("", ADD, "tool_calls")),
+        ([*map(thought, one_by_one(WRITTEN)), thought("\n"), event("\n"), finish()], ("", ADD, "tool_calls")),
         ([thought(WRITTEN), thought(WRITTEN), finish()], ("", ADD * 2, "tool_calls")),
         (
             [call("", "add"), call("<parameter=a>1"), call("</parameter>"), finish("tool_calls")],

@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from support.entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, as_json, entries, entry
+from support.model_entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, as_json, entries, entry
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Instance, Model, Support

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.entries import DETAIL_KEYS, GEMMA, SHOW_KEYS, as_json, entries, entry
+from support.model_entries import DETAIL_KEYS, GEMMA, SHOW_KEYS, as_json, entries, entry
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Model, Support

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.translate.answer.text_tool_calls import TextCalls
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
@@ -88,7 +88,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("text", "calls"), FORMS.values(), ids=FORMS.keys())
-@pytest.mark.parametrize("pieces", [lambda text: [text], singly], ids=["whole", "singly"])
+@pytest.mark.parametrize("pieces", [lambda text: [text], one_by_one], ids=["whole", "one_by_one"])
 def test_every_form_is_found(text, calls, pieces):
     shown, found = read(pieces(text))
     assert (shown.strip(), found) == ("", calls)
@@ -97,13 +97,13 @@ def test_every_form_is_found(text, calls, pieces):
 @pytest.mark.parametrize("form", [name for name in FORMS if not name.startswith("mistral")])
 def test_text_around_a_call_stays(form):
     text, calls = FORMS[form]
-    shown, found = read(singly(f"Let me see. {text}, done < here [1]."))
+    shown, found = read(one_by_one(f"Let me see. {text}, done < here [1]."))
     assert (shown.replace("\n", ""), found) == ("Let me see. , done < here [1].", calls)
 
 
 @pytest.mark.parametrize(("text", "calls"), FORMS.values(), ids=FORMS.keys())
 def test_calls_of_tools_that_were_not_offered_stay_text(text, calls):
-    assert read(singly(text), offered={"other": {}}) == (text, [])
+    assert read(one_by_one(text), offered={"other": {}}) == (text, [])
 
 
 def test_one_unknown_call_in_a_list_leaves_the_whole_list_text():
@@ -147,7 +147,7 @@ NO_CALLS = {
 
 
 @pytest.mark.parametrize("text", NO_CALLS.values(), ids=NO_CALLS.keys())
-@pytest.mark.parametrize("pieces", [lambda text: [text], singly], ids=["whole", "singly"])
+@pytest.mark.parametrize("pieces", [lambda text: [text], one_by_one], ids=["whole", "one_by_one"])
 def test_what_is_no_call_stays_text(text, pieces):
     assert read(pieces(text)) == (text, [])
 
@@ -159,7 +159,7 @@ def test_a_call_counts_without_its_whole_closing_tag(ending):
 
 @pytest.mark.parametrize("ending", ["</tool_call>", ""])
 @pytest.mark.parametrize("mention", ["I write <tool_call> now: ", "<tool_call><tool_call>", "<tool_call>{"])
-@pytest.mark.parametrize("pieces", [lambda text: [text], singly], ids=["whole", "singly"])
+@pytest.mark.parametrize("pieces", [lambda text: [text], one_by_one], ids=["whole", "one_by_one"])
 def test_a_call_is_found_after_a_mention_of_its_tag(pieces, mention, ending):
     call = '<tool_call>{"name":"get_weather","arguments":{"city":"Oslo"}}' + ending
     assert read(pieces(mention + call)) == (mention, [WEATHER])
@@ -177,4 +177,4 @@ PIECES = [*(text for text, _ in FORMS.values()), *NO_CALLS.values(), "a", " ", "
 @given(st.lists(st.sampled_from(PIECES), max_size=4).map("".join), PLACES)
 def test_any_cut_gives_the_same(text, places):
     assert read(cut(text, places)) == read([text])
-    assert read(singly(text)) == read([text])
+    assert read(one_by_one(text)) == read([text])

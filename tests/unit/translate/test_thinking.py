@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.translate.answer.thinking import PAIRS, ThinkingSplitter
 
@@ -42,11 +42,11 @@ def read(pieces, *, separately=False, **options):
 def test_any_cut_gives_the_same(text, places, with_orphans, separately):
     whole = read([text], with_orphans=with_orphans, separately=separately)
     assert read(cut(text, places), with_orphans=with_orphans, separately=separately) == whole
-    assert read(singly(text), with_orphans=with_orphans, separately=separately) == whole
+    assert read(one_by_one(text), with_orphans=with_orphans, separately=separately) == whole
 
 
 @pytest.mark.parametrize(("opening", "closing"), PAIRS)
-@pytest.mark.parametrize("pieces", [lambda text: [text], singly])
+@pytest.mark.parametrize("pieces", [lambda text: [text], one_by_one])
 def test_thinking_is_removed_with_its_tags_and_white_space(opening, closing, pieces):
     text = f"\n{opening}\nLet me\nsee. \n{closing}\n\n  Hello <b>World</b>\n"
     assert read(pieces(text)) == ("Let me\nsee.", "Hello <b>World</b>\n")
@@ -85,7 +85,7 @@ def test_another_tag_inside_thinking_belongs_to_it(opening, closing):
 )
 def test_thinking_and_answer_are_separated(text, thinking, answer):
     assert read([text]) == (thinking, answer)
-    assert read(singly(text)) == (thinking, answer)
+    assert read(one_by_one(text)) == (thinking, answer)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_thinking_and_answer_are_separated(text, thinking, answer):
 )
 def test_a_closing_tag_alone_ends_thinking_once(text, thinking, answer):
     assert read([text]) == (thinking, answer)
-    assert read(singly(text)) == (thinking, answer)
+    assert read(one_by_one(text)) == (thinking, answer)
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_a_closing_tag_alone_ends_thinking_once(text, thinking, answer):
 )
 def test_a_closing_tag_that_is_quoted_is_text(text):
     assert read([text]) == ("", text)
-    assert read(singly(text)) == ("", text)
+    assert read(one_by_one(text)) == ("", text)
 
 
 @pytest.mark.parametrize("text", ["a</think>b", "a[/THINK]b", "Say </thinking>!"])
 def test_a_closing_tag_behind_separate_thinking_is_text(text):
-    assert read(singly(text), separately=True) == ("", text)
+    assert read(one_by_one(text), separately=True) == ("", text)
 
 
 @pytest.mark.parametrize("text", ["a</think>b", "a[/THINK]b", "Say </thinking>!"])
 def test_a_closing_tag_is_text_where_a_model_cannot_think(text):
-    assert read(singly(text), with_orphans=False) == ("", text)
+    assert read(one_by_one(text), with_orphans=False) == ("", text)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_a_closing_tag_is_text_where_a_model_cannot_think(text):
 )
 def test_after_separate_thinking_the_text_begins_with_the_answer(text, answer):
     assert read([text], separately=True) == ("", answer)
-    assert read(singly(text), separately=True) == ("", answer)
+    assert read(one_by_one(text), separately=True) == ("", answer)
 
 
 @given(st.text(st.sampled_from("<>[]/ thinkTHINK\nab")))
 def test_without_a_whole_tag_no_character_is_lost(text):
     if not any(tag in text for tag in TAGS):
-        assert read(singly(text)) == ("", text)
+        assert read(one_by_one(text)) == ("", text)
 
 
 def test_text_is_sent_at_once_if_it_cannot_be_a_tag():

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cuts import PLACES, cut, singly
+from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.lmstudio.completion_events import CallDelta
 from flask_shim.lmstudio.errors import BackendProtocolError
@@ -52,7 +52,7 @@ ARGUMENTS = st.dictionaries(st.text(max_size=5), st.text() | st.integers(-9, 9) 
 @given(ARGUMENTS, PLACES)
 def test_arguments_are_the_same_however_they_are_cut(arguments, places):
     text = json.dumps(arguments, ensure_ascii=False)
-    for pieces in (cut(text, places), singly(text), [text]):
+    for pieces in (cut(text, places), one_by_one(text), [text]):
         deltas = [fragment("", "f", call_id="1"), *map(fragment, pieces)]
         assert assembled(*deltas) == [("1", "f", arguments)]
 
@@ -235,5 +235,5 @@ def test_a_call_without_a_name_is_dropped(name):
     ],
 )
 def test_arguments_between_tags_are_read(sent):
-    pieces = [fragment("", "f", call_id="1"), *map(fragment, singly(sent))]
+    pieces = [fragment("", "f", call_id="1"), *map(fragment, one_by_one(sent))]
     assert assembled(*pieces) == assembled(fragment(sent, "f", call_id="1")) == [("1", "f", {"city": "Oslo"})]

@@ -10,7 +10,7 @@ import requests
 import responses
 import urllib3
 from support.apps import several_apps
-from support.listed import ListedBackend
+from support.model_lists import ModelListBackend
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.http.transport import Transport
@@ -21,13 +21,13 @@ UNEXPECTED = {"error": "Unexpected endpoint or method. (POST /x)"}
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
 
-class Backend(ListedBackend):
+class Backend(ModelListBackend):
     """The scripted LM Studio."""
 
     def __init__(self, mock):
         super().__init__(mock, URL)
         self.is_up = True
-        self.is_of(ApiVersion.V1)
+        self.set_version(ApiVersion.V1)
         self.script("Hel", "lo")
 
     def script(self, *steps, usage=USAGE, finish="stop"):
@@ -59,7 +59,7 @@ class Backend(ListedBackend):
         """Be there again, as at the beginning."""
         self.is_up = True
         self.mock.reset()
-        self.is_of(self.generation)
+        self.set_version(self.generation)
         self.script("Hel", "lo")
 
     @property

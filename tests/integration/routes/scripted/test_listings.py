@@ -30,7 +30,7 @@ LOADED = {
 
 @pytest.fixture(params=ApiVersion)
 def generation(request, backend):
-    backend.is_of(request.param)
+    backend.set_version(request.param)
     return request.param
 
 
@@ -67,7 +67,7 @@ def test_models_loaded_by_others_stay_forever(client):
 
 
 def test_no_models_are_an_empty_list(client, backend):
-    backend.lists({"models": []})
+    backend.set_list({"models": []})
     assert client.get("/api/tags").json == {"models": []}
     assert client.get("/api/ps").json == {"models": []}
 
@@ -100,7 +100,7 @@ def test_the_newest_api_is_tried_first(client, backend):
 
 def test_a_model_list_that_is_an_error_is_reported_as_one(client, backend):
     for path in ApiVersion:
-        backend.lists({"error": "Something is wrong"}, path)
+        backend.set_list({"error": "Something is wrong"}, path)
     response = client.get("/api/tags")
     assert response.status_code >= 400
     assert set(response.json) == {"error"}

@@ -83,8 +83,8 @@ def test_log_has_the_token_counts_of_an_answer_that_passes(client, backend, capl
 
 def test_a_suffix_is_written_into_the_prompt_of_a_model_that_fills_in(shim, backend):
     client = shim()
-    backend.is_of(ApiVersion.OPENAI)
-    backend.lists({"data": [{"id": "qwen2.5-coder-7b"}]})
+    backend.set_version(ApiVersion.OPENAI)
+    backend.set_list({"data": [{"id": "qwen2.5-coder-7b"}]})
     client.post("/v1/completions", {"model": "qwen2.5-coder-7b", "prompt": "def f(", "suffix": "return x", "n": 1})
     assert backend.payload == {
         "model": "qwen2.5-coder-7b",
@@ -226,7 +226,7 @@ def test_a_query_is_passed_on(client, backend):
 @pytest.mark.parametrize("generation", ApiVersion)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_route_the_backend_lacks_is_not_found(client, backend, generation, method):
-    backend.is_of(generation)
+    backend.set_version(generation)
     for verb in ("GET", "POST"):
         backend.mock.upsert(
             verb, f"{URL}/v1/unheard", json={"error": f"Unexpected endpoint or method. ({verb} /v1/unheard)"}

@@ -31,7 +31,7 @@ def refused(response, status, text):
 )
 @pytest.mark.parametrize("generation", ApiVersion)
 def test_an_unknown_model_is_not_found_and_nothing_sent(client, backend, generation, route, body, text, stream):
-    backend.is_of(generation)
+    backend.set_version(generation)
     refused(client.post(route, {"model": "nope", "stream": stream, **body}), 404, text)
     assert backend.asked == []
 

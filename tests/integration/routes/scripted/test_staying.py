@@ -25,7 +25,7 @@ def _manages(backend):
 def stateful(backend):
     """A backend whose list shows what was loaded and unloaded."""
     models = copy.deepcopy(V1)
-    backend.lists(models)
+    backend.set_list(models)
 
     def row(key):
         return next(model for model in models["models"] if model["key"] == key)
@@ -36,14 +36,14 @@ def stateful(backend):
         asked = json.loads(request.body)
         context = asked.get("context_length", 4096)
         row(asked["model"])["loaded_instances"].append({"id": asked["model"], "config": {"context_length": context}})
-        backend.lists(models)
+        backend.set_list(models)
         return 200, {}, json.dumps({"instance_id": asked["model"]})
 
     def unload(request):
         import json
 
         row(json.loads(request.body)["instance_id"])["loaded_instances"].clear()
-        backend.lists(models)
+        backend.set_list(models)
         return 200, {}, "{}"
 
     for path, callback in ((LOAD, load), (UNLOAD, unload)):
@@ -162,7 +162,7 @@ def test_a_loaded_model_is_unloaded_when_its_time_ends(client, stateful):
 
 @pytest.mark.parametrize("generation", [ApiVersion.V0, ApiVersion.OPENAI])
 def test_an_older_backend_is_made_to_load_by_asking_it_for_a_token(client, backend, generation):
-    backend.is_of(generation)
+    backend.set_version(generation)
     name = "qwen2-vl-7b-instruct" if generation is ApiVersion.V0 else "qwen/qwen2.5-vl-7b"
     assert client.post("/api/generate", {"model": name, "keep_alive": 60}).json["done_reason"] == "load"
     [(path, payload)] = backend.asked
@@ -170,13 +170,13 @@ def test_an_older_backend_is_made_to_load_by_asking_it_for_a_token(client, backe
 
 
 def test_an_older_backend_rejects_unloading(client, backend):
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     response = client.post("/api/generate", {"model": "qwen/qwen3-8b", "keep_alive": 0})
     assert response.status_code == 501
     assert "cannot unload a model" in response.json["error"]
 
 
 def test_an_older_backend_keeps_its_context(client, backend):
-    backend.is_of(ApiVersion.V0)
+    backend.set_version(ApiVersion.V0)
     client.chat(model="qwen/qwen3-8b", options={"num_ctx": 32768}).close()
     assert paths(backend) == [CHAT]

@@ -8,13 +8,13 @@ import requests
 
 from flask_shim.embedded import MiniLMStudio
 from flask_shim.services import services_of
-from support.curl import Asked
+from support.curl import ExampleRequest
 from support.demo import Shim
 
 DEADLINE_SECONDS = 20
 
 
-class Shown(Shim):
+class ExampleDemo(Shim):
     """A shim and a miniature, set as ``flask-shim demo`` sets them."""
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class Shown(Shim):
             default_vision_model="tiny-vision",
         )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Be as just started: nothing loaded, no names but the models' own."""
         services = services_of(self.app)
         for instance in self.miniature.services.loaded_models.all():
@@ -36,7 +36,7 @@ class Shown(Shim):
             services.aliases.delete(alias.name)
         services.backends.first.client.catalogue.expire()
 
-    def ask(self, asked: Asked) -> requests.Response:
+    def ask(self, asked: ExampleRequest) -> requests.Response:
         """Send the request."""
         files = {name: part if part[0] else (None, part[1]) for name, part in asked.parts.items()}
         return requests.request(

@@ -15,6 +15,6 @@ def cut(whole, places):
     return [whole[start:end] for start, end in pairwise(edges)]
 
 
-def singly(whole):
+def one_by_one(whole):
     """Return ``whole`` in pieces of one character or byte."""
     return [whole[at : at + 1] for at in range(len(whole))]

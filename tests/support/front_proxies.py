@@ -1,7 +1,7 @@
 """Front proxies as users start them: the real program with a shipped configuration, on ports of its own.
 
-    with Front("nginx", [shim.port]) as front:
-        assert front.asked("/api/version").status == 200
+    with FrontProxy("nginx", [shim.port]) as front:
+        assert front.ask("/api/version").status == 200
 
 What surrounds the shipped file is as unfriendly as a machine's own configuration may be: it compresses everything.
 """
@@ -73,7 +73,7 @@ PROGRAMS = {"nginx": _NGINX, "nginx-tls": _NGINX, "nginx-cluster": _NGINX, "hapr
 """By the name of the configuration."""
 
 
-class Front:
+class FrontProxy:
     """A front proxy before shims at these ports; a context manager. With one shim, that is every shim of a cluster.
 
     ``changes`` are made in the configuration before it is used: texts and what stands in their place.
@@ -110,7 +110,7 @@ class Front:
         wire.send(request(path, body, **more))
         return wire
 
-    def asked(self, path: str, body: Any = None, **more: Any) -> Answer:
+    def ask(self, path: str, body: Any = None, **more: Any) -> Answer:
         """Send a request and return its answer."""
         with self.wire(path, body, **more) as wire:
             return wire.answer()
@@ -132,7 +132,7 @@ class Front:
             self._process.wait()
             self._folder.cleanup()
 
-    def __enter__(self) -> Front:
+    def __enter__(self) -> FrontProxy:
         return self
 
     def __exit__(self, *_: object) -> None:

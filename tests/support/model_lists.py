@@ -12,7 +12,7 @@ URL = "http://127.0.0.1:1234"
 UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /api/v1/models)"}
 
 
-class ListedBackend:
+class ModelListBackend:
     """A backend with three lists; those that a test does not give are answered as LM Studio does."""
 
     def __init__(self, mock, url=URL):
@@ -20,15 +20,15 @@ class ListedBackend:
         self.url = url
         self.generation = None
         for path in FILES:
-            self.lists(UNEXPECTED, path)
+            self.set_list(UNEXPECTED, path)
 
-    def is_of(self, generation):
+    def set_version(self, generation):
         """Be of that generation: with its list and without the others."""
         self.generation = generation
         for path in FILES:
-            self.lists(recorded(path) if path is generation else UNEXPECTED, path)
+            self.set_list(recorded(path) if path is generation else UNEXPECTED, path)
 
-    def lists(self, body, generation=None, status=200):
+    def set_list(self, body, generation=None, status=200):
         """List this where ``generation`` has its list, by default the one that the backend is of."""
         data = body if isinstance(body, (bytes, Exception)) else json.dumps(body).encode()
         path = (generation or self.generation).value

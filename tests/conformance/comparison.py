@@ -9,7 +9,7 @@ from support.raw_http import Reply, strict_json
 from support.shapes import Shape, fault_in
 
 
-def look_at(reply: Reply, row: Row) -> None:
+def compare(reply: Reply, row: Row) -> None:
     """Fail unless the answer is what the row says and sound as such."""
     assert fault_in(reply.status, row.status) is None, f"{reply.status}: {reply.text[:400]}"
     _has_sound_head(reply)

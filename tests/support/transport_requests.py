@@ -14,12 +14,12 @@ def post(client, call=None, body=b"{}"):
     return client.open("POST", CHAT, call or BackendCall(), body)
 
 
-def exchanged(client, timeout=5.0):
+def get_list(client, timeout=5.0):
     """Ask for the list of models and return it."""
     return client._transport.exchange("GET", LIST, timeout=timeout)
 
 
-def body_of(client):
+def read_body(client):
     """Send a generation and return the whole body of its answer."""
     with post(client) as answer:
         return answer.read_all(1 << 20)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from itertools import count
 
-from support.gauges import gauges_of, settled
 from support.processes import ShimProcess
-from support.wire import Wire, asked
+from support.resources import resources_of, wait_until_released
+from support.wire import Wire, send_request
 
 PROMPT = "an-open-sesame-that-must-not-be-read"
 """Is in every prompt of these tests, and in no line of any log."""
@@ -40,22 +40,22 @@ def chat(**more):
     return {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]} | more
 
 
-class Watched:
+class CheckedShim:
     """A shim, what it held when it was idle, and its log since the test began."""
 
     def __init__(self, shim, baseline):
         self.shim, self.baseline, self.port = shim, baseline, shim.port
         beginning = f"/test-{next(_NUMBERS)}"
-        self.asked(beginning)  # lines are written a moment later, those of tests before this one, too
+        self.ask(beginning)  # lines are written a moment later, those of tests before this one, too
         self._begins = shim.until(rf"path={beginning} .*\n").end()
 
     @property
     def log(self):
         return self.shim.log[self._begins :]
 
-    def asked(self, path, body=None, **more):
+    def ask(self, path, body=None, **more):
         """Send one request and return the answer."""
-        return asked(self.port, path, body, **more)
+        return send_request(self.port, path, body, **more)
 
     def wire(self, path, body=None, **more):
         """Send one request and return the connection."""
@@ -71,21 +71,21 @@ class Watched:
         return {"level": line.split()[1]} | dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
 
 
-def started(studio, settings, **more):
+def start_shim(studio, settings, **more):
     """Start a shim and have it do a bit of everything, so that all that it keeps is there."""
     shim = ShimProcess(studio.url, **(ALWAYS | settings | more))
     for stream in (True, False):
-        assert asked(shim.port, "/api/chat", chat(stream=stream)).status == 200
+        assert send_request(shim.port, "/api/chat", chat(stream=stream)).status == 200
     with Wire(shim.port) as wire:
         wire.ask("/api/chat", chat())
         wire.until(b'"done":true')
     return shim
 
 
-def idle(shim):
+def idle_resources(shim):
     """Return what a shim holds when it has nothing to do."""
-    first = gauges_of(shim)
-    return settled(shim, first._replace(slots=0, calls=0, connections=0))
+    first = resources_of(shim)
+    return wait_until_released(shim, first._replace(slots=0, calls=0, connections=0))
 
 
 def check_log(log):

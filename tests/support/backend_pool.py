@@ -45,7 +45,7 @@ def to_toml(urls: Mapping[str, str], more: Mapping[str, Mapping[str, Any]] | Non
     return "\n".join("\n".join(["[[backend]]", *each, ""]) for each in lines)
 
 
-class Joined:
+class PooledShim:
     """The shim, asked from threads as by clients at the same time; ``studios`` by name."""
 
     def __init__(self, client: Callable[[], FlaskClient], studios: Mapping[str, FakeLMStudio], file: Path) -> None:
@@ -111,7 +111,7 @@ class Answer:
 
 
 @contextlib.contextmanager
-def joined_apps(folder: Path) -> Iterator[Callable[..., Joined]]:
+def pool_apps(folder: Path) -> Iterator[Callable[..., PooledShim]]:
     """Yield a function that starts LM Studios by name with their models, and a shim that joins them.
 
     ``tables`` are more keys of their tables, ``parallel`` is of all of them, the rest are settings.
@@ -124,7 +124,7 @@ def joined_apps(folder: Path) -> Iterator[Callable[..., Joined]]:
             tables: Mapping[str, Mapping[str, Any]] | None = None,
             parallel: int | None = None,
             **settings: Any,
-        ) -> Joined:
+        ) -> PooledShim:
             running = {
                 name: owned.enter_context(FakeLMStudio(models, parallel=parallel)) for name, models in studios.items()
             }
@@ -132,8 +132,8 @@ def joined_apps(folder: Path) -> Iterator[Callable[..., Joined]]:
             path.write_text(to_toml({name: each.url for name, each in running.items()}, tables), encoding="utf-8")
             file, problems = shim_file.read(path)
             assert problems == []
-            joined = Joined(app_of(file=file, **settings).test_client, running, path)
-            owned.callback(joined.close)
-            return joined
+            pool = PooledShim(app_of(file=file, **settings).test_client, running, path)
+            owned.callback(pool.close)
+            return pool
 
         yield start

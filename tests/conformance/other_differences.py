@@ -56,5 +56,5 @@ _TOLD = (
     ),
 )
 
-ELSEWHERE = {text: test for test, text in _TOLD}
+OTHER_DIFFERENCES = {text: test for test, text in _TOLD}
 """The name of the test by what differs."""

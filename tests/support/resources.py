@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from support.processes import ShimProcess
 from support.wine import SLOWNESS
-from support.wire import asked
+from support.wire import send_request
 
 SETTLE_SECONDS = 2.0 * SLOWNESS
 
@@ -18,7 +18,7 @@ PROC = Path("/proc" if sys.platform == "linux" else "/nowhere")
 """Under Wine /proc exists, and its processes are those of Linux."""
 
 
-class Gauges(NamedTuple):
+class Resources(NamedTuple):
     """Slots, watched calls and connections in use as its metrics tell; threads and open files as /proc does.
 
     Where there is no /proc, the last two are 0.
@@ -30,19 +30,19 @@ class Gauges(NamedTuple):
     threads: int
     files: int
 
-    def fits(self, baseline: Gauges) -> bool:
+    def fits(self, baseline: Resources) -> bool:
         """Tell whether nothing is held that was not held then."""
         return all(now <= then for now, then in zip(self, baseline, strict=True))
 
 
-def gauges_of(shim: ShimProcess) -> Gauges:
+def resources_of(shim: ShimProcess) -> Resources:
     """Read them."""
-    text = asked(shim.port, "/metrics").body.decode()
+    text = send_request(shim.port, "/metrics").body.decode()
     slots, calls, connections = (
         int(float(re.findall(rf"(?m)^{name} (\S+)", text)[0]))
         for name in ("shim_generations_in_flight", "shim_backend_requests_in_flight", "shim_backend_connections")
     )
-    return Gauges(slots, calls, connections, threads_of(shim), files_of(shim))
+    return Resources(slots, calls, connections, threads_of(shim), files_of(shim))
 
 
 def threads_of(shim: ShimProcess) -> int:
@@ -76,10 +76,10 @@ def memory_of(shim: ShimProcess) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))[0]) * 1024
 
 
-def settled(shim: ShimProcess, baseline: Gauges, seconds: float = SETTLE_SECONDS) -> Gauges:
+def wait_until_released(shim: ShimProcess, baseline: Resources, seconds: float = SETTLE_SECONDS) -> Resources:
     """Wait until everything is given back; return what is held at the end, given back or not."""
     deadline = time.monotonic() + seconds
-    while not (now := gauges_of(shim)).fits(baseline) and time.monotonic() < deadline:
+    while not (now := resources_of(shim)).fits(baseline) and time.monotonic() < deadline:
         time.sleep(0.1)
     return now
 
