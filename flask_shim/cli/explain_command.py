@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from flask_shim.cli.machine_choice import count_running, explain_machines
 from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import CommandError, backend_options, errors_as_text, read_config
 from flask_shim.config import Config
+from flask_shim.config.parsers import is_file
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, Model
 from flask_shim.lmstudio.errors import BackendError, BackendUnavailable
@@ -116,14 +118,14 @@ def explain(*, subject: str, **options: str | None) -> None:
     method and headers. Only LM Studio's lists of models are read; nothing is loaded, woken or generated.
     """
     file = Path(subject)
-    if file.is_file():
+    if is_file(file):
         request = read_request(file)
         with errors_as_text():
             config = follow_running_shim(read_config(**options))
             for line in explain_request(request, config, options):
                 click.echo(line)
         return
-    if file.suffix == ".json" or file.is_dir():
+    if file.suffix == ".json" or os.path.isdir(subject):  # noqa: PTH112 - pathlib raises for what can't be a path
         raise click.BadParameter(f"There is no file {subject!r}.", param_hint="FILE|MODEL")
     with open_services(options) as services:
         for line in explain_model(services, subject, options):

@@ -15,6 +15,7 @@ from flask_shim.cli.banner import describe
 from flask_shim.cli.setting_options import CommandError, errors_as_text
 from flask_shim.config import Config
 from flask_shim.config.addresses import is_loopback
+from flask_shim.config.parsers import is_file
 from flask_shim.deploy.service.steps import StepFailed, run_program, write_file
 from flask_shim.lmstudio import LMStudio
 
@@ -63,7 +64,7 @@ def _confirm_new(path: Path, *, yes: bool) -> None:
     """End the command unless the file is new or may be replaced."""
     if sys.stdin is None and not yes:
         raise click.Abort
-    if not path.exists():
+    if not is_file(path):
         return
     if yes:
         raise CommandError(f"{path} exists and is kept. Remove it first, or run flask-shim init without --yes.")

@@ -10,6 +10,7 @@ import click
 
 from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
+from flask_shim.config.parsers import is_file
 from flask_shim.config.sources import decode
 from flask_shim.deploy.service.manager import ServiceManager, choose_manager
 from flask_shim.deploy.service.steps import State, Step, StepFailed, run_program
@@ -48,7 +49,7 @@ def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
     if manager.state(run_program) is not State.NOT_INSTALLED:
         raise CommandError("The service is already installed. To install it again: flask-shim service remove")
     text = _settings_text(manager, named, is_named=bool(env_file))
-    config = read_config(env_file=str(manager.settings) if text is None and manager.settings.exists() else env_file)
+    config = read_config(env_file=str(manager.settings) if text is None and is_file(manager.settings) else env_file)
     _perform(manager.install(config, text), dry_run=dry_run)
     if not dry_run:
         click.echo(f"Installed. {manager.advice()}")
@@ -57,9 +58,9 @@ def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
 
 def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> str | None:
     """Return what to write into the settings file of the service; a file from before stays unless one is named."""
-    if not manager.copies_settings or (manager.settings.exists() and not is_named):
+    if not manager.copies_settings or (is_file(manager.settings) and not is_named):
         return None
-    if not named.exists() and not is_named:
+    if not is_file(named) and not is_named:
         return NEW_SETTINGS
     try:
         return "\n".join([*decode(named.read_bytes()).splitlines(), ""])

@@ -31,4 +31,6 @@ def _serve(log: Path) -> int:
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"{exc.format_message()}\n")
         return exc.exit_code
+    except click.Abort:  # click's exception for the Ctrl-C that a stop during the start becomes
+        return 0
     return 0

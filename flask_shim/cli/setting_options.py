@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -70,7 +71,11 @@ def shim_url(_context: click.Context, _parameter: click.Parameter, text: str | N
     if not text:
         return ""
     text = text if "://" in text else f"http://{text}"
-    if not _URL.fullmatch(text):
+    try:
+        is_url = _URL.fullmatch(text) is not None and urlsplit(text).port != 0
+    except ValueError:  # an IPv6 address that is none, or a port that is none
+        is_url = False
+    if not is_url:
         raise click.BadParameter("not an http or https address such as http://localhost:11434")
     return _API_PATH.sub("", text)
 

@@ -53,6 +53,8 @@ def bind_hosts(text: str) -> tuple[str, ...]:
             hosts |= dict.fromkeys(LOOPBACKS)
         else:
             hosts[EVERYWHERE if entry == EVERYWHERE else _to_host(entry)] = None
+    if not hosts:
+        raise ValueError("No address between the commas.")
     return tuple(hosts)
 
 

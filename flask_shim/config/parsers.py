@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,24 @@ def path(text: str) -> Path:
 def existing_file(text: str) -> Path:
     """Parse the path of a file that exists."""
     found = path(text)
-    if not found.is_file():
+    if not is_file(found):
         raise ValueError("There is no such file.")
     return found
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file exists, also where its folder may not be searched: before Python 3.14 pathlib raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def user_folder(find: Callable[..., str], name: str = "flask-shim") -> Path:
+    """Return what a function of platformdirs finds for this user.
+
+    A user with neither HOME nor a line in /etc/passwd, as in some containers, has the home folder of Debian's system
+    users. platformdirs 4.0 returns a path in ``~`` for that user, 4.14 raises.
+    """
+    try:
+        folder = find(name, appauthor=False)
+    except RuntimeError:
+        folder = "~"
+    return Path("/nonexistent", name) if folder.startswith("~") else Path(folder)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from platformdirs import user_data_dir
 
 from flask_shim.config.addresses import bind_hosts, host_names, origins
-from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys, path, seconds, whole
+from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys, path, seconds, user_folder, whole
 from flask_shim.config.reader import Setting, Unset, setting
 
 
@@ -90,7 +90,7 @@ class ServerSettings:
     log_backups: int = setting("SHIM_LOG_BACKUPS", "5", whole(0, 1000), "Old log files to keep.")
     data_dir: Path = setting(
         "SHIM_DATA_DIR",
-        Unset("the user's data folder", lambda: Path(user_data_dir("flask-shim", appauthor=False))),
+        Unset("the user's data folder", lambda: user_folder(user_data_dir)),
         path,
         "Folder for the shim's data: names made with copy and create, and the history.",
         fallbacks=("SHIM_SERVICE_DATA_DIR",),

@@ -14,6 +14,7 @@ from typing import Any
 from platformdirs import user_config_dir
 
 from flask_shim.config.backend_table import BackendTable, repetitions
+from flask_shim.config.parsers import is_file, user_folder
 from flask_shim.config.sources import decode
 from flask_shim.config.toml_document import TomlError, parse
 from flask_shim.config.toml_tables import TableReader, keys_of, kinds_of, suggestion, tables, toml_key
@@ -194,8 +195,8 @@ class ShimFile:
 
 def default_path() -> Path | None:
     """Return the file in the current folder, else the one in the user's folder for configuration, if there is one."""
-    folders = (Path(), Path(user_config_dir("flask-shim", appauthor=False)))
-    return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
+    folders = (Path(), user_folder(user_config_dir))
+    return next((path for folder in folders if is_file(path := folder / FILE_NAME)), None)
 
 
 def read(path: Path) -> tuple[ShimFile, list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from flask_shim.config.parsers import is_file
 from flask_shim.config.reader import unquote
 
 DEFAULT_FILE = ".env"
@@ -48,7 +49,7 @@ def gather(
     file = Source()
     if named:
         file = read_file(Path(named), known, paths)
-    elif env_file is None and Path(DEFAULT_FILE).is_file():
+    elif env_file is None and is_file(Path(DEFAULT_FILE)):
         file = _without_generic_names(read_file(Path(DEFAULT_FILE), known, paths), known)
     texts = {**file.texts, **environ, **overrides}
     return Source(texts, file.notes + _unknown(texts, known), file.problems)
@@ -75,7 +76,10 @@ def read_file(path: Path, known: Collection[str], paths: Collection[str]) -> Sou
 def decode(content: bytes) -> str:
     """Return the text of a settings file; raise UnicodeDecodeError if its encoding is not known."""
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    if "\0" in text:  # every second byte is one in UTF-16 without the mark, as cmd /u writes it
+        raise UnicodeDecodeError("utf-8", content, content.index(b"\0"), len(content), "a null byte")
+    return text
 
 
 def _value(binding: Binding, paths: Collection[str]) -> str:

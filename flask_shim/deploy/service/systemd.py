@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_config_path
+from platformdirs import user_config_dir
 
 from flask_shim.config import Config
+from flask_shim.config.parsers import is_file, user_folder
 from flask_shim.deploy.rendering import is_below_a_home, render
 from flask_shim.deploy.service.steps import Runner, State, Step, remove_file, run_command, write_file
 
@@ -36,7 +37,7 @@ class Systemd:
     @classmethod
     def here(cls, folder: Path | None) -> Systemd:
         """Return the one of this machine."""
-        unit = (user_config_path("systemd") / "user" if folder else SYSTEM_UNITS) / UNIT
+        unit = (user_folder(user_config_dir, "systemd") / "user" if folder else SYSTEM_UNITS) / UNIT
         return cls(
             folder and (_working_folder(unit) or folder),
             unit,
@@ -79,7 +80,7 @@ class Systemd:
 
     def state(self, run: Runner) -> State:
         """Ask systemd whether the unit is active, if there is one."""
-        if not self.unit.exists():
+        if not is_file(self.unit):
             return State.NOT_INSTALLED
         active = run(self._systemctl("is-active", UNIT)).output.strip()
         return State.RUNNING if active in ("active", "activating", "reloading", "deactivating") else State.STOPPED
@@ -117,6 +118,6 @@ class Systemd:
 
 def _working_folder(unit: Path) -> Path | None:
     """Return the folder that an installed unit names."""
-    text = unit.read_text(encoding="utf-8") if unit.exists() else ""
+    text = unit.read_text(encoding="utf-8") if is_file(unit) else ""
     named = re.search(r"^WorkingDirectory=(.+)$", text, re.MULTILINE)
     return Path(named.group(1).replace("%%", "%")) if named else None

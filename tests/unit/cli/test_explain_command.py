@@ -150,3 +150,7 @@ def test_a_model_before_one_lm_studio_is_answered_there(tmp_path, monkeypatch):
 def test_a_file_that_does_not_exist_is_an_error(machines, tmp_path):
     assert "There is no file 'nope.json'." in machines("nope.json")
     assert "There is no file" in machines(str(tmp_path))
+
+
+def test_a_name_too_long_for_a_file_is_that_of_a_model(machines):
+    assert "No machine that answers has xxx" in machines("x" * 5000)

@@ -6,10 +6,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+from click.testing import CliRunner
 from support.ports import accepts, unused_port
 from support.processes import clean_environment
 from support.wire import send_request
+
+from flask_shim.cli import cli
 
 SERVE = ("-m", "flask_shim", "serve")
 
@@ -19,6 +23,20 @@ def command() -> list[str]:
     if sys.platform == "win32":
         return [str(Path(sys.executable).with_name("pythonw.exe")), *SERVE]
     return ["sh", "-c", f"exec {shlex.join([sys.executable, *SERVE])} <&- >&- 2>&-"]
+
+
+def test_stop_of_the_windows_service_while_it_starts_is_no_crash(monkeypatch, tmp_path):
+    codes = []
+    host = SimpleNamespace(run=lambda serve: codes.append(serve()))
+    process = SimpleNamespace(WindowsService=lambda *_: host)
+    monkeypatch.setitem(sys.modules, "flask_shim.deploy.service.windows_process", process)
+
+    def stopped(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flask_shim.config.data_folder.check", stopped)
+    CliRunner().invoke(cli, ["service-host", "--stop-timeout", "5", "--log", str(tmp_path / "log")])
+    assert codes == [0]
 
 
 def test_shim_without_standard_streams_serves_and_logs(tmp_path, until):

@@ -156,6 +156,7 @@ BAD = [
     ("SHIM_STREAM_CHUNK_SIZE", "0"),
     ("SHIM_STREAM_CHUNK_SIZE", "16777217"),
     ("SHIM_HOST", "127.0.0.1:11434"),
+    ("SHIM_HOST", " , "),
     ("SHIM_HOST", "256.0.0.1"),
     ("SHIM_HOST", "my host"),
     ("SHIM_PORT", "65536"),

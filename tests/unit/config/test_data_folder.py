@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.processes import run
 
 from flask_shim import wsgi
 from flask_shim.config import Config, ConfigError, data_folder
+from flask_shim.config.parsers import is_file
 
 
 @pytest.fixture
@@ -41,6 +44,22 @@ def test_the_users_own_folder_is_only_a_warning(blocked, monkeypatch, caplog):
     monkeypatch.setattr("flask_shim.config.server_settings.user_data_dir", lambda *_, **__: str(blocked))
     data_folder.check(Config())
     assert "see SHIM_DATA_DIR" in caplog.text
+
+
+def no_home(name, **_):
+    raise RuntimeError("could not determine the home directory")
+
+
+@pytest.mark.parametrize("find", [no_home, lambda name, **_: f"~/.config/{name}"])
+def test_a_user_without_a_home_folder_has_that_of_no_user(monkeypatch, find):
+    monkeypatch.setattr("flask_shim.config.server_settings.user_data_dir", find)
+    monkeypatch.setattr("flask_shim.config.shim_file.user_config_dir", find)
+    config = Config.from_env({})
+    assert (config.data_dir, config.file.path) == (Path("/nonexistent/flask-shim"), None)
+
+
+def test_a_file_in_a_folder_without_access_does_not_exist(tmp_path):
+    assert not is_file(tmp_path / ("x" * 5000))  # pathlib raises for it as for a folder that may not be searched
 
 
 def test_no_server_starts_with_it(blocked, monkeypatch):

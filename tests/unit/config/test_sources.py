@@ -93,7 +93,15 @@ def test_a_missing_file_is_one_of_the_problems(problems):
     assert [problem.partition("=")[0] for problem in found] == ["SHIM_ENV_FILE", "SHIM_PORT"]
 
 
-@pytest.mark.parametrize("written", [b"SHIM_PORT=\xff\n", b"\xff\xfeS\0H", "SHIM_API_KEY=Müsli\n".encode("cp1252")])
+ENCODED = [
+    b"SHIM_PORT=\xff\n",
+    b"\xff\xfeS\0H",
+    "SHIM_API_KEY=Müsli\n".encode("cp1252"),
+    "SHIM_API_KEY=secret\n".encode("utf-16-le"),  # without a byte order mark
+]
+
+
+@pytest.mark.parametrize("written", ENCODED)
 def test_a_file_in_another_encoding_is_a_problem(problems, tmp_path, written):
     (tmp_path / ".env").write_bytes(written)
     (problem,) = problems()

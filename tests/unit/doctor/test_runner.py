@@ -276,7 +276,7 @@ def test_other_machines_shim_is_looked_at_alone(monkeypatch, examine):
     assert found.failed == ["unreachable"]
 
 
-@pytest.mark.parametrize("address", ["ftp://a", "http://", "http://a b"])
+@pytest.mark.parametrize("address", ["ftp://a", "http://", "http://a b", "http://[::1", "http://a:99999"])
 def test_address_that_is_none_is_refused(address):
     result = CliRunner().invoke(cli, ("doctor", "--url", address), prog_name="flask-shim")
     assert (result.exit_code, "not an http or https address" in result.stderr) == (2, True)
