@@ -23,15 +23,15 @@ export function fillTable(id, items, keyOf, cells, empty) {
   const table = byId(id);
   const body = table.tBodies[0];
   const labels = [...table.tHead.rows[0].cells];
-  const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
+  const before = [...body.rows];
   items.forEach((item, place) => {
     const key = String(keyOf(item));
-    const row = rows.get(key) ?? newRow(key, labels);
-    rows.delete(key);
+    const found = before.findIndex((row) => row.dataset.key === key); // several items may have the same key
+    const row = found < 0 ? newRow(key, labels) : before.splice(found, 1)[0];
     cells.forEach((cell, column) => fillCell(row.cells[column], cell, item));
     if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
   });
-  for (const row of rows.values()) row.remove();
+  for (const row of before) row.remove();
   table.hidden = items.length === 0;
   const note = byId(`${id}-empty`);
   note.hidden = items.length > 0;
