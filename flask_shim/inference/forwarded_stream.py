@@ -40,6 +40,8 @@ _LAST_EVENTS = {
 }
 """The events without which a stream of these routes is not complete."""
 _ANYTHING = re.compile(b"")
+_OUTPUT = re.compile(rb"(^|\n)event: ?\S+delta\b")
+"""A piece of the answer, on these routes."""
 
 _LONGEST_EVENT = 8
 """A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
@@ -85,7 +87,6 @@ class ForwardedAnswer(StreamedAnswer):
         completer = self._completer
         answer, first = self._open_answer(self._stack, ticks)
         self._stack.callback(answer.close)
-        current().first_token()
         if answer.content_type == SSE:
             answer.start_streaming()
             for block in _relay_events(answer, first, self._path):
@@ -169,14 +170,14 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
     ends_by_done = path in ENDED_BY_DONE
     last_event = _LAST_EVENTS.get(path, _ANYTHING)
-    is_ended = False
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
-    size = 0
-    tail = b""
     block: bytes | None = first
-    events_so_far = 0
+    size = events_so_far = 0
+    is_ended, tail = False, b""
+    record = current()
     if ends_by_done:
-        current().count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
+        record.first_token()  # the start of the output was awaited
+        record.count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
     while block:
         answer.call.allow(options.idle_timeout, timeout_message)
         size += len(block)
@@ -185,6 +186,8 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
         if events := _complete(cutter, block):
             is_ended = is_ended or last_event.search(events) is not None
             events_so_far += events.count(b'data: {"')
+            if record.first_token_ns is None and _OUTPUT.search(events):
+                record.first_token()
             yield from _checked(events, options.token, ends_by_error=ends_by_done)
         else:
             yield b""

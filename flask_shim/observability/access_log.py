@@ -137,10 +137,15 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
     return RequestRecord(
         id=new_id(environ.get("HTTP_X_REQUEST_ID", "")),
         method=environ.get("REQUEST_METHOD", ""),
-        path=environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace"),
+        path=_decoded(environ.get("PATH_INFO", "")),
         client=environ.get("REMOTE_ADDR") or "",
-        user_agent=environ.get("HTTP_USER_AGENT", ""),
+        user_agent=_decoded(environ.get("HTTP_USER_AGENT", "")),
     )
+
+
+def _decoded(text: str) -> str:
+    """Return a text of the environment, where each character is a byte (PEP 3333)."""
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def log_request(record: RequestRecord) -> None:

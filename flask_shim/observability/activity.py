@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -69,15 +69,7 @@ class Sums:
         """Return the counts, and the means of the times; None where there is nothing to take the mean of."""
         rate = self.timed_tokens / self.generation_seconds if self.generation_seconds else None
         first = self.first_token_seconds / self.first_tokens if self.first_tokens else None
-        return {
-            "requests": self.requests,
-            "errors": self.errors,
-            "prompt_tokens": self.prompt_tokens,
-            "cached_tokens": self.cached_tokens,
-            "output_tokens": self.output_tokens,
-            "tokens_per_second": rate,
-            "time_to_first_token_seconds": first,
-        }
+        return {**asdict(self), "tokens_per_second": rate, "time_to_first_token_seconds": first}
 
 
 class Snapshot(NamedTuple):

@@ -171,6 +171,7 @@ class Metrics:
         model = (self._label(record.model),)
         if (first := record.first_token_seconds) is not None:
             self.first_token[model].observe(first)
+        if record.tokens_out is not None:
             self.generation[model].observe(record.seconds)
         for histogram, number in (
             (self.queue, record.queue_seconds),

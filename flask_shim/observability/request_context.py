@@ -96,13 +96,11 @@ class RequestRecord:
 
     def uses(self, model: str) -> None:
         """Note the backend's key of the model that answers."""
-        self.model = model
-        self.phase = "queued"
+        self.model, self.phase = model, "queued"
 
     def loads(self) -> None:
         """Note that the backend loads the model for this request."""
-        self.phase = "loading"
-        self.phase_ns = time.perf_counter_ns()
+        self.phase, self.phase_ns = "loading", time.perf_counter_ns()
 
     def sends_prompt(self) -> None:
         """Note that the prompt is sent to a model that is loaded."""
@@ -151,6 +149,8 @@ class RequestRecord:
     def ended(self) -> None:
         """Note the end, and release what belongs to the request."""
         self.ended_ns = time.perf_counter_ns()
+        if not self.is_complete:
+            self.tokens_out = self.generated_tokens
         self.abort = self.count_tokens = self.estimate_tokens = None
 
     @property

@@ -64,6 +64,8 @@ _DAY = holding(
     day={"type": "string", "format": "date"},
     **members(TEXT, "client", "model"),
     **members(COUNT, "requests", "errors", "prompt_tokens", "cached_tokens", "output_tokens"),
+    **members(COUNT, "timed_tokens", "first_tokens"),
+    **members({"type": "number"}, "generation_seconds", "first_token_seconds"),
     **_SPEEDS,
 )
 

@@ -9,11 +9,12 @@ export const paths = () => ["history"];
 
 byId("history-by").addEventListener("change", refresh);
 
-const SUMS = ["requests", "errors", "prompt_tokens", "output_tokens"];
+const SHOWN = ["requests", "errors", "prompt_tokens", "output_tokens"];
+const SUMS = [...SHOWN, "timed_tokens", "generation_seconds", "first_tokens", "first_token_seconds"];
 
 const COLUMNS = [
   (row) => row.name || "unknown",
-  ...SUMS.map((name) => (row) => count(row[name])),
+  ...SHOWN.map((name) => (row) => count(row[name])),
   (row) => rate(row.tokens_per_second),
   (row) => duration(row.time_to_first_token_seconds),
 ];
@@ -34,25 +35,17 @@ export function render({ days_kept: kept, rows }) {
   return false;
 }
 
-// Adds up the rows of each day, client or model; means are weighted by the number of requests.
+// Adds up the rows of each day, client or model. The means are those of all answers whose time is known.
 function grouped(rows, by) {
   const groups = new Map();
   for (const row of rows) {
-    const group = groups.get(row[by]) ?? { name: row[by], rates: [], firsts: [] };
+    const group = groups.get(row[by]) ?? { name: row[by] };
     groups.set(row[by], group);
-    for (const name of SUMS) group[name] = (group[name] ?? 0) + (row[name] ?? 0);
-    group.rates.push([row.tokens_per_second, row.requests]);
-    group.firsts.push([row.time_to_first_token_seconds, row.requests]);
+    for (const name of SUMS) group[name] = (group[name] ?? 0) + row[name];
   }
   for (const group of groups.values()) {
-    group.tokens_per_second = mean(group.rates);
-    group.time_to_first_token_seconds = mean(group.firsts);
+    group.tokens_per_second = group.generation_seconds ? group.timed_tokens / group.generation_seconds : null;
+    group.time_to_first_token_seconds = group.first_tokens ? group.first_token_seconds / group.first_tokens : null;
   }
   return [...groups.values()].sort((one, other) => (by === "day" ? one.name.localeCompare(other.name) : other.requests - one.requests));
-}
-
-function mean(pairs) {
-  const known = pairs.filter(([value]) => value !== null && value !== undefined);
-  const weight = known.reduce((sum, [, each]) => sum + each, 0);
-  return weight ? known.reduce((sum, [value, each]) => sum + value * each, 0) / weight : null;
 }

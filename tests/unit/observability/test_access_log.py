@@ -234,6 +234,12 @@ def test_an_application_that_raises_is_logged(written):
     assert not recorder.open
 
 
+def test_path_and_user_agent_are_read_as_utf_8():
+    sent = {name: "Über/日本".encode().decode("latin-1") for name in ("PATH_INFO", "HTTP_USER_AGENT")}
+    record = access_log.record_of(sent)
+    assert (record.path, record.user_agent) == ("Über/日本", "Über/日本")
+
+
 def test_a_body_that_cannot_be_closed_is_logged(written):
     class Body(list):
         def close(self):

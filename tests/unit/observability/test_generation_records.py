@@ -7,7 +7,9 @@ import logging
 import socket
 
 import pytest
+from support.answers import streams
 from support.apps import TIMEOUT_SECONDS, old_backend, served
+from support.fake_lmstudio import FakeLMStudio
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -66,6 +68,34 @@ def test_a_forwarded_answer_is_logged_with_its_model(app, written):
     assert result == ("tiny-chat", "done", "7", "3")
 
 
+@pytest.fixture
+def studio_app():
+    with FakeLMStudio() as studio:
+        app = create_app(Config(backend_url=studio.url))
+        yield studio, app
+        services_of(app).close()
+
+
+def test_a_whole_forwarded_answer_has_counts_but_no_speed(studio_app, written):
+    _, app = studio_app
+    app.test_client().post("/v1/chat/completions", json=asked("hi", model="tiny"), buffered=True)
+    facts = written.facts
+    assert (facts["tokens_in"], facts["tokens_out"]) == ("3", "2")
+    assert not {"first_token_ms", "tokens_per_s"} & facts.keys()
+    assert number(app, 'shim_generation_seconds_count{model="tiny"}') == 1
+
+
+def test_first_token_of_a_native_stream_is_its_first_delta(studio_app, written):
+    studio, app = studio_app
+    events = ["response.created", "response.output_text.delta", "response.completed"]
+    created, delta, completed = (f"event: {name}\ndata: {{}}\n\n".encode() for name in events)
+    studio.answers["/v1/responses"] = streams(created, 0.2, delta, completed, lambda peer: peer.chunk(b""), ends=False)
+    body = {"model": "tiny", "input": "hi", "previous_response_id": "resp_abc", "stream": True}
+    app.test_client().post("/v1/responses", json=body, buffered=True)
+    assert written.facts["outcome"] == "done"
+    assert float(written.facts["first_token_ms"]) >= 200
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -92,13 +122,15 @@ def test_a_broken_answer_is_logged_and_counted(app, written, stream, status):
     assert number(app, 'shim_backend_errors_total{kind="backend_protocol_error"}') == 1
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_disconnect_is_logged_with_its_costs(app, written, until, stream):
+@pytest.mark.parametrize(
+    ("path", "stream"), [("/api/chat", True), ("/api/chat", False), ("/v1/chat/completions", True)]
+)
+def test_a_disconnect_is_logged_with_its_costs(app, written, until, path, stream):
     body = json.dumps(asked("go on", stream=stream)).encode()
     with served(app, channel_request_lookahead=1) as port:
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
-            head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
-            connection.sendall(head + body)
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
             until(lambda: services_of(app).slots.in_use)
             if stream:
                 assert connection.recv(1)

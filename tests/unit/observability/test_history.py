@@ -54,6 +54,10 @@ def test_counts_are_added_up_by_client_and_model(history):
         "prompt_tokens": 15,
         "cached_tokens": 4,
         "output_tokens": 30,
+        "timed_tokens": 30,
+        "generation_seconds": 3,
+        "first_tokens": 2,
+        "first_token_seconds": 2,
         "tokens_per_second": 10,
         "time_to_first_token_seconds": 1,
     }
