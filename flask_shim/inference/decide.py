@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask_shim.lmstudio import decisions
-from flask_shim.lmstudio.errors import BackendRequestError, NoSuchEndpoint, NotSupported
+from flask_shim.lmstudio.errors import LMStudioError, NotSupported, lacks_route
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
 from flask_shim.observability.request_context import current
@@ -14,6 +13,11 @@ from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.requests import DecisionRequest
 from flask_shim.translate.ollama.systemone import systemone_payload
 from flask_shim.translate.openai.decisions import decisions_payload, from_decisions
+
+SYSTEMONE = "/v1/systemone"
+"""TypeSafe's form, which LM Studio, llama.cpp and Ollama have."""
+DECISIONS = "/v1/decisions"
+"""OpenAI's form."""
 
 NO_ROUTE = (
     "this version of LM Studio has no decision models: update LM Studio to one that serves /v1/systemone or "
@@ -27,20 +31,20 @@ def decide(
     request: DecisionRequest,
     is_disconnected: Callable[[], bool],
 ) -> dict[str, Any]:
-    """Return the answers as /v1/systemone gives them; raise NotSupported if LM Studio has neither route."""
+    """Return the answers as SYSTEMONE gives them; raise NotSupported if LM Studio has neither route."""
     with manager.use(requirements, is_disconnected) as use:
 
         def send(named: Payload) -> dict[str, Any]:
             try:
-                return decisions.decide(use.client, decisions.SYSTEMONE, named, use.call)
-            except (NoSuchEndpoint, BackendRequestError) as exc:
-                if not decisions.lacks_route(exc):
+                return use.client.post(SYSTEMONE, named, use.call)
+            except LMStudioError as exc:
+                if not lacks_route(exc):
                     raise
             payload = {**decisions_payload(request), "model": named["model"]}
             try:
-                return from_decisions(request, decisions.decide(use.client, decisions.DECISIONS, payload, use.call))
-            except (NoSuchEndpoint, BackendRequestError) as exc:
-                if not decisions.lacks_route(exc):
+                return from_decisions(request, use.client.post(DECISIONS, payload, use.call))
+            except LMStudioError as exc:
+                if not lacks_route(exc):
                     raise
                 raise NotSupported(NO_ROUTE) from exc
 

@@ -18,7 +18,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event
 from flask_shim.lmstudio.http.response import CUT, BackendResponse
-from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.sse import EventCutter, SseSplitter
 from flask_shim.lmstudio.http.surrogates import replace_halves
 from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import current
@@ -140,18 +140,15 @@ def read_to_output(answer: BackendResponse, first: bytes) -> tuple[bytes, bool, 
     splitter = SseSplitter(answer.options.max_line_bytes)
     blocks, usage = [first], None
     while blocks[-1]:
-        try:
-            for payload in splitter.feed(blocks[-1]):
-                if payload == DONE:
-                    return b"".join(blocks), False, usage
-                event = read_event(payload)
-                if event.error:
-                    raise parse_error_event(event.error, token=answer.options.token)
-                if event.has_output:
-                    return b"".join(blocks), True, usage
-                usage = event.usage or usage
-        except EventTooLarge as exc:
-            raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
+        for payload in splitter.feed(blocks[-1]):
+            if payload == DONE:
+                return b"".join(blocks), False, usage
+            event = read_event(payload)
+            if event.error:
+                raise parse_error_event(event.error, token=answer.options.token)
+            if event.has_output:
+                return b"".join(blocks), True, usage
+            usage = event.usage or usage
         blocks.append(answer.read())
     return b"".join(blocks), False, usage
 
@@ -183,7 +180,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
         size += len(block)
         if options.max_answer_bytes and size > options.max_answer_bytes:
             raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
-        if events := _complete(cutter, block):
+        if events := cutter.feed(block):
             is_ended = is_ended or last_event.search(events) is not None
             events_so_far += events.count(b'data: {"')
             if record.first_token_ns is None and _OUTPUT.search(events):
@@ -227,13 +224,6 @@ def _record_tokens(tail: bytes) -> None:
     """Note the last counts in the end of an answer, if it has any."""
     found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT, _CACHED_TOKENS)]
     current().counted(*(int(numbers[-1]) if numbers else None for numbers in found))
-
-
-def _complete(cutter: EventCutter, block: bytes) -> bytes:
-    try:
-        return cutter.feed(block)
-    except EventTooLarge as exc:
-        raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
 
 
 def _next(answer: BackendResponse, tail: bytes) -> bytes | None:

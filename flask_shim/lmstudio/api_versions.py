@@ -82,14 +82,12 @@ def _read_row(api_version: ApiVersion, key: str, row: Mapping[str, Any]) -> Mode
 
 
 def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
-    kind = _kind(key, row.get("type"))
     can = _mapping(row.get("capabilities"))
     reasoning = _mapping(can.get("reasoning"))
     quantization = row.get("quantization")
-    instances = tuple(_instance(item) for item in _list(row.get("loaded_instances")) if isinstance(item, Mapping))
     return Model(
         key=key,
-        kind=kind,
+        kind=_kind(key, row.get("type")),
         publisher=_str(row.get("publisher")),
         display_name=_str(row.get("display_name")),
         architecture=_str(row.get("architecture")),
@@ -105,18 +103,16 @@ def _read_v1(key: str, row: Mapping[str, Any]) -> Model:
         reasoning_default=_str(reasoning.get("default")),
         variants=_strings(row.get("variants")),
         selected_variant=_str(row.get("selected_variant")),
-        instances=instances,
-        is_loaded=bool(instances),
+        instances=tuple(_instance(item) for item in _list(row.get("loaded_instances")) if isinstance(item, Mapping)),
     )
 
 
 def _read_v0(key: str, row: Mapping[str, Any]) -> Model:
-    kind = _kind(key, row.get("type"))
     can = row.get("capabilities")
     is_loaded = row.get("state") == "loaded"
     return Model(
         key=key,
-        kind=kind,
+        kind=_kind(key, row.get("type")),
         publisher=_str(row.get("publisher")),
         architecture=_str(row.get("arch")),
         format=_str(row.get("compatibility_type")),
@@ -125,7 +121,6 @@ def _read_v0(key: str, row: Mapping[str, Any]) -> Model:
         vision=Support.of(row["type"] == "vlm" if row.get("type") in ("llm", "vlm") else None),
         tools=Support.of("tool_use" in can if isinstance(can, list) else None),
         instances=(Instance(key, whole_number(row.get("loaded_context_length"))),) if is_loaded else (),
-        is_loaded=is_loaded,
     )
 
 

@@ -21,7 +21,7 @@ from flask_shim.lmstudio.errors import (
 )
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 from flask_shim.lmstudio.http.options import ClientOptions
-from flask_shim.lmstudio.http.response import BackendResponse, EventStream
+from flask_shim.lmstudio.http.response import BackendResponse, EventStream, read_json
 from flask_shim.lmstudio.http.session import build_session
 from flask_shim.lmstudio.http.transport import SessionFactory, Transport
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
@@ -121,7 +121,11 @@ class LMStudio:
 
     def embed(self, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
         """Request embeddings and return the whole answer."""
-        return self._post(EMBEDDINGS, payload, call, timeout=self.options.first_byte_timeout)
+        return self.post(EMBEDDINGS, payload, call)
+
+    def post(self, path: str, payload: Mapping[str, Any], call: BackendCall | None = None) -> dict[str, Any]:
+        """Send any request whose answer is one JSON object, and return that."""
+        return self._post(path, payload, call, timeout=self.options.first_byte_timeout)
 
     def open(
         self,
@@ -243,7 +247,10 @@ class LMStudio:
     def _post(
         self, path: str, payload: Mapping[str, Any], call: BackendCall | None, *, timeout: float | None
     ) -> dict[str, Any]:
-        value = self._transport.exchange("POST", path, orjson.dumps(payload), timeout=timeout, call=call)
+        call = call or BackendCall()
+        call.allow(timeout, f"LM Studio did not answer POST {path} within {timeout} s")
+        with self.watchdog.watch(call), self.open("POST", path, call, orjson.dumps(payload)) as response:
+            value = read_json(response, self.options)
         if not isinstance(value, dict):
             raise BackendProtocolError("LM Studio's answer is not a JSON object")
         return value

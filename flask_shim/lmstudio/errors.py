@@ -59,7 +59,7 @@ class NotSupported(LMStudioError):
 
 
 class NoSuchEndpoint(NotSupported):
-    """The version of LM Studio lacks the route."""
+    """The version of LM Studio lacks the route; see also :func:`lacks_route`."""
 
 
 class ServerBusy(LMStudioError):
@@ -127,3 +127,10 @@ class ModelLoadError(BackendError):
 
 class ModelEvicted(ModelLoadError):
     """The model was unloaded while a request used it: repeat the request, unless output was already sent."""
+
+
+def lacks_route(error: ShimError) -> bool:
+    """Tell whether the backend lacks a route: LM Studio says so, other OpenAI-compatible servers answer 404."""
+    if isinstance(error, BackendRequestError):
+        return error.status == 404 and error.code != "model_not_found"
+    return isinstance(error, NoSuchEndpoint)

@@ -63,7 +63,11 @@ class Model:
     variants: tuple[str, ...] = ()
     selected_variant: str | None = None
     instances: tuple[Instance, ...] = ()
-    is_loaded: bool = False
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is in memory; False also if the backend does not report that."""
+        return bool(self.instances)
 
     @property
     def identifiers(self) -> tuple[str, ...]:

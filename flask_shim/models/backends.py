@@ -154,7 +154,7 @@ def collect(requests: Mapping[Future[Listing], Backend], lists: dict[Backend, Li
 
 def unloaded(listing: Listing) -> Listing:
     """Return a list in which no model is loaded."""
-    models = tuple(dataclasses.replace(model, instances=(), is_loaded=False) for model in listing.models)
+    models = tuple(dataclasses.replace(model, instances=()) for model in listing.models)
     return dataclasses.replace(listing, models=models)
 
 

@@ -13,8 +13,7 @@ from flask_shim.inference.forwarding import forward
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Kind
 from flask_shim.lmstudio.api_versions import ApiVersion
-from flask_shim.lmstudio.decisions import lacks_route
-from flask_shim.lmstudio.errors import BackendRequestError, NoSuchEndpoint
+from flask_shim.lmstudio.errors import LMStudioError, lacks_route
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import default_requirements
@@ -57,7 +56,7 @@ def decisions() -> Response:
     forwarded = build_forward_request(raw, body, body, target)
     try:
         return forward(manager, forwarded, is_disconnected)
-    except (NoSuchEndpoint, BackendRequestError) as exc:
+    except LMStudioError as exc:
         if not lacks_route(exc):
             raise
         value = decide(manager, default_requirements(target), read_decisions(body), is_disconnected)

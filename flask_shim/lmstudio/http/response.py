@@ -20,7 +20,7 @@ from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.raw_response import TIMED_OUT, UrllibBody
-from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
+from flask_shim.lmstudio.http.sse import SseSplitter
 from flask_shim.lmstudio.http.surrogates import replace_halves
 
 CUT = "LM Studio closed the connection before its answer was complete"
@@ -193,23 +193,20 @@ class EventStream:
         idle, timeout_message = options.idle_timeout, f"LM Studio sent no data for {options.idle_timeout} s"
         size, most_bytes = 0, options.max_answer_bytes or sys.maxsize
         block: bytes | None = None
-        try:
-            while block != b"" and not self._has_end_mark:
-                block = response.read_or_tick()
-                if block is None:
-                    yield []
-                    continue
-                size += len(block)
-                if size > most_bytes:
-                    raise BackendProtocolError(f"the answer is too long: more than {most_bytes} bytes")
-                events, failure = self._decode(block)
-                if events:
-                    response.call.allow(idle, timeout_message)
-                    yield events
-                if failure is not None:
-                    raise failure
-        except EventTooLarge as exc:
-            raise BackendProtocolError(f"LM Studio's answer is garbled: {exc}") from exc
+        while block != b"" and not self._has_end_mark:
+            block = response.read_or_tick()
+            if block is None:
+                yield []
+                continue
+            size += len(block)
+            if size > most_bytes:
+                raise BackendProtocolError(f"the answer is too long: more than {most_bytes} bytes")
+            events, failure = self._decode(block)
+            if events:
+                response.call.allow(idle, timeout_message)
+                yield events
+            if failure is not None:
+                raise failure
         if not self._is_complete:
             raise BackendProtocolError(CUT)
 

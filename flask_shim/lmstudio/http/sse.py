@@ -10,6 +10,7 @@ import re
 
 import orjson
 
+from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.http.surrogates import join_halves
 
 _BOM = b"\xef\xbb\xbf"
@@ -20,25 +21,46 @@ _EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.S)
 """One event with its end."""
 
 
-class EventTooLarge(ValueError):
-    """More bytes than allowed arrived without the end of an event."""
+class _EventHolder:
+    """Holds the beginning of an event until its end arrives."""
 
-
-class SseSplitter:
-    """Receives blocks, and returns the data of each complete event, in order."""
-
-    __slots__ = ("_ended_in_cr", "_fresh", "_in_character", "_limit", "_parts", "_size", "is_between_events")
+    __slots__ = ("_held", "_in_character", "_limit", "_size")
 
     def __init__(self, limit: int = 1 << 20) -> None:
-        """Raise EventTooLarge for an event of more than ``limit`` bytes."""
+        """Raise BackendProtocolError for an event of more than ``limit`` bytes."""
+        self._held: list[bytes] = []  # joined only when the end arrives: linear time
+        self._in_character: bytes | None = None  # an event that ends within a character
+        self._limit = limit
+        self._size = 0
+
+    def _hold(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise BackendProtocolError(f"LM Studio's answer is garbled: no event ended within {self._limit} bytes")
+        if part:
+            self._held.append(part)
+
+    def _release(self, rest: bytes) -> bytes:
+        """Return what is held, followed by ``rest``."""
+        if not self._held:
+            return rest
+        whole = b"".join((*self._held, rest))
+        self._held.clear()
+        self._size = 0
+        return whole
+
+
+class SseSplitter(_EventHolder):
+    """Receives blocks, and returns the data of each complete event, in order."""
+
+    __slots__ = ("_ended_in_cr", "_fresh", "is_between_events")
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        super().__init__(limit)
         self.is_between_events = False
         """Whether the next block begins an event. The first one may begin with a byte-order mark."""
-        self._limit = limit
-        self._in_character: bytes | None = None  # an event that ends within a character
         self._fresh = True
         self._ended_in_cr = False
-        self._parts: list[bytes] = []  # an event's beginning, joined only when its end arrives: linear time
-        self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that ``chunk`` completes."""
@@ -47,7 +69,7 @@ class SseSplitter:
             return [chunk[len(_DATA) : -2]]  # as of a model's token
         if self._ended_in_cr or b"\r" in chunk:
             chunk = self._unify(chunk)
-        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts and self._parts[-1].endswith(b"\n")):
+        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._held and self._held[-1].endswith(b"\n")):
             self._hold(chunk)  # no event can end here
             return []
         text = self._take(chunk)
@@ -63,11 +85,7 @@ class SseSplitter:
         return join_halves(self._in_character, _data(self._take(b"")), at_end=True)[0]
 
     def _take(self, chunk: bytes) -> bytes:
-        if self._parts:
-            self._parts.append(chunk)
-            chunk = b"".join(self._parts)
-            self._parts.clear()
-            self._size = 0
+        chunk = self._release(chunk)
         if self._fresh and chunk:
             self._fresh = False
             chunk = chunk.removeprefix(_BOM)
@@ -83,25 +101,17 @@ class SseSplitter:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _hold(self, part: bytes) -> None:
-        self._size += len(part)
-        if self._size > self._limit:
-            raise EventTooLarge(f"no event ended within {self._limit} bytes")
-        if part:
-            self._parts.append(part)
-        self.is_between_events = not (self._parts or self._fresh or self._ended_in_cr or self._in_character)
+        super()._hold(part)
+        self.is_between_events = not (self._held or self._fresh or self._ended_in_cr or self._in_character)
 
 
-class EventCutter:
+class EventCutter(_EventHolder):
     """Receives blocks, and returns the same bytes cut at the ends of events, so that an error event can follow."""
 
-    __slots__ = ("_held", "_in_character", "_last", "_limit", "_size")
+    __slots__ = ("_last",)
 
     def __init__(self, limit: int = 1 << 20) -> None:
-        """Raise EventTooLarge for an event of more than ``limit`` bytes."""
-        self._in_character: bytes | None = None
-        self._limit = limit
-        self._held: list[bytes] = []
-        self._size = 0
+        super().__init__(limit)
         self._last = b""  # an end may fall between two chunks
 
     def feed(self, chunk: bytes) -> bytes:
@@ -118,8 +128,7 @@ class EventCutter:
 
     def flush(self) -> bytes:
         """Return the bytes after the last complete event."""
-        held, self._held = self._held, []
-        rest = filter(None, [b"".join(held)])
+        rest = filter(None, [self._release(b"")])
         return b"".join(join_halves(self._in_character, rest, at_end=True)[0])
 
     def _complete(self, chunk: bytes) -> bytes:
@@ -128,18 +137,9 @@ class EventCutter:
         if not cut:
             self._hold(chunk)
             return b""
-        complete = b"".join((*self._held, memoryview(chunk)[:cut]))
-        self._held.clear()
-        self._size = 0
-        if cut < len(chunk):
-            self._hold(chunk[cut:])
+        complete = self._release(chunk[:cut])
+        self._hold(chunk[cut:])
         return complete
-
-    def _hold(self, part: bytes) -> None:
-        self._size += len(part)
-        if self._size > self._limit:
-            raise EventTooLarge(f"no event ended within {self._limit} bytes")
-        self._held.append(part)
 
 
 def _has_escapes(data: bytes) -> bool:

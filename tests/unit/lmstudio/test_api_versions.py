@@ -72,7 +72,6 @@ def test_the_newest_api_reports_everything():
         variants=("google/gemma-4-26b-a4b@q4_k_m",),
         selected_variant="google/gemma-4-26b-a4b@q4_k_m",
         instances=(Instance("google/gemma-4-26b-a4b", 4096, parallel=4),),
-        is_loaded=True,
     )
     assert (embedder.kind, embedder.architecture, embedder.vision) == (Kind.EMBEDDING, None, Support.UNKNOWN)
     assert (embedder.is_loaded, embedder.loaded_context_length) == (False, None)

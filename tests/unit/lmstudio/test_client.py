@@ -136,12 +136,19 @@ def test_native_paths_may_lie_elsewhere_than_openais(mock):
     client.close()
 
 
-def test_a_backend_is_detected_again_after_an_outage():
+@pytest.mark.parametrize(
+    "request_to",
+    [
+        lambda client: client.open("POST", "/v1/chat/completions", BackendCall(), b"{}"),
+        lambda client: client.embed({"model": "m", "input": "Hi"}),
+    ],
+)
+def test_a_backend_is_detected_again_after_an_outage(request_to):
     client = LMStudio(ClientOptions(base_url=f"http://127.0.0.1:{unused_port()}", connect_retries=0))
     lost = []
     client.catalogue.lost = lambda: lost.append(1)
     with pytest.raises(BackendUnavailable):
-        client.open("POST", "/v1/chat/completions", BackendCall(), b"{}")
+        request_to(client)
     client.close()
     assert lost == [1]
 

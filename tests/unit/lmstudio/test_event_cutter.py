@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.chunks import PLACES, cut
 
-from flask_shim.lmstudio.http.sse import EventCutter, EventTooLarge
+from flask_shim.lmstudio.errors import BackendProtocolError
+from flask_shim.lmstudio.http.sse import EventCutter
 
 EVENTS = [b"data: {}", b": a comment", b"event: x\ndata: 1\ndata: 2", b"data: \xc3\xa9", b"id: 7"]
 ENDS = [b"\n\n", b"\r\n\r\n", b"\r\r"]
@@ -50,5 +51,5 @@ def test_long_event_takes_linear_time():
 def test_event_that_never_ends_is_not_kept_for_ever():
     cutter = EventCutter(limit=1000)
     assert cutter.feed(b"data: 1\n\n" + b"x" * 600) == b"data: 1\n\n"
-    with pytest.raises(EventTooLarge):
+    with pytest.raises(BackendProtocolError):
         cutter.feed(b"x" * 600)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.chunks import PLACES, cut, one_by_one
 
-from flask_shim.lmstudio.http.sse import EventTooLarge, SseSplitter
+from flask_shim.lmstudio.errors import BackendProtocolError
+from flask_shim.lmstudio.http.sse import SseSplitter
 
 LINE_ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 LINE = st.text(
@@ -105,7 +106,7 @@ def test_flush_gives_the_event_that_the_end_cut_off(rest, payloads):
 def test_an_event_without_end_is_refused_at_the_limit():
     splitter = SseSplitter(limit=1000)
     splitter.feed(b"data: " + b"x" * 994)
-    with pytest.raises(EventTooLarge):
+    with pytest.raises(BackendProtocolError):
         splitter.feed(b"x")
 
 

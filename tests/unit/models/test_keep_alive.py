@@ -159,7 +159,7 @@ def test_a_model_expires_after_its_keep_alive(state, expires_at, seconds_left):
     ],
 )
 def test_no_more_context_is_requested_than_granted(granted, length, context, is_enough):
-    model = Model(key="m", instances=(Instance("m", length),), is_loaded=True)
+    model = Model(key="m", instances=(Instance("m", length),))
     assert LoadedModel("m", granted=granted).has_context(model, context) is is_enough
 
 

@@ -21,11 +21,7 @@ PARALLEL = 2
 def place(name, *, loaded=("a",), model="a", running=0, **more):
     """Return ``model`` at a machine that has these models loaded and so many requests running."""
     models = [
-        Model(
-            key=key,
-            is_loaded=key in loaded,
-            instances=(Instance(key, 4096, parallel=PARALLEL),) if key in loaded else (),
-        )
+        Model(key=key, instances=(Instance(key, 4096, parallel=PARALLEL),) if key in loaded else ())
         for key in ("a", "b")
     ]
     backend = Backend(client=None, loader=None, name=name, **more)
