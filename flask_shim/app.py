@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
@@ -11,9 +11,7 @@ from werkzeug.routing import MapAdapter, Rule
 
 from flask_shim import error_responses, middleware, routes
 from flask_shim.config import Config
-from flask_shim.inference import streaming
 from flask_shim.lmstudio import LMStudio
-from flask_shim.models.machines import measure
 from flask_shim.observability import activity, metrics
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.inspector import Inspector
@@ -108,8 +106,7 @@ def create_app(config: Config | None = None, backend: LMStudio | None = None) ->
     middleware.init_app(app, config)
     recorder_of(app).inspector = Inspector(config.inspect)
     activity.init_app(app, services.slots, config.backend_url if len(services.backends) == 1 else "")
-    streaming.init_app(app, config)
-    metrics.init_app(app, config, services.slots, services.backends.watchdog, partial(measure, services.backends))
+    metrics.init_app(app, config, services.slots, services.backends.watchdog, services.backends.measure)
     if services.history is not None:
         recorder_of(app).observers.append(services.history.note)
     error_responses.init_app(app)

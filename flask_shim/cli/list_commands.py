@@ -12,7 +12,6 @@ from flask_shim.cli.setting_options import backend_options, json_option
 from flask_shim.cli.tables import UNKNOWN, Row, print_facts, print_json, print_rows, size_text, text_of
 from flask_shim.lmstudio import Instance, Model
 from flask_shim.models.backends import Backend
-from flask_shim.models.machines import places_by_model
 from flask_shim.translate.ollama.capabilities import capabilities
 from flask_shim.translate.ollama.listing import Entry, context_length
 
@@ -27,7 +26,7 @@ def models(*, as_json: bool, **options: str | None) -> None:
     """
     with open_services(options) as services:
         listing = services.backends.listing()
-        places = places_by_model(services.backends, listing)
+        places = services.backends.places_by_model(listing)
         rows = [_row(entry) | _machines(places, entry) for entry in services.registry.entries(listing)]
     print_rows(rows, _model_cells, as_json=as_json)
 
@@ -43,7 +42,7 @@ def ps(*, as_json: bool, **options: str | None) -> None:
     with open_services(options) as services:
         listing = services.backends.listing()
         loaded = listing.loaded()
-        places = places_by_model(services.backends, listing)
+        places = services.backends.places_by_model(listing)
         entries = [entry for entry in services.registry.models(listing) if entry.model in loaded]
     rows = [
         {"name": entry.name, "key": model.key, "size_bytes": model.size_bytes, **_instance(instance)}

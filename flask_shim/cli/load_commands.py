@@ -80,7 +80,7 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         if not wanted:
             raise CommandError("No model to load: name models, or set SHIM_PRELOAD.", BAD_SETTINGS)
         services.backends.listing()  # fails here once if LM Studio is away, and not for each model
-        preloader = Preloader(services.config, services.registry, services.manager)
+        preloader = Preloader(services)
         for name in wanted:
             try:
                 with busy(f"Loading {name}"):

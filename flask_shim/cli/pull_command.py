@@ -13,7 +13,6 @@ from flask_shim.cli.setting_options import CommandError, backend_options
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
 from flask_shim.lmstudio.errors import ModelNotFound
-from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.pull_records import to_wanted
@@ -108,7 +107,7 @@ def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
     target = _target(services, name)
     if target is not None:
         return ensure_ready(target.backend.client, target.model.key, preload=wants_preload)
-    backend, model = addressed(services.backends, name)
+    backend, model = services.backends.split_name(name)
     wanted = to_wanted(model)
     with _showing(name) as show:
         return ensure_ready(

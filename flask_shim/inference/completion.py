@@ -144,7 +144,7 @@ def check_prompt_fits(use: ModelUse, payload: Mapping[str, Any], usage: Usage | 
 
     LM Studio answers some of these prompts with status 200 and no text. Without its count, an estimate decides.
     """
-    context = use.loaded_context()
+    context = use.current_model().loaded_context_length
     tokens = (usage.prompt_tokens if usage else 0) or estimate_prompt_tokens(payload)
     if context and tokens >= context:
         raise ContextOverflow("the prompt is longer than the context", tokens, context)
@@ -157,7 +157,7 @@ def warn_if_cut(use: ModelUse, record: RequestRecord) -> None:
         return
     context = None
     with suppress(ShimError):  # the answer is complete, whatever has happened to LM Studio since
-        context = use.loaded_context()
+        context = use.current_model().loaded_context_length
     if context and is_cut(prompt_tokens, estimate, context):
         log.warning(
             "model=%s read %d tokens of about %d: the prompt is longer than the context of %d, and LM Studio seems to "

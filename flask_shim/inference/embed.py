@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_shim.errors import BadRequest
-from flask_shim.lmstudio import BackendCall, Kind, LMStudio
+from flask_shim.lmstudio import Kind
 from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.manager import ModelManager
+from flask_shim.models.model_use import ModelUse
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.vectors import Vector, check_lengths, to_vectors, token_count
@@ -59,10 +60,11 @@ def request_embeddings(
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
     with manager.use(requirements, is_disconnected) as use:
         if not truncate:
-            lengths = (num_ctx, _context_length(use.client, target))
+            model = use.current_model(LENGTHS_SECONDS)
+            lengths = (num_ctx, model.loaded_context_length or model.max_context_length)
             check_lengths(inputs, min((length for length in lengths if length is not None), default=None))
         ready_ns = time.perf_counter_ns()
-        answer = use.send(lambda named: _embed(use.client, target, named, use.call), payload)
+        answer = use.send(lambda named: _embed(use, named), payload)
     ended_ns = time.perf_counter_ns()
     return EmbeddingResult(
         answer=answer,
@@ -77,16 +79,10 @@ def is_listed_as_llm(target: ResolvedModel) -> bool:
     return target.listing.reports_state and target.model.kind is not Kind.EMBEDDING
 
 
-def _context_length(backend: LMStudio, target: ResolvedModel) -> int | None:
-    models = backend.listing(max_age=LENGTHS_SECONDS).models
-    model = next((listed for listed in models if listed.key == target.model.key), target.model)
-    return model.loaded_context_length or model.max_context_length
-
-
-def _embed(backend: LMStudio, target: ResolvedModel, payload: Payload, call: BackendCall) -> dict[str, Any]:
+def _embed(use: ModelUse, payload: Payload) -> dict[str, Any]:
     try:
-        return backend.embed(payload, call)
+        return use.client.embed(payload, use.call)
     except BackendRequestError as exc:
-        if not is_listed_as_llm(target):
+        if not is_listed_as_llm(use.target):
             raise
-        raise BackendRequestError(f'"{target.name}" does not support embeddings', status=exc.status) from exc
+        raise BackendRequestError(f'"{use.target.name}" does not support embeddings', status=exc.status) from exc

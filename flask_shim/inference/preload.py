@@ -11,14 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask_shim.config import Config
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import ClientDisconnected, ModelNotFound
-from flask_shim.models.manager import ModelManager
-from flask_shim.models.pool import Backends
-from flask_shim.models.registry import ModelRegistry
 from flask_shim.models.waking import never_seen
+from flask_shim.services import Services
 from flask_shim.translate.ollama.alias_defaults import context_of
 
 log = logging.getLogger(__name__)
@@ -32,14 +29,15 @@ _JOIN_SECONDS = 0.1
 class Preloader:
     """Loads models by name, pinned, with the context of their alias or of the settings."""
 
-    def __init__(self, config: Config, registry: ModelRegistry, manager: ModelManager) -> None:
-        self._config = config
-        self._registry = registry
-        self._manager = manager
+    def __init__(self, services: Services) -> None:
+        self._config = services.config
+        self._backends = services.backends
+        self._registry = services.registry
+        self._manager = services.manager
 
     def load(self, name: str, call: BackendCall) -> None:
         """Load one model; nothing happens if it is loaded already."""
-        with self._manager.backends.watchdog.watch(call):
+        with self._backends.watchdog.watch(call):
             target = self._registry.find_or_wake(name, call)
             if target is None:
                 raise ModelNotFound(f"LM Studio has no model {name!r}")
@@ -60,12 +58,11 @@ class Preloader:
         finally:
             stopped.set()
             while thread.is_alive():  # repeated, because the thread may be about to send its next request
-                self._manager.backends.watchdog.cancel_all(ClientDisconnected())
+                self._backends.watchdog.cancel_all(ClientDisconnected())
                 thread.join(_JOIN_SECONDS)
 
     def _load_all(self, stopped: threading.Event) -> None:
-        backends = self._manager.backends
-        if not (never_seen(backends, "") or _wait_for_lm_studio(backends, stopped)):
+        if not (never_seen(self._backends, "") or self._wait_for_lm_studio(stopped)):
             return
         names, is_logged = list(self._config.preload), False
         while names:
@@ -84,25 +81,23 @@ class Preloader:
         except ClientDisconnected:
             return True
         except ShimError as exc:
-            if isinstance(exc, ModelNotFound) and any(backend.state == "away" for backend in self._manager.backends):
+            if isinstance(exc, ModelNotFound) and any(backend.state == "away" for backend in self._backends):
                 return False
             log.warning("not preloaded model=%s: %s", name, exc.text)
         else:
             log.info("preloaded model=%s ms=%d", name, (time.monotonic() - started_at) * 1000)
         return True
 
-
-def _wait_for_lm_studio(backends: Backends, stopped: threading.Event) -> bool:
-    """Wait until LM Studio lists its models; return False if ``stopped`` is set before."""
-    is_logged = False
-    while not stopped.is_set():
-        try:
-            backends.listing(max_age=0)
-        except ShimError as exc:
-            if not is_logged and not stopped.is_set():
-                log.warning("preloading waits for LM Studio: %s", exc.text)
-            is_logged = True
-            stopped.wait(RETRY_SECONDS)
-        else:
-            return True
-    return False
+    def _wait_for_lm_studio(self, stopped: threading.Event) -> bool:
+        """Wait until LM Studio lists its models; return False if ``stopped`` is set before."""
+        is_logged = False
+        while not stopped.is_set():
+            try:
+                self._backends.listing(max_age=0)
+                return True
+            except ShimError as exc:
+                if not is_logged and not stopped.is_set():
+                    log.warning("preloading waits for LM Studio: %s", exc.text)
+                is_logged = True
+                stopped.wait(RETRY_SECONDS)
+        return False

@@ -13,7 +13,6 @@ from flask_shim.lmstudio.downloads import Download, pause
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
 from flask_shim.models.alias_store import AliasStore
-from flask_shim.models.machines import addressed
 from flask_shim.models.manager import ModelManager
 from flask_shim.models.registry import ModelRegistry, ResolvedModel
 from flask_shim.models.slots import draining_error
@@ -33,7 +32,7 @@ class Pull:
     """A pull of a name that LM Studio does not have yet. Of several, ``NAME/`` names one, otherwise it is the first."""
 
     def __init__(self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str) -> None:
-        backend, model = addressed(manager.backends, name)
+        backend, model = manager.backends.split_name(name)
         self._manager = manager
         self._backend = backend or manager.backends.first
         self._registry = registry

@@ -13,31 +13,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 
-from flask_shim.config import Config
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.observability.access_log import START_RESPONSE
 from flask_shim.observability.activity import activity_of
 from flask_shim.observability.request_context import current
+from flask_shim.services import services
 
 log = logging.getLogger(__name__)
 
 UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 """Headers that keep nginx and similar proxies from buffering."""
 
-_HEARTBEAT_SECONDS = "HEARTBEAT_SECONDS"
-_SHOW_PROGRESS = "SHOW_PROGRESS"
 _LONGEST_TICK = 0.5
 """On Windows, nothing else wakes a thread that waits for the backend when its call is cancelled."""
-
-
-def init_app(app: Flask, config: Config) -> None:
-    """Keep the settings of the heartbeats in Flask's configuration."""
-    app.config[_HEARTBEAT_SECONDS] = config.heartbeat
-    app.config[_SHOW_PROGRESS] = config.show_progress
 
 
 def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
@@ -104,7 +96,7 @@ class Heartbeat:
             current().is_streamed = True
             self.write = request.environ[START_RESPONSE](head.status, head.headers.to_wsgi_list())
         text = activity_of(current_app).progress.describe(current())
-        shows_progress = current_app.config[_SHOW_PROGRESS]
+        shows_progress = services().config.show_progress
         try:
             self.write(self._answer.progress(f"{text}\n") if shows_progress else self._answer.heartbeat())
         except Exception as exc:  # of another type in each server
@@ -162,7 +154,7 @@ def stream_response(answer: StreamedAnswer) -> Response:
     The first block is made before the status is sent, so that a failure up to then is an HTTP status. A failure after
     that, or after a heartbeat, is sent as the last block.
     """
-    heartbeat = Heartbeat(answer, current_app.config[_HEARTBEAT_SECONDS] if answer.has_heartbeats else 0)
+    heartbeat = Heartbeat(answer, services().config.heartbeat if answer.has_heartbeats else 0)
     with ExitStack() as cleanup:
         cleanup.callback(answer.close)
         blocks = answer.blocks(heartbeat.ticks)

@@ -165,10 +165,3 @@ def last_lists(backends: Iterable[Backend]) -> dict[Backend, Listing]:
         for each in backends
         if each.last_listing is not None and (each.failure is None or each.waker is not None)
     }
-
-
-def are_same(some: tuple[BackendList, ...], others: tuple[BackendList, ...]) -> bool:
-    """Return whether both consist of the same objects."""
-    return len(some) == len(others) and all(
-        one[0] is other[0] and one[1] is other[1] for one, other in zip(some, others, strict=True)
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall, Kind, LMStudio
+from flask_shim.lmstudio import BackendCall, Kind, LMStudio, Model
 from flask_shim.lmstudio.errors import (
     BackendTimeout,
     BackendUnavailable,
@@ -96,9 +96,9 @@ class ModelUse:
             except (BackendUnavailable, ModelLoadError) as exc:
                 self._move(exc)
 
-    def loaded_context(self) -> int | None:
-        """Return the context that the model is loaded with; None if that is not known."""
-        return self._loader.current(self.target.model, max_age=None).loaded_context_length
+    def current_model(self, max_age: float | None = None) -> Model:
+        """Return the model as its backend lists it, in a list no older than ``max_age``."""
+        return self._loader.current(self.target.model, max_age)
 
     def _open(self) -> None:
         target, loader = self.target, self._loader

@@ -9,14 +9,14 @@ from concurrent.futures import Future, wait
 from functools import partial
 
 from flask_shim.errors import BadRequest, ShimError
+from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.catalogue import Listing
-from flask_shim.lmstudio.errors import ServerBusy
+from flask_shim.lmstudio.errors import BackendUnavailable, ServerBusy
 from flask_shim.lmstudio.http.cancellation import Watchdog
 from flask_shim.models.backends import (
     Backend,
     BackendList,
     MergedListing,
-    are_same,
     carry_over,
     collect,
     last_lists,
@@ -70,6 +70,14 @@ class Backends:
                 return backend
         raise BadRequest(f"no LM Studio is named '{name}': {', '.join(backend.name for backend in self._all)}")
 
+    def split_name(self, name: str) -> tuple[Backend | None, str]:
+        """Split ``NAME/model`` into the LM Studio of that name and the rest; without one, return None and ``name``."""
+        machine, _, rest = name.partition("/")
+        for backend in self._all:
+            if rest and backend.name and backend.name == machine.lower():
+                return backend, rest
+        return None, name
+
     @property
     def _is_simple(self) -> bool:
         """Whether there is only one, which the shim cannot wake."""
@@ -97,11 +105,32 @@ class Backends:
         if not lists:
             failure = next((backend.failure for backend in backends if backend.failure is not None), None)
             raise failure or ServerBusy("no LM Studio takes requests now: all are drained", retry_after=30)
-        return self._merge(tuple((backend, lists[backend]) for backend in backends if backend in lists))
+        used = tuple((backend, lists[backend]) for backend in backends if backend in lists)
+        merged = self._merged
+        if merged is None or merged.lists != used:  # the same object as long as the lists are the same
+            merged = self._merged = merge(used)
+        return merged
 
     def lists_of(self, listing: Listing) -> tuple[BackendList, ...]:
         """Return the list of each LM Studio in a list of :meth:`listing`."""
         return listing.lists if isinstance(listing, MergedListing) else ((self.first, listing),)
+
+    def places_by_model(self, listing: Listing) -> dict[str, list[tuple[Backend, Model]]]:
+        """Return each model of a list, by its key, at every LM Studio that has it; empty if the shim uses only one."""
+        found: dict[str, list[tuple[Backend, Model]]] = {}
+        if len(self._all) > 1:
+            for backend, own in self.lists_of(listing):
+                for model in own.models:
+                    found.setdefault(model.key, []).append((backend, model))
+        return found
+
+    def measure(self) -> Iterator[tuple[str, bool, int, int]]:
+        """Yield, for each: its name, whether it accepts connections, its connections, its generations."""
+        for backend in self._all:
+            is_up = backend.failure is None and backend.client.is_reachable()
+            if not is_up and backend.failure is None:  # so that the next scrape does not wait for it
+                self.failed(backend, BackendUnavailable("it accepts no connections"))
+            yield backend.name, is_up, backend.client.open_connections, backend.running.total()
 
     def failed(self, backend: Backend, failure: ShimError) -> None:
         """Send no requests to an LM Studio until it lists its models again."""
@@ -122,7 +151,7 @@ class Backends:
         """Prefer others to an LM Studio at which a request timed out, until it has listed its models or failed."""
         if len(self._all) > 1:
             backend.is_suspect = True
-            self._start(backend, 0, must_answer=False)
+            self._start(backend, 0)
 
     def wait_for_newcomers(self) -> bool:
         """Wait for those that have not answered since the start; return whether there were any."""
@@ -150,7 +179,7 @@ class Backends:
 
     def probe(self, backend: Backend) -> None:
         """Request the list of one in the background; if it arrives, that one gets requests again."""
-        self._start(backend, None, must_answer=False)
+        self._start(backend)
 
     def close(self) -> None:
         """End all threads and close all connections."""
@@ -168,7 +197,7 @@ class Backends:
         self._removed.discard(backend)
         backend.client.close()
 
-    def _start(self, backend: Backend, max_age: float | None, *, must_answer: bool) -> Future[Listing]:
+    def _start(self, backend: Backend, max_age: float | None = None, *, must_answer: bool = False) -> Future[Listing]:
         """Request a list on a thread; share the request that runs, unless it may be too old."""
         with self._lock:
             running = backend.refresh
@@ -177,19 +206,15 @@ class Backends:
             request = backend.refresh = Future()
             self._requests.add(request)
             request.add_done_callback(self._requests.discard)
-        threading.Thread(
-            target=self._run,
-            args=(backend, request),
-            kwargs={"max_age": max_age, "must_answer": must_answer},
-            name="shim-backend-list",
-            daemon=True,
-        ).start()
+        read = partial(backend.client.listing, max_age=max_age, must_answer=must_answer)
+        args = (backend, request, read)
+        threading.Thread(target=self._run, args=args, name="shim-backend-list", daemon=True).start()
         return request
 
-    def _run(self, backend: Backend, request: Future[Listing], *, max_age: float | None, must_answer: bool) -> None:
+    def _run(self, backend: Backend, request: Future[Listing], read: Callable[[], Listing]) -> None:
         try:
             try:
-                backend.last_listing = backend.client.listing(max_age=max_age, must_answer=must_answer)
+                backend.last_listing = read()
             finally:
                 if backend not in self._all and backend not in self._removed:
                     backend.client.close()  # it was closed, perhaps before this opened a connection
@@ -218,13 +243,6 @@ class Backends:
             for backend in failed:
                 self.probe(backend)
             self._closing.wait(PROBE_SECONDS)
-
-    def _merge(self, lists: tuple[BackendList, ...]) -> MergedListing:
-        """Return the same object as long as the lists are the same."""
-        merged = self._merged
-        if merged is None or not are_same(merged.lists, lists):
-            merged = self._merged = merge(lists)
-        return merged
 
 
 def _by_priority(backends: Sequence[Backend]) -> tuple[Backend, ...]:

@@ -14,7 +14,6 @@ from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.catalogue import NEWS_SECONDS, Listing
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, ServerBusy
 from flask_shim.models.backends import Backend, BackendList
-from flask_shim.models.machines import addressed
 from flask_shim.models.pool import Backends
 from flask_shim.models.profiles import ModelProfiles
 from flask_shim.models.waking import never_seen, wake
@@ -168,7 +167,7 @@ class ModelRegistry:
 
     def _raise_if_unusable(self, name: str, aliases: Aliases) -> None:
         """Raise why a backend is not used that had this model, or is named although its models are unknown."""
-        named, _ = addressed(self._backends, name)
+        named, _ = self._backends.split_name(name)
         for backend in self._backends:
             reason, listing = backend.unusable, backend.last_listing
             if reason is None:
@@ -200,7 +199,7 @@ class ModelRegistry:
         alias = aliases.get(alias_key(name))
         base = alias.base if alias else ""
         target = self._find_at(name, models, lists, alias, base)
-        backend, rest = addressed(self._backends, base or name)
+        backend, rest = self._backends.split_name(base or name)
         if target is not None or backend is None:
             return target
         own = next((pair for pair in lists if pair[0] is backend), None)

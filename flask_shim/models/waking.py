@@ -10,7 +10,6 @@ from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.downloads import pause
 from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.models.backends import Backend
-from flask_shim.models.machines import addressed
 from flask_shim.models.pool import Backends
 from flask_shim.observability.request_context import current
 
@@ -25,7 +24,7 @@ LOOK_SECONDS = 1.0
 
 def never_seen(backends: Backends, name: str) -> list[Backend]:
     """Return those that can be woken, have not listed their models yet, and may have the one of that name."""
-    named, _ = addressed(backends, name)
+    named, _ = backends.split_name(name)
     candidates = backends if named is None else (named,)
     return [each for each in candidates if each.is_asleep and each.last_listing is None and not each.is_draining]
 

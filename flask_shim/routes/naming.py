@@ -11,7 +11,6 @@ from flask import request
 from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.errors import ModelNotFound
-from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.waking import never_seen
 from flask_shim.services import services
@@ -48,7 +47,7 @@ class Naming:
         if source is Source.CLOUD:
             raise Forbidden(f"ollama cloud is disabled: {self.remote}")
         if not is_sound:
-            _, model = addressed(services().backends, plain)
+            _, model = services().backends.split_name(plain)
             if not is_valid(model) and not _is_listed(model):
                 raise BadRequest("invalid model name")
         return plain

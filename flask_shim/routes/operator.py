@@ -17,7 +17,6 @@ from flask_shim.config.toml_tables import kinds_of
 from flask_shim.error_responses import json_response
 from flask_shim.errors import ShimError
 from flask_shim.middleware.web_pages import polled_response
-from flask_shim.models.machines import places_by_model
 from flask_shim.observability import logs
 from flask_shim.observability.activity import activity_of, to_requests, to_status
 from flask_shim.routes.operator_models import expires_at
@@ -131,7 +130,7 @@ def _machines(in_flight: Counter[str]) -> dict[str, list[dict[str, Any]]]:
 def _loaded() -> Iterator[dict[str, Any]]:
     """Yield the loaded models with the time at which each is unloaded, None if no time is set."""
     listing = services().backends.listing()
-    copies = places_by_model(services().backends, listing)
+    copies = services().backends.places_by_model(listing)
     for entry in services().registry.models(listing):
         if not entry.model.is_loaded:
             continue

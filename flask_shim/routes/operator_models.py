@@ -15,7 +15,6 @@ from flask_shim.lmstudio import Model
 from flask_shim.middleware.web_pages import polled_response
 from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelRequirements
-from flask_shim.models.machines import places_by_model
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas.service_schemas import OperatorLoadSchema, OperatorUnloadSchema, read
@@ -35,7 +34,7 @@ _LOAD, _UNLOAD = OperatorLoadSchema(), OperatorUnloadSchema()
 def list_models() -> Response:
     """List all models with their size, context and state."""
     listing = services().backends.listing(max_age=LIST_SECONDS)
-    copies = places_by_model(services().backends, listing)
+    copies = services().backends.places_by_model(listing)
     rows = [_row(entry) | _places(copies, entry) for entry in services().registry.models(listing)]
     return polled_response({"models": rows})
 

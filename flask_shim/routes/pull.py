@@ -15,7 +15,6 @@ from flask_shim.inference.streaming import StreamedAnswer, disconnect_check, str
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
-from flask_shim.models.machines import addressed
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.schemas.ollama_requests import load_pull
@@ -35,7 +34,7 @@ CANNOT_DOWNLOAD = (
 def pull_model() -> Response:
     """Download a model, unless LM Studio has it."""
     api_request = load_pull(request.get_data(cache=False))
-    _, model = addressed(services().backends, api_request.model.strip())
+    _, model = services().backends.split_name(api_request.model.strip())
     if not is_valid(model):
         raise BadRequest("invalid model name")
     name = CHAT_NAMING.check(api_request.model)
@@ -61,7 +60,7 @@ def _target(name: str) -> ResolvedModel | None:
         with suppress(ModelNotFound):  # an alias whose model was deleted: download it again
             if (target := services().registry.find(name)) is not None:
                 return target
-        backend, _ = addressed(services().backends, name)
+        backend, _ = services().backends.split_name(name)
         if not (backend or services().backends.first).client.can_manage():
             raise NotSupported(CANNOT_DOWNLOAD)
     return None

@@ -28,7 +28,7 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         Supervisor(config, listeners).run()
         return
     server = Server(app, config, listeners)
-    preloader = Preloader(services.config, services.registry, services.manager)
+    preloader = Preloader(services)
     collect_less_garbage()
     with handle_signals(lambda: drain(services, server), services.reload), preloader.running():
         server.run()

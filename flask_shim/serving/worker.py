@@ -57,7 +57,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: _start(stop))
     _start(stop_with_parent)
-    preloader = Preloader(services.config, services.registry, services.manager)
+    preloader = Preloader(services)
     collect_less_garbage()
     with preloader.running():
         server.run()

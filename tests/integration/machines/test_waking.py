@@ -127,7 +127,7 @@ def test_model_to_preload_wakes_its_machine(start_pool, woken, until):
     shim["sleeper"].kill()
     woken.by = shim["sleeper"].back
     parts = services_of(shim._client().application)
-    with Preloader(parts.config, parts.registry, parts.manager).running():
+    with Preloader(parts).running():
         until(lambda: shim["sleeper"].models["tiny"])
 
 

@@ -44,7 +44,7 @@ def services(studio, tmp_path):
 
 
 def running(parts):
-    return preload.Preloader(parts.config, parts.registry, parts.manager).running()
+    return preload.Preloader(parts).running()
 
 
 def log_lines(caplog):
