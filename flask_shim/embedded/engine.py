@@ -20,6 +20,7 @@ from typing import IO, cast
 from flask_shim.embedded import engine_process
 from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ModelLoadError, NotSupported
+from flask_shim.lmstudio.lms.tool import NO_WINDOW
 
 IsDisconnected = Callable[[], bool]
 """Returns whether the client has disconnected."""
@@ -28,12 +29,6 @@ IMPORT_SECONDS = 60.0
 LOG_LINES = 12
 POLL_SECONDS = 0.05
 STOP_SECONDS = 3.0
-
-if sys.platform == "win32":
-    # A service or a windowed program would open a console window for each model.
-    NO_WINDOW = subprocess.CREATE_NO_WINDOW
-else:
-    NO_WINDOW = 0
 
 
 def install_command(package: str) -> str:
@@ -167,7 +162,9 @@ class Engine:
             for raw in lines:
                 line = raw.decode("utf-8", "replace").strip()
                 if line.startswith(engine_process.READY):
-                    self.client = LMStudio(_client_options(line.removeprefix(engine_process.READY), self.spec))
+                    url, key = line.removeprefix(engine_process.READY), self.spec.key
+                    options = ClientOptions(base_url=url, token=key, connect_retries=0, max_keepalive_connections=0)
+                    self.client = LMStudio(options)
                     self.settled.set()
                 elif line:
                     self._log.append(line)
@@ -175,10 +172,6 @@ class Engine:
         if self.client is not None:  # the engine's end of a connection may stay open in another process
             self.client.watchdog.cancel_all(BackendProtocolError("the engine has ended"))
         self.settled.set()
-
-
-def _client_options(url: str, spec: EngineSpec) -> ClientOptions:
-    return ClientOptions(base_url=url, token=spec.key, connect_retries=0, max_keepalive_connections=0)
 
 
 def start_engine(spec: EngineSpec, is_disconnected: IsDisconnected) -> Engine:

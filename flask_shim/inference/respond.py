@@ -37,20 +37,20 @@ def new_call_id() -> str:
 
 def send_completion(completion: Completion, encoder: Encoder, options: ReaderOptions, *, stream: bool) -> Response:
     """Open a completion and answer with it."""
-    readers = [AnswerReader(options)]
+    reader = AnswerReader(options)
     if stream:
         shows_thinking = options.mode == "separate"
-        return stream_response(TranslatedAnswer(completion, readers[0], encoder, shows_thinking=shows_thinking))
+        return stream_response(TranslatedAnswer(completion, reader, encoder, shows_thinking=shows_thinking))
     completion.joins_texts = True
     with completion.open():
         try:
-            answer = _read_answer(completion, readers[0])
-            finish_reason = "tool_calls" if answer.calls else readers[0].finish_reason
+            answer = _read_answer(completion, reader)
+            finish_reason = "tool_calls" if answer.calls else reader.finish_reason
             if again := second_attempt(completion.payload, answer.text, finish_reason):
-                answer = _repeat(completion, again, AnswerReader(options), readers) or answer
-            totals = completion.totals(readers[-1])
+                answer, reader = _repeat(completion, again, AnswerReader(options)) or (answer, reader)
+            totals = completion.totals(reader)
         finally:
-            completion.record_counts(readers[-1])
+            completion.record_counts(reader)
     return _full_response(encoder, encoder.full(answer, totals, time.time_ns()))
 
 
@@ -61,10 +61,8 @@ def _read_answer(completion: Completion, reader: AnswerReader) -> FullAnswer:
     return answer
 
 
-def _repeat(
-    completion: Completion, payload: Payload, reader: AnswerReader, readers: list[AnswerReader]
-) -> FullAnswer | None:
-    """Return the second answer, whether it matches its schema or not, and add its reader; None if it fails."""
+def _repeat(completion: Completion, payload: Payload, reader: AnswerReader) -> tuple[FullAnswer, AnswerReader] | None:
+    """Return the second answer, whether it matches its schema or not, with its reader; None if it fails."""
     try:
         completion.repeat(payload)
         answer = _read_answer(completion, reader)
@@ -74,8 +72,7 @@ def _repeat(
         log.warning("the second attempt failed: %s", exc.safe_text)
         return None
     second_attempt(payload, answer.text, reader.finish_reason)  # for its line in the log
-    readers.append(reader)
-    return answer
+    return answer, reader
 
 
 def send_empty(encoder: Encoder, *, stream: bool) -> Response:

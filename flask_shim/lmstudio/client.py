@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -33,8 +33,6 @@ COMPLETIONS = "/v1/completions"
 EMBEDDINGS = "/v1/embeddings"
 GREETING = "/lmstudio-greeting"
 
-Me = TypeVar("Me", bound="LMStudio")
-
 
 class LMStudio:
     """A client for one LM Studio. Every method may be called from any thread and raises :class:`LMStudioError` only."""
@@ -53,16 +51,13 @@ class LMStudio:
         """
         self.options = options or ClientOptions()
         self._transport = Transport(self.options, session_factory, watchdog)
+        self.watchdog = self._transport.watchdog
+        """Watches the calls of this client."""
         self.is_reachable = self._transport.is_reachable
         """Returns whether LM Studio's address accepts connections; it sends no request."""
         self.catalogue = ModelListCache(self._transport, self.options.catalogue_ttl)
         self._downloads = Downloads(self._transport)
         self._tool = tool
-
-    @property
-    def watchdog(self) -> Watchdog:
-        """The watchdog of this client's calls."""
-        return self._transport.watchdog
 
     @property
     def open_connections(self) -> int:
@@ -73,7 +68,7 @@ class LMStudio:
         """Close the idle connections and end the watchdog."""
         self._transport.close()
 
-    def __enter__(self: Me) -> Me:
+    def __enter__(self) -> LMStudio:
         """Close at the end of the block."""
         return self
 
@@ -225,8 +220,7 @@ class LMStudio:
         """Return the lms tool; None if it is not installed or the backend is not this machine's LM Studio."""
         if self._tool is not None:
             return self._tool
-        program = find_tool() if is_this_machine(self.options.base_url) else None
-        if program is None:
+        if not is_this_machine(self.options.base_url) or (program := find_tool()) is None:
             return None
         with suppress(BackendProtocolError, BackendRequestError, NotSupported):  # another OpenAI-compatible server
             greeting = self._transport.exchange("GET", GREETING, timeout=self.options.list_timeout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -33,9 +33,6 @@ PATIENCE_SECONDS = 30.0
 """How long those requests may fail: LM Studio does not answer them while it moves a large file into place."""
 
 _LOOK_SECONDS = 0.1
-
-Wait = Callable[[BackendCall, float], None]
-"""Waits for a number of seconds; raises at once if the call is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +80,9 @@ def pause(call: BackendCall, seconds: float) -> None:
 class Downloads:
     """The downloads of one LM Studio, over HTTP."""
 
-    def __init__(self, transport: Transport, wait: Wait = pause) -> None:
-        """Send requests through ``transport``, and call ``wait`` between two of them."""
+    def __init__(self, transport: Transport) -> None:
+        """Send requests through ``transport``."""
         self._transport = transport
-        self._wait = wait
         self._jobs: dict[tuple[str, str | None], str] = {}
 
     def follow(self, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
@@ -108,7 +104,7 @@ class Downloads:
             yield state
             if state.is_complete:
                 return
-            self._wait(call, POLL_SECONDS)
+            pause(call, POLL_SECONDS)
             try:
                 state, answered_at = self._status(job_id, call), time.monotonic()
             except (BackendProtocolError, BackendTimeout, BackendUnavailable):

@@ -12,7 +12,7 @@ _LINE_ENDS = re.compile(r"[\r\n]+")
 _FRAMES = re.compile(r"[\u2500-\u259f\u2800-\u28ff]")
 _BLANKS = re.compile(r"\s+")
 
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,4})?)\s?%")
+_PERCENT = re.compile(r"\d\s?%")
 _SIZES = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)\s?([KMGT]?)B\s?/\s?(\d{1,9}(?:\.\d{1,4})?)\s?([KMGT]?)B", re.I)
 _THOUSANDS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -26,20 +26,15 @@ MAX_TEXT = 500
 class Progress:
     """The progress of a download; None if it was not printed. The tool prints three digits of a size."""
 
-    percent: float | None = None
     done_bytes: int | None = None
     total_bytes: int | None = None
 
 
 def progress_of(line: str) -> Progress | None:
     """Read a line of a progress bar; return None for any other line."""
-    percent, sizes = _PERCENT.search(line), _SIZES.search(line)
-    if percent is None and sizes is None:
-        return None
-    share = min(float(percent[1]), 100.0) if percent else None
-    if sizes is None:
-        return Progress(share)
-    return Progress(share, _bytes(sizes[1], sizes[2]), _bytes(sizes[3], sizes[4]))
+    if (sizes := _SIZES.search(line)) is not None:
+        return Progress(_bytes(sizes[1], sizes[2]), _bytes(sizes[3], sizes[4]))
+    return Progress() if _PERCENT.search(line) else None
 
 
 def picks_another(line: str) -> bool:

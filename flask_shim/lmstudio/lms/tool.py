@@ -42,8 +42,8 @@ _BLOCK_BYTES = 4096
 _MOST_BYTES = 16 << 20
 _TAIL_LINES = 20
 
-_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""Without this flag Windows opens a console window."""
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""A flag without which Windows opens a console window for a child of a service or of a program with windows."""
 
 Row = dict[str, Any]
 Output = int | IO[bytes]
@@ -65,17 +65,13 @@ class CliTool:
         """Return the loaded models with the tool's keys: identifier, modelKey, contextLength and others."""
         return self._rows("ps", call)
 
-    def load(
-        self, key: str, *, context_length: int | None = None, ttl: int | None = None, call: BackendCall | None = None
-    ) -> None:
-        """Load exactly that model and wait until it is ready; ``ttl`` is in idle seconds."""
-        path = next(
-            (row.get("path") for row in self.ls(call=call) if key in (row.get("modelKey"), row.get("path"))), None
-        )
+    def load(self, key: str, *, context_length: int | None = None, call: BackendCall | None = None) -> None:
+        """Load exactly that model and wait until it is ready."""
+        rows = self.ls(call=call)
+        path = next((row.get("path") for row in rows if key in (row.get("modelKey"), row.get("path"))), None)
         if not isinstance(path, str):
             raise BackendRequestError(f'the lms tool lists no model "{key}"', status=404)
-        numbers = (("--context-length", context_length), ("--ttl", ttl))
-        options = [text for name, number in numbers if number for text in (name, str(number))]
+        options = ("--context-length", str(context_length)) if context_length else ()
         self._run("load", "--exact", "--yes", *options, _operand(path), timeout=self._load_timeout, call=call)
 
     def unload(self, identifier: str, *, call: BackendCall | None = None) -> tuple[str, ...]:
@@ -151,7 +147,7 @@ class CliTool:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                creationflags=_NO_WINDOW,
+                creationflags=NO_WINDOW,
             )
         except OSError as exc:
             raise NotSupported(f"the lms tool at {self.program} cannot be started: {exc.strerror}") from exc
@@ -194,8 +190,6 @@ def _content(file: IO[bytes]) -> str:
 def _lines_of(process: subprocess.Popen[bytes], call: BackendCall) -> Iterator[str]:
     """Yield the lines as they are printed, from a thread, since reading a pipe has no timeout on Windows."""
     blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    if not isinstance(process.stdout, io.BufferedReader):
-        raise BackendProtocolError("the lms tool has no output")
     threading.Thread(target=_pump, args=(process.stdout, blocks), name="shim-lms", daemon=True).start()
     lines = Lines()
     block = b"."

@@ -37,14 +37,15 @@ def client_of():
     opened = []
 
     def client(url, **options):
-        client = LMStudio(ClientOptions(base_url=url, **{"connect_retries": 0, "retry_backoff": 0.01, **options}))
-        client._transport.watchdog = Watchdog(tick_seconds=0.01)
+        options = ClientOptions(base_url=url, **{"connect_retries": 0, "retry_backoff": 0.01, **options})
+        client = LMStudio(options, watchdog=Watchdog(tick_seconds=0.01))
         opened.append(client)
         return client
 
     yield client
     for one in opened:
         one.close()
+        one.watchdog.close()
 
 
 LIST_SECONDS = 30.0

@@ -7,7 +7,7 @@ import pytest
 from support.fake_lmstudio import FakeLMStudio, Status
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, downloads
-from flask_shim.lmstudio.downloads import Download, Downloads, pause, read_download
+from flask_shim.lmstudio.downloads import Download, pause, read_download
 from flask_shim.lmstudio.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 
 START = "POST /api/v1/models/download"
@@ -158,14 +158,6 @@ def test_disconnect_ends_the_wait_for_a_download(studio, monkeypatch):
         next(moments)
     assert time.monotonic() - before < 10
     assert server.paths() == [START]
-
-
-def test_the_caller_defines_the_wait(studio):
-    _, client = studio(state("downloading"), state("downloading", 1), state("completed", 100))
-    waits = []
-    watched = Downloads(client._transport, lambda call, seconds: waits.append(seconds))
-    list(watched.follow("m", None, BackendCall()))
-    assert len(waits) == 2
 
 
 def test_pause_ends_for_a_cancelled_call():

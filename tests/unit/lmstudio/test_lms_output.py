@@ -2,7 +2,6 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from support.chunks import PLACES, cut, one_by_one
 
 from flask_shim.lmstudio.lms.output import (
@@ -27,12 +26,11 @@ LINES = [
 @pytest.mark.parametrize(
     ("line", "progress"),
     [
-        (LINES[1], Progress(45.32, 1_200_000_000, 4_500_000_000)),
-        ("[ ] 0.00% |   0 B / 999 B |", Progress(0.0, 0, 999)),
-        ("12.5 MB / 2 TB", Progress(None, 12_500_000, 2_000_000_000_000)),
-        ("7%", Progress(7.0)),
-        ("100 % done", Progress(100.0)),
-        ("500%", Progress(100.0)),
+        (LINES[1], Progress(1_200_000_000, 4_500_000_000)),
+        ("[ ] 0.00% |   0 B / 999 B |", Progress(0, 999)),
+        ("12.5 MB / 2 TB", Progress(12_500_000, 2_000_000_000_000)),
+        ("7%", Progress()),
+        ("100 % done", Progress()),
         ("Download completed.", None),
         ("", None),
         ("1 / 2", None),
@@ -41,13 +39,6 @@ LINES = [
 )
 def test_progress_is_read_from_a_bar_and_from_nothing_else(line, progress):
     assert progress_of(line) == progress
-
-
-@given(st.text(max_size=200))
-def test_progress_of_any_text_is_within_bounds(text):
-    progress = progress_of(text)
-    if progress is not None and progress.percent is not None:
-        assert 0 <= progress.percent <= 100
 
 
 @given(PLACES)
