@@ -10,7 +10,6 @@ import click
 from flask_shim import __version__
 from flask_shim.config import Config
 from flask_shim.config.addresses import EVERYWHERE, is_loopback
-from flask_shim.doctor.findings import counted
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.serving.listeners import REACHED_AS
@@ -45,7 +44,8 @@ def describe(backend: LMStudio) -> str:
     except ShimError as exc:
         return f"{exc.text.rstrip('.')}. The shim serves all the same."
     lacks = "" if listing.reports_state else ": its model list says names only"
-    return f"{backend.options.base_url}, {listing.api_version.title}{lacks}, {counted(len(listing.models), 'model')}"
+    count = "1 model" if len(listing.models) == 1 else f"{len(listing.models)} models"
+    return f"{backend.options.base_url}, {listing.api_version.title}{lacks}, {count}"
 
 
 def _print(label: str, text: str) -> None:
