@@ -111,14 +111,6 @@ class Completion:
         finally:
             use.close()
 
-    def __enter__(self) -> Completion:
-        """Close at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
-
     def record_counts(self, reader: AnswerReader) -> None:
         """Record the counts of the answer that was sent, unless the completion is not open."""
         if self._use is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from flask_shim.lmstudio.errors import LMStudioError, NotSupported, lacks_route
@@ -32,7 +33,7 @@ def decide(
     is_disconnected: Callable[[], bool],
 ) -> dict[str, Any]:
     """Return the answers as SYSTEMONE gives them; raise NotSupported if LM Studio has neither route."""
-    with manager.use(requirements, is_disconnected) as use:
+    with closing(manager.use(requirements, is_disconnected)) as use:
 
         def send(named: Payload) -> dict[str, Any]:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +59,7 @@ def request_embeddings(
     if is_listed_as_llm(target):
         requirements = dataclasses.replace(requirements, context=0)  # LM Studio will reject it: not worth a reload
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
-    with manager.use(requirements, is_disconnected) as use:
+    with closing(manager.use(requirements, is_disconnected)) as use:
         if not truncate:
             model = use.current_model(LENGTHS_SECONDS)
             lengths = (num_ctx, model.loaded_context_length or model.max_context_length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,7 +12,6 @@ from typing import Any
 import orjson
 from flask import Response
 
-from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits, warn_if_cut
 from flask_shim.inference.forwarded_stream import (
     ENDED_BY_DONE,
@@ -24,10 +22,10 @@ from flask_shim.inference.forwarded_stream import (
     read_to_output,
 )
 from flask_shim.inference.streaming import stream_response
-from flask_shim.inference.structured_answers import second_attempt, to_engine_payload
+from flask_shim.inference.structured_answers import result_or_none, second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.completion_events import Choice, Usage
-from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.errors import BackendProtocolError, ServerBusy
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.response import BackendResponse
@@ -41,8 +39,6 @@ from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.ollama.payloads import Payload
-
-log = logging.getLogger(__name__)
 
 _ERROR = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error with status 200."""
@@ -92,7 +88,8 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
                 wake(manager.backends, (backend,), call)
             return send_to(backend.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
-        use = stack.enter_context(manager.use(request.requirements, is_disconnected, prompt, ticks))
+        use = manager.use(request.requirements, is_disconnected, prompt, ticks)
+        stack.callback(use.close)
         stack.callback(warn_if_cut, use, current())
         answer = use.send(send, request.payload)
         if prompt is not None and answer[0].content_type != SSE:
@@ -131,12 +128,8 @@ def _with_valid_answer(opened: OpenedAnswer, payload: Payload, send: Callable[[P
     if again is None:
         return opened
     opened[0].close()
-    try:
-        second = send(again)
-    except ClientDisconnected:
-        raise
-    except ShimError as exc:
-        log.warning("the second attempt failed: %s", exc.safe_text)
+    second = result_or_none(partial(send, again))
+    if second is None:
         return opened
     _attempt_after(second, again)  # for its line in the log
     return second

@@ -7,6 +7,8 @@ import secrets
 import string
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,8 +18,8 @@ from flask_shim.error_responses import JSON_UTF8
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import Completion
 from flask_shim.inference.streaming import StreamedAnswer, stream_response
-from flask_shim.inference.structured_answers import second_attempt
-from flask_shim.lmstudio.errors import ClientDisconnected, NotSupported
+from flask_shim.inference.structured_answers import result_or_none, second_attempt
+from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
@@ -42,12 +44,14 @@ def send_completion(completion: Completion, encoder: Encoder, options: ReaderOpt
         shows_thinking = options.mode == "separate"
         return stream_response(TranslatedAnswer(completion, reader, encoder, shows_thinking=shows_thinking))
     completion.joins_texts = True
-    with completion.open():
+    with closing(completion.open()):
         try:
             answer = _read_answer(completion, reader)
             finish_reason = "tool_calls" if answer.calls else reader.finish_reason
             if again := second_attempt(completion.payload, answer.text, finish_reason):
-                answer, reader = _repeat(completion, again, AnswerReader(options)) or (answer, reader)
+                second = AnswerReader(options)
+                if (repeated := result_or_none(partial(_repeat, completion, again, second))) is not None:
+                    answer, reader = repeated, second
             totals = completion.totals(reader)
         finally:
             completion.record_counts(reader)
@@ -61,18 +65,12 @@ def _read_answer(completion: Completion, reader: AnswerReader) -> FullAnswer:
     return answer
 
 
-def _repeat(completion: Completion, payload: Payload, reader: AnswerReader) -> tuple[FullAnswer, AnswerReader] | None:
-    """Return the second answer, whether it matches its schema or not, with its reader; None if it fails."""
-    try:
-        completion.repeat(payload)
-        answer = _read_answer(completion, reader)
-    except ClientDisconnected:
-        raise
-    except ShimError as exc:
-        log.warning("the second attempt failed: %s", exc.safe_text)
-        return None
+def _repeat(completion: Completion, payload: Payload, reader: AnswerReader) -> FullAnswer:
+    """Return the second answer, whether it matches its schema or not."""
+    completion.repeat(payload)
+    answer = _read_answer(completion, reader)
     second_attempt(payload, answer.text, reader.finish_reason)  # for its line in the log
-    return answer, reader
+    return answer
 
 
 def send_empty(encoder: Encoder, *, stream: bool) -> Response:
@@ -86,7 +84,7 @@ def send_empty(encoder: Encoder, *, stream: bool) -> Response:
 def count_prompt_tokens(completion: Completion) -> int:
     """Open a completion, read it to its end, close it, and return the number of its prompt tokens."""
     reader = AnswerReader(ReaderOptions())
-    with completion.open():
+    with closing(completion.open()):
         for events in completion:
             reader.feed(events)
     if reader.usage is None:

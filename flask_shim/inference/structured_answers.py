@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
+from flask_shim.errors import ShimError
+from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.observability.request_context import current
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.structured_output import schema_of, with_correction, with_engine_schemas
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def to_engine_payload(payload: Payload) -> Payload:
@@ -34,3 +40,14 @@ def second_attempt(payload: Payload, text: str, finish_reason: str | None) -> Pa
         return None
     log.warning("the answer does not match the schema of its request (%s)", fault[0])
     return with_correction(payload, text, fault[1])
+
+
+def result_or_none(attempt: Callable[[], T]) -> T | None:
+    """Return the result of a second attempt, None if it fails: then the first answer is sent."""
+    try:
+        return attempt()
+    except ClientDisconnected:
+        raise
+    except ShimError as exc:
+        log.warning("the second attempt failed: %s", exc.safe_text)
+        return None

@@ -11,7 +11,7 @@ import orjson
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.catalogue import Listing, ModelListCache
 from flask_shim.lmstudio.chat import Chat, Messages, chat_payload
-from flask_shim.lmstudio.downloads import Download, Downloads, follow_with_tool
+from flask_shim.lmstudio.downloads import Download, Downloads
 from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
@@ -210,7 +210,7 @@ class LMStudio:
         call = call or BackendCall()
         try:
             if (tool := self._tool_for("download a model")) is not None:
-                yield from follow_with_tool(tool, name, quantization, call)
+                yield from tool.download(f"{name}@{quantization}" if quantization else name, call=call)
             else:
                 yield from self._downloads.follow(name, quantization, call)
         finally:

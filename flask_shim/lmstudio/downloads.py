@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +21,6 @@ from flask_shim.lmstudio.errors import (
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import error_text
 from flask_shim.lmstudio.http.transport import Transport
-from flask_shim.lmstudio.lms.tool import CliTool
 
 DOWNLOAD = "/api/v1/models/download"
 
@@ -129,17 +127,3 @@ class Downloads:
     def _status(self, job_id: str, call: BackendCall) -> Download:
         path, timeout = f"{DOWNLOAD}/status/{quote(job_id, safe='')}", self._transport.options.list_timeout
         return read_download(self._transport.exchange("GET", path, timeout=timeout, call=call))
-
-
-def follow_with_tool(tool: CliTool, name: str, quantization: str | None, call: BackendCall) -> Iterator[Download]:
-    """Download with the ``lms`` tool; yield one state after the other, as :meth:`Downloads.follow` does."""
-    state = Download(status="downloading")
-    yield state
-    yielded_at = time.monotonic()
-    with closing(tool.get(f"{name}@{quantization}" if quantization else name, call=call)) as progress:
-        for step in progress:
-            state = Download(status="downloading", done_bytes=step.done_bytes, total_bytes=step.total_bytes)
-            if time.monotonic() - yielded_at >= POLL_SECONDS:
-                yielded_at = time.monotonic()
-                yield state
-    yield Download(status="completed", done_bytes=state.total_bytes, total_bytes=state.total_bytes)

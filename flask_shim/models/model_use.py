@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class ModelUse:
-    """One request's use of its model, until :meth:`close`, which also ends a ``with`` block.
+    """One request's use of its model, until :meth:`close`.
 
     ``call`` is the backend call of the request. ``is_cold`` says whether the request itself makes LM Studio load the
     model. Its turn is then held until the answer begins, since simultaneous first requests would load a copy each.
@@ -188,14 +188,6 @@ class ModelUse:
         finally:
             self._backends.watchdog.remove(self.call)
             self._slot.release()
-
-    def __enter__(self) -> ModelUse:
-        """Close at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
     def _leave_model(self) -> None:
         """Count no longer as a user of the model, and release its turn."""

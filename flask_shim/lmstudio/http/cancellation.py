@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
@@ -36,54 +36,35 @@ class Ticks:
     callback: Callable[[], None] | None
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class BackendCall:
     """One backend request, from before it is sent until its response is read to the end.
 
     ``is_disconnected`` returns whether the client has disconnected; it is called from any thread and must not block.
     """
 
-    __slots__ = (
-        "_deadline",
-        "_is_connecting",
-        "_is_disconnected",
-        "_lock",
-        "_sock",
-        "_timeout_message",
-        "_total_deadline",
-        "failure",
-        "headers",
-        "is_awaited",
-        "ticks",
-        "trace",
-    )
+    is_disconnected: Callable[[], bool] = lambda: False
+    _: KW_ONLY
+    total_timeout: InitVar[float | None] = None
+    """The limit for all phases together."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request of this call."""
+    trace: Trace | None = None
+    ticks: Ticks | None = None
+    is_awaited: bool = True
+    """Whether a process that stops waits for this call."""
+    failure: ShimError | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _sock: socket.socket | None = field(default=None, init=False)
+    _deadline: float | None = field(default=None, init=False)  # of the phase
+    _timeout_message: str = field(default="", init=False)
+    _is_connecting: bool = field(default=False, init=False)
+    _total_deadline: float | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        is_disconnected: Callable[[], bool] = lambda: False,
-        *,
-        total_timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        trace: Trace | None = None,
-        ticks: Ticks | None = None,
-        is_awaited: bool = True,
-    ) -> None:
-        """Start without a deadline for the phase; ``total_timeout`` is the limit for all phases together.
-
-        ``headers`` are sent with every request of this call. A process that stops does not wait for the call unless it
-        ``is_awaited``.
-        """
-        self.headers = headers or {}
-        self.is_awaited = is_awaited
-        self.trace = trace
-        self.ticks = ticks
-        self.failure: ShimError | None = None
-        self._is_disconnected = is_disconnected
-        self._lock = threading.Lock()
-        self._sock: socket.socket | None = None
-        self._deadline: float | None = None
-        self._is_connecting = False
-        self._timeout_message = ""
-        self._total_deadline = time.monotonic() + total_timeout if total_timeout else None
+    def __post_init__(self, total_timeout: float | None) -> None:
+        """Start to count the total timeout."""
+        if total_timeout:
+            self._total_deadline = time.monotonic() + total_timeout
 
     def connect(self) -> None:
         """Suspend the phase's deadline until a socket is attached: connecting has a time-out of its own.
@@ -130,7 +111,7 @@ class BackendCall:
 
     def check(self) -> None:
         """Raise if the call was cancelled or its client has disconnected, otherwise tick; for the call's own thread."""
-        if self.failure is None and self._is_disconnected():
+        if self.failure is None and self.is_disconnected():
             self.cancel(ClientDisconnected())
         if self.failure is not None:
             raise self.failure
@@ -146,7 +127,7 @@ class BackendCall:
         """Cancel the call if its client has disconnected or a deadline (by :func:`time.monotonic`) has passed."""
         if self.failure is not None:
             self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
-        elif self._is_disconnected():
+        elif self.is_disconnected():
             self.cancel(ClientDisconnected())
         elif (deadline := self._deadline) is not None and now > deadline and not self._is_connecting:
             self.cancel(BackendTimeout(self._timeout_message) if self._timeout_message else None)
@@ -229,15 +210,13 @@ class Watchdog:
             before = now
 
 
+@dataclass(slots=True)
 class Watched:
     """The span in which the watchdog checks a call; of nested spans the outermost counts."""
 
-    __slots__ = ("_call", "_is_outermost", "_watchdog")
-
-    def __init__(self, watchdog: Watchdog, call: BackendCall) -> None:
-        self._watchdog = watchdog
-        self._call = call
-        self._is_outermost = False
+    _watchdog: Watchdog
+    _call: BackendCall
+    _is_outermost: bool = False
 
     def __enter__(self) -> BackendCall:
         """Start watching."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from flask_shim.lmstudio.downloads import Download
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[0-?@-Z\\-_a-z])")
 _LINE_ENDS = re.compile(r"[\r\n]+")
@@ -22,19 +23,12 @@ MAX_TEXT = 500
 """Longer error texts are cut to this many characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of a download; None if it was not printed. The tool prints three digits of a size."""
-
-    done_bytes: int | None = None
-    total_bytes: int | None = None
-
-
-def progress_of(line: str) -> Progress | None:
-    """Read a line of a progress bar; return None for any other line."""
+def progress_of(line: str) -> Download | None:
+    """Read a line of a progress bar, which has three digits of each size or none; return None for any other line."""
     if (sizes := _SIZES.search(line)) is not None:
-        return Progress(_bytes(sizes[1], sizes[2]), _bytes(sizes[3], sizes[4]))
-    return Progress() if _PERCENT.search(line) else None
+        done, total = _bytes(sizes[1], sizes[2]), _bytes(sizes[3], sizes[4])
+        return Download(status="downloading", done_bytes=done, total_bytes=total)
+    return Download(status="downloading") if _PERCENT.search(line) else None
 
 
 def picks_another(line: str) -> bool:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 import orjson
 
+from flask_shim.lmstudio.downloads import POLL_SECONDS, Download
 from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
@@ -28,7 +30,7 @@ from flask_shim.lmstudio.errors import (
 )
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import error_from_text
-from flask_shim.lmstudio.lms.output import Lines, Progress, error_text, picks_another, progress_of
+from flask_shim.lmstudio.lms.output import Lines, error_text, picks_another, progress_of
 
 LOOK_SECONDS = 0.1
 """How often the call is checked while the tool runs."""
@@ -82,26 +84,29 @@ class CliTool:
             self._run("unload", _operand(name), timeout=self._load_timeout, call=call)
         return names
 
-    def get(self, name: str, *, call: BackendCall | None = None) -> Generator[Progress, None, None]:
+    def download(self, name: str, *, call: BackendCall | None = None) -> Generator[Download, None, None]:
         """Download a model (``publisher/name`` or a Hugging Face address, both with an optional ``@quantization``).
 
-        Yields the progress that the tool prints, many times a second, until the download is complete. Cancelling the
-        call ends the tool, though LM Studio may continue. Raises BackendRequestError if no model has exactly that name.
+        Yields one state after the other until the download is complete. Cancelling the call ends the tool, though LM
+        Studio may continue. Raises BackendRequestError if no model has exactly that name.
         """
         call = call or BackendCall()
-        lines: list[str] = []
+        state, yielded_at, lines = Download(status="downloading"), time.monotonic(), deque[str](maxlen=_TAIL_LINES)
+        yield state
         with self._started("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in _lines_of(process, call):
                 if picks_another(line):
-                    raise BackendRequestError(
-                        f'LM Studio has no model of exactly that name on offer: "{name}"', status=404
-                    )
-                progress = progress_of(line)
-                if progress is not None:
-                    yield progress
-                else:
-                    lines = [*lines, line][-_TAIL_LINES:]
+                    text = f'LM Studio has no model of exactly that name on offer: "{name}"'
+                    raise BackendRequestError(text, status=404)
+                if (progress := progress_of(line)) is None:
+                    lines.append(line)
+                    continue
+                state = progress
+                if time.monotonic() - yielded_at >= POLL_SECONDS:  # the tool prints its progress many times a second
+                    yielded_at = time.monotonic()
+                    yield state
             _check("get", _end_of(process, call), "\n".join(lines))
+        yield Download(status="completed", done_bytes=state.total_bytes, total_bytes=state.total_bytes)
 
     def start_server(self, port: int, *, bind: str = "", call: BackendCall | None = None) -> None:
         """Start LM Studio without a window unless it runs, and its HTTP server on that port.

@@ -61,7 +61,7 @@ def test_context_that_the_tool_cannot_give_does_not_stop_the_answer(old):
 
 @pytest.mark.parametrize("generation", ["v0", "openai"])
 def test_pull_uses_the_tool(old, generation, monkeypatch):
-    monkeypatch.setattr("flask_shim.lmstudio.downloads.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("flask_shim.lmstudio.lms.tool.POLL_SECONDS", 0.0)
     client, fake, _ = old("m", offered=["maker/new"], generation=generation)
     monkeypatch.setattr("flask_shim.inference.pull_progress.SETTLE_SECONDS", 0.0)
     response = client.post("/api/pull", json={"model": "maker/new:q4_k_m"})

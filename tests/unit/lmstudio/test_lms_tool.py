@@ -6,7 +6,7 @@ import time
 import pytest
 from support.fake_lms import CAN_RUN_SCRIPTS, WHY_NOT, FakeLms, in_memory, on_disk
 
-from flask_shim.lmstudio import BackendCall
+from flask_shim.lmstudio import BackendCall, Download
 from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
@@ -16,7 +16,7 @@ from flask_shim.lmstudio.errors import (
     ModelLoadError,
     NotSupported,
 )
-from flask_shim.lmstudio.lms.output import Progress
+from flask_shim.lmstudio.lms import tool as lms_tool
 from flask_shim.lmstudio.lms.tool import CliTool
 
 pytestmark = pytest.mark.skipif(not CAN_RUN_SCRIPTS, reason=WHY_NOT)
@@ -78,32 +78,42 @@ def test_unload_of_what_is_not_loaded_does_nothing(fake):
     assert lms.calls == [["ps", "--json"]]
 
 
-def test_get_reports_its_progress(fake):
+def test_download_yields_its_states(fake, monkeypatch):
+    monkeypatch.setattr(lms_tool, "POLL_SECONDS", 0)
     lms = fake(offered=["maker/new"])
-    steps = list(CliTool(lms.program).get("maker/new@q4_k_m"))
+    states = list(CliTool(lms.program).download("maker/new@q4_k_m"))
     assert lms.calls == [["get", "--yes", "maker/new@q4_k_m"]]
-    assert steps[0] == Progress(0, 1_000_000)
-    assert steps[-1] == Progress(1_000_000, 1_000_000)
+    assert states[:2] == [
+        Download(status="downloading"),
+        Download(status="downloading", done_bytes=0, total_bytes=1_000_000),
+    ]
+    assert states[-1] == Download(status="completed", done_bytes=1_000_000, total_bytes=1_000_000)
 
 
-def test_get_of_an_unknown_model_is_an_error(fake):
+def test_download_yields_no_state_for_each_line_of_the_tool(fake):
+    states = [state.status for state in CliTool(fake(offered=["maker/new"]).program).download("maker/new")]
+    assert states == ["downloading", "completed"]
+
+
+def test_download_of_an_unknown_model_is_an_error(fake):
     with pytest.raises(BackendRequestError, match="No models found with the specified search criteria"):
-        list(CliTool(fake().program).get("nope"))
+        list(CliTool(fake().program).download("nope"))
 
 
-def test_get_stops_if_the_tool_chooses_another_model(fake):
+def test_download_stops_if_the_tool_chooses_another_model(fake):
     lms = fake(similar=["llama3.2"])
     with pytest.raises(BackendRequestError, match="no model of exactly that name"):
-        list(CliTool(lms.program).get("llama3.2"))
+        list(CliTool(lms.program).download("llama3.2"))
     assert lms.calls == [["get", "--yes", "llama3.2"]]
 
 
-def test_get_that_is_no_longer_read_ends_the_tool(fake):
+def test_download_that_is_no_longer_followed_ends_the_tool(fake, monkeypatch):
+    monkeypatch.setattr(lms_tool, "POLL_SECONDS", 0)
     lms = fake(offered=["maker/new"], pause=0.2)
-    steps = CliTool(lms.program).get("maker/new")
-    assert next(steps).done_bytes == 0
+    states = CliTool(lms.program).download("maker/new")
+    assert [next(states).done_bytes, next(states).done_bytes] == [None, 0]
     before = time.monotonic()
-    steps.close()
+    states.close()
     assert time.monotonic() - before < 10
     assert not [thread for thread in threading.enumerate() if thread.name == "shim-lms" and _lives_on(thread)]
 
@@ -114,7 +124,7 @@ def _lives_on(thread):
 
 
 @pytest.mark.parametrize("name", ["--foo", "-a", "", "a\nb", "a\x00b", "a\x1b[0m"])
-@pytest.mark.parametrize("work", [lambda tool, name: list(tool.get(name)), lambda tool, name: tool.load(name)])
+@pytest.mark.parametrize("work", [lambda tool, name: list(tool.download(name)), lambda tool, name: tool.load(name)])
 def test_name_that_could_be_an_option_reaches_no_command(fake, work, name):
     lms = fake(models=[{"modelKey": name, "path": name}], offered=[name])
     with pytest.raises(InvalidModelName):
@@ -132,7 +142,7 @@ def test_identifier_that_could_be_an_option_is_not_unloaded(fake):
 @pytest.mark.parametrize("name", ["a; touch x", "$(touch x)", "`touch x`", "a && b", "%PATH%", "a'b\"c"])
 def test_name_is_one_argument_whatever_is_in_it(fake, name):
     lms = fake(offered=[name])
-    list(CliTool(lms.program).get(name))
+    list(CliTool(lms.program).download(name))
     assert lms.calls == [["get", "--yes", name]]
 
 
@@ -149,7 +159,7 @@ def _lists_at_once(monkeypatch, tool):
 
 
 WORKS = {
-    "get": lambda tool, call: list(tool.get("x", call=call)),
+    "get": lambda tool, call: list(tool.download("x", call=call)),
     "load": lambda tool, call: tool.load("a", call=call),
     "unload": lambda tool, call: tool.unload("a", call=call),
 }
