@@ -50,7 +50,7 @@ _EXAMPLE_HEAD = """\
 _FILE_HEAD = """\
 ## flask-shim.toml
 
-[Profiles of models, rules for clients, and several LM Studios](PROFILES.md) are tables in a TOML file,
+[Profiles of models, rules for clients](PROFILES.md) and [several LM Studios](BACKENDS.md) are tables in a TOML file,
 `flask-shim.toml`. `flask-shim config check` shows which file is used and what it says. Mistakes are reported together
 with those of the settings, with their lines.
 """

@@ -54,8 +54,7 @@ def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
     if not chatting:
         yield fail("no-chat-model", "no model can chat", "Download one in LM Studio (or: lms get).")
         return
-    rest = len(models) - len(chatting)
-    yield ok("models", f"{counted(len(chatting), 'model')} to chat with, {rest} for embeddings")
+    yield ok("models", f"{len(chatting)} of {counted(len(models), 'model')} can chat")
     loaded = [model for model in chatting if model.is_loaded]
     if not loaded:
         yield note("loaded", "no model is loaded: the first request waits until one is")

@@ -1,6 +1,6 @@
 """Run this process as a Windows service: its stop becomes a Ctrl-C, so that it drains in the same way.
 
-Four functions of Windows are enough. pywin32's host copies itself and DLLs into a virtual environment and its base
+Three functions of Windows are enough. pywin32's host copies itself and DLLs into a virtual environment and its base
 installation, and "services and virtual envs are not compatible" there (pywin32#2157).
 """
 

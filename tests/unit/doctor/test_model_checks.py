@@ -49,6 +49,11 @@ def test_models_are_judged(levels, models, expected):
     assert levels(judge_models(models)) == expected
 
 
+def test_models_that_cannot_chat_are_counted_whatever_they_can():
+    decide = Seen("decide:latest", frozenset({"decision"}))
+    assert next(judge_models([LARGE, VECTORS, decide])).text == "1 of 3 models can chat"
+
+
 @pytest.mark.parametrize(
     ("models", "wishes", "expected"),
     [
