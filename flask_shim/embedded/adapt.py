@@ -27,11 +27,6 @@ ROLES = ("user", "assistant", "system", "tool")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 IMAGE_URL = re.compile(r"data:image/(png|jpe?g);base64,", re.IGNORECASE)
 INVALID_MESSAGES = "Invalid 'messages' in payload. Please check the structure of your 'messages' and try again"
-FORMATS: dict[Generation, tuple[tuple[str, ...], str]] = {
-    "v1": (("json_schema", "text"), "'json_schema' or 'text'"),
-    "v0": (("json_schema", "text"), "'json_schema' or 'text'"),
-    "openai": (("json_schema",), "'json_schema'"),
-}
 BAD_PARAMETERS = """[
   {
     "code": "invalid_union_discriminator",
@@ -52,10 +47,10 @@ def chat_payload(body: Body, generation: Generation) -> Body:
     if not all(isinstance(url, str) and IMAGE_URL.match(url) for url in _image_urls(messages)):
         raise plain("'url' field must be a base64 encoded image.")
     _check_tools(body)
-    types, words = FORMATS[generation]
+    formats = ("json_schema",) if generation == "openai" else ("json_schema", "text")
     wanted = body.get("response_format")
-    if wanted is not None and (not isinstance(wanted, dict) or wanted.get("type") not in types):
-        raise plain(f"'response_format.type' must be {words}")
+    if wanted is not None and (not isinstance(wanted, dict) or wanted.get("type") not in formats):
+        raise plain(f"'response_format.type' must be {' or '.join(map(repr, formats))}")
     allowed = CHAT | CHAT_SINCE_V1 if generation == "v1" else CHAT
     if "reasoning_effort" in allowed and body.get("reasoning_effort") not in (None, *EFFORTS):
         raise plain(f"Invalid reasoning_effort. Supported values: {', '.join(EFFORTS)}")

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, Model
-from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.downloads import Download
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
 from flask_shim.models.alias_store import AliasStore
@@ -79,7 +79,7 @@ class Pull:
             if time.monotonic() > ends_at:
                 log.warning("pulled model=%s, but LM Studio does not list it by that name", self._name)
                 return
-            pause(call, _POLL_SECONDS)
+            call.pause(_POLL_SECONDS)
 
     def _is_usable(self) -> bool:
         """Return whether the name is known; one that LM Studio lists differently becomes an alias."""

@@ -30,8 +30,6 @@ POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
 """How long those requests may fail: LM Studio does not answer them while it moves a large file into place."""
 
-_LOOK_SECONDS = 0.1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
@@ -66,15 +64,6 @@ def read_download(value: Any) -> Download:
     )
 
 
-def pause(call: BackendCall, seconds: float) -> None:
-    """Wait, and raise the failure of the call if it is cancelled meanwhile."""
-    ends_at = time.monotonic() + seconds
-    while (left := ends_at - time.monotonic()) > 0:
-        call.check()
-        time.sleep(min(left, _LOOK_SECONDS))
-    call.check()
-
-
 class Downloads:
     """The downloads of one LM Studio, over HTTP."""
 
@@ -102,7 +91,7 @@ class Downloads:
             yield state
             if state.is_complete:
                 return
-            pause(call, POLL_SECONDS)
+            call.pause(POLL_SECONDS)
             try:
                 state, answered_at = self._status(job_id, call), time.monotonic()
             except (BackendProtocolError, BackendTimeout, BackendUnavailable):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.client import LMStudio
-from flask_shim.lmstudio.downloads import Download, pause
+from flask_shim.lmstudio.downloads import Download
 from flask_shim.lmstudio.errors import (
     BackendProtocolError,
     BackendRequestError,
@@ -125,7 +125,7 @@ def _download(
         raise BackendRequestError(text, status=exc.status) from exc
     ends_at = time.monotonic() + SETTLE_SECONDS
     while (model := _lookup(lmstudio, name, before)) is None and time.monotonic() < ends_at:
-        pause(call, _LOOK_SECONDS)
+        call.pause(_LOOK_SECONDS)
     return model
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -84,18 +85,16 @@ def ranks_of(places: Sequence[ResolvedModel], known: Backend | None = None) -> d
     return {place: rank(place, load, known) for place, load in loads.items()}
 
 
+@dataclass(slots=True, eq=False)
 class Placement:
-    """A request's place at one of the LM Studios that have its model."""
+    """A request's place at one of the LM Studios that have its model; only :meth:`Router.start` makes them."""
 
-    __slots__ = ("_router", "conversation", "places", "target", "tried")
-
-    def __init__(self, router: Router, places: Sequence[ResolvedModel], conversation: int | None) -> None:
-        """Only :meth:`Router.start` makes them, and sets ``target``, the model at the LM Studio that was chosen."""
-        self.places = places
-        self.conversation = conversation
-        self.tried: list[Backend] = []
-        self.target: ResolvedModel
-        self._router = router
+    _router: Router
+    places: Sequence[ResolvedModel]
+    conversation: int | None
+    target: ResolvedModel = field(init=False)
+    """The model at the LM Studio that was chosen."""
+    tried: list[Backend] = field(default_factory=list)
 
     def move(self) -> bool:
         """Go to the next best LM Studio; return False, and stay, if none is left that has a free place."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -179,17 +180,14 @@ class Slots:
         call.extend(record.queue_seconds)
 
 
+@dataclass(slots=True, eq=False)
 class Slot(Generic[P]):
-    """One slot with its place, released exactly once."""
+    """One slot with its place, released exactly once; only :class:`Slots` makes them."""
 
-    __slots__ = ("_slots", "client", "is_released", "place")
-
-    def __init__(self, slots: Slots, client: Hashable, place: P) -> None:
-        """Only :class:`Slots` creates slots."""
-        self.client = client
-        self.place = place
-        self.is_released = False
-        self._slots = slots
+    _slots: Slots
+    client: Hashable
+    place: P
+    is_released: bool = False
 
     def __enter__(self) -> Slot[P]:
         """Hold the slot for a block."""

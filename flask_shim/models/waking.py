@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 
 from flask_shim.lmstudio import BackendCall
-from flask_shim.lmstudio.downloads import pause
 from flask_shim.lmstudio.errors import BackendUnavailable
 from flask_shim.models.backends import Backend
 from flask_shim.models.pool import Backends
@@ -42,7 +41,7 @@ def wake(backends: Backends, asleep: Sequence[Backend], call: BackendCall) -> No
             raise BackendUnavailable(f"{names} was woken, but does not answer within {WAKE_SECONDS:g} s")
         for backend in asleep:
             backends.probe(backend)
-        pause(call, LOOK_SECONDS)
+        call.pause(LOOK_SECONDS)
     record.phase = phase
 
 

@@ -171,16 +171,8 @@ class _TlsConnection(_CancellableConnection, HTTPSConnection):  # type: ignore[m
     pass
 
 
-class _SingleUsePool(HTTPConnectionPool):
-    ConnectionCls = _Connection  # type: ignore[assignment]
-
-
-class _SingleUseTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # type: ignore[assignment]
-
-
 class _KeepingPool:
-    """A pool that keeps connections for other requests; urllib3 opens new ones."""
+    """A pool that keeps at most ``maxsize`` idle connections for other requests; urllib3 opens new ones."""
 
     def __init__(self, *args: Any, maxsize: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -204,7 +196,7 @@ class _KeepingPool:
         return response
 
     def keep(self, connection: Any) -> None:
-        """Keep a connection until the next request, unless there are enough."""
+        """Keep a connection until the next request, unless there are enough; close it then."""
         if len(self._idle) < self._most_idle:
             self._idle.append((connection, time.monotonic()))
         else:
@@ -227,16 +219,12 @@ def _close_all(idle: deque[tuple[Any, float]]) -> None:
         idle.pop()[0].close()
 
 
-class _Pool(_KeepingPool, _SingleUsePool):
-    pass
+class _Pool(_KeepingPool, HTTPConnectionPool):
+    ConnectionCls = _Connection  # type: ignore[assignment]
 
 
-class _TlsPool(_KeepingPool, _SingleUseTlsPool):
-    pass
+class _TlsPool(_KeepingPool, HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
 
 
-POOLS = {"http": _Pool, "https": _TlsPool}
-"""Pools that keep connections for the next request."""
-
-SINGLE_USE_POOLS = {"http": _SingleUsePool, "https": _SingleUseTlsPool}
-"""Pools with a new connection for every request."""
+POOLS: dict[str, Any] = {"http": _Pool, "https": _TlsPool}

@@ -118,6 +118,14 @@ class BackendCall:
         if self.ticks is not None and self.ticks.callback is not None:
             self.ticks.callback()
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a time, and raise as :meth:`check` does."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, TICK_SECONDS))
+        self.check()
+
     def waits_on(self) -> bool:
         """Tick after a read has timed out; return whether to read again, otherwise the tick ends the read."""
         self.check()

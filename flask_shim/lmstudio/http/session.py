@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from flask_shim.lmstudio.http._urllib3 import POOLS, SINGLE_USE_POOLS
+from flask_shim.lmstudio.api_versions import ApiVersion
+from flask_shim.lmstudio.http._urllib3 import POOLS
 from flask_shim.lmstudio.http.options import ClientOptions
-
-LIST_PATHS = ("/v1/models", "/api/v0/models", "/api/v1/models")
 
 GENERATION_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 """Requests that change nothing: repeating one costs computing time, and nothing else."""
@@ -31,12 +30,10 @@ class _BareResponse(requests.Response):
 class BackendAdapter(HTTPAdapter):
     """An adapter whose requests can be cancelled while they wait for the response head."""
 
-    pools: ClassVar[dict[str, Any]] = POOLS
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use pools of cancellable connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
+        self.poolmanager.pool_classes_by_scheme = POOLS
         self._found: dict[tuple[Any, ...], Any] = {}
 
     def get_connection_with_tls_context(
@@ -67,12 +64,6 @@ class BackendAdapter(HTTPAdapter):
             pool.close()
         self._found.clear()
         super().close()
-
-
-class SingleUseAdapter(BackendAdapter):
-    """An adapter with a new connection for every request."""
-
-    pools: ClassVar = SINGLE_USE_POOLS
 
 
 def connect_only(options: ClientOptions) -> Retry:
@@ -109,12 +100,11 @@ def build_session(options: ClientOptions) -> requests.Session:
     # The backend may close a pooled connection just when a request is sent on it. Requests that change something,
     # such as a load, could not be repeated then (RFC 9110, section 9.2.2), so each has a connection of its own.
     retry = connect_only(options)
-    single_use = SingleUseAdapter(max_retries=retry)
-    idle = options.max_keepalive_connections
-    pooled = BackendAdapter(pool_maxsize=idle, max_retries=retry) if idle else single_use
+    single_use = BackendAdapter(pool_maxsize=0, max_retries=retry)
+    pooled = BackendAdapter(pool_maxsize=options.max_keepalive_connections, max_retries=retry)
     session.mount("http://", single_use)
     session.mount("https://", single_use)
-    for path in (*LIST_PATHS, *GENERATION_PATHS):
+    for path in (*(version.value for version in ApiVersion), *GENERATION_PATHS):
         session.mount(options.url(path), pooled)
         session.mount(options.url(path) + "/", single_use)
     return session

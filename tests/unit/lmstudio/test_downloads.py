@@ -7,7 +7,7 @@ import pytest
 from support.fake_lmstudio import FakeLMStudio, Status
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, downloads
-from flask_shim.lmstudio.downloads import Download, pause, read_download
+from flask_shim.lmstudio.downloads import Download, read_download
 from flask_shim.lmstudio.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 
 START = "POST /api/v1/models/download"
@@ -161,9 +161,9 @@ def test_disconnect_ends_the_wait_for_a_download(studio, monkeypatch):
 
 
 def test_pause_ends_for_a_cancelled_call():
-    pause(BackendCall(), 0.01)
+    BackendCall().pause(0.01)
     with pytest.raises(ClientDisconnected):
-        pause(BackendCall(lambda: True), 60)
+        BackendCall(lambda: True).pause(60)
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"status": 5}, "downloading"])
