@@ -68,7 +68,6 @@ class Chat:
         self._pieces = self._read(stream)
 
     def __iter__(self) -> Iterator[Piece]:
-        """Return the chat itself."""
         return self
 
     def __next__(self) -> Piece:
@@ -85,11 +84,9 @@ class Chat:
         self._pieces = iter(())
 
     def __enter__(self) -> Chat:
-        """Close at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
         self.close()
 
     def _read(self, stream: EventStream) -> Iterator[Piece]:

@@ -69,11 +69,9 @@ class LMStudio:
         self._transport.close()
 
     def __enter__(self) -> LMStudio:
-        """Close at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
         self.close()
 
     def listing(self, *, max_age: float | None = None, must_answer: bool = False) -> Listing:

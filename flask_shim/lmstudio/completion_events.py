@@ -92,7 +92,6 @@ class EventDecoder:
     __slots__ = ("_after", "_before", "_is_thinking", "_joins_texts", "_unused")
 
     def __init__(self, *, joins_texts: bool = False) -> None:
-        """Know no bytes around a text yet."""
         self._before = self._after = _NEVER
         self._is_thinking = False
         self._joins_texts = joins_texts

@@ -68,7 +68,6 @@ class Downloads:
     """The downloads of one LM Studio, over HTTP."""
 
     def __init__(self, transport: Transport) -> None:
-        """Send requests through ``transport``."""
         self._transport = transport
         self._jobs: dict[tuple[str, str | None], str] = {}
 

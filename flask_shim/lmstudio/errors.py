@@ -80,7 +80,6 @@ class BackendUnavailable(BackendError):
     status = 503
 
     def __init__(self, text: str, *, why: str = "connection failed") -> None:
-        """Keep the text and the cause."""
         super().__init__(text)
         self.why = why
 
@@ -113,7 +112,6 @@ class ContextOverflow(BackendRequestError):
     """The prompt is longer than the model's context; the two numbers are None if LM Studio does not state them."""
 
     def __init__(self, text: str, prompt_tokens: int | None = None, context_length: int | None = None) -> None:
-        """Keep LM Studio's text and numbers."""
         super().__init__(text)
         self.prompt_tokens = prompt_tokens
         self.context_length = context_length

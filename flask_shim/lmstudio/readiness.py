@@ -41,7 +41,6 @@ class Preload:
     """The load of a model on a daemon thread."""
 
     def __init__(self, lmstudio: LMStudio, key: str, call: BackendCall) -> None:
-        """Start the thread."""
         self.key = key
         self.failure: ShimError | None = None
         self._thread = threading.Thread(target=self._run, args=(lmstudio, call), name="shim-preload", daemon=True)

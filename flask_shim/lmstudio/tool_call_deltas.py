@@ -43,11 +43,9 @@ class ToolCallDeltas:
     __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        """Start without calls."""
         self._calls: list[PartialToolCall] = []
 
     def __bool__(self) -> bool:
-        """Return whether there are any calls."""
         return bool(self._calls)
 
     def __iter__(self) -> Iterator[PartialToolCall]:

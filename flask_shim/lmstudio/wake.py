@@ -31,7 +31,6 @@ class Waker:
     """Wakes one machine on demand, and not again for INTERVAL_SECONDS, however many requests wait for it."""
 
     def __init__(self, spec: str, base_url: str) -> None:
-        """Do nothing yet; see :func:`wake`."""
         self._spec = spec
         self._base_url = base_url
         self._lock = threading.Lock()

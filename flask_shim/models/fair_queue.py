@@ -48,7 +48,6 @@ class FairQueue:
     """Requests that wait, by client; needs a lock of its owner."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._by_client: dict[Hashable, deque[Waiter[Any]]] = {}
         self._length = 0
 

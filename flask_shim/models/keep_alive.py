@@ -101,11 +101,9 @@ class LoadedModel:
             self.changed.notify_all()
 
     def __enter__(self) -> LoadedModel:
-        """Release the turn, which was acquired, at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release the turn."""
         self.release()
 
     def wait_until_idle(self, call: BackendCall) -> None:

@@ -84,7 +84,6 @@ class ModelLoader:
     """Loads models of one backend."""
 
     def __init__(self, backend: LMStudio, defaults: Defaults) -> None:
-        """Send nothing yet."""
         self.backend = backend
         self.tracker = KeepAliveTracker(self._unload_expired)
         self._defaults = defaults

@@ -60,7 +60,6 @@ class Backends:
         return iter(self._all)
 
     def __len__(self) -> int:
-        """Return their number."""
         return len(self._all)
 
     def by_name(self, name: str) -> Backend:

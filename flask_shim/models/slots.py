@@ -190,11 +190,9 @@ class Slot(Generic[P]):
     is_released: bool = False
 
     def __enter__(self) -> Slot[P]:
-        """Hold the slot for a block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release it."""
         self.release()
 
     def release(self) -> None:

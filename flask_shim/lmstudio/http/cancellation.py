@@ -62,7 +62,6 @@ class BackendCall:
     _total_deadline: float | None = field(default=None, init=False)
 
     def __post_init__(self, total_timeout: float | None) -> None:
-        """Start to count the total timeout."""
         if total_timeout:
             self._total_deadline = time.monotonic() + total_timeout
 
@@ -147,7 +146,6 @@ class Watchdog:
     """One daemon thread that ticks all open calls; it starts with the first call and sleeps while no call is open."""
 
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
-        """Check every call at intervals of ``tick_seconds``."""
         self._tick_seconds = tick_seconds
         self._calls: set[BackendCall] = set()
         self._changed = threading.Condition()
@@ -227,11 +225,9 @@ class Watched:
     _is_outermost: bool = False
 
     def __enter__(self) -> BackendCall:
-        """Start watching."""
         self._is_outermost = self._watchdog.add(self._call)
         return self._call
 
     def __exit__(self, *_: object) -> None:
-        """Stop watching."""
         if self._is_outermost:
             self._watchdog.remove(self._call)

@@ -123,7 +123,6 @@ class UrllibBody:
     read_size = MAX_BYTES
 
     def __init__(self, raw: Any) -> None:
-        """Take over ``raw``, a response of urllib3."""
         self._raw = raw
 
     def read(self) -> bytes:

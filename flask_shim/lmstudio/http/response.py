@@ -112,11 +112,9 @@ class BackendResponse:
             release()
 
     def __enter__(self) -> BackendResponse:
-        """Close at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
         self.close()
 
 

@@ -55,7 +55,6 @@ class Lines:
     """Splits output into lines; a carriage return ends a line, too, since progress bars are redrawn with it."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
 
