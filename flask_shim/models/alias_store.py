@@ -25,6 +25,9 @@ FILE_NAME = "aliases.sqlite3"
 RETRY_SECONDS = 5.0
 """How long to wait until an unreadable file that did not change is read again."""
 
+RECENT_SECONDS = 0.01
+"""How long aliases are recent. Looking at the file lets another thread take Python's lock, which costs more."""
+
 SETTLED_NS = 2_100_000_000
 """Two changes within this time may have the same modification time: FAT stores it in steps of two seconds."""
 
@@ -70,19 +73,24 @@ class AliasStore:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._seen = _Seen(None, {}, math.inf)
+        self._looked_at = -math.inf
         self._warned = ""
 
-    def aliases(self) -> Mapping[str, Alias]:
+    def aliases(self, *, recent: bool = False) -> Mapping[str, Alias]:
         """Return all aliases by :func:`alias_key`: the same read-only object until something changes.
 
-        Never raises: an unreadable file is a warning in the log, and the aliases that were read before remain.
+        With ``recent``, what another process has changed within ``RECENT_SECONDS`` may be missing. Never raises: an
+        unreadable file is a warning in the log, and the aliases that were read before remain.
         """
-        seen = self._seen
+        seen, now = self._seen, time.monotonic()
+        if recent and now - self._looked_at < RECENT_SECONDS:
+            return seen.aliases
         if not seen.is_current(_stamp_of(self._path)):
             with self._reading:
                 seen = self._seen
                 if not seen.is_current(_stamp_of(self._path)):
                     seen = self._seen = self._look(seen)
+        self._looked_at = now
         return seen.aliases
 
     def find(self, name: str) -> Alias | None:
@@ -116,11 +124,13 @@ class AliasStore:
     def _change(self, work: alias_db.Change[T]) -> T:
         try:
             with self._writing:
-                return self._mended(lambda: alias_db.change(self._path, work))
+                result = self._mended(lambda: alias_db.change(self._path, work))
         except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
             log.warning("aliases cannot be saved in %s: %s", self._path, _reason(exc))
             text = f"aliases cannot be saved: {_reason(exc)} (SHIM_DATA_DIR names the folder for them)"
             raise ShimError(text, status=507) from exc
+        self.aliases()  # so that requests which do not look at the file see it, too
+        return result
 
     def _mended(self, work: Callable[[], T]) -> T:
         """Do ``work``; if the file is damaged, rename it and do the work again without it."""

@@ -82,10 +82,10 @@ class ModelRegistry:
         self,
         backends: Backends,
         cache_size: int,
-        aliases: Callable[[], Aliases] = lambda: _NONE,
+        aliases: Callable[..., Aliases] = lambda **_: _NONE,
         profiles: ModelProfiles | None = None,
     ) -> None:
-        """Cache up to ``cache_size`` results; ``aliases`` must return the same object until an alias changes."""
+        """Cache up to ``cache_size`` results; ``aliases`` is what :class:`AliasStore` has under that name."""
         self.profiles = profiles or ModelProfiles()
         """Replaced as a whole when the file of profiles is read again."""
         self._backends = backends
@@ -100,10 +100,10 @@ class ModelRegistry:
 
         An alias whose model was deleted raises ModelNotFound, even if another model has that name.
         """
-        aliases = self._aliases()
-        listing = self._backends.listing()
+        aliases, listing = self._aliases(recent=True), self._backends.listing()
         target = self._resolve(name, listing, aliases)
-        if target is None and time.monotonic() - listing.requested_at > NEWS_SECONDS:
+        if target is None:
+            aliases = self._aliases()  # another process may have made it just now
             target = self._resolve(name, self._backends.listing(max_age=NEWS_SECONDS), aliases)
         if target is None and self._backends.wait_for_newcomers():
             target = self._resolve(name, self._backends.listing(), aliases)

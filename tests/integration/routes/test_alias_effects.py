@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support.answers import model
 
+from flask_shim.models import alias_store
+
 ASKED = {"role": "user", "content": "Who are you?"}
 SYSTEM = {"role": "system", "content": "You are Rumpel."}
 BEFORE = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hi!"}]
@@ -211,7 +213,8 @@ def test_an_alias_of_a_variant_requests_that_variant(client, models, sent):
     assert sent("/api/chat", model="sharp", messages=[ASKED])[1]["model"] == "tiny@q8_0"
 
 
-def test_an_alias_made_by_another_process_works_at_once(client, shim, sent):
+def test_an_alias_made_by_another_process_works_at_once(client, shim, sent, monkeypatch):
+    monkeypatch.setattr(alias_store, "RECENT_SECONDS", 60.0)
     other = shim()
     assert client.post("/api/show", json={"model": "rumpel"}).status_code == 404
     other.post("/api/copy", json={"source": "tiny", "destination": "rumpel"})

@@ -126,6 +126,17 @@ def test_every_process_sees_a_change_of_the_file_at_once(path):
         assert ours.find(f"name-{number}") is None
 
 
+def test_recent_aliases_have_own_changes_and_soon_those_of_other_processes(path, monkeypatch):
+    ours, theirs = AliasStore(path), AliasStore(path)
+    monkeypatch.setattr(alias_store, "RECENT_SECONDS", 60.0)
+    ours.put(PLAIN)
+    assert list(ours.aliases(recent=True)) == [PLAIN.key]
+    theirs.put(FULL)
+    assert list(ours.aliases(recent=True)) == [PLAIN.key]
+    monkeypatch.setattr(alias_store, "RECENT_SECONDS", 0.0)
+    assert set(ours.aliases(recent=True)) == {PLAIN.key, FULL.key}
+
+
 def test_a_file_that_was_removed_holds_no_aliases(aliases, path):
     aliases.put(PLAIN)
     assert aliases.aliases()

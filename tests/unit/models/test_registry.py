@@ -27,7 +27,7 @@ def store():
 @pytest.fixture
 def directory(store):
     only = Backend(client=SimpleNamespace(), loader=SimpleNamespace())
-    return ModelRegistry(Backends([only], SimpleNamespace()), 0, lambda: store.aliases)
+    return ModelRegistry(Backends([only], SimpleNamespace()), 0, lambda **_: store.aliases)
 
 
 def test_names_stay_the_same_object_while_nothing_changes(directory):
