@@ -17,7 +17,7 @@ from flask import Response
 from flask_shim.error_responses import JSON_UTF8
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import Completion
-from flask_shim.inference.streaming import StreamedAnswer, stream_response
+from flask_shim.inference.streaming import ReadyResponse, StreamedAnswer, stream_response
 from flask_shim.inference.structured_answers import result_or_none, second_attempt
 from flask_shim.lmstudio.errors import NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
@@ -94,9 +94,9 @@ def count_prompt_tokens(completion: Completion) -> int:
 
 def _full_response(encoder: Encoder, body: dict[str, Any]) -> Response:
     if encoder.media_type == NDJSON:
-        return Response(orjson.dumps(body), content_type=JSON_UTF8)
+        return ReadyResponse(orjson.dumps(body), content_type=JSON_UTF8)
     # Ollama's /v1 routes answer without a charset and with a line end.
-    return Response(orjson.dumps(body) + b"\n", content_type="application/json")
+    return ReadyResponse(orjson.dumps(body) + b"\n", content_type="application/json")
 
 
 class TranslatedAnswer(StreamedAnswer):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response, current_app, request
 
@@ -22,6 +22,9 @@ from flask_shim.observability.access_log import START_RESPONSE
 from flask_shim.observability.activity import activity_of
 from flask_shim.observability.request_context import current
 from flask_shim.services import services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +128,17 @@ class Heartbeat:
                 yield block or self._answer.heartbeat()
 
 
+class ReadyResponse(Response):
+    """A response that is sent as it is: Werkzeug would look for headers to complete, and wrap the body."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Send it; one to HEAD, which has no body, is left to Werkzeug."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return cast("Iterable[bytes]", self.response)
+
+
 class StreamBody:
     """The body of a streamed response; closes its answer however it ends.
 
@@ -172,10 +186,9 @@ def stream_response(answer: StreamedAnswer) -> Response:
 
 def _response(answer: StreamedAnswer, blocks: Iterator[bytes]) -> Response:
     # Flask would add a charset to a mimetype; the streams of Ollama and LM Studio have none.
+    headers = {**answer.headers, **UNBUFFERED}
     body = StreamBody(blocks, answer)
-    response = Response(body, content_type=answer.media_type, headers=dict(answer.headers), direct_passthrough=True)
-    response.headers.extend(UNBUFFERED)
-    return response
+    return ReadyResponse(body, content_type=answer.media_type, headers=headers, direct_passthrough=True)
 
 
 def _raise(exc: Exception) -> Iterator[bytes]:

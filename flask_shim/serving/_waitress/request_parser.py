@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from waitress.buffers import OverflowableBuffer
+from waitress.buffers import BytesIOBasedBuffer, OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError, unquote_bytes_to_wsgi
 from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
 from waitress.utilities import BadRequest
@@ -90,7 +90,9 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         self.connection_close = headers.get("CONNECTION", "").lower() == "close"
         self.content_length = int(length)
         if self.content_length:
-            self.body_rcv = FixedStreamReceiver(self.content_length, OverflowableBuffer(self.adj.inbuf_overflow))
+            most = self.adj.inbuf_overflow
+            buffer = BytesIOBasedBuffer() if self.content_length <= most else OverflowableBuffer(most)
+            self.body_rcv = FixedStreamReceiver(self.content_length, buffer)
         return True
 
     def _skip_blank_lines(self, data: bytes) -> int:
