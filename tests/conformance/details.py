@@ -13,7 +13,7 @@ DETAILS = {
     "4 calls have objects for arguments, an index and an id": ("7.6 a tool is called", "7.6 two calls in one object"),
     "5 texts for arguments and lists for content are refused": (
         "7.6 arguments of a call are no text",
-        "1.7 array is no content of chat (3)",
+        "1.7 array is no content of chat",
     ),
     "6 every route has its own text for a missing model": (
         "3 /api/generate without a model",

@@ -20,7 +20,7 @@ SHOW_KEYS = [
     *("license", "modelfile", "parameters", "template", "system", "details", "messages", "model_info"),
     *("capabilities", "thinking", "modified_at", "requires"),
 ]
-DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?(Z|[+-]\d\d:\d\d)")
 
 
 def entry(model=None, **fields):

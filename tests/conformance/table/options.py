@@ -17,85 +17,26 @@ def chat(section: str, name: str, body: dict[str, Any], **more: Any) -> Row:
     return post(section, name, "/api/chat", {"model": "plain", "messages": HELLO, "stream": False, **body}, **more)
 
 
+# A few values of each kind: those of tests/unit/translate/test_sampling_options.py and schemas/test_ollama_fields.py.
 _WRONG_OPTIONS = (
-    *(
-        (key, "x", "of type integer")
-        for key in (
-            "num_ctx",
-            "num_batch",
-            "num_gpu",
-            "main_gpu",
-            "num_thread",
-            "num_keep",
-            "draft_num_predict",
-            "seed",
-            "num_predict",
-            "top_k",
-            "repeat_last_n",
-        )
-    ),
-    *(
-        (key, "x", "of type float32")
-        for key in (
-            "temperature",
-            "top_p",
-            "min_p",
-            "typical_p",
-            "repeat_penalty",
-            "presence_penalty",
-            "frequency_penalty",
-        )
-    ),
-    ("use_mmap", "x", "of type boolean"),
+    ("num_ctx", "x", "of type integer"),
+    ("num_predict", True, "of type integer"),
+    ("temperature", [], "of type float32"),
     ("use_mmap", 1, "of type boolean"),
     ("stop", "x", "of type array"),
     ("stop", [1], "of an array of strings"),
-    ("num_predict", True, "of type integer"),
-    ("temperature", [], "of type float32"),
 )
-
-_UNKNOWN = (
-    "numa",
-    "penalize_newline",
-    "mirostat",
-    "mirostat_eta",
-    "mirostat_tau",
-    "tfs_z",
-    "low_vram",
-    "f16_kv",
-    "vocab_only",
-    "use_mlock",
-    "logits_all",
-    "num_gqa",
-    "numCtx",
-    "bogus",
-)
-
+_UNKNOWN = ("numa", "mirostat", "numCtx", "bogus")
 _KEEP_ALIVES = (
     ("abc", 'time: invalid duration "abc"'),
-    ("", 'time: invalid duration ""'),
     ("5", 'time: missing unit in duration "5"'),
     ("-1", 'time: missing unit in duration "-1"'),
-    ("1d", 'time: unknown unit "d" in duration "1d"'),
-    (" 5m", 'time: invalid duration " 5m"'),
-    ("5 m", 'time: unknown unit " m" in duration "5 m"'),
-    ("1e3", 'time: unknown unit "e" in duration "1e3"'),
     (True, "Unsupported type: 'bool'"),
-    ([], "Unsupported type: '[]interface {}'"),
-    ({}, "Unsupported type: 'map[string]interface {}'"),
 )
+_LOADS = (-1, 0.5, 300, "5m", None)
+_UNLOADS = (0, "0s")
 
-_LOADS = (0.5, -0.1, -1, 5, 300, 1e20, "5m", "-1m", "1h30m", "1.5h", "100ms", "5m0s", None)
-_UNLOADS = (0, 0.0, "0", "0s", "0m", "-0")
-
-_FORMATS: tuple[tuple[Any, str], ...] = (
-    ("yaml", r'"\"yaml\""'),
-    ('{"type":"object"}', r'"\"{\\\"type\\\":\\\"object\\\"}\""'),
-    (5, '"5"'),
-    (True, '"true"'),
-    ([], '"[]"'),
-    (["a", 1], r'"[\"a\", 1]"'),
-)
+_FORMATS: tuple[tuple[Any, str], ...] = (("yaml", r'"\"yaml\""'), (["a", 1], r'"[\"a\", 1]"'))
 
 THINK_WORDS = "think must be a boolean or string"
 THOUGHT = mapping(ANYTHING, {"message": {"role": "assistant", "content": TEXT, "thinking": TEXT}})
@@ -107,15 +48,7 @@ PERSON = {
 }
 ADA = "Give me a person as JSON"
 
-_BASE64 = (
-    ("data:image/png;base64,AAAA", 4),
-    ("AAA", 0),
-    ("AAAAA", 4),
-    ("AA=A", 2),
-    ("A", 0),
-    ("AA_A", 2),
-    ("AAAA=", 4),
-)
+_BASE64 = (("data:image/png;base64,AAAA", 4), ("AAA", 0))
 
 
 def _is_person(text: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A call can be cancelled from any thread in every phase: by its client, a deadline or a shutdown."""
+"""A call can be canceled from any thread in every phase, and is watched until its outermost span ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from support.answers import reads, replies
+from support.ports import unused_port
 
-from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected, ServerBusy
+from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected, ServerBusy
 from flask_shim.lmstudio.http import cancellation
 from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 
@@ -236,3 +238,38 @@ def test_a_watchdog_without_calls_can_be_closed(watchdog):
         pass
     watchdog.close()
     assert len(watchdog) == 0
+
+
+NO_VECTORS = {"model": "m", "input": []}
+
+
+def test_watched_call_stays_watched_when_an_inner_span_ends(watchdog, until):
+    gone = []
+    call = BackendCall(lambda: bool(gone))
+    with watchdog.watch(call):
+        with watchdog.watch(call):
+            pass
+        assert len(watchdog) == 1
+        gone.append(True)
+        until(lambda: isinstance(call.failure, ClientDisconnected))
+    assert len(watchdog) == 0
+
+
+def test_exchange_keeps_a_call_watched_by_another(client_of, socket_server):
+    client, call = client_of(socket_server(reads(replies({"data": []}))).url), BackendCall()
+    with client.watchdog.watch(call):
+        client.embed(NO_VECTORS, call)
+        assert len(client.watchdog) == 1
+
+
+def test_answer_without_a_limit_may_be_of_any_length(client_of, socket_server):
+    answer = replies({"data": [], "more": "x" * 100_000})
+    client = client_of(socket_server(reads(answer)).url, max_answer_bytes=0)
+    assert len(client.embed(NO_VECTORS, BackendCall())["more"]) == 100_000
+
+
+def test_backend_that_is_not_there_leaves_nothing_watched(client_of):
+    client = client_of(f"http://127.0.0.1:{unused_port()}")
+    with pytest.raises(BackendUnavailable):
+        client.embed(NO_VECTORS, BackendCall())
+    assert len(client.watchdog) == 0

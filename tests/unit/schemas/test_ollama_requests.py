@@ -1,4 +1,4 @@
-"""What an ask holds after a body was read: defaults, old names, and the habits of real clients."""
+"""What a request holds after a body was read: defaults, old names, names in any case, habits of real clients."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from flask_shim.translate.ollama.requests import (
     PullRequest,
     PushRequest,
     ShowRequest,
+    ToolCall,
 )
 
 
@@ -183,3 +184,95 @@ def test_quantize_wins_over_its_old_name():
 
 def test_copy_keeps_both_names_untrimmed():
     assert schemas.load_copy(raw(source="a ", destination="b")) == CopyRequest(source="a ", destination="b")
+
+
+def test_a_chat_keeps_every_field():
+    call = {"id": "x", "type": "function", "function": {"index": 0, "name": "f", "arguments": {"b": 1, "a": 2}}}
+    body = raw(
+        model="plain",
+        messages=[
+            {"role": "System", "content": "Be brief."},
+            {"role": "user", "content": "hi", "images": ["aGVsbG8="]},
+            {"role": "assistant", "thinking": "Let me", "tool_calls": [call]},
+            {"role": "TOOL", "content": "res", "tool_name": "f", "tool_call_id": "x"},
+        ],
+        stream=False,
+        format="json",
+        keep_alive="5m",
+        options={"temperature": 0, "bogus": None},
+        think="low",
+        truncate=False,
+        shift=False,
+        logprobs=True,
+        top_logprobs=20,
+        _debug_render_only=True,
+    )
+    assert schemas.load_chat(body) == ChatRequest(
+        model="plain",
+        messages=(
+            Message(role="system", content="Be brief."),
+            Message(role="user", content="hi", images=("aGVsbG8=",)),
+            Message(role="assistant", thinking="Let me", tool_calls=(ToolCall("f", {"b": 1, "a": 2}, id="x"),)),
+            Message(role="tool", content="res", tool_name="f", tool_call_id="x"),
+        ),
+        stream=False,
+        format="json",
+        keep_alive=300.0,
+        options={"temperature": 0, "bogus": None},
+        think="low",
+        truncate=False,
+        shift=False,
+        logprobs=True,
+        top_logprobs=20,
+        debug_render_only=True,
+    )
+
+
+def test_arguments_keep_their_order():
+    body = raw(messages=[{"tool_calls": [{"function": {"arguments": {"z": 1, "a": 2}}}]}])
+    assert list(schemas.load_chat(body).messages[0].tool_calls[0].arguments) == ["z", "a"]
+
+
+@pytest.mark.parametrize("function", [{"name": "f"}, {"name": "f", "arguments": None}])
+def test_a_call_without_arguments_has_empty_ones(function):
+    body = raw(messages=[{"tool_calls": [{"function": function}]}])
+    assert schemas.load_chat(body).messages[0].tool_calls == (ToolCall("f", {}),)
+
+
+@pytest.mark.parametrize("message", [None, {}, {"role": None, "content": None, "images": [], "tool_calls": None}])
+def test_a_message_of_nothing_is_a_message(message):
+    assert schemas.load_chat(raw(messages=[message])).messages == (Message(role=""),)
+
+
+@pytest.mark.parametrize("messages", [None, []])
+def test_a_chat_without_messages_is_a_load_request(messages):
+    assert schemas.load_chat(raw(model="plain", messages=messages)).messages == ()
+
+
+@pytest.mark.parametrize("key", ["MODEL", "Model", "mOdEl"])
+def test_field_names_may_be_in_any_case(key):
+    assert schemas.load_chat(raw(**{key: "plain"})).model == "plain"
+
+
+def test_field_names_fold_like_in_go():
+    assert schemas.load_chat('{"\u017ftream":false,"\u212aeep_alive":0,"meßages":1}'.encode()) == ChatRequest(
+        model="", stream=False, keep_alive=0.0
+    )
+
+
+def test_the_last_spelling_of_a_name_wins_and_null_is_ignored():
+    assert schemas.load_chat(b'{"model":"a","MODEL":"b","Model":null}').model == "b"
+
+
+def test_unknown_fields_are_ignored_at_every_level():
+    body = raw(
+        model="plain",
+        integrations=["mcp/x"],
+        plugins=1,
+        tool_choice="auto",
+        messages=[{"role": "user", "content": "hi", "name": 5, "cache_control": {}}],
+        tools=[{"type": "mcp", "server_url": "http://x", "function": {"name": "f", "strict": True}}],
+    )
+    ask = schemas.load_chat(body)
+    assert ask.messages == (Message(role="user", content="hi"),)
+    assert ask.tools == ({"type": "function", "function": {"name": "f"}},)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.model_entries import DATE, DETAIL_KEYS, GEMMA, NOW, PS_KEYS, TAG_KEYS, as_json, entries, entry
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.model import Instance, Model, Support
+from flask_shim.translate.ollama import listing
 from flask_shim.translate.ollama.listing import FOREVER_NS, digest, to_local, to_ps, to_tags
 from flask_shim.translate.ollama.showing import to_show
 
@@ -145,3 +149,57 @@ def test_the_context_is_the_loaded_one_if_there_is_one(fields, length):
     assert to_tags([one])["models"][0]["details"].get("context_length") == length
     assert to_ps([(one, 1.0)], NOW)["models"][0]["context_length"] == (length or 0)
     assert to_show(one)["model_info"].get("unknown.context_length") == length
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Return a function that moves this machine to another zone."""
+
+    def move(**offset):
+        monkeypatch.setattr(listing, "_zone", lambda: timezone(timedelta(**offset)))
+
+    return move
+
+
+@pytest.mark.parametrize(
+    ("offset", "text"),
+    [
+        ({}, "2026-11-20T09:50:10.734183973Z"),
+        ({"hours": -5}, "2026-11-20T04:50:10.734183973-05:00"),
+        ({"hours": 5, "minutes": 30}, "2026-11-20T15:20:10.734183973+05:30"),
+        ({"hours": 14}, "2026-11-20T23:50:10.734183973+14:00"),
+        ({"hours": 15}, "2026-11-21T00:50:10.734183973+15:00"),
+        ({"hours": -3, "minutes": -30}, "2026-11-20T06:20:10.734183973-03:30"),
+    ],
+)
+def test_local_dates_tell_their_zone(zone, offset, text):
+    zone(**offset)
+    assert to_local(NOW + 734183973) == text
+
+
+def test_a_whole_second_has_no_fraction_in_local_dates(zone):
+    zone(hours=1)
+    assert to_local(NOW) == "2026-11-20T10:50:10+01:00"
+
+
+@pytest.mark.parametrize("offset", [{}, {"hours": 14}, {"hours": -12}])
+def test_292_years_ahead_can_be_written(zone, offset):
+    zone(**offset)
+    assert to_local(NOW + FOREVER_NS).startswith("2319-03-0")
+
+
+def test_this_machines_zone_is_the_one_of_now():
+    assert listing._zone().utcoffset(None) == datetime.now().astimezone().utcoffset()
+
+
+@given(st.integers(0, 2 * FOREVER_NS), st.integers(-14 * 60, 14 * 60))
+def test_any_moment_of_six_centuries_is_parsed_back(nanoseconds, minutes):
+    zone = listing._zone
+    listing._zone = lambda: timezone(timedelta(minutes=minutes))
+    try:
+        text = to_local(nanoseconds)
+    finally:
+        listing._zone = zone
+    assert DATE.fullmatch(text)
+    moment = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
+    assert moment - datetime.fromtimestamp(0, timezone.utc) == timedelta(seconds=nanoseconds // 10**9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import orjson
 import pytest
 from hypothesis import given
@@ -9,12 +11,14 @@ from hypothesis import strategies as st
 
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.translate.ollama.payloads import (
+    LONGEST_TTL_SECONDS,
     Defaults,
     chat_payload,
     completion_payload,
     generate_payload,
     to_reasoning_effort,
     to_tool,
+    to_ttl,
 )
 from flask_shim.translate.ollama.requests import ChatRequest, GenerateRequest, Message, ToolCall
 from flask_shim.translate.ollama.sampling_options import _CHECKS
@@ -272,3 +276,30 @@ def test_only_known_fields_are_ever_sent(options, messages, think, format_, keep
     assert payloads[0]["tools"] == [{"type": "function", "function": {"name": "f"}}]
     keys = {key for payload in payloads for message in payload.get("messages", ()) for key in message}
     assert keys <= {"role", "content", "tool_calls", "tool_call_id"}
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "defaults", "ttl"),
+    [
+        (None, {}, None),
+        (None, {"ttl_seconds": 60}, 60),
+        (None, {"ttl_seconds": math.inf}, LONGEST_TTL_SECONDS),
+        (300.0, {"ttl_seconds": 60}, 300),
+        (0.2, {}, 1),
+        (1.5, {}, 2),
+        (math.inf, {}, LONGEST_TTL_SECONDS),
+        (9e9, {}, LONGEST_TTL_SECONDS),
+        (0, {}, None),
+        (0, {"ttl_seconds": 60}, None),
+        (0, {"unload_ttl_seconds": 5}, 5),
+        (0, {"unload_ttl_seconds": 9e9}, LONGEST_TTL_SECONDS),
+    ],
+)
+def test_keep_alive_becomes_a_ttl_lm_studio_can_count(keep_alive, defaults, ttl):
+    assert to_ttl(keep_alive, Defaults(**defaults)) == ttl
+
+
+@given(st.none() | st.floats(min_value=0), st.floats(min_value=0), st.floats(min_value=0))
+def test_a_ttl_is_a_whole_number_of_seconds_that_does_not_fire_at_once(keep_alive, ttl, unload):
+    sent = to_ttl(keep_alive, Defaults(ttl_seconds=ttl, unload_ttl_seconds=unload))
+    assert sent is None or (type(sent) is int and 1 <= sent * 1000 < 2**31)

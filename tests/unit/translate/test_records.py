@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from flask_shim.translate.answer.answer_reader import Piece, RetractedText
 from flask_shim.translate.answer.encoder import FullAnswer
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
-from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder, to_tool_calls
+from flask_shim.translate.ollama.records import ChatEncoder, GenerateEncoder, to_tool_calls, to_utc
 
 NOW = 1795168242017032405
 CREATED_AT = "2026-11-20T09:50:42.017032405Z"
@@ -190,3 +191,25 @@ def test_counts_of_zero_are_left_out():
 
 def test_a_failed_stream_ends_with_one_error_line():
     assert ChatEncoder("m").error(ShimError("it broke")) == b'{"error":"it broke"}\n'
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0, "2026-11-20T09:50:10.0Z"),
+        (159857960, "2026-11-20T09:50:10.15985796Z"),
+        (1, "2026-11-20T09:50:10.000000001Z"),
+        (500_000_000, "2026-11-20T09:50:10.5Z"),
+        (999_999_999, "2026-11-20T09:50:10.999999999Z"),
+    ],
+)
+def test_utc_has_up_to_nine_digits_and_a_z(fraction, text):
+    assert to_utc(1_795_168_210 * 10**9 + fraction) == text
+
+
+@given(st.integers(0, 2**62))
+def test_utc_is_the_same_moment(nanoseconds):
+    text = to_utc(nanoseconds)
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    assert seconds == time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 10**9))
+    assert int(fraction.ljust(9, "0")) == nanoseconds % 10**9

@@ -1,11 +1,12 @@
-"""Options are converted, refused or ignored as Ollama does."""
+"""Options are converted, refused or ignored as Ollama does, and sent under the names of LM Studio."""
 
 from __future__ import annotations
 
 import pytest
 
 from flask_shim.errors import ShimError
-from flask_shim.translate.ollama.sampling_options import check_options
+from flask_shim.translate.ollama.payloads import Defaults, to_sampling
+from flask_shim.translate.ollama.sampling_options import _CHECKS, check_options
 
 INTEGERS = (
     *("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict"),
@@ -88,3 +89,58 @@ def test_an_unknown_option_is_named_and_ignored_whatever_its_value(name):
 def test_the_first_wrong_option_is_reported():
     with pytest.raises(ShimError, match="top_k"):
         check_options({"seed": 1, "top_k": "x", "top_p": "y"})
+
+
+NOTHING = Defaults()
+
+OPTIONS = {
+    "temperature": (0.5, {"temperature": 0.5}),
+    "top_p": (0.9, {"top_p": 0.9}),
+    "top_k": (40, {"top_k": 40}),
+    "min_p": (0.05, {"min_p": 0.05}),
+    "repeat_penalty": (1.1, {"repeat_penalty": 1.1}),
+    "presence_penalty": (0.5, {"presence_penalty": 0.5}),
+    "frequency_penalty": (0.5, {"frequency_penalty": 0.5}),
+    "num_predict": (7, {"max_tokens": 7}),
+    "seed": (42, {"seed": 42}),
+    "stop": (["a", "b"], {"stop": ["a", "b"]}),
+    "num_ctx": (1, {}),
+    "num_batch": (1, {}),
+    "num_gpu": (1, {}),
+    "main_gpu": (1, {}),
+    "use_mmap": (True, {}),
+    "num_thread": (1, {}),
+    "draft_num_predict": (1, {}),
+    "num_keep": (1, {}),
+    "typical_p": (0.5, {}),
+    "repeat_last_n": (1, {}),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "sent"), [(name, *rest) for name, rest in OPTIONS.items()])
+def test_each_option_is_sent_under_lm_studios_name_or_not_at_all(name, value, sent):
+    assert to_sampling({name: value}, NOTHING) == sent
+
+
+def test_every_option_of_ollama_has_its_place_here():
+    assert set(OPTIONS) == set(_CHECKS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_predict": -1}, {"num_predict": -2}, {"seed": -1}, {"stop": []}, {"mirostat": 1}, {"temperature": None}],
+)
+def test_values_that_mean_nothing_in_particular_are_left_out(options):
+    assert to_sampling(options, NOTHING) == {}
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k", "min_p", "presence_penalty", "seed"])
+def test_zero_is_a_value(name):
+    assert to_sampling({name: 0}, NOTHING) == {name: 0}
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent"), [(0, 1), (1, 1), (2**31 - 1, 2**31 - 1), (2**31, 2**31 - 1), (2**63, 2**31 - 1)]
+)
+def test_limit_is_at_least_one_token_and_fits_the_engine(limit, sent):
+    assert to_sampling({"num_predict": limit}, NOTHING) == {"max_tokens": sent}
