@@ -152,8 +152,8 @@ def log_request(record: RequestRecord) -> None:
     """Log a request that has ended; unknown values and the query string are left out."""
     outcome = record.outcome
     is_failure = bool(record.rejected_by) or record.status >= 500 or outcome.startswith(("error", ABORTED))
-    is_poll = record.method == "GET" and record.path.startswith(OPERATOR_PREFIX)
-    level = logging.WARNING if is_failure else logging.DEBUG if is_poll else logging.INFO
+    is_poll = record.method == "GET" and record.path.startswith(OPERATOR_PREFIX) and not record.rejected_by
+    level = logging.DEBUG if is_poll else logging.WARNING if is_failure else logging.INFO
     if log.isEnabledFor(level):
         log.log(level, "%s", _line(record, outcome))
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium he
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 VIEWS = ("overview", "requests", "models", "history", "log", "inspector")
-WIDTHS = (320, 400, 720, 900, 1100)
+WIDTHS = (320, 400, 720, 900, 980, 1100)
 NO_OVERFLOW = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
@@ -171,6 +171,20 @@ def test_model_is_pulled_with_its_progress(page, shim, studio):
     rows(page, "models", "rows.length === 3")
 
 
+def test_a_pull_hides_the_last_error_and_is_the_only_one(page, shim, studio):
+    visit(page, shim(), "models")
+    page.value("document.getElementById('pull-name').value = 'not a name'")
+    page.click("#pull button")
+    page.until("document.getElementById('message').innerText === 'invalid model name'")
+    page.value("document.getElementById('pull-name').value = 'lab/endless'")
+    page.click("#pull button")
+    page.until("document.getElementById('pull-text').innerText.includes('of 100')")
+    assert page.value(
+        "[document.getElementById('message').hidden, document.getElementById('pull-button').disabled]"
+    ) == [True, True]
+    page.complaints = [text for text in page.complaints if "400" not in text]
+
+
 def test_hostile_names_agents_and_prompts_stay_texts(page, shim, studio):
     studio.rows = [v1_model("tiny", context_length=4096), v1_model(HOSTILE, context_length=4096)]
     studio.answers[CHAT] = endless()
@@ -279,6 +293,24 @@ def test_page_shows_advice_while_lm_studio_is_away(page, shim, studio):
     headline = page.until("document.querySelector('#headline .bad') && document.getElementById('headline').innerText")
     assert "not reachable" in headline
     assert "lms server start" in headline
+
+
+def test_badge_stays_live_while_only_lm_studio_is_away(page, shim, studio):
+    running = shim()
+    studio.kill()
+    visit(page, running, "models")
+    page.until("document.getElementById('models-empty').innerText.includes('not reachable')")
+    page.value("new Promise((done) => setTimeout(done, 1500))")  # from the first second on, it would be stale
+    assert text(page, "freshness") == "Live"
+    page.complaints = [text for text in page.complaints if "503" not in text]
+
+
+def test_a_view_without_a_place_for_errors_announces_them(page, shim, tmp_path):
+    running = shim(history_days=3)
+    (tmp_path / history.FILE_NAME).write_bytes(b"no database" * 100)
+    visit(page, running, "history")
+    assert "can't be read" in page.until("document.getElementById('message').innerText")
+    page.complaints = [text for text in page.complaints if "500" not in text]
 
 
 def test_stale_badge_appears_when_the_server_is_away(page, studio, tmp_path):

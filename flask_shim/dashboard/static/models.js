@@ -74,6 +74,8 @@ byId("pull").addEventListener("submit", (event) => {
 });
 
 async function pull(model) {
+  byId("message").hidden = true;
+  byId("pull-button").disabled = true;
   byId("pull-state").hidden = false;
   setText("pull-text", `Looking for ${model} …`);
   byId("pull-bar").removeAttribute("value");
@@ -84,6 +86,7 @@ async function pull(model) {
     }
     announce(`${model} is complete.`);
   } finally {
+    byId("pull-button").disabled = false;
     byId("pull-state").hidden = true;
     refresh();
   }

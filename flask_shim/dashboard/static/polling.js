@@ -1,7 +1,7 @@
 // One loop that fetches what the current view shows: often while something happens, seldom while the page is hidden.
 
 import { get } from "./api.js";
-import { byId } from "./dom.js";
+import { announce, byId } from "./dom.js";
 
 const BUSY_SECONDS = 1;
 const IDLE_SECONDS = 3;
@@ -11,6 +11,8 @@ const STALE_SECONDS = 8;
 
 let timer = 0;
 let failures = 0;
+let isAway = false; // the last request got no answer
+let sentAt = 0;
 let lastAnswer = Date.now();
 let view = null;
 let running = false;
@@ -29,21 +31,24 @@ export async function refresh() {
     return;
   }
   running = true;
+  sentAt = Date.now();
   const shown = view;
   let isBusy = false;
   try {
     const data = await Promise.all(shown.paths().map(get));
     lastAnswer = Date.now();
     failures = 0;
+    isAway = false;
     if (shown === view) {
       isBusy = shown.render(...data);
       byId("main").ariaBusy = "false";
     }
   } catch (failure) {
     failures += 1;
-    if (failure.status) {
-      lastAnswer = Date.now(); // the server answers
-      shown.fail?.(failure);
+    isAway = !failure.status;
+    if (!isAway) {
+      lastAnswer = Date.now();
+      if (shown === view) (shown.fail ?? announceFailure)(failure);
     } else if (!(failure instanceof TypeError)) throw failure; // fetch throws a TypeError if there is no answer
   } finally {
     running = false;
@@ -51,6 +56,8 @@ export async function refresh() {
     timer = setTimeout(refresh, 1000 * interval(isBusy));
   }
 }
+
+const announceFailure = ({ message }) => announce(message, true);
 
 function interval(isBusy) {
   if (failures) return Math.min(LONGEST_SECONDS, 2 ** failures);
@@ -61,7 +68,7 @@ function interval(isBusy) {
 function badge() {
   const shown = byId("freshness");
   const seconds = Math.round((Date.now() - lastAnswer) / 1000);
-  const isStale = failures > 0 && seconds >= 1 || seconds >= STALE_SECONDS && !document.hidden;
+  const isStale = isAway ? seconds >= 1 : running && Date.now() - sentAt >= 1000 * STALE_SECONDS;
   shown.className = isStale ? "badge stale" : "badge live";
   const text = isStale ? `Stale: ${seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}` : "Live";
   if (shown.textContent !== text) shown.textContent = text;

@@ -131,6 +131,20 @@ def test_a_request_ends_with_one_line(client, written):
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "settings", "levels"),
+    [
+        ("/shim/status", {}, []),
+        ("/shim/models", {}, []),  # 503, the page shows why
+        ("/shim/models", {"api_keys": (KEY,)}, [" WARNING "]),
+        ("/api/tags", {}, [" WARNING "]),
+    ],
+)
+def test_polls_of_the_page_are_logged_only_if_they_are_rejected(written, path, settings, levels):
+    guarded(**settings)[0].test_client().get(path, buffered=True)
+    assert [level for line in written.ends for level in (" INFO ", " WARNING ") if level in line] == levels
+
+
 def test_debug_line_names_client_route_options_and_what_was_dropped(app, written):
     logging.getLogger().setLevel(logging.DEBUG)
     client = app.test_client()
