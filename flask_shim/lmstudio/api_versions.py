@@ -3,7 +3,7 @@
 ========  ==================  =======================================================================
 V1        ``/api/v1/models``  LM Studio 0.4 and later: complete
 V0        ``/api/v0/models``  LM Studio 0.3.6 and later: neither sizes nor reasoning
-OPENAI    ``/v1/models``      older versions and other OpenAI-compatible servers: names only
+OPENAI    ``/v1/models``      older versions and other OpenAI-compatible servers: names, and little more
 ========  ==================  =======================================================================
 """
 
@@ -78,7 +78,20 @@ def _read_row(api_version: ApiVersion, key: str, row: Mapping[str, Any]) -> Mode
         return _read_v1(key, row)
     if api_version is ApiVersion.V0:
         return _read_v0(key, row)
-    return Model(key=key, kind=_kind(key, None), max_context_length=whole_number(row.get("max_model_len")))
+    return _read_openai(key, row)
+
+
+def _read_openai(key: str, row: Mapping[str, Any]) -> Model:
+    """Read what vLLM and llama.cpp's server add to OpenAI's names."""
+    meta = _mapping(row.get("meta"))
+    reads = _mapping(row.get("architecture")).get("input_modalities")
+    return Model(
+        key=key,
+        kind=_kind(key, None),
+        size_bytes=whole_number(meta.get("size")),
+        max_context_length=whole_number(row.get("max_model_len", meta.get("n_ctx_train"))),
+        vision=Support.of("image" in reads if isinstance(reads, list) else None),
+    )
 
 
 def _read_v1(key: str, row: Mapping[str, Any]) -> Model:

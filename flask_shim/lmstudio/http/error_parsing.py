@@ -164,7 +164,7 @@ def _by_status(details: _Details, status: int, retry_after: int | None) -> ShimE
         status = 400
     if status in (401, 403):
         rejected = "LM Studio rejected the API token"
-        return BackendError(f"{rejected}: {text}", log_text=f"{rejected}: {REDACTED_TEXT}")
+        return BackendError(f"{rejected}: {text or f'status {status}'}", log_text=f"{rejected}: {REDACTED_TEXT}")
     if status in (429, 503):
         return ServerBusy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)
     if status >= 500:
@@ -179,7 +179,7 @@ def _parse(body: bytes) -> _Details:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         text = body[: 4 * MAX_TEXT].decode("utf-8", "replace").strip()
-        details = _Details("" if text.startswith("<") else text)
+        details = _Details() if text.startswith("<") else _unwrap(text, _MAX_DEPTH)
     else:
         details = _details(value, _MAX_DEPTH)
     return replace(details, text=details.text.strip()[:MAX_TEXT])

@@ -124,6 +124,8 @@ def read_json(response: BackendResponse, options: ClientOptions) -> Any:
     body = response.read_all(options.max_answer_bytes)
     if response.status >= 300:
         raise parse_error_response(response.status, body, response.headers, token=options.token)
+    if response.status != 200 and not body:
+        raise BackendProtocolError(f"LM Studio answered with status {response.status} and an empty body")
     try:
         value = orjson.loads(replace_halves(body))
     except orjson.JSONDecodeError as exc:
@@ -184,10 +186,10 @@ class EventStream:
 
     def _read(self) -> Iterator[list[Event]]:
         response, options = self._response, self._options
-        if response.status != 200 or response.content_type != "text/event-stream":
+        response.check_encoding()
+        if response.status >= 300 or response.content_type != "text/event-stream":
             yield [self._read_whole()]
             return
-        response.check_encoding()
         idle, timeout_message = options.idle_timeout, f"LM Studio sent no data for {options.idle_timeout} s"
         size, most_bytes = 0, options.max_answer_bytes or sys.maxsize
         block: bytes | None = None
@@ -210,14 +212,8 @@ class EventStream:
 
     def _read_whole(self) -> Event:
         """Return an answer that is not a stream as one event; raise the error that it usually is."""
-        response, options = self._response, self._options
-        if response.status in (204, 205):
-            raise BackendProtocolError(f"LM Studio answered with status {response.status} and an empty body")
-        if response.status != 200:
-            body = response.read_all(options.max_answer_bytes)
-            raise parse_error_response(response.status, body, response.headers, token=options.token)
         # Some versions answer a request for a stream with the whole object, and all send some errors with status 200.
-        event = decode_event(orjson.dumps(read_json(response, options)))
+        event = decode_event(orjson.dumps(read_json(self._response, self._options)))
         if not event.choices:
             raise BackendProtocolError("LM Studio's answer is no completion")
         return event

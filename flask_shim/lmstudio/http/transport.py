@@ -212,7 +212,8 @@ class Transport:
                 "Add its certificate to the trusted ones (SHIM_CA_FILE), or use http:// if it speaks no TLS.",
                 why=f"TLS failed: {reason or exc}",
             )
-        if isinstance(exc, requests.ConnectTimeout):
+        # To urllib3, the handshake of TLS is a read, the only one that it gives a limit.
+        if isinstance(exc, requests.ConnectTimeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
             return self.unavailable("no answer to the connection attempt")
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return self.unavailable("its name cannot be resolved")

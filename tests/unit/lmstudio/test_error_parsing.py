@@ -46,6 +46,13 @@ ENVELOPES = {
 }
 
 
+@pytest.mark.parametrize(
+    "text", ['data: {"error": {"message": "boom"}}', 'event: error\ndata: {"message": "boom"}\n\n']
+)
+def test_the_text_is_found_in_an_event(text):
+    assert error_text(text.encode()) == "boom"
+
+
 @pytest.mark.parametrize(("body", "text"), ENVELOPES.values(), ids=ENVELOPES.keys())
 @pytest.mark.parametrize("indent", [None, 2])
 def test_the_text_is_found_in_every_envelope(body, text, indent):

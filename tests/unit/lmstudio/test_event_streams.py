@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from contextlib import closing
@@ -232,6 +233,14 @@ def test_a_whole_answer_to_a_request_for_a_stream_is_taken(opened):
     assert events[0].usage == Usage(3, 2)
 
 
+@pytest.mark.parametrize("status", ["201 Created", "202 Accepted"])
+def test_every_status_of_success_is_taken(opened, status):
+    (events,) = opened(replies(WHOLE, status))
+    assert events[0].choices[0].text == "Hello!"
+    (events,) = opened(replies(sse(WHOLE) + DONE, status, content_type="text/event-stream"))
+    assert events[0].choices[0].text == "Hello!"
+
+
 INSTEAD = {
     "an error with status 200": (replies({"error": "Unexpected endpoint or method. (POST /x)"}), NoSuchEndpoint),
     "an error with status 400": (replies({"error": "'messages' field is required"}, "400 X"), BackendRequestError),
@@ -244,6 +253,11 @@ INSTEAD = {
     "a list of models": (replies({"data": []}), BackendProtocolError),
     "no choices": (replies({"choices": []}), BackendProtocolError),
     "nothing at all": (replies(""), BackendProtocolError),
+    "an empty answer": (replies("", "204 No Content"), BackendProtocolError),
+    "a compressed error": (
+        replies(gzip.compress(b'{"error": "boom"}'), "400 X", content_encoding="gzip"),
+        BackendProtocolError,
+    ),
     "a compressed stream": (
         replies(b"\x1f\x8b", content_type="text/event-stream", content_encoding="gzip"),
         BackendProtocolError,

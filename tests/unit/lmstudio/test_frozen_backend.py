@@ -10,7 +10,7 @@ import pytest
 from support.transport_requests import get_list, post
 
 from flask_shim.lmstudio import BackendCall
-from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
+from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -35,6 +35,12 @@ def url_of(listener):
 def test_deadline_ends_the_wait_for_the_head(client_of, frozen):
     with pytest.raises(BackendTimeout, match=r"did not answer GET /api/v1/models within 0.1 s"):
         get_list(client_of(url_of(frozen)), timeout=0.1)
+
+
+def test_a_handshake_without_an_answer_is_a_failed_connection(client_of, frozen):
+    client = client_of(f"https://127.0.0.1:{frozen.getsockname()[1]}", connect_timeout=0.1)
+    with pytest.raises(BackendUnavailable, match="no answer to the connection attempt"):
+        get_list(client, timeout=5)
 
 
 def test_total_timeout_ends_the_sending_of_a_large_prompt(client_of, frozen):
