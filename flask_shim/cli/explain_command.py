@@ -4,103 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response
 
 from flask_shim.app import create_app
 from flask_shim.cli.cli_context import complete_names, open_services, resolve_name
 from flask_shim.cli.machine_choice import count_running, explain_machines
+from flask_shim.cli.rehearsal import RehearsingLMStudio, RehearsingWaker
 from flask_shim.cli.running_shim import follow_running_shim
 from flask_shim.cli.setting_options import CommandError, backend_options, errors_as_text, read_config
 from flask_shim.config import Config
 from flask_shim.config.parsers import is_file
 from flask_shim.errors import ShimError
-from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, Model
-from flask_shim.lmstudio.errors import BackendError, BackendUnavailable
-from flask_shim.lmstudio.http.session import BackendAdapter, build_session
-from flask_shim.lmstudio.wake import Waker
-from flask_shim.models.backends import Backend
+from flask_shim.lmstudio.errors import BackendError
+from flask_shim.models.alias_store import FILE_NAME
 from flask_shim.models.waking import never_seen
 from flask_shim.routes.passthrough import BACKEND_HEADER
 from flask_shim.services import Services, services_of
-
-Request = Mapping[str, Any]
 
 _LEFT_OUT = frozenset({"host", "content-length", "content-encoding", "transfer-encoding", "origin", "connection"})
 """Headers that belong to the connection on which the request was recorded."""
 
 
-class NotSent(ShimError):
-    """The request ends here instead of at LM Studio."""
+class Recorded(NamedTuple):
+    """A recorded request; it has no key any more."""
 
-
-class ReadingAdapter(BackendAdapter):
-    """An adapter that sends GET requests only."""
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Send a GET; raise NotSent for any other request, which is in the trace of its call by now."""
-        if request.method != "GET":
-            raise NotSent("not sent")
-        return super().send(request, *args, **kwargs)
-
-
-def _build_session(options: ClientOptions) -> Any:
-    session, adapter = build_session(options), ReadingAdapter()
-    for prefix in [*session.adapters]:
-        session.mount(prefix, adapter)
-    return session
-
-
-class RehearsingLMStudio(LMStudio):
-    """A client that reads LM Studio's model lists and sends nothing else."""
-
-    def __init__(self, backend: Backend, loads: list[str]) -> None:
-        """Stand in for a client of ``backend``; ``loads`` gets a line for each load."""
-        super().__init__(backend.client.options, _build_session, watchdog=backend.client.watchdog)
-        self._place = f" on {backend.name}" if backend.name else ""
-        self._loads = loads
-
-    def load(
-        self,
-        key: str,
-        *,
-        context_length: int | None = None,
-        call: BackendCall | None = None,  # noqa: ARG002  the parameters are those of the base class
-        **settings: Any,
-    ) -> dict[str, Any]:
-        """Note a load."""
-        context = {"context_length": context_length} if context_length else {}
-        load = json.dumps({"model": key, **context, **settings}, ensure_ascii=False)
-        self._loads.append(f"Loads the model first{self._place}: {load}")
-        return {}
-
-    def unload(self, model: Model | str, *, call: BackendCall | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        """Unload nothing."""
-        return ()
-
-    def load_just_in_time(self, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:
-        """Load nothing."""
-
-
-class RehearsingWaker(Waker):
-    """Notes that a machine would be woken, and does not wake it."""
-
-    def __init__(self, backend: Backend, wakes: list[str]) -> None:
-        """Stand in for the waker of ``backend``; ``wakes`` gets a line."""
-        super().__init__("", "")
-        self._name, self._wakes = backend.name, wakes
-
-    def wake(self, call: BackendCall) -> bool:  # noqa: ARG002  the base class has it
-        """Note the attempt; raise BackendUnavailable."""
-        self._wakes.append(f"Wakes {self._name} first, and waits until it answers. What follows is not known before.")
-        raise BackendUnavailable(f"{self._name} sleeps")
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -115,14 +57,14 @@ def explain(*, subject: str, **options: str | None) -> None:
     """Show which LM Studio answers for a model, or what becomes of a recorded request.
 
     FILE is JSON: an exchange that the page at /shim/ has downloaded, or an object with path, body and, optionally,
-    method and headers. Only LM Studio's lists of models are read; nothing is loaded, woken or generated.
+    method and headers. Only lists of models are read; nothing is loaded, woken, generated or changed.
     """
     file = Path(subject)
     if is_file(file):
-        request = read_request(file)
+        recorded = read_request(file)
         with errors_as_text():
             config = follow_running_shim(read_config(**options))
-            for line in explain_request(request, config, options):
+            for line in explain_request(recorded, config, options):
                 click.echo(line)
         return
     if file.suffix == ".json" or os.path.isdir(subject):  # noqa: PTH112 - pathlib raises for what can't be a path
@@ -153,8 +95,8 @@ def explain_model(services: Services, name: str, options: dict[str, str | None])
     yield from explain_machines(backends, target)
 
 
-def read_request(file: Path) -> Request:
-    """Return the recorded request; raise CommandError if the file has none."""
+def read_request(file: Path) -> Recorded:
+    """Return the request in a file; raise CommandError if it has none."""
     try:
         recorded = json.loads(file.read_bytes())  # which finds the encoding: PowerShell 5 writes UTF-16
     except (OSError, ValueError) as exc:
@@ -163,36 +105,56 @@ def read_request(file: Path) -> Request:
     request = client.get("request") if isinstance(client, dict) else recorded
     if not isinstance(request, dict) or not isinstance(request.get("path"), str) or "body" not in request:
         raise CommandError(f"{file} is no recorded request: it needs an object with path and body.")
-    return request
+    method, headers = request.get("method") or "POST", request.get("headers") or {}
+    if not isinstance(method, str) or not isinstance(headers, dict):
+        raise CommandError(f"{file} is no recorded request: method has to be a text, and headers an object.")
+    kept = {name: str(text) for name, text in headers.items() if name.lower() not in _LEFT_OUT}
+    return Recorded(method, request["path"], kept, request["body"])
 
 
-def explain_request(request: Request, config: Config, options: dict[str, str | None]) -> Iterator[str]:
+def explain_request(recorded: Recorded, config: Config, options: dict[str, str | None]) -> Iterator[str]:
     """Yield the lines that explain it."""
-    # The recorded request has no key any more, and nothing of it shall be counted.
-    config = replace(config, api_keys=(), allow_open=True, inspect=1, history_days=0, metrics=False)
+    with TemporaryDirectory(prefix="flask-shim-", ignore_cleanup_errors=True) as folder:
+        with suppress(OSError):  # there are no aliases
+            shutil.copy(config.data_dir / FILE_NAME, folder)
+        # No key is left in the recorded request, and nothing of it may be kept.
+        config = replace(config, api_keys=(), allow_open=True, inspect=1, history_days=0, metrics=False)
+        yield from _rehearse(recorded, replace(config, data_dir=Path(folder)), options)
+
+
+def _rehearse(recorded: Recorded, config: Config, options: dict[str, str | None]) -> Iterator[str]:
     app = create_app(config)
-    services, loads, wakes = services_of(app), list[str](), list[str]()
+    services, loads, wakes, unsent = services_of(app), list[str](), list[str](), list[str]()
     for backend in services.backends:
-        backend.client = backend.loader.backend = RehearsingLMStudio(backend, loads)
+        backend.client = backend.loader.backend = RehearsingLMStudio(backend, loads, unsent)
         backend.waker = backend.waker and RehearsingWaker(backend, wakes)
     if len(services.backends) > 1:
         count_running(services.backends, options)
     try:
         client = app.test_client()
-        headers = {name: text for name, text in (request.get("headers") or {}).items() if name.lower() not in _LEFT_OUT}
-        method = request.get("method") or "POST"
-        answer = client.open(request["path"], method=method, json=request["body"], headers=headers)
-        report = client.get(f"/shim/exchanges/{answer.headers['X-Request-ID']}").get_json()
+        # Buffered: the answer is complete, and a list that was read is no longer an exchange.
+        answer = client.open(
+            recorded.path, method=recorded.method, json=recorded.body, headers=recorded.headers, buffered=True
+        )
+        exchange = client.get(f"/shim/exchanges/{answer.headers['X-Request-ID']}")
+        if exchange.status_code == 404:
+            raise CommandError(f"Nothing to explain: the shim itself answers {recorded.method} {recorded.path}.")
         if len(services.backends) > 1 and not wakes:
-            yield from _machines(services, request["body"], headers)
+            yield from _machines(services, recorded)
     finally:
         services.close()
     yield from wakes or loads
-    if wakes:
-        return
+    if not wakes:
+        yield from _compare(exchange.get_json(), unsent, answer)
+
+
+def _compare(report: dict[str, Any], unsent: Sequence[str], answer: Response) -> Iterator[str]:
+    """Yield what LM Studio gets, and how it differs from what the client sent."""
     if not report["backend"]:
-        yield f"LM Studio gets nothing. The client gets status {answer.status_code}:"
-        yield answer.get_data(as_text=True).strip()
+        yield from unsent
+        if not unsent:
+            yield f"LM Studio gets nothing. The client gets status {answer.status_code}:"
+            yield answer.get_data(as_text=True).strip()
         return
     sent = report["backend"][-1]["request"]
     yield f"LM Studio gets {sent['method']} {sent['path']}:"
@@ -203,12 +165,13 @@ def explain_request(request: Request, config: Config, options: dict[str, str | N
         yield f"  {change['field']}: {change['change']} ({change['reason']})"
 
 
-def _machines(services: Services, body: Any, headers: Mapping[str, str]) -> Iterator[str]:
+def _machines(services: Services, recorded: Recorded) -> Iterator[str]:
     """Yield which LM Studio gets the request, and why."""
-    if named := Headers(headers).get(BACKEND_HEADER):
+    if named := Headers(recorded.headers).get(BACKEND_HEADER):
         yield f"{named} answers: the request names it in {BACKEND_HEADER}."
         return
     with suppress(ShimError):  # the client gets it as an error
+        body = recorded.body
         target = services.registry.find(str(body.get("model"))) if isinstance(body, dict) else None
         if target is not None:
             yield from explain_machines(services.backends, target)

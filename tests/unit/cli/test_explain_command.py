@@ -10,6 +10,8 @@ from support.fake_lmstudio import FakeLMStudio, v1_model
 from support.ports import unused_port
 
 from flask_shim.cli import cli
+from flask_shim.models.alias_store import FILE_NAME, AliasStore
+from flask_shim.translate.ollama.alias import Alias
 
 CHAT = {
     "model": "tiny",
@@ -68,6 +70,46 @@ def test_a_rejected_request_shows_its_error(explain):
 
 def test_embeddings_are_not_sent_either(explain):
     assert "LM Studio gets" in explain({"path": "/v1/embeddings", "body": {"model": "tiny", "input": "a"}}).output
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/copy", {"source": "tiny", "destination": "second"}),
+        ("POST", "/api/create", {"model": "second", "from": "tiny"}),
+        ("DELETE", "/api/delete", {"model": "first"}),
+    ],
+)
+def test_names_are_neither_made_nor_deleted(explain, tmp_path, monkeypatch, method, path, body):
+    monkeypatch.setenv("SHIM_DATA_DIR", str(tmp_path))
+    store = AliasStore(tmp_path / FILE_NAME)
+    store.put(Alias(name="first:latest", base="tiny", created_ns=1))
+    result = explain({"method": method, "path": path, "body": body})
+    assert "The client gets status 200:" in result.output
+    assert [alias.name for alias in AliasStore(tmp_path / FILE_NAME).aliases().values()] == ["first:latest"]
+
+
+def test_an_alias_is_what_it_is_for_the_shim(explain, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHIM_DATA_DIR", str(tmp_path))
+    AliasStore(tmp_path / FILE_NAME).put(Alias(name="mine:latest", base="tiny", created_ns=1, system="Be brief."))
+    assert "Be brief." in explain({"path": "/api/chat", "body": CHAT | {"model": "mine"}}).output
+
+
+def test_the_request_for_a_download_is_shown(explain):
+    out = explain({"path": "/api/pull", "body": {"model": "maker/new"}}).output
+    assert 'LM Studio gets POST /api/v1/models/download: {"model":"maker/new"}' in out
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/tags"), ("GET", "/health"), ("POST", "/shim/reload")])
+def test_what_the_shim_answers_itself_has_nothing_to_explain(explain, method, path):
+    result = explain({"method": method, "path": path, "body": None})
+    assert (result.exit_code, f"the shim itself answers {method} {path}" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("odd", [{"method": 5}, {"headers": [["Accept", "*/*"]]}])
+def test_a_method_or_headers_of_another_type_are_an_error(explain, odd):
+    result = explain({"path": "/api/chat", "body": CHAT} | odd)
+    assert (result.exit_code, "method has to be a text, and headers an object" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("recorded", [[], {}, {"path": "/api/chat"}, {"client": {"request": None}}])
