@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.answers import event, silent, streams
-from support.checked_shim import PROMPT, chat
+from support.checked_shim import PROMPT, STREAMS, chat
 from support.fake_lmstudio import CHAT, COLD, EMBEDDER, LOAD
 from support.ports import unused_port
 from support.processes import ShimProcess
@@ -45,20 +47,34 @@ ASKS = {
 }
 
 
+def ask_side_by_side(shim, requests):
+    """Send the requests at the same time, as far as there are slots; return the answers, none of which came late."""
+
+    def ask(request):
+        started = time.monotonic()
+        answer = shim.ask(*request)
+        assert time.monotonic() - started < SOON
+        return answer
+
+    with ThreadPoolExecutor(STREAMS) as clients:
+        return list(clients.map(ask, requests))
+
+
 @pytest.mark.parametrize(
-    ("path", "body", "answer"),
-    [*((*ask, silent) for ask in ASKS.values()), (*ASKS["a chat"], dripping), (*ASKS["a passed-on object"], dripping)],
+    ("requests", "answer"),
+    [([*ASKS.values()], silent), ([ASKS["a chat"], ASKS["a passed-on object"]], dripping)],
+    ids=["silent", "dripping"],
 )
-def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, path, body, answer):
+def test_silence_before_the_head_is_a_504_at_its_deadline(impatient, studio, requests, answer):
     studio.answers[CHAT] = answer
-    started = time.monotonic()
-    response = impatient.ask(path, body)
-    assert (response.status, text_of(response)) == (504, FIRST_BYTE)
-    assert time.monotonic() - started < SOON
+    for response in ask_side_by_side(impatient, requests):
+        assert (response.status, text_of(response)) == (504, FIRST_BYTE)
     studio.until(lambda: not studio.open_at(CHAT))
-    assert len(studio.asked_for(CHAT)) == 1
-    facts = impatient.end_of(path)
-    assert facts.items() >= {"level": "WARNING", "outcome": "error:backend_timeout", "error": f'"{FIRST_BYTE}"'}.items()
+    assert len(studio.asked_for(CHAT)) == len(requests)
+    logged = {"level": "WARNING", "outcome": "error:backend_timeout", "error": f'"{FIRST_BYTE}"'}
+    for path, count in Counter(path for path, _ in requests).items():
+        for nth in range(1, count + 1):
+            assert impatient.end_of(path, nth).items() >= logged.items()
 
 
 SILENCES = {
@@ -82,14 +98,11 @@ def test_silence_in_any_other_request_ends_at_its_deadline(impatient, studio, pa
     studio.until(lambda: not studio.open_at(backend_path))
 
 
-@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/models", "/ready"])
-def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio, path):
+def test_silence_of_the_model_list_ends_at_its_deadline(impatient, studio):
     studio.answers = dict.fromkeys(LISTS, silent)
-    started = time.monotonic()
-    response = impatient.ask(path)
-    assert response.status == (503 if path == "/ready" else 504)
-    assert text_of(response) == "LM Studio did not answer GET /api/v1/models within 0.7 s"
-    assert time.monotonic() - started < SOON
+    answers = ask_side_by_side(impatient, [["/api/tags"], ["/api/ps"], ["/models"], ["/ready"]])
+    assert [answer.status for answer in answers] == [504, 504, 504, 503]
+    assert {text_of(answer) for answer in answers} == {"LM Studio did not answer GET /api/v1/models within 0.7 s"}
 
 
 @pytest.mark.parametrize("step", [lambda peer: peer.hold(), lambda peer: peer.drip(event("x" * 1000), 0.05)])
