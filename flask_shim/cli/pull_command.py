@@ -96,7 +96,7 @@ def _target(services: Services, name: str) -> ResolvedModel | None:
 
 
 def _watch(services: Services, name: str) -> None:
-    pull = Pull(services.manager, services.registry, services.aliases, name)
+    pull = Pull(services, name)
     with _showing(name) as show, closing(pull.steps(BackendCall())) as steps:
         for step in steps:
             if "digest" in step:

@@ -12,11 +12,10 @@ from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.downloads import Download
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.readiness import SETTLE_SECONDS
-from flask_shim.models.alias_store import AliasStore
-from flask_shim.models.manager import ModelManager
-from flask_shim.models.registry import ModelRegistry, ResolvedModel
+from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.slots import draining_error
 from flask_shim.models.waking import wake
+from flask_shim.services import Services
 from flask_shim.translate.ollama.alias import copied, is_alias_name, plain
 from flask_shim.translate.ollama.listing import digest
 from flask_shim.translate.ollama.pull_records import BEGIN, END, Step, Wanted, pulled_model, pulling, to_wanted
@@ -31,12 +30,10 @@ Steps = Generator[Step, None, None]
 class Pull:
     """A pull of a name that LM Studio does not have yet. Of several, ``NAME/`` names one, otherwise it is the first."""
 
-    def __init__(self, manager: ModelManager, registry: ModelRegistry, aliases: AliasStore, name: str) -> None:
-        backend, model = manager.backends.split_name(name)
-        self._manager = manager
-        self._backend = backend or manager.backends.first
-        self._registry = registry
-        self._aliases = aliases
+    def __init__(self, services: Services, name: str) -> None:
+        backend, model = services.backends.split_name(name)
+        self._services = services
+        self._backend = backend or services.backends.first
         self._name = name
         self._own_name = model
         self._wanted = to_wanted(model)
@@ -48,12 +45,12 @@ class Pull:
         """
         yield BEGIN
         if self._backend.is_asleep:
-            wake(self._manager.backends, (self._backend,), call)
+            wake(self._services.backends, (self._backend,), call)
         client = self._backend.client
         with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
             moment = _first(moments)
             while moment is not None:
-                if self._manager.slots.draining:
+                if self._services.slots.draining:
                     raise draining_error()
                 yield self._record(moment)
                 moment = next(moments, None)
@@ -85,12 +82,12 @@ class Pull:
         """Return whether the name is known; one that LM Studio lists differently becomes an alias."""
         try:
             model = self._listed()
-            if self._registry.find(self._name) is not None:
+            if self._services.registry.find(self._name) is not None:
                 return True
             if model is None or not is_alias_name(self._own_name):
                 return False
             source = plain(model, _identifier(self._wanted, model))
-            self._aliases.put(copied(source, self._own_name, time.time_ns()))
+            self._services.aliases.put(copied(source, self._own_name, time.time_ns()))
         except ShimError as exc:  # the download itself has succeeded
             log.warning("pulled model=%s cannot be looked up: %s", self._name, exc.text)
             return False

@@ -43,25 +43,25 @@ class ApiVersion(Enum):
 
 def is_list(api_version: ApiVersion, value: Any) -> bool:
     """Tell whether ``value`` is the model list of that version: LM Studio answers 200 to paths that it lacks."""
-    if not isinstance(value, Mapping):
-        return False
-    rows = value.get("models" if api_version is ApiVersion.V1 else "data")
-    if not isinstance(rows, list):
-        return False
-    if api_version is ApiVersion.V0:
-        return all(isinstance(row, Mapping) and ("state" in row or "type" in row) for row in rows)
-    return True
+    rows = value.get(_rows_name(api_version)) if isinstance(value, Mapping) else None
+    if not isinstance(rows, list) or api_version is not ApiVersion.V0:
+        return isinstance(rows, list)
+    return all(isinstance(row, Mapping) and ("state" in row or "type" in row) for row in rows)
 
 
 def read_list(api_version: ApiVersion, value: Mapping[str, Any]) -> tuple[Model, ...]:
     """Return the models of a list in its order, without entries that have no name or the name of an earlier one."""
-    rows = value["models" if api_version is ApiVersion.V1 else "data"]
+    read = {ApiVersion.V1: _read_v1, ApiVersion.V0: _read_v0, ApiVersion.OPENAI: _read_openai}[api_version]
     models: dict[str, Model] = {}
-    for row in rows:
+    for row in value[_rows_name(api_version)]:
         key = row.get("key" if api_version is ApiVersion.V1 else "id") if isinstance(row, Mapping) else None
         if isinstance(key, str) and key:
-            models.setdefault(key, _read_row(api_version, key, row))
+            models.setdefault(key, read(key, row))
     return _with_reasoning(tuple(models.values()))
+
+
+def _rows_name(api_version: ApiVersion) -> str:
+    return "models" if api_version is ApiVersion.V1 else "data"
 
 
 def _with_reasoning(models: tuple[Model, ...]) -> tuple[Model, ...]:
@@ -71,14 +71,6 @@ def _with_reasoning(models: tuple[Model, ...]) -> tuple[Model, ...]:
     return tuple(
         replace(model, reasoning=Support.NO) if model.reasoning is Support.UNKNOWN else model for model in models
     )
-
-
-def _read_row(api_version: ApiVersion, key: str, row: Mapping[str, Any]) -> Model:
-    if api_version is ApiVersion.V1:
-        return _read_v1(key, row)
-    if api_version is ApiVersion.V0:
-        return _read_v0(key, row)
-    return _read_openai(key, row)
 
 
 def _read_openai(key: str, row: Mapping[str, Any]) -> Model:

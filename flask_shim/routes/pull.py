@@ -46,7 +46,7 @@ def pull_model() -> Response:
         if target:
             steps = already_pulled(target)
         else:
-            pull = Pull(services().manager, services().registry, services().aliases, name)
+            pull = Pull(services(), name)
             steps = pull.steps(BackendCall(disconnect_check(request.environ)))
         stack.callback(steps.close)
         if api_request.stream:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 
 from flask_shim.errors import ShimError
@@ -161,9 +162,15 @@ class Watchdog:
         with self._changed:
             return sum(call.is_awaited for call in self._calls)
 
-    def watch(self, call: BackendCall) -> Watched:
-        """Return a context manager that watches ``call`` while it is open."""
-        return Watched(self, call)
+    @contextmanager
+    def watch(self, call: BackendCall) -> Iterator[BackendCall]:
+        """Watch ``call`` during a block; of nested blocks the outermost counts."""
+        is_outermost = self.add(call)
+        try:
+            yield call
+        finally:
+            if is_outermost:
+                self.remove(call)
 
     def add(self, call: BackendCall) -> bool:
         """Start watching ``call``; return whether it was not watched before."""
@@ -214,20 +221,3 @@ class Watchdog:
                     call.extend(pause)
                 call.tick(now)
             before = now
-
-
-@dataclass(slots=True)
-class Watched:
-    """The span in which the watchdog checks a call; of nested spans the outermost counts."""
-
-    _watchdog: Watchdog
-    _call: BackendCall
-    _is_outermost: bool = False
-
-    def __enter__(self) -> BackendCall:
-        self._is_outermost = self._watchdog.add(self._call)
-        return self._call
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_outermost:
-            self._watchdog.remove(self._call)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 import responses
 from support.answers import reads
@@ -70,16 +72,13 @@ def models(backend, clock, monkeypatch):
 @pytest.fixture
 def opened(client_of, socket_server):
     """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
-    streams_ = []
+    with ExitStack() as stack:
 
-    def stream_of(answer, call=None, **options):
-        client = client_of(socket_server(reads(answer)).url, **options)
-        call = call or BackendCall()
-        watched = client.watchdog.watch(call)
-        watched.__enter__()
-        streams_.append(client.open_completion(CHAT, {"stream": True}, call))
-        return streams_[-1]
+        def stream_of(answer, call=None, **options):
+            client, call = client_of(socket_server(reads(answer)).url, **options), call or BackendCall()
+            stack.enter_context(client.watchdog.watch(call))
+            stream = client.open_completion(CHAT, {"stream": True}, call)
+            stack.callback(stream.close)
+            return stream
 
-    yield stream_of
-    for stream in streams_:
-        stream.close()
+        yield stream_of
