@@ -115,7 +115,7 @@ def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
             wanted.model,
             quantization=wanted.quantization,
             preload=wants_preload,
-            on_progress=lambda moment: show(moment.done_bytes, moment.total_bytes),
+            on_progress=lambda state: show(state.done_bytes, state.total_bytes),
         )
 
 

@@ -47,20 +47,20 @@ class Pull:
         if self._backend.is_asleep:
             wake(self._services.backends, (self._backend,), call)
         client = self._backend.client
-        with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as moments:
-            moment = _first(moments)
-            while moment is not None:
+        with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as states:
+            state = _first(states)
+            while state is not None:
                 if self._services.slots.draining:
                     raise draining_error()
-                yield self._record(moment)
-                moment = next(moments, None)
+                yield self._record(state)
+                state = next(states, None)
         yield from END[:-1]
         self._wait_until_usable(call)
         yield END[-1]
 
-    def _record(self, moment: Download) -> Step:
-        total, done = moment.total_bytes, moment.done_bytes
-        if moment.is_complete:
+    def _record(self, state: Download) -> Step:
+        total, done = state.total_bytes, state.done_bytes
+        if state.is_complete:
             if total is None and (model := self._listed()) is not None:
                 total = model.size_bytes
             done = total
@@ -103,9 +103,9 @@ def already_pulled(target: ResolvedModel) -> Steps:
     yield from END
 
 
-def _first(moments: Generator[Download, None, None]) -> Download | None:
+def _first(states: Generator[Download, None, None]) -> Download | None:
     try:
-        return next(moments, None)
+        return next(states, None)
     except ClientDisconnected:
         raise
     except ShimError as exc:

@@ -25,7 +25,7 @@ class Waiter(Generic[T]):
         self._start = start
         self._context = copy_context()
 
-    def tries(self) -> bool:
+    def try_start(self) -> bool:
         """Try to start; return whether the wait has ended."""
         try:
             result = self._context.run(self._start)
@@ -79,7 +79,7 @@ class FairQueue:
         """
         for client in sorted(self._by_client, key=lambda client: running.get(client, 0)):
             for waiter in self._by_client[client]:
-                if waiter.tries():
+                if waiter.try_start():
                     self.remove(waiter)
                     return True
         return False

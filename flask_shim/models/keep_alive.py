@@ -70,7 +70,9 @@ class LoadedModel:
         if not model.is_loaded or loaded is None or loaded >= context:
             return model.is_loaded  # an unknown length is accepted: a reload costs more
         asked, granted = self.granted
-        return 0 < asked <= (wanted or context) if granted is None else granted == loaded < asked
+        if granted is None:  # so long a context could not be loaded before
+            return 0 < asked <= (wanted or context)
+        return granted == loaded < asked
 
     def note_load(self, ttl: float | None) -> None:
         """Record that this process loaded the model; LM Studio unloads it after ``ttl`` idle seconds, or never."""
@@ -183,7 +185,7 @@ class KeepAliveTracker:
                 self._start()
             self._lock.notify()
 
-    def go_on(self, unload: Unload) -> bool:
+    def resume(self, unload: Unload) -> bool:
         """Unload with ``unload`` from now on, and do not close; return False if it was closed before."""
         with self._lock:
             self._unload, self._on_unloaded = unload, None

@@ -91,7 +91,7 @@ class ModelLoader:
 
     def take_over(self, other: ModelLoader) -> bool:
         """Keep the models alive that ``other`` has loaded on the same LM Studio; return False if it does no longer."""
-        if not other.tracker.go_on(self._unload_expired):
+        if not other.tracker.resume(self._unload_expired):
             return False
         self.tracker = other.tracker
         return True

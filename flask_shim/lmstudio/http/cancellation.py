@@ -19,11 +19,11 @@ from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
 from flask_shim.lmstudio.http.options import Trace
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
-TICK_SECONDS = 0.1
+CHECK_SECONDS = 0.1
 """How often the watchdog checks its calls; costs about 1 ms of CPU per second at 400 calls."""
 
 PAUSE_SECONDS = 2.0
-"""A later tick means that the process was stopped or the machine suspended, when Windows' monotonic clock goes on."""
+"""A later check means that the process was stopped or the machine suspended, when Windows' monotonic clock goes on."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class BackendCall:
         if total_timeout:
             self._total_deadline = time.monotonic() + total_timeout
 
-    def connect(self) -> None:
+    def suspend_deadline(self) -> None:
         """Suspend the phase's deadline until a socket is attached: connecting has a time-out of its own.
 
         A request whose connection attempt failed did not arrive, so it may be sent elsewhere; one that took too long
@@ -79,7 +79,7 @@ class BackendCall:
         with self._lock:
             self._sock = sock
         self._is_connecting = False
-        self.tick(time.monotonic())
+        self.cancel_if_due(time.monotonic())
 
     def detach(self) -> None:
         """Forget the socket before it is closed, since the system may reuse its descriptor."""
@@ -123,15 +123,15 @@ class BackendCall:
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:
             self.check()
-            time.sleep(min(left, TICK_SECONDS))
+            time.sleep(min(left, CHECK_SECONDS))
         self.check()
 
-    def waits_on(self) -> bool:
+    def tick(self) -> bool:
         """Tick after a read has timed out; return whether to read again, otherwise the tick ends the read."""
         self.check()
         return self.ticks is not None and self.ticks.callback is not None
 
-    def tick(self, now: float) -> None:
+    def cancel_if_due(self, now: float) -> None:
         """Cancel the call if its client has disconnected or a deadline (by :func:`time.monotonic`) has passed."""
         if self.failure is not None:
             self.cancel(self.failure)  # on Windows, its thread may have begun to wait after the first abort
@@ -144,10 +144,10 @@ class BackendCall:
 
 
 class Watchdog:
-    """One daemon thread that ticks all open calls; it starts with the first call and sleeps while no call is open."""
+    """One daemon thread that checks all open calls; it starts with the first call and sleeps while no call is open."""
 
-    def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
-        self._tick_seconds = tick_seconds
+    def __init__(self, check_seconds: float = CHECK_SECONDS) -> None:
+        self._check_seconds = check_seconds
         self._calls: set[BackendCall] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -209,8 +209,8 @@ class Watchdog:
 
     def _run(self, closing: threading.Event) -> None:
         before = time.monotonic()
-        while not closing.wait(self._tick_seconds):
-            pause = time.monotonic() - before - self._tick_seconds
+        while not closing.wait(self._check_seconds):
+            pause = time.monotonic() - before - self._check_seconds
             with self._changed:
                 while not self._calls and not closing.is_set():
                     self._changed.wait()
@@ -219,5 +219,5 @@ class Watchdog:
             for call in calls:
                 if pause > PAUSE_SECONDS:
                     call.extend(pause)
-                call.tick(now)
+                call.cancel_if_due(now)
             before = now

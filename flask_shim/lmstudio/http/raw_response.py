@@ -98,7 +98,7 @@ class RawResponse:
             try:
                 block = self._sock.recv(MAX_BYTES)
             except TIMED_OUT:
-                if call is None or not call.waits_on():
+                if call is None or not call.tick():
                     raise
                 continue
             if not block and not received:

@@ -79,7 +79,7 @@ class BackendResponse:
                 if self.call.ticks is None or not isinstance(exc, TIMED_OUT):
                     is_late = isinstance(exc, TimeoutError | urllib3.exceptions.TimeoutError)
                     raise (BackendTimeout(LATE) if is_late else BackendProtocolError(CUT)) from exc
-                if not self.call.waits_on():
+                if not self.call.tick():
                     return None
         if not block and self.call.failure is not None:
             raise self.call.failure  # a socket that was shut down reads like a clean end

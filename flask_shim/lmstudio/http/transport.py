@@ -119,7 +119,7 @@ class Transport:
 
     def _send_once(self, adapter_url: str, request: requests.PreparedRequest, call: BackendCall) -> requests.Response:
         CURRENT.call = call
-        call.connect()
+        call.suspend_deadline()
         try:
             return self._session.get_adapter(adapter_url).send(
                 request,

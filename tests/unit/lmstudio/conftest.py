@@ -40,7 +40,7 @@ def client_of():
 
     def client(url, **options):
         options = ClientOptions(base_url=url, **{"connect_retries": 0, "retry_backoff": 0.01, **options})
-        client = LMStudio(options, watchdog=Watchdog(tick_seconds=0.01))
+        client = LMStudio(options, watchdog=Watchdog(check_seconds=0.01))
         opened.append(client)
         return client
 

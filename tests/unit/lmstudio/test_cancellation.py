@@ -18,7 +18,7 @@ from flask_shim.lmstudio.http.cancellation import BackendCall, Watchdog
 
 @pytest.fixture
 def watchdog():
-    dog = Watchdog(tick_seconds=0.005)
+    dog = Watchdog(check_seconds=0.005)
     yield dog
     dog.close()
 
@@ -97,7 +97,7 @@ def test_the_first_cancellation_wins():
 def test_a_call_without_failure_passes_its_check():
     call = BackendCall(lambda: False)
     call.check()
-    call.tick(0.0)
+    call.cancel_if_due(0.0)
     assert call.failure is None
 
 
@@ -127,7 +127,7 @@ def test_a_new_phase_has_a_deadline_of_its_own():
     call.allow(10, "first")
     call.allow(20, "second")
     start = threading.TIMEOUT_MAX  # any moment later than both
-    call.tick(start)
+    call.cancel_if_due(start)
     assert call.failure.text == "second"
 
 
@@ -135,8 +135,8 @@ def test_a_phase_cannot_end_while_the_call_connects(pair):
     ours, theirs = pair
     call = BackendCall()
     call.allow(-1, "too late")
-    call.connect()
-    call.tick(threading.TIMEOUT_MAX)
+    call.suspend_deadline()
+    call.cancel_if_due(threading.TIMEOUT_MAX)
     assert call.failure is None
     call.attach(ours)
     assert call.failure.text == "too late"
@@ -158,14 +158,14 @@ def test_a_phase_without_limit_lasts():
     call = BackendCall()
     call.allow(0, "never")
     call.allow(None, "never")
-    call.tick(threading.TIMEOUT_MAX)
+    call.cancel_if_due(threading.TIMEOUT_MAX)
     assert call.failure is None
 
 
 def test_all_phases_together_may_be_limited():
     call = BackendCall(total_timeout=5)
     call.allow(None, "never")
-    call.tick(threading.TIMEOUT_MAX)
+    call.cancel_if_due(threading.TIMEOUT_MAX)
     assert "total timeout" in call.failure.text
 
 
@@ -173,7 +173,7 @@ def test_a_cancelled_call_is_not_ticked_again():
     asked = []
     call = BackendCall(lambda: bool(asked.append(1)))
     call.cancel(ClientDisconnected())
-    call.tick(0.0)
+    call.cancel_if_due(0.0)
     assert asked == []
 
 
@@ -190,9 +190,9 @@ def test_time_in_which_the_process_did_not_run_ends_no_call(watchdog, monkeypatc
     call.allow(30, "late")
     watchdog._calls.add(call)
     watchdog._run(SimpleNamespace(wait=sleep_for_an_hour, is_set=lambda: False))
-    call.tick(4600 + 29)
+    call.cancel_if_due(4600 + 29)
     assert call.failure is None
-    call.tick(4600 + 31)
+    call.cancel_if_due(4600 + 31)
     assert call.failure.text == "late"
 
 
