@@ -29,9 +29,9 @@ from flask_shim.translate.openai.native_responses import ResponseCompleter
 ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 _TAIL_BYTES = 4096
 _DONE = b"data: [DONE]\n\n"
-_ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
-_FAILURE = re.compile(_ERROR_EVENT.pattern + rb"|(^|\n)event: ?response\.failed\r?\n")
-_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + _ERROR_EVENT.pattern)
+ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
+_FAILURE = re.compile(ERROR_EVENT.pattern + rb"|(^|\n)event: ?response\.failed\r?\n")
+_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + ERROR_EVENT.pattern)
 
 _LAST_EVENTS = {
     "/v1/responses": re.compile(rb"(^|\n)event: ?(response\.(completed|incomplete|failed)|error)\r?\n"),
@@ -231,6 +231,6 @@ def _next(answer: BackendResponse, tail: bytes) -> bytes | None:
     try:
         return answer.read_or_tick()
     except BackendProtocolError:
-        if _ERROR_EVENT.search(tail):
+        if ERROR_EVENT.search(tail):
             return b""
         raise

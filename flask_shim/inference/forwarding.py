@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 from flask import Response
 
+from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits, warn_if_cut
 from flask_shim.inference.forwarded_stream import (
     ENDED_BY_DONE,
+    ERROR_EVENT,
     Completer,
     ForwardedAnswer,
     OpenedAnswer,
@@ -187,10 +189,18 @@ def _check(answer: BackendResponse, first: bytes, token: str | None) -> None:
     if answer.status != 200 and not first:
         raise BackendProtocolError(f"LM Studio answered with status {answer.status} and an empty body")
     if answer.content_type == SSE:
-        if first.startswith((b"event: error", b'data: {"error"')):  # the status can still be changed
-            payloads = SseSplitter().feed(first)
-            raise parse_error_event(payloads[0] if payloads else b"", token=token)
+        if ERROR_EVENT.match(first):  # the status can still be changed
+            raise _read_error_event(answer, first)
     elif _ERROR.match(first):
         raise parse_error_response(answer.status, first, answer.headers, token=token)
     elif answer.content_type == "text/html":
         raise BackendProtocolError("LM Studio's answer is a web page")
+
+
+def _read_error_event(answer: BackendResponse, first: bytes) -> ShimError:
+    """Return the error in the event of which ``first`` has the beginning."""
+    splitter = SseSplitter(answer.options.max_line_bytes)
+    payloads = splitter.feed(first)
+    while not payloads and (block := answer.read()):
+        payloads = splitter.feed(block)
+    return parse_error_event(b"".join((payloads or splitter.flush())[:1]), token=answer.options.token)

@@ -135,6 +135,19 @@ def test_a_forwarded_error_stays_the_only_one_after_a_break(impatient, studio, e
     assert body == event("one") + error
 
 
+def test_an_error_at_the_start_is_a_true_status_however_it_is_cut(impatient, studio):
+    studio.answers[CHAT] = streams(b"event: error\n", 0.2, ERROR, ends=False)
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
+    assert (answer.status, answer.json["error"]["message"]) == (502, "boom")
+
+
+def test_a_first_event_with_a_null_error_is_no_error(impatient, studio):
+    first = event("one").replace(b"{", b'{"error":null,', 1)
+    studio.answers[CHAT] = streams(first)
+    answer = impatient.ask("/v1/chat/completions", chat(stream=True))
+    assert (answer.status, answer.body) == (200, first + END)
+
+
 @pytest.mark.parametrize("text", ["so [DONE] is", 'the "error" is'])
 def test_forwarded_text_about_terminators_is_no_terminator(impatient, studio, text):
     studio.answers[CHAT] = streams(text, ends=False, chunked=False)
