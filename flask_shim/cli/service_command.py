@@ -10,6 +10,7 @@ import click
 
 from flask_shim.cli.help_lists import WrappingGroup
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, read_config
+from flask_shim.config import Config
 from flask_shim.config.parsers import is_file
 from flask_shim.config.sources import decode
 from flask_shim.deploy.service.manager import ServiceManager, choose_manager
@@ -50,10 +51,30 @@ def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
         raise CommandError("The service is already installed. To install it again: flask-shim service remove")
     text = _settings_text(manager, named, is_named=bool(env_file))
     config = read_config(env_file=str(manager.settings) if text is None and is_file(manager.settings) else env_file)
+    unused = _unused_file(manager, config)
     _perform(manager.install(config, text), dry_run=dry_run)
+    if unused is not None:
+        click.echo(f"It will not use {unused}: copy that to a folder that the service can read, and name it there")
+        click.echo(f"with SHIM_CONFIG in {manager.settings}.")
     if not dry_run:
         click.echo(f"Installed. {manager.advice()}")
         click.echo(f"Start it now: flask-shim service start{' --user' if user else ''}")
+
+
+def _unused_file(manager: ServiceManager, config: Config) -> Path | None:
+    """Return the ``flask-shim.toml`` that is used here, but not in the folder of the service.
+
+    Raise CommandError for a setting that names a file by a path from this folder.
+    """
+    if not manager.copies_settings:
+        return None
+    file = config.file.path
+    named = file if "config_file" in config.configured else None
+    for setting, path in (("SHIM_CONFIG", named), ("SHIM_CA_FILE", config.ca_file)):
+        if path is not None and not path.is_absolute():
+            text = f"{setting}={path}: The service runs in another folder. Write the whole path."
+            raise CommandError(text, BAD_SETTINGS)
+    return file.absolute() if file is not None and named is None else None
 
 
 def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> str | None:

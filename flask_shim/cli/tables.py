@@ -34,15 +34,16 @@ def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
     out = console()
     if as_json:
         print_json(rows)
-    elif not out.is_terminal:
-        for row in rows:
-            click.echo(plain("\t".join(cells(row).values())))
-    elif rows:
-        texts = [cells(row) for row in rows]
-        headings = _fitting(texts, out.width)
+        return
+    lines = [{heading: " ".join(plain(text).split()) for heading, text in cells(row).items()} for row in rows]
+    if not out.is_terminal:
+        for line in lines:
+            click.echo("\t".join(line.values()))
+    elif lines:
+        headings = _fitting(lines, out.width)
         table = empty_table(headings)
-        for row in texts:
-            table.add_row(*(shown(row[heading]) for heading in headings))
+        for line in lines:
+            table.add_row(*(Text(line[heading]) for heading in headings))
         out.print(table)
     else:
         out.print("none")

@@ -85,6 +85,13 @@ def test_ended_requests_say_how_they_ended(beside):
     assert cells[4:] == ["canceled", "7", "-", "100.0", "-", "1:15", "it was stopped"]
 
 
+def test_an_error_of_several_lines_is_one_cell(beside, shim):
+    ended = ENDED | {"error": "Error rendering prompt\n\twith jinja template"}
+    server = shim(**{"shim/requests": replies({"running": [], "ended": [ended]})})
+    lines = beside("requests", "--ended", server=server).stdout.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["Error rendering prompt with jinja template"]
+
+
 def test_requests_as_json_are_those_of_the_route(beside):
     assert json.loads(beside("requests", "--json").stdout) == [RUNNING]
 

@@ -101,6 +101,26 @@ def test_bad_settings_are_not_installed(machine, tmp_path):
     assert not (tmp_path / "unit.service").exists()
 
 
+def test_a_file_of_this_folder_that_the_service_does_not_use_is_named(machine, tmp_path):
+    (tmp_path / "flask-shim.toml").write_text("", encoding="utf-8")
+    done = service("install", "--dry-run")
+    assert f"It will not use {tmp_path / 'flask-shim.toml'}:" in done.output
+    assert f"SHIM_CONFIG in {tmp_path / 'flask-shim.env'}." in done.output
+    assert "will not use" not in service("install", "--user", "--dry-run").output
+
+
+@pytest.mark.parametrize("setting", ["SHIM_CONFIG", "SHIM_CA_FILE"])
+def test_a_service_of_the_machine_needs_whole_paths(machine, tmp_path, setting):
+    (tmp_path / "named").write_text("", encoding="utf-8")
+    (tmp_path / ".env").write_text(f"{setting}=named\n", encoding="utf-8")
+    done = service("install")
+    assert (done.exit_code, f"{setting}=named: The service runs in another folder." in done.output) == (2, True)
+    assert not (tmp_path / "unit.service").exists()
+    (tmp_path / ".env").write_text(f"{setting}={tmp_path / 'named'}\n", encoding="utf-8")
+    done = service("install")
+    assert (done.exit_code, "will not use" in done.output) == (0, False)
+
+
 def test_a_settings_file_that_is_missing_is_named(machine):
     done = service("install", "--env-file", "missing.env")
     assert done.exit_code == 2
