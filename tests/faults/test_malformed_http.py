@@ -123,6 +123,13 @@ def test_expect_100_continue_gets_100_before_a_large_body(patient):
         assert wire.answer().lines[-1]["done"] is True
 
 
+@pytest.mark.parametrize("start", [b"GET /api/tags HTTP/1.1\r\n", b"POST /api/chat HTTP/1.1\r\nContent-Length: 0\r\n"])
+def test_expect_100_continue_without_a_body_is_answered(patient, start):
+    with Wire(patient.port) as wire:
+        wire.send(start + b"Host: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n")
+        assert wire.answer().status == (200 if start.startswith(b"GET") else 400)
+
+
 # Lines without an end
 
 

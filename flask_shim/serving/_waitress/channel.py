@@ -165,6 +165,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if not size or self._lingered_bytes > LINGER_BYTES:
             self.handle_close()
 
+    def send_continue(self) -> None:
+        """Send 100 Continue, but not for a request that is complete or refused (RFC 9110 section 10.1.1).
+
+        waitress would wait for the body of a request without one.
+        """
+        if not self.request.completed:
+            super().send_continue()
+
     def write_soon(self, data: Any) -> int:
         """Send ``data`` now as far as the socket accepts it; waitress buffers only the rest. Return its length.
 

@@ -57,8 +57,6 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
             return self._reject("Invalid target or length", data)
         if _is_endless(self.body_rcv):
             return self._reject("Chunk line or trailer too long", data)
-        if self.error is not None:
-            self.expect_continue = False  # the final status replaces 100 Continue (RFC 9110 section 10.1.1)
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
