@@ -127,7 +127,6 @@ class Services:
 
         For tests and processes with several applications. It may be called more than once.
         """
-        self.manager.close()
         if self.history is not None:
             self.history.close()
         self.backends.close()

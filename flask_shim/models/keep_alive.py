@@ -61,17 +61,17 @@ class LoadedModel:
             return min((length for length in (self.keep_alive, self.ttl) if length is not None), default=math.inf)
         return max(0.0, expires_at - now)
 
-    def has_context(self, model: Model, context: int, wanted: int = 0) -> bool:
+    def has_context(self, model: Model, context: int, wanted: int) -> bool:
         """Return whether ``model`` is loaded with ``context`` tokens, or with as much as LM Studio grants.
 
-        ``wanted`` is the context that a load would ask for, by default the same.
+        ``wanted`` is the context that a load would ask for.
         """
         loaded = model.loaded_context_length
         if not model.is_loaded or loaded is None or loaded >= context:
             return model.is_loaded  # an unknown length is accepted: a reload costs more
         asked, granted = self.granted
         if granted is None:  # so long a context could not be loaded before
-            return 0 < asked <= (wanted or context)
+            return 0 < asked <= wanted
         return granted == loaded < asked
 
     def note_load(self, ttl: float | None) -> None:

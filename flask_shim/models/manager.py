@@ -160,8 +160,3 @@ class ModelManager:
         ends = [backend.loader.tracker.of(model.key).seconds_left(now) for backend in self.backends]
         finite = [end for end in ends if end < math.inf]
         return max(finite, default=math.inf)
-
-    def close(self) -> None:
-        """End the expiry threads, and abort an unload that is running."""
-        for backend in self.backends:
-            backend.loader.tracker.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,19 +20,17 @@ _POINTER = ".lmstudio-home-pointer"
 _LONGEST_PATH = 4096
 
 
-def find_tool(folders: Sequence[str] | None = None, home: Path | None = None) -> Path | None:
-    """Return the program from ``folders`` (default: those of PATH), otherwise from where LM Studio installs it."""
+def find_tool() -> Path | None:
+    """Return the program from a folder of PATH, otherwise from where LM Studio installs it."""
     # Not shutil.which, which on Windows begins with the current folder, where other users may have put an lms.exe.
-    on_path = os.get_exec_path() if folders is None else folders
-    candidates = [Path(folder) / PROGRAM for folder in on_path if Path(folder).is_absolute()]
-    return next((path for path in (*candidates, *_installed(home)) if _is_program(path)), None)
+    on_path = (Path(folder) / PROGRAM for folder in os.get_exec_path() if Path(folder).is_absolute())
+    return next(filter(_is_program, chain(on_path, _installed())), None)
 
 
-def _installed(home: Path | None) -> Iterator[Path]:
-    if home is None:
-        with suppress(RuntimeError):  # the account of a service may have no home folder
-            home = Path.home()
-    if home is None:
+def _installed() -> Iterator[Path]:
+    try:
+        home = Path.home()
+    except RuntimeError:  # the account of a service may have no home folder
         return
     with suppress(OSError, ValueError):  # the file usually does not exist
         pointed = (home / _POINTER).read_text(encoding="utf-8")[:_LONGEST_PATH].strip()

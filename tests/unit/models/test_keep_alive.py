@@ -160,11 +160,11 @@ def test_a_model_expires_after_its_keep_alive(state, expires_at, seconds_left):
 )
 def test_no_more_context_is_requested_than_granted(granted, length, context, is_enough):
     model = Model(key="m", instances=(Instance("m", length),))
-    assert LoadedModel("m", granted=granted).has_context(model, context) is is_enough
+    assert LoadedModel("m", granted=granted).has_context(model, context, context) is is_enough
 
 
 def test_a_model_that_is_not_loaded_has_no_context():
-    assert not LoadedModel("m", granted=(8192, None)).has_context(Model(key="m"), 1)
+    assert not LoadedModel("m", granted=(8192, None)).has_context(Model(key="m"), 1, 1)
 
 
 def test_a_later_keep_alive_replaces_an_earlier_one(tracker):
