@@ -92,18 +92,14 @@ def ensure_ready(
     try:
         lmstudio.listing(max_age=0)
     except _NO_LIST as exc:
-        return Readiness(
-            key=name, warnings=(_warn(f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"),)
-        )
+        warning = f"LM Studio did not list its models, so {name!r} may be missing: {exc.text}"
+        return _log_warning(Readiness(key=name, warnings=(warning,)))
     model, was_downloaded = _lookup(lmstudio, name), False
     if model is None:
         model, was_downloaded = _download(lmstudio, name, quantization, on_progress, call), True
     if model is None:
-        return Readiness(
-            key=name,
-            was_downloaded=True,
-            warnings=(_warn(f"downloaded {name!r}, but LM Studio lists no model with that key"),),
-        )
+        warning = f"downloaded {name!r}, but LM Studio lists no model with that key"
+        return _log_warning(Readiness(key=name, was_downloaded=True, warnings=(warning,)))
     loading = Preload(lmstudio, model.key, call) if preload and not model.is_loaded else None
     return Readiness(key=model.key, was_downloaded=was_downloaded, is_loaded=model.is_loaded, preload=loading)
 
@@ -137,6 +133,6 @@ def _lookup(lmstudio: LMStudio, name: str, before: set[str] | None = None) -> Mo
         return new[0] if len(new) == 1 else None
 
 
-def _warn(text: str) -> str:
-    log.warning("%s", text)
-    return text
+def _log_warning(readiness: Readiness) -> Readiness:
+    log.warning("%s", readiness.warnings[0])
+    return readiness
