@@ -42,7 +42,8 @@ def messages() -> Response:
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     payload = to_payload(api_request, target.model, services().defaults)
-    current().dropped += (*api_request.left_out, *(["mcp_servers"] if body.get("mcp_servers") else []))
+    if body.get("mcp_servers"):
+        current().dropped += ("mcp_servers",)
     record_dropped_effort(api_request.think, target.model)
     estimate_tokens = current().estimate_tokens = cache(partial(estimate_prompt_tokens, payload))
     encoder = MessagesEncoder(

@@ -20,13 +20,12 @@ from flask_shim.routes.model_requests import (
     requirements_of_request,
     unload,
     with_checked_options,
-    with_settings,
+    with_defaults_and_rules,
 )
 from flask_shim.routes.naming import EMBED_NAMING, EMBEDDINGS_NAMING
 from flask_shim.schemas.ollama_requests import load_embed, load_embeddings
 from flask_shim.schemas.v1_requests import load_openai_embeddings
 from flask_shim.services import services
-from flask_shim.translate.ollama.alias_defaults import with_alias_options
 from flask_shim.translate.ollama.payloads import to_ttl
 from flask_shim.translate.ollama.requests import EmbeddingsRequest, EmbedRequest
 from flask_shim.translate.ollama.vectors import check_num_ctx, embed_payload, normalize, shorten, to_embed, to_openai
@@ -42,7 +41,7 @@ def embed() -> Response:
     if api_request.input_complaint:
         raise BadRequest(api_request.input_complaint)
     target = EMBED_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_settings(api_request, target, with_alias_options))
+    api_request = with_checked_options(with_defaults_and_rules(api_request, target))
     if not api_request.inputs:
         _load_or_unload(target, api_request)
         return json_response({"model": api_request.model, "embeddings": []})
@@ -60,7 +59,7 @@ def embeddings() -> Response:
     """Return the vector of one text as the model makes it; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
     target = EMBEDDINGS_NAMING.resolve(api_request.model)
-    api_request = with_checked_options(with_settings(api_request, target, with_alias_options))
+    api_request = with_checked_options(with_defaults_and_rules(api_request, target))
     if not api_request.prompt:
         _load_or_unload(target, api_request)
         return json_response({"embedding": []})

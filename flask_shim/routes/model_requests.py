@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -20,22 +19,27 @@ from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.request_rules import apply_rules, with_rules
+from flask_shim.routes.request_rules import apply_rules
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.encoder import Encoder
 from flask_shim.translate.answer.tool_schemas import Schemas, to_schemas
 from flask_shim.translate.anthropic.messages_request import MessagesRequest
 from flask_shim.translate.billing_line import BILLING_LINE, without_billing_line
-from flask_shim.translate.ollama.alias_defaults import context_of, default_think, payload_with_alias_defaults
+from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_turns, with_alias_turns
 from flask_shim.translate.ollama.capabilities import has_thinking
-from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import AnyModelRequest, InferenceRequest, ModelRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
 from flask_shim.translate.openai.responses_request import ResponsesRequest
-from flask_shim.translate.request_settings import payload_with_settings, settings_of_payload
+from flask_shim.translate.request_settings import (
+    payload_with_settings,
+    settings_of,
+    settings_of_payload,
+    with_defaults,
+    with_settings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +47,12 @@ LEAST_CONTEXT = 4
 """Ollama raises a smaller ``num_ctx`` to this when it loads a model (0.33)."""
 
 
-def with_settings(
-    api_request: AnyModelRequest,
-    target: ResolvedModel,
-    add_defaults: Callable[[AnyModelRequest, Entry], AnyModelRequest],
-) -> AnyModelRequest:
+def with_defaults_and_rules(api_request: AnyModelRequest, target: ResolvedModel) -> AnyModelRequest:
     """Return the request with the settings of its alias and of the model's profile, as the rules change it."""
     if target.alias is None and not target.entry.profile.line and not services().config.file.rules:
         return api_request
-    return with_rules(add_defaults(api_request, target.entry), target)
+    api_request = with_alias_turns(api_request, target.entry)
+    return with_settings(api_request, apply_rules(with_defaults(settings_of(api_request), target.entry), target))
 
 
 def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
@@ -132,25 +133,16 @@ def adjust_payload(
 
     ``think`` and ``ttl`` are what the client asked for, as far as ``payload`` does not say it.
     """
-    entry = target.entry
-    payload = payload_with_alias_defaults(path, payload, entry)
+    payload = payload_with_alias_turns(path, payload, target.entry)
     given = settings_of_payload(path, payload)
     given = dataclasses.replace(given, think=given.think if think is None else think, keep_alive=ttl)
-    context = {"num_ctx": context_of(entry)} if context_of(entry) else {}
-    wanted = apply_rules(
-        dataclasses.replace(
-            given,
-            options={**context, **given.options},
-            think=default_think(entry) if given.think is None else given.think,
-            keep_alive=entry.profile.keep_alive if ttl is None else ttl,
-        ),
-        target,
-    )
-    is_kept_by_us = wanted.keep_alive != ttl
+    wanted = apply_rules(with_defaults(given, target.entry), target)
+    is_kept_by_us, context = wanted.keep_alive != ttl, wanted.options.get("num_ctx")
     requirements = ModelRequirements(
         target=target,
         keep_alive=idle_seconds(wanted.keep_alive) if is_kept_by_us else None,
-        context=int(wanted.options.get("num_ctx") or services().config.default_context),
+        # LM Studio rejects a wrong one in the payload.
+        context=context if isinstance(context, int) and context > 0 else services().config.default_context,
     )
     return payload_with_settings(path, payload, given, wanted, target.model), requirements
 
@@ -182,6 +174,7 @@ def send_chat(
     started_ns: int,
 ) -> Response:
     """Answer a request of OpenAI's Responses or Anthropic's Messages with a chat."""
+    current().dropped += api_request.left_out
     think = api_request.think
     completion = new_chat(target, payload, started_ns, think=think)
     offered = to_schemas(api_request.functions)

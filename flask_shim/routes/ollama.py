@@ -19,14 +19,13 @@ from flask_shim.routes.model_requests import (
     requirements_of_request,
     unload_response,
     with_checked_options,
-    with_settings,
+    with_defaults_and_rules,
 )
 from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING
 from flask_shim.schemas.ollama_requests import load_chat, load_generate
 from flask_shim.services import services
 from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
-from flask_shim.translate.ollama.alias_defaults import chat_with_alias_defaults, generate_with_alias_defaults
 from flask_shim.translate.ollama.capabilities import check_chat, check_generate, check_thinking
 from flask_shim.translate.ollama.context import from_context, to_context, turns_before
 from flask_shim.translate.ollama.payloads import chat_payload, completion_payload, generate_payload
@@ -48,7 +47,7 @@ def chat() -> Response:
     encoder = ChatEncoder(api_request.model)
     if not api_request.messages and api_request.keep_alive == 0:
         return unload_response(target, encoder)
-    api_request = with_settings(api_request, target, chat_with_alias_defaults)
+    api_request = with_defaults_and_rules(api_request, target)
     check_thinking(api_request.model, api_request.think, target.model)
     check_chat(api_request.model, api_request.tools, target.model)
     api_request = with_checked_options(api_request)
@@ -76,7 +75,7 @@ def generate() -> Response:
     if not api_request.prompt and api_request.keep_alive == 0:
         return unload_response(target, GenerateEncoder(api_request.model))
     check_raw(api_request)
-    api_request = with_settings(api_request, target, generate_with_alias_defaults)
+    api_request = with_defaults_and_rules(api_request, target)
     check_thinking(api_request.model, api_request.think, target.model)
     check_generate(api_request.model, api_request.suffix, target.model)
     api_request = with_checked_options(api_request)

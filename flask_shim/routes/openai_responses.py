@@ -14,7 +14,6 @@ from flask_shim.inference.respond import send_empty
 from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
-from flask_shim.observability.request_context import current
 from flask_shim.routes.model_requests import default_requirements, load, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.routes.passthrough import build_forward_request, read_body
@@ -55,7 +54,6 @@ def responses() -> Response:
 
 def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns: int) -> Response:
     payload = to_payload(api_request, target.model, services().defaults)
-    current().dropped += tuple(api_request.left_out)
     if api_request.previous_response_id or api_request.conversation:
         # As Ollama does: what the client sends is the whole conversation.
         log.warning("ignored previous_response_id or conversation: this server stores no responses")

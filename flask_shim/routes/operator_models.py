@@ -10,12 +10,12 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import json_response
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Model
 from flask_shim.middleware.web_pages import polled_response
 from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelRequirements
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.routes.model_requests import load, unload
 from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas.service_schemas import OperatorLoadSchema, OperatorUnloadSchema, read
 from flask_shim.services import services
@@ -42,30 +42,27 @@ def list_models() -> Response:
 @bp.post("/shim/models/load")
 def load_model() -> Response:
     """Load a model, with at least this context; without ``ttl_seconds`` it stays loaded until it is unloaded."""
-    services().manager.check_may_change()
     wanted = read(_LOAD, request.get_data(cache=False))
     target = SHOW_NAMING.resolve(wanted["model"])
     config = services().config
     of_profile = target.entry.profile.keep_alive
     default_ttl = (config.default_ttl or math.inf) if of_profile is None else of_profile
-    requirements = ModelRequirements(
-        target=target,
-        keep_alive=wanted.get("ttl_seconds", default_ttl),
-        context=wanted.get("context_length") or context_of(target.entry) or config.default_context,
-        must_fit=True,
+    load(
+        ModelRequirements(
+            target=target,
+            keep_alive=wanted.get("ttl_seconds", default_ttl),
+            context=wanted.get("context_length") or context_of(target.entry) or config.default_context,
+            must_fit=True,
+        )
     )
-    with services().manager.admit(disconnect_check(request.environ)) as call:
-        services().manager.load(requirements, call)
     return json_response({"model": _row_now(target)})
 
 
 @bp.post("/shim/models/unload")
 def unload_model() -> Response:
     """Unload a model; one in use is unloaded after its last answer, and still listed as loaded here."""
-    services().manager.check_may_change()
     target = SHOW_NAMING.resolve(read(_UNLOAD, request.get_data(cache=False))["model"])
-    with services().manager.admit(disconnect_check(request.environ)) as call:
-        services().manager.unload(target, call)
+    unload(target)
     return json_response({"model": _row_now(target)})
 
 

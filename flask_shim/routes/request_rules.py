@@ -16,17 +16,9 @@ from flask_shim.observability.client_names import client_name
 from flask_shim.observability.request_context import current
 from flask_shim.services import services
 from flask_shim.translate.client_rules import RequestFacts, apply_rule, changed_names, is_match, names_elsewhere
-from flask_shim.translate.ollama.requests import AnyModelRequest
-from flask_shim.translate.request_settings import RequestSettings, settings_of, with_settings
+from flask_shim.translate.request_settings import RequestSettings
 
 log = logging.getLogger(__name__)
-
-
-def with_rules(api_request: AnyModelRequest, target: ResolvedModel) -> AnyModelRequest:
-    """Return a request of Ollama's API, which has its defaults, as the rules change it."""
-    before = settings_of(api_request)
-    after = apply_rules(before, target)
-    return api_request if after == before else with_settings(api_request, after)
 
 
 def apply_rules(settings: RequestSettings, target: ResolvedModel) -> RequestSettings:

@@ -76,13 +76,9 @@ def load_model() -> Response:
     """Load a model without a TTL, after unloading all others if "exclusive"."""
     services().manager.check_may_change()
     api_request = read(_LOAD, request.get_data(cache=False))
-    key, is_exclusive, context = (
-        api_request.pop("model_key"),
-        api_request.pop("exclusive"),
-        api_request.pop("context_length", 0),
-    )
+    is_exclusive, context = api_request.pop("exclusive"), api_request.pop("context_length", 0)
     try:
-        target = _find(key)
+        target = _find(api_request.pop("model_key"))
         with services().manager.admit(disconnect_check(request.environ)) as call:
             if is_exclusive:
                 listing = services().backends.listing(max_age=0)

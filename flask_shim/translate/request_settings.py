@@ -1,4 +1,4 @@
-"""What rules can change in a request, as one value for all protocols."""
+"""What aliases, profiles and rules can change in a request, as one value for all protocols."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from flask_shim.lmstudio.model import Model
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
-from flask_shim.translate.ollama.alias_defaults import CHAT_PATHS, OPTION_NAMES, SYSTEM_FIELDS
-from flask_shim.translate.ollama.capabilities import supported_think
-from flask_shim.translate.ollama.payloads import Defaults, Payload, to_reasoning_effort, to_sampling, to_ttl
+from flask_shim.translate.ollama.alias_defaults import CHAT_PATHS, SYSTEM_FIELDS
+from flask_shim.translate.ollama.capabilities import has_thinking, supported_think
+from flask_shim.translate.ollama.listing import Entry
+from flask_shim.translate.ollama.payloads import SAME, Defaults, Payload, to_reasoning_effort, to_sampling, to_ttl
 from flask_shim.translate.ollama.requests import (
     AnyModelRequest,
     ChatRequest,
@@ -21,6 +22,29 @@ from flask_shim.translate.ollama.requests import (
     ModelRequest,
     Think,
 )
+from flask_shim.translate.ollama.sampling_options import check_options
+
+
+def _same(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))
+
+
+_OPENAI = _same(*SAME, "max_tokens", "seed", "stop")
+_TO_OUTPUT = {"max_tokens": "max_output_tokens"}
+_TO_CONTEXT = {"num_ctx": "context_length"}
+
+OPTION_NAMES: dict[str, dict[str, str]] = {
+    "/v1/chat/completions": _OPENAI,
+    "/v1/completions": _OPENAI,
+    "/api/v0/chat/completions": _OPENAI,
+    "/api/v0/completions": _OPENAI,
+    "/v1/responses": _same("temperature", "top_p") | _TO_OUTPUT,
+    "/v1/messages": _same("temperature", "top_p", "top_k") | {"stop": "stop_sequences"},
+    # LM Studio rejects the request for one unknown name.
+    "/api/v1/chat": _same("temperature", "top_p", "top_k", "min_p", "repeat_penalty") | _TO_OUTPUT | _TO_CONTEXT,
+    "/api/v1/models/load": _TO_CONTEXT,
+}
+"""For each path: the names of our parameters there; what a path does not know is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +56,18 @@ class RequestSettings:
     keep_alive: float | None = None
     system: str | None = None
     hides_thinking: bool = False
+
+
+def with_defaults(settings: RequestSettings, entry: Entry) -> RequestSettings:
+    """Return the settings with those of an alias and a profile where the request has none; null counts as none."""
+    given = {name: value for name, value in settings.options.items() if value is not None}
+    think = entry.profile.think if has_thinking(entry.model) else None
+    return dataclasses.replace(
+        settings,
+        options={**check_options(entry.parameters).known, **given},
+        think=think if settings.think is None else settings.think,
+        keep_alive=entry.profile.keep_alive if settings.keep_alive is None else settings.keep_alive,
+    )
 
 
 def settings_of(request: ModelRequest) -> RequestSettings:

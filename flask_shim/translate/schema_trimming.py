@@ -134,10 +134,12 @@ class _Trimmer:
 
     def _trim_object(self, known: Schema) -> None:
         properties = known.get("properties")
+        trimmed: Schema = {}
         if isinstance(properties, Mapping):
-            known["properties"] = {name: self.trim(value) for name, value in properties.items() if value is not False}
+            trimmed = {name: self.trim(value) for name, value in properties.items() if value is not False}
+            known["properties"] = trimmed
         if isinstance(known.get("required"), list):
-            known["required"] = [name for name in known["required"] if name in known.get("properties", ())]
+            known["required"] = [name for name in known["required"] if isinstance(name, str) and name in trimmed]
         if isinstance(known.get("additionalProperties"), Mapping):
             known["additionalProperties"] = self.trim(known["additionalProperties"])
 

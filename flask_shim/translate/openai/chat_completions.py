@@ -124,9 +124,10 @@ def _repair_tool_choice(payload: Payload) -> None:
         payload["tools"] = [tool for tool in payload["tools"] if _tool_name(tool) in names] or payload["tools"]
 
 
-def _tool_name(tool: Any) -> Any:
+def _tool_name(tool: Any) -> str | None:
     """Return the name in a tool or in a choice of one, which the Responses API does not nest in a function."""
     if not isinstance(tool, dict):
         return None
     function = tool.get("function")
-    return function.get("name") if isinstance(function, dict) else tool.get("name")
+    name = function.get("name") if isinstance(function, dict) else tool.get("name")
+    return name if isinstance(name, str) else None

@@ -47,6 +47,12 @@ def test_a_request_is_refused_as_by_ollama(path, body, status, text, client, bac
     assert not [asked for asked in backend.asked if asked.path.startswith("/v1/")]
 
 
+@pytest.mark.parametrize("context", ["4096", "many", [4096], {"tokens": 4096}, True, 1.5])
+def test_a_context_that_is_no_number_of_tokens_is_left_to_lm_studio(client, backend, context):
+    answer = client.post("/api/v1/chat", json={"model": "tiny", "input": "hi", "context_length": context})
+    assert (answer.status_code, backend.asked[-1].json["context_length"]) == (200, context)
+
+
 def test_an_effort_is_mapped_to_one_of_lm_studios(client, backend):
     client.post("/v1/chat/completions", json={"model": "tiny", "messages": HI, "reasoning": {"effort": "max"}})
     assert backend.asked[-1].json["reasoning_effort"] == "high"

@@ -6,15 +6,16 @@ import pytest
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.ollama.alias_defaults import (
-    chat_with_alias_defaults,
-    context_of,
-    generate_with_alias_defaults,
-    payload_with_alias_defaults,
-    with_alias_options,
-)
+from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_turns, with_alias_turns
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.requests import ChatRequest, EmbedRequest, GenerateRequest, Message
+from flask_shim.translate.request_settings import (
+    payload_with_settings,
+    settings_of,
+    settings_of_payload,
+    with_defaults,
+    with_settings,
+)
 
 MODEL = Model(key="tiny")
 PLAIN = Entry(name="tiny:latest", model=MODEL, modified_ns=1)
@@ -31,6 +32,17 @@ RUMPEL = Entry(
 ASKED = Message("user", "Who are you?")
 
 
+def inherited(request, entry):
+    request = with_alias_turns(request, entry)
+    return with_settings(request, with_defaults(settings_of(request), entry))
+
+
+def inherited_payload(path, payload, entry):
+    payload = payload_with_alias_turns(path, payload, entry)
+    given = settings_of_payload(path, payload)
+    return payload_with_settings(path, payload, given, with_defaults(given, entry), entry.model)
+
+
 @pytest.mark.parametrize(
     ("options", "merged"),
     [
@@ -41,7 +53,7 @@ ASKED = Message("user", "Who are you?")
 )
 def test_parameters_lie_under_the_options_of_every_kind_of_request(options, merged):
     asks = (ChatRequest, GenerateRequest, EmbedRequest)
-    assert [with_alias_options(ask(model="rumpel", options=options), RUMPEL).options for ask in asks] == [merged] * 3
+    assert [inherited(ask(model="rumpel", options=options), RUMPEL).options for ask in asks] == [merged] * 3
 
 
 @pytest.mark.parametrize(
@@ -55,23 +67,21 @@ def test_parameters_lie_under_the_options_of_every_kind_of_request(options, merg
     ],
 )
 def test_a_chat_is_put_behind_the_turns_of_its_alias(given, sent):
-    assert chat_with_alias_defaults(ChatRequest(model="rumpel", messages=given), RUMPEL).messages == sent
+    assert inherited(ChatRequest(model="rumpel", messages=given), RUMPEL).messages == sent
 
 
 def test_a_prompt_has_the_system_prompt_and_template_of_its_alias():
-    ask = generate_with_alias_defaults(GenerateRequest(model="rumpel", prompt="hi"), RUMPEL)
+    ask = inherited(GenerateRequest(model="rumpel", prompt="hi"), RUMPEL)
     assert (ask.system, ask.template, ask.options["num_ctx"]) == ("You are Rumpel.", "{{ .Prompt }}", 2048)
 
 
 def test_a_prompt_keeps_a_system_prompt_and_template_of_its_own():
-    ask = generate_with_alias_defaults(
-        GenerateRequest(model="rumpel", prompt="hi", system="own", template="own"), RUMPEL
-    )
+    ask = inherited(GenerateRequest(model="rumpel", prompt="hi", system="own", template="own"), RUMPEL)
     assert (ask.system, ask.template) == ("own", "own")
 
 
 def test_a_raw_prompt_has_only_the_parameters():
-    ask = generate_with_alias_defaults(GenerateRequest(model="rumpel", prompt="hi", raw=True), RUMPEL)
+    ask = inherited(GenerateRequest(model="rumpel", prompt="hi", raw=True), RUMPEL)
     assert (ask.system, ask.template, ask.options["temperature"]) == ("", "", 0.5)
 
 
@@ -81,9 +91,9 @@ def test_requests_for_a_plain_model_stay_as_they_are():
         GenerateRequest(model="tiny", prompt="hi", options={"a": 1}),
     )
     payload = {"messages": [{"role": "user", "content": "hi"}]}
-    assert chat_with_alias_defaults(chat, PLAIN) == chat
-    assert generate_with_alias_defaults(generate, PLAIN) == generate
-    assert payload_with_alias_defaults("/v1/chat/completions", payload, PLAIN) == payload
+    assert inherited(chat, PLAIN) == chat
+    assert inherited(generate, PLAIN) == generate
+    assert inherited_payload("/v1/chat/completions", payload, PLAIN) == payload
     assert context_of(PLAIN) == 0
 
 
@@ -113,7 +123,7 @@ OWN = {"role": "system", "content": "You are Rumpel."}
 )
 def test_an_openai_chat_inherits_turns_and_parameters(path, given, sent):
     before = repr(given)
-    assert payload_with_alias_defaults(path, given, RUMPEL) == sent
+    assert inherited_payload(path, given, RUMPEL) == sent
     assert repr(given) == before
 
 
@@ -173,15 +183,15 @@ OPENAI = {
 )
 def test_each_route_gets_its_parameters_under_its_names(path, sent):
     entry = Entry(name="a:latest", model=MODEL, modified_ns=1, system="S", parameters=EVERYTHING)
-    assert payload_with_alias_defaults(path, {}, entry) == sent
+    assert inherited_payload(path, {}, entry) == sent
     own = dict.fromkeys(sent, "own")
-    assert payload_with_alias_defaults(path, own, entry) == own
+    assert inherited_payload(path, own, entry) == own
 
 
 @pytest.mark.parametrize("parameters", [{"num_predict": -1}, {"seed": -1}])
 def test_parameters_that_mean_nothing_in_particular_are_left_out(parameters):
     entry = Entry(name="a:latest", model=MODEL, modified_ns=1, parameters=parameters)
-    assert payload_with_alias_defaults("/v1/chat/completions", {}, entry) == {}
+    assert inherited_payload("/v1/chat/completions", {}, entry) == {}
 
 
 def test_parameters_of_the_wrong_type_fail_when_they_are_used():

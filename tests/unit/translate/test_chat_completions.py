@@ -90,12 +90,18 @@ def test_any_json_object_is_requested_by_a_schema(wish, sent):
         ({"type": "function", "function": {"name": "unknown"}}, [WEATHER, TIME]),
         ({"type": "function", "function": "get_time"}, [WEATHER, TIME]),
         ({"type": "function"}, [WEATHER, TIME]),
+        ({"type": "function", "function": {"name": ["get_time"]}}, [WEATHER, TIME]),
         ({}, [WEATHER, TIME]),
     ],
 )
 def test_a_tool_to_be_called_is_the_only_one_offered(choice, tools):
     payload = adapted(tools=[WEATHER, TIME], tool_choice=choice)
     assert (payload["tool_choice"], payload["tools"]) == ("required", tools)
+
+
+def test_a_tool_whose_name_is_no_text_is_left_to_lm_studio():
+    odd = {"type": "function", "function": {"name": {}}}
+    assert adapted(tools=[odd], tool_choice={"type": "function", "name": "get_time"})["tools"] == [odd]
 
 
 CHOSEN = [{"type": "function", "function": {"name": "get_time"}}]

@@ -112,6 +112,8 @@ def test_patterns_that_an_engine_cannot_read_are_dropped():
 def test_an_odd_schema_is_no_failure():
     for odd in (None, [], "x", {"type": {}}, {"anyOf": 1}, {"properties": []}, {"items": 1}, {"allOf": 2}):
         assert isinstance(trim_schema(odd)[0], dict)
+    for odd in ({"properties": 5}, {"properties": None}, {"properties": {"a": TEXT}}):
+        assert trim_schema({**odd, "required": ["b", {}, ["a"]]})[0]["required"] == []
 
 
 def _keywords(schema):
