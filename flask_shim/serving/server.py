@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from flask import Flask
 
 from flask_shim.config import Config
+from flask_shim.config.validation import WINDOWS_CONNECTIONS
 from flask_shim.serving._waitress import WaitressServer
 from flask_shim.serving.waitress_settings import adjustments
 
@@ -35,7 +36,10 @@ class Server(WaitressServer):
 
     def __init__(self, app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
         """Start the worker threads; the server owns ``listeners``."""
-        limits = {"recv_bytes": RECEIVE_BYTES, "connection_limit": _connection_limit(config)}
+        connections = _connection_limit(config) + 2 * len(listeners)  # waitress counts each listener and its trigger
+        if sys.platform == "win32":
+            connections = min(connections, WINDOWS_CONNECTIONS)
+        limits = {"recv_bytes": RECEIVE_BYTES, "connection_limit": connections}
         super().__init__(app, listeners, {**adjustments(config), **limits})
 
     def stop(self, seconds: float = THREADS_SECONDS) -> None:

@@ -52,14 +52,15 @@ def test_client_that_left_before_it_was_accepted_is_no_line(caplog, error, is_lo
     assert bool(caplog.messages) is is_logged
 
 
-def test_server_that_stops_listening_answers_the_connected_clients(until):
-    def app(_, start_response):
-        start_response("200 OK", [("Content-Length", "4")])
-        return [b"here"]
+def constant(_, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"here"]
 
+
+def test_server_that_stops_listening_answers_the_connected_clients(until):
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    running = WaitressServer(app, [listener], {"threads": 1})
+    running = WaitressServer(constant, [listener], {"threads": 1})
     loop = threading.Thread(target=running.run, daemon=True)
     with Wire(port) as wire:  # accepted by the system, not yet by the server
         running.start_draining()
@@ -71,6 +72,20 @@ def test_server_that_stops_listening_answers_the_connected_clients(until):
         answer = wire.answer()
     assert (answer.body, answer.headers["connection"]) == (b"here", "close")
     until(lambda: not running.count_connections())
+    running.stop(5)
+    loop.join(10)
+    assert not loop.is_alive()
+
+
+def test_a_limit_of_one_connection_serves_one_client_after_the_other():
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    running = server.Server(constant, Config(connection_limit=1, threads=1), listeners)
+    loop = threading.Thread(target=running.run, daemon=True)
+    loop.start()
+    for listener in listeners:
+        with Wire(listener.getsockname()[1]) as wire:
+            wire.ask("/", closes=True)
+            assert wire.answer().body == b"here"
     running.stop(5)
     loop.join(10)
     assert not loop.is_alive()
