@@ -46,7 +46,8 @@ def serve(*, reload: bool, env_file: str | None, **options: str | bool | None) -
     _check_for_loop(config, listeners)
     print_start(config, urls_of(listeners))
     print_backends_later(all_client_options(config))
-    run(app, config, listeners)
+    with errors_as_text():
+        run(app, config, listeners)
     logs.finish()
 
 

@@ -201,8 +201,9 @@ class KeepAliveTracker:
             thread.join(CLOSE_SECONDS)
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="shim-keep-alive", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _run(self) -> None:
         while True:

@@ -143,8 +143,9 @@ class Backends:
                 backend.last_listing = unloaded(backend.last_listing)
             backend.failure, backend.is_suspect = failure, False
             if self._prober is None and not self._closing.is_set():
-                self._prober = threading.Thread(target=self._probe, name="shim-backends", daemon=True)
-                self._prober.start()
+                prober = threading.Thread(target=self._probe, name="shim-backends", daemon=True)
+                prober.start()
+                self._prober = prober
 
     def suspect(self, backend: Backend) -> None:
         """Prefer others to an LM Studio at which a request timed out, until it has listed its models or failed."""

@@ -88,8 +88,9 @@ class History:
             group = Group(day, self._client(day, record.user_agent), record.model)
             self._pending.setdefault(group, Sums()).add(record)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="shim-history", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="shim-history", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the groups of the file, the oldest day first; raise OSError or sqlite3.Error if it can't be read."""

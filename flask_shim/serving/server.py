@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from flask_shim.config import Config
+from flask_shim.config import Config, ConfigError
 from flask_shim.config.validation import WINDOWS_CONNECTIONS
 from flask_shim.serving._waitress import WaitressServer
 from flask_shim.serving.waitress_settings import adjustments
@@ -35,12 +35,16 @@ class Server(WaitressServer):
     """A running app: call :meth:`run`, which returns after :meth:`stop`."""
 
     def __init__(self, app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
-        """Start the worker threads; the server owns ``listeners``."""
+        """Start the worker threads, or raise ConfigError; the server owns ``listeners``."""
         connections = _connection_limit(config) + 2 * len(listeners)  # waitress counts each listener and its trigger
         if sys.platform == "win32":
             connections = min(connections, WINDOWS_CONNECTIONS)
         limits = {"recv_bytes": RECEIVE_BYTES, "connection_limit": connections}
-        super().__init__(app, listeners, {**adjustments(config), **limits})
+        try:
+            super().__init__(app, listeners, {**adjustments(config), **limits})
+        except RuntimeError as exc:  # Python's exception for a thread that the system refuses
+            advice = "Lower SHIM_MAX_STREAMS, or raise the limit: ulimit -u, systemd's TasksMax, Docker's --pids-limit."
+            raise ConfigError((f"SHIM_THREADS={config.threads}: The system refuses so many. {advice}",)) from exc
 
     def stop(self, seconds: float = THREADS_SECONDS) -> None:
         """Close all connections and end :meth:`run`."""

@@ -57,11 +57,11 @@ def _obey(
         name = signal.Signals(number).name
         if number in RELOADING:
             log.info("reloading signal=%s", name)
-            threading.Thread(target=reload, name="shim-reload", daemon=True).start()
+            _start(reload, "shim-reload")
         elif not is_stopping:
             is_stopping = True
             log.info("stopping signal=%s", name)
-            threading.Thread(target=stop, name="shim-stop", daemon=True).start()
+            _start(stop, "shim-stop")
         else:
             log.warning("forced signal=%s", name)
             if force is not None:
@@ -69,3 +69,11 @@ def _obey(
             flush()
             # os._exit skips the interpreter's shutdown, which would wait for busy threads.
             os._exit(0)
+
+
+def _start(action: Callable[[], object], name: str) -> None:
+    try:
+        threading.Thread(target=action, name=name, daemon=True).start()
+    except RuntimeError as exc:  # as where a container may have no more threads
+        log.warning("no thread for %s, signals wait until it is done: %s", name, exc)
+        action()

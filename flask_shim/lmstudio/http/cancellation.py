@@ -176,13 +176,12 @@ class Watchdog:
         """Start watching ``call``; return whether it was not watched before."""
         with self._changed:
             is_new = call not in self._calls
-            self._calls.add(call)
             if self._thread is None or not self._thread.is_alive():
-                self._closing = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._closing,), name="shim-watchdog", daemon=True
-                )
-                self._thread.start()
+                closing = threading.Event()
+                thread = threading.Thread(target=self._run, args=(closing,), name="shim-watchdog", daemon=True)
+                thread.start()  # the next call tries again where the system refuses a thread
+                self._closing, self._thread = closing, thread
+            self._calls.add(call)
             self._changed.notify()
         return is_new
 

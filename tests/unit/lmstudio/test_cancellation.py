@@ -273,3 +273,17 @@ def test_backend_that_is_not_there_leaves_nothing_watched(client_of):
     with pytest.raises(BackendUnavailable):
         client.embed(NO_VECTORS, BackendCall())
     assert len(client.watchdog) == 0
+
+
+def test_a_thread_that_the_system_refuses_leaves_nothing_behind(watchdog, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            watchdog.add(BackendCall())
+    assert watchdog.count_awaited() == 0
+    watchdog.close()
+    with watchdog.watch(BackendCall()):
+        assert watchdog._thread.is_alive()

@@ -12,7 +12,7 @@ import pytest
 from support.ports import accepts
 from support.wire import Wire
 
-from flask_shim.config import Config
+from flask_shim.config import Config, ConfigError
 from flask_shim.serving import server
 from flask_shim.serving._waitress import WaitressServer
 from flask_shim.serving._waitress.channel import is_instant
@@ -89,6 +89,15 @@ def test_a_limit_of_one_connection_serves_one_client_after_the_other():
     running.stop(5)
     loop.join(10)
     assert not loop.is_alive()
+
+
+def test_threads_that_the_system_refuses_are_a_mistake_in_the_settings(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigError, match=r"^SHIM_THREADS=72: "):
+        server.Server(constant, Config(), [listener])
 
 
 @pytest.fixture

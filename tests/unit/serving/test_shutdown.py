@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 import urllib.request
@@ -10,6 +11,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from flask_shim.serving._waitress import shut_down
+from flask_shim.serving.signals import handle_signals
 
 
 def running(app):
@@ -66,3 +68,17 @@ def test_listener_that_cannot_be_closed_does_not_keep_the_loop(monkeypatch, capl
     assert not loop.is_alive()
     assert second.socket is None
     assert "a socket could not be closed" in caplog.text
+
+
+def test_signal_stops_the_shim_where_no_thread_can_start(monkeypatch):
+    start, stopped = threading.Thread.start, threading.Event()
+
+    def refuse(thread):
+        if thread.name == "shim-stop":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with handle_signals(stopped.set, stopped.clear):
+        signal.raise_signal(signal.SIGINT)
+        assert stopped.wait(10)
