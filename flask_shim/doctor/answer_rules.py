@@ -167,23 +167,14 @@ def _are_details(value: Any) -> bool:
     return all(isinstance(details.get(name), str) for name in texts) and are_families
 
 
-_ENTRY: Mapping[str, Callable[[Any], bool]] = {
+_NAMED: Mapping[str, Callable[[Any], bool]] = {
     "name": _is_text,
     "model": _is_text,
-    "modified_at": _is_time,
     "size": _is_count,
     "digest": _is_digest,
-    "details": _are_details,
 }
-_RUNNING: Mapping[str, Callable[[Any], bool]] = {
-    "name": _is_text,
-    "model": _is_text,
-    "expires_at": _is_time,
-    "size": _is_count,
-    "size_vram": _is_count,
-    "context_length": _is_count,
-    "digest": _is_digest,
-}
+_ENTRY = {**_NAMED, "modified_at": _is_time, "details": _are_details}
+_RUNNING = {**_NAMED, "expires_at": _is_time, "size_vram": _is_count, "context_length": _is_count}
 
 
 def _first_wrong(rows: list[dict[str, Any]], wanted: Mapping[str, Callable[[Any], bool]]) -> str:

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flask_shim.doctor import chat_requests
 from flask_shim.doctor.answer_rules import (
-    Rule,
-    allows_origin,
     complete_entries,
     complete_running,
     has_tags,
@@ -21,7 +18,7 @@ from flask_shim.doctor.answer_rules import (
     version_from,
     version_of_integers,
 )
-from flask_shim.doctor.handshake_steps import JSON, Step, show
+from flask_shim.doctor.client_requests import CLAUDE, CODEX, JSON, OLLAMA, Step, get, ollama, openai, preflight, show
 from flask_shim.doctor.model_checks import AGENT_TOKENS
 
 CODING_TOKENS = 65_536
@@ -41,7 +38,7 @@ class Client:
     title: str
     steps: tuple[Step, ...]
     setup: str
-    chat: Step = chat_requests.OLLAMA
+    chat: Step = OLLAMA
     key: str | None = ""
     context: int = 0
     asks: bool = False
@@ -49,31 +46,17 @@ class Client:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _get(path: str, *rules: Rule, is_strict: bool = True) -> Step:
-    return Step(path=path, rules=rules, is_strict=is_strict)
-
-
-def _head(path: str) -> Step:
-    return Step(method="HEAD", path=path)
-
-
 _JS = {"User-Agent": "ollama-js/0.6.3", "Accept": JSON}
 _PYTHON = {"User-Agent": "ollama-python/0.6.2", "Accept": JSON, "Content-Type": JSON}
 _COPILOT = {"User-Agent": "GitHubCopilotChat/0.42.0", "X-VSCode-User-Agent-Library-Version": "electron-fetch"}
 _OBSIDIAN, _EXTENSION = "app://obsidian.md", "chrome-extension://jfgfiigpkhlkbnfnbobbkinehhfdhndo"
 
-
-def _preflight(origin: str) -> Step:
-    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
-    return Step(method="OPTIONS", path="/api/chat", headers={"Origin": origin, **asks}, rules=(allows_origin(origin),))
-
-
 CLIENTS: dict[str, Client] = {
     "vscode": Client(
         title="VS Code, the Ollama provider that is built in",
         headers=_COPILOT,
-        steps=(_get(_VERSION, version_from("0.6.4")), _get(_TAGS, lists("model")), show()),
-        chat=chat_requests.openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
+        steps=(get(_VERSION, version_from("0.6.4")), get(_TAGS, lists("model")), show()),
+        chat=openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
         setup="Chat: Manage Language Models > Add Models > Ollama: {url}",
         context=AGENT_TOKENS,
         tools=True,
@@ -82,11 +65,11 @@ CLIENTS: dict[str, Client] = {
         title="VS Code, Ollama's own extension",
         headers=_JS,
         steps=(
-            _get(_VERSION, version_from("0.17.6"), is_strict=False),
-            _get(_TAGS, lists("name")),
-            _get("/api/experimental/model-recommendations", lists("model", rows="recommendations"), is_strict=False),
+            get(_VERSION, version_from("0.17.6"), is_strict=False),
+            get(_TAGS, lists("name")),
+            get("/api/experimental/model-recommendations", lists("model", rows="recommendations"), is_strict=False),
             show(verbose=False),
-            _get(_PS),
+            get(_PS),
         ),
         setup="the extension's setting url: {url}",
         key="the extension's setting headers",
@@ -97,9 +80,9 @@ CLIENTS: dict[str, Client] = {
         title="Open WebUI",
         headers={"Accept": "*/*"},
         steps=(
-            _get(_VERSION, is_json, version_of_integers),
-            _get(_TAGS, is_json, lists("name", "model"), has_tags),
-            _get(_PS, is_json, complete_running),
+            get(_VERSION, is_json, version_of_integers),
+            get(_TAGS, is_json, lists("name", "model"), has_tags),
+            get(_PS, is_json, complete_running),
         ),
         setup="Admin Panel > Settings > Connections > Ollama API: {url}",
         key="the connection's key",
@@ -108,21 +91,21 @@ CLIENTS: dict[str, Client] = {
         title="the ollama command line",
         headers={"User-Agent": "ollama/0.40.12", "Accept": JSON},
         steps=(
-            _head(_ROOT),
-            _get(_VERSION),
-            _get(_TAGS, complete_entries, unique_digests),
-            _get(_PS, complete_running),
+            Step(method="HEAD", path=_ROOT),
+            get(_VERSION),
+            get(_TAGS, complete_entries, unique_digests),
+            get(_PS, complete_running),
             show(name=""),
         ),
-        chat=chat_requests.ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
+        chat=ollama({"Content-Type": JSON, "Accept": "application/x-ndjson"}),
         setup="OLLAMA_HOST={url}",
         key=None,
     ),
     "claude": Client(
         title="Claude Code",
         headers={"User-Agent": "claude-cli/2.1.197", "Authorization": "Bearer ollama"},
-        steps=(_head(_ROOT),),
-        chat=chat_requests.CLAUDE,
+        steps=(Step(method="HEAD", path=_ROOT),),
+        chat=CLAUDE,
         setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} claude --model NAME",
         key="ANTHROPIC_AUTH_TOKEN",
         context=CODING_TOKENS,
@@ -132,11 +115,11 @@ CLIENTS: dict[str, Client] = {
         title="Codex",
         headers={"User-Agent": "codex_exec/0.169.0"},
         steps=(
-            _get("/v1/models", lists("id", rows="data")),
-            _get(_VERSION, version_from("0.13.4", passes_text=True)),
-            _get(_TAGS, lists("name")),
+            get("/v1/models", lists("id", rows="data")),
+            get(_VERSION, version_from("0.13.4", passes_text=True)),
+            get(_TAGS, lists("name")),
         ),
-        chat=chat_requests.CODEX,
+        chat=CODEX,
         setup="CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m NAME",
         context=CODING_TOKENS,
         tools=True,
@@ -144,7 +127,7 @@ CLIENTS: dict[str, Client] = {
     "continue": Client(
         title="Continue",
         headers={"Content-Type": JSON},
-        steps=(_get(_TAGS, lists("name")), show("name", is_strict=False)),
+        steps=(get(_TAGS, lists("name")), show("name", is_strict=False)),
         setup="provider: ollama, apiBase: {url}",
         key="apiKey",
         context=8192,
@@ -152,7 +135,7 @@ CLIENTS: dict[str, Client] = {
     ),
     "cline": Client(
         title="Cline",
-        steps=(_get(_TAGS, lists("name")),),
+        steps=(get(_TAGS, lists("name")),),
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
         context=32_768,
@@ -161,8 +144,8 @@ CLIENTS: dict[str, Client] = {
     "roo": Client(
         title="Roo Code",
         headers=_JS,
-        steps=(_get(_TAGS, complete_entries), show()),
-        chat=chat_requests.ollama(options={"temperature": 0}),
+        steps=(get(_TAGS, complete_entries), show()),
+        chat=ollama(options={"temperature": 0}),
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
         tools=True,
@@ -170,8 +153,8 @@ CLIENTS: dict[str, Client] = {
     "zed": Client(
         title="Zed",
         headers={"Accept": JSON},
-        steps=(_get(_TAGS, complete_entries), show(skips="-embed")),
-        chat=chat_requests.ollama(tools=[], think=None),
+        steps=(get(_TAGS, complete_entries), show(skips="-embed")),
+        chat=ollama(tools=[], think=None),
         setup="language_models.ollama.api_url: {url}",
         key="OLLAMA_API_KEY",
         context=16_384,
@@ -179,14 +162,14 @@ CLIENTS: dict[str, Client] = {
     ),
     "jetbrains": Client(
         title="JetBrains AI Assistant",
-        steps=(_get(_ROOT), _get(_TAGS, is_json, complete_entries), show()),
+        steps=(get(_ROOT), get(_TAGS, is_json, complete_entries), show()),
         setup="Settings > Tools > AI Assistant > Providers & API keys > Ollama: {url}",
         key=None,
     ),
     "homeassistant": Client(
         title="Home Assistant",
         headers=_PYTHON,
-        steps=(_get(_TAGS, lists("model")), _get(_PS, is_strict=False)),
+        steps=(get(_TAGS, lists("model")), get(_PS, is_strict=False)),
         setup="Settings > Devices & services > Add integration > Ollama: {url}",
         key="the integration's API key",
         context=8192,
@@ -196,7 +179,7 @@ CLIENTS: dict[str, Client] = {
     "obsidian": Client(
         title="Copilot for Obsidian",
         headers={"Origin": _OBSIDIAN},
-        steps=(_preflight(_OBSIDIAN), _get("/v1/models", lists("id", rows="data"))),
+        steps=(preflight(_OBSIDIAN), get("/v1/models", lists("id", rows="data"))),
         setup="provider: Ollama, Base URL: {url}",
         key="the model's API key",
         context=131_072,
@@ -205,29 +188,29 @@ CLIENTS: dict[str, Client] = {
     "pageassist": Client(
         title="Page Assist",
         headers={"Origin": _EXTENSION},
-        steps=(_preflight(_EXTENSION), _get(_ROOT), _get(_TAGS, lists("name"))),
+        steps=(preflight(_EXTENSION), get(_ROOT), get(_TAGS, lists("name"))),
         setup="Ollama URL: {url}",
         key=None,
     ),
     "litellm": Client(
         title="LiteLLM, and what is built on it: aider, OpenHands, smolagents",
         steps=(show("name"),),
-        chat=chat_requests.ollama({}),
+        chat=ollama({}),
         setup="model='ollama_chat/NAME', api_base='{url}'",
         key="api_key",
     ),
     "llamaindex": Client(
         title="LlamaIndex",
         headers=_PYTHON,
-        steps=(show(), _get(_TAGS, lists("model"))),
+        steps=(show(), get(_TAGS, lists("model"))),
         setup='Ollama(base_url="{url}")',
         key="OLLAMA_API_KEY",
     ),
     "python": Client(
         title="ollama for Python, and what is built on it: LangChain, Haystack, AutoGen",
         headers=_PYTHON,
-        steps=(_get(_TAGS, complete_entries), _get(_PS, complete_running), show()),
-        chat=chat_requests.ollama(tools=[]),
+        steps=(get(_TAGS, complete_entries), get(_PS, complete_running), show()),
+        chat=ollama(tools=[]),
         setup="OLLAMA_HOST={url}",
         key="OLLAMA_API_KEY",
     ),

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from flask_shim.doctor.client_requests import Step
 from flask_shim.doctor.clients import Client
 from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, ok
-from flask_shim.doctor.handshake_steps import Step
 from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
 from flask_shim.doctor.shim_checks import refusal_in
 
@@ -92,7 +92,7 @@ def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
         yield from faults
         return
     good = "; ".join(rule.good for rule in step.rules)
-    many = f" for {len(answers)} models" if step.each and len(answers) > 1 else ""
+    many = f" for {len(answers)} models" if step.body and len(answers) > 1 else ""
     yield ok("step", f"{step.name}{many}{f': {good}' if good else ''}")
 
 

@@ -12,17 +12,10 @@ from flask_shim.backend import all_client_options, client_options
 from flask_shim.config import Config
 from flask_shim.config.addresses import LOOPBACKS, bracketed
 from flask_shim.config.data_folder import why_unwritable
-from flask_shim.doctor import (
-    chat_requests,
-    lmstudio_checks,
-    machine_checks,
-    model_checks,
-    shim_checks,
-    stream_checks,
-)
+from flask_shim.doctor import lmstudio_checks, machine_checks, model_checks, shim_checks, stream_checks
+from flask_shim.doctor.client_requests import OLLAMA, Step
 from flask_shim.doctor.clients import CLIENTS, Client
 from flask_shim.doctor.findings import Finding, Section, has_failed, note
-from flask_shim.doctor.handshake_steps import Step
 from flask_shim.doctor.handshakes import ask_step, judge_step, play_handshake
 from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
@@ -77,7 +70,7 @@ class Doctor:
                 yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
                 return
             yield Section("Models", list(self._models(shim)))
-            yield Section("Stream", list(self._chat(shim, chat_requests.OLLAMA, {}, tools=False, is_timed=True)))
+            yield Section("Stream", list(self._chat(shim, OLLAMA, {}, tools=False, is_timed=True)))
             for name in self.clients:
                 yield Section(CLIENTS[name].title, list(self._client(shim, CLIENTS[name])))
 

@@ -76,29 +76,39 @@ function showExchange(exchange) {
   const isNew = place.hidden;
   place.dataset.shown = version;
   place.hidden = false;
+  const { request } = exchange.client;
   const last = exchange.backend.at(-1);
-  const buttons = element("div", { className: "buttons" });
-  buttons.append(button("Download", "Download this exchange as a file", () => download(exchange)));
-  buttons.append(button("Copy client's request as curl", "Copy the client's request as a curl command", () => copy(curl(location.origin, exchange.client.request))));
-  if (last) {
-    buttons.append(button("Copy LM Studio's request as curl", "Copy the request to LM Studio as a curl command", () => copy(curl(exchange.backend_url, last.request))));
-    if (last.request.body) buttons.append(button("Replay", "Send the same request to LM Studio again", () => replay(exchange)));
-  }
   place.replaceChildren(
-    element("h3", {}, `${exchange.client.request.method} ${exchange.client.request.path} `, element("span", { className: "quiet" }, exchange.id)),
+    element("h3", {}, `${request.method} ${request.path} `, element("span", { className: "quiet" }, exchange.id)),
     element("p", { className: exchange.error ? "bad" : "" }, summary(exchange)),
-    buttons,
+    element("div", { className: "buttons" }, ...actions(exchange, last)),
     ...changes(exchange),
     ...prefix(exchange.prompt_prefix),
     element("pre", { id: "replayed", hidden: true, "aria-live": "polite" }),
     element(
       "div",
       { className: "sides" },
-      side("The client sent", exchange.client.request, exchange.answer, "The client received"),
-      last ? side("LM Studio received", last.request, last.answer, "LM Studio answered") : element("section", {}, element("h4", {}, "LM Studio received"), element("p", { className: "empty" }, "Nothing was sent.")),
+      side("The client sent", request, exchange.answer, "The client received"),
+      last ? side("LM Studio received", last.request, last.answer, "LM Studio answered") : nothingSent(),
     ),
   );
   if (isNew) place.focus();
+}
+
+function actions(exchange, last) {
+  const copyAs = (text, label, base, request) => button(text, label, () => copy(curl(base, request)));
+  const shown = [
+    button("Download", "Download this exchange as a file", () => download(exchange)),
+    copyAs("Copy client's request as curl", "Copy the client's request as a curl command", location.origin, exchange.client.request),
+  ];
+  if (!last) return shown;
+  shown.push(copyAs("Copy LM Studio's request as curl", "Copy the request to LM Studio as a curl command", exchange.backend_url, last.request));
+  if (last.request.body) shown.push(button("Replay", "Send the same request to LM Studio again", () => replay(exchange)));
+  return shown;
+}
+
+function nothingSent() {
+  return element("section", {}, element("h4", {}, "LM Studio received"), element("p", { className: "empty" }, "Nothing was sent."));
 }
 
 function summary({ outcome, status, error, model, seconds, first_token_seconds: first }) {

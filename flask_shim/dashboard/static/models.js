@@ -102,7 +102,7 @@ function showStep({ status, total, completed }) {
 }
 
 // Yields the JSON objects of a streamed answer, one a line.
-export async function* lines(answer) {
+async function* lines(answer) {
   let rest = "";
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {

@@ -6,7 +6,7 @@ const HEIGHT = 140;
 const DAY = 86400;
 const STEPS = [1, 2, 5].flatMap((step) => [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((power) => step * power)).sort((one, other) => one - other);
 const BY_DAY = { incrs: [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY), values: [[DAY, "{YYYY}-{MM}-{DD}"]] };
-const plots = new Map(); // id → { plot, draw }
+const plots = new Map(); // id → { plot, data, style }
 
 const color = (name) => {
   const probe = document.createElement("i");
