@@ -11,13 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from flask_shim.lmstudio.api_versions import whole_number
-from flask_shim.lmstudio.errors import (
-    BackendError,
-    BackendProtocolError,
-    BackendRequestError,
-    BackendTimeout,
-    BackendUnavailable,
-)
+from flask_shim.lmstudio.errors import BackendError, BackendProtocolError, BackendRequestError, ServerBusy
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import error_text
 from flask_shim.lmstudio.http.transport import Transport
@@ -93,8 +87,8 @@ class Downloads:
             call.pause(POLL_SECONDS)
             try:
                 state, answered_at = self._status(job_id, call), time.monotonic()
-            except (BackendProtocolError, BackendTimeout, BackendUnavailable):
-                if time.monotonic() - answered_at > PATIENCE_SECONDS:
+            except (BackendError, ServerBusy) as exc:
+                if isinstance(exc, BackendRequestError) or time.monotonic() - answered_at > PATIENCE_SECONDS:
                     raise
 
     def _start(self, name: str, quantization: str | None, call: BackendCall) -> Download:
