@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import LMStudio, Model
 from flask_shim.lmstudio.catalogue import Listing
 from flask_shim.lmstudio.errors import ServerBusy
+from flask_shim.lmstudio.model import Support
 from flask_shim.lmstudio.wake import Waker
 from flask_shim.models.loader import ModelLoader
 
@@ -81,19 +83,25 @@ class Backend:
 
 BackendList = tuple[Backend, Listing]
 
+_ABILITIES = ("architecture", "parameters", "max_context_length", "vision", "tools")
+_UNREPORTED = (None, Support.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class MergedListing(Listing):
     """The models of several LM Studios, those of the highest priority first.
 
-    Of a model on several, ``models`` has the one that is loaded, else the one of the highest priority.
+    Of a model on several, ``models`` has the one that is loaded, else the one of the highest priority. ``lists`` are
+    those that were ``received``, with what only others report of their models.
     """
 
     lists: tuple[BackendList, ...] = ()
+    received: tuple[BackendList, ...] = ()
 
 
-def merge(lists: tuple[BackendList, ...]) -> MergedListing:
+def merge(received: tuple[BackendList, ...]) -> MergedListing:
     """Return the lists of several LM Studios, of which there is at least one, as one list."""
+    lists = _complete(received)
     ordered = sorted(lists, key=lambda pair: -pair[0].priority)
     models: dict[str, Model] = {}
     for _, listing in ordered:
@@ -103,7 +111,29 @@ def merge(lists: tuple[BackendList, ...]) -> MergedListing:
                 models[model.key] = model
     reporting = next((listing for _, listing in ordered if listing.reports_state), ordered[0][1])
     oldest = min(listing.requested_at for _, listing in ordered)
-    return MergedListing(reporting.api_version, tuple(models.values()), oldest, lists)
+    return MergedListing(reporting.api_version, tuple(models.values()), oldest, lists, received)
+
+
+def _complete(lists: tuple[BackendList, ...]) -> tuple[BackendList, ...]:
+    """Return the lists with the abilities that a model has everywhere, also where only another list reports them.
+
+    Without that, what ``/api/show`` says of a model would depend on the LM Studio that has it loaded.
+    """
+    reported: dict[tuple[str, str], Any] = {}
+    for _, listing in lists:
+        for model in listing.models:
+            for name in _ABILITIES:
+                if (value := getattr(model, name)) not in _UNREPORTED:
+                    reported.setdefault((model.key, name), value)
+
+    def complete(model: Model) -> Model:
+        missing = [name for name in _ABILITIES if getattr(model, name) in _UNREPORTED and (model.key, name) in reported]
+        return dataclasses.replace(model, **{name: reported[model.key, name] for name in missing}) if missing else model
+
+    return tuple(
+        (backend, dataclasses.replace(listing, models=tuple(map(complete, listing.models))))
+        for backend, listing in lists
+    )
 
 
 def carry_over(present: Iterable[Backend], updated: Iterable[Backend]) -> list[Backend]:

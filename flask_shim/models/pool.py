@@ -106,7 +106,7 @@ class Backends:
             raise failure or ServerBusy("no LM Studio takes requests now: all are drained", retry_after=30)
         used = tuple((backend, lists[backend]) for backend in backends if backend in lists)
         merged = self._merged
-        if merged is None or merged.lists != used:  # the same object as long as the lists are the same
+        if merged is None or merged.received != used:  # the same object as long as the lists are the same
             merged = self._merged = merge(used)
         return merged
 
