@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,9 +15,9 @@ from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.response import EventStream
 from flask_shim.models.loader import ModelRequirements
-from flask_shim.models.manager import ModelManager
 from flask_shim.models.model_use import ModelUse
 from flask_shim.observability.request_context import RequestRecord, current
+from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import AnswerReader
 from flask_shim.translate.answer.usage import Totals, estimate_prompt_tokens, is_cut, to_totals
 from flask_shim.translate.ollama.payloads import Payload
@@ -30,11 +30,9 @@ class Completion:
 
     def __init__(
         self,
-        manager: ModelManager,
         requirements: ModelRequirements,
         path: str,
         payload: Payload,
-        is_disconnected: Callable[[], bool],
         started_ns: int,
     ) -> None:
         """Send nothing yet. ``payload`` needs no model name.
@@ -45,9 +43,8 @@ class Completion:
         """Whether the text of tokens that arrive together is one event: only streams need it apart."""
         self.payload = payload
         self._path = path
-        self._manager = manager
+        self._manager = services().manager
         self._requirements = requirements
-        self._is_disconnected = is_disconnected
         self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream | None = None
         self._use: ModelUse | None = None
@@ -58,7 +55,7 @@ class Completion:
 
         Raises ContextOverflow for an answer without output if the prompt does not fit in the context.
         """
-        use = self._manager.use(self._requirements, self._is_disconnected, self.payload, ticks)
+        use = self._manager.use(self._requirements, self.payload, ticks)
         try:
             stream = self._send(use, self.payload)
         except BaseException:

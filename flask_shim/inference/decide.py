@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 from flask_shim.lmstudio.errors import LMStudioError, NotSupported, lacks_route
 from flask_shim.models.loader import ModelRequirements
-from flask_shim.models.manager import ModelManager
 from flask_shim.observability.request_context import current
+from flask_shim.services import services
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.requests import DecisionRequest
 from flask_shim.translate.ollama.systemone import systemone_payload
@@ -27,13 +26,11 @@ NO_ROUTE = (
 
 
 def decide(
-    manager: ModelManager,
     requirements: ModelRequirements,
     request: DecisionRequest,
-    is_disconnected: Callable[[], bool],
 ) -> dict[str, Any]:
     """Return the answers as SYSTEMONE gives them; raise NotSupported if LM Studio has neither route."""
-    with closing(manager.use(requirements, is_disconnected)) as use:
+    with closing(services().manager.use(requirements)) as use:
 
         def send(named: Payload) -> dict[str, Any]:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +13,9 @@ from flask_shim.errors import BadRequest
 from flask_shim.lmstudio import Kind
 from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.loader import ModelRequirements
-from flask_shim.models.manager import ModelManager
 from flask_shim.models.model_use import ModelUse
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.services import services
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.vectors import Vector, check_lengths, to_vectors, token_count
 
@@ -39,10 +39,8 @@ class EmbeddingResult:
 
 
 def request_embeddings(
-    manager: ModelManager,
     requirements: ModelRequirements,
     payload: Mapping[str, Any],
-    is_disconnected: Callable[[], bool],
     *,
     truncate: bool = True,
     num_ctx: int | None = None,
@@ -59,7 +57,7 @@ def request_embeddings(
     if is_listed_as_llm(target):
         requirements = dataclasses.replace(requirements, context=0)  # LM Studio will reject it: not worth a reload
     inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
-    with closing(manager.use(requirements, is_disconnected)) as use:
+    with closing(services().manager.use(requirements)) as use:
         if not truncate:
             model = use.current_model(LENGTHS_SECONDS)
             lengths = (num_ctx, model.loaded_context_length or model.max_context_length)

@@ -32,13 +32,12 @@ from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
 from flask_shim.lmstudio.http.response import BackendResponse
 from flask_shim.lmstudio.http.sse import SseSplitter
-from flask_shim.lmstudio.http.waiters import BoundedWaiters
 from flask_shim.models.backends import Backend
 from flask_shim.models.loader import ModelRequirements
-from flask_shim.models.manager import ModelManager
 from flask_shim.models.slots import BUSY
 from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current
+from flask_shim.services import services
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.ollama.payloads import Payload
 
@@ -66,9 +65,9 @@ class ForwardRequest:
     """Completes or repairs the answer; without one it is sent byte for byte."""
 
 
-def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Callable[[], bool]) -> Response:
+def forward(request: ForwardRequest) -> Response:
     """Send ``request`` to the backend and answer with its answer as it arrives."""
-    is_completion = request.path in ENDED_BY_DONE
+    manager, is_completion = services().manager, request.path in ENDED_BY_DONE
 
     def send_to(client: LMStudio, call: BackendCall, payload: Mapping[str, Any]) -> OpenedAnswer:
         body = request.raw if payload == request.body else orjson.dumps(payload)
@@ -85,12 +84,12 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
         if request.requirements is None:
             backend = request.backend or manager.backends.first
             current().backend = backend.name
-            call = stack.enter_context(manager.admit(is_disconnected, ticks))
+            call = stack.enter_context(manager.admit(ticks))
             if backend.is_asleep:
                 wake(manager.backends, (backend,), call)
             return send_to(backend.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
-        use = manager.use(request.requirements, is_disconnected, prompt, ticks)
+        use = manager.use(request.requirements, prompt, ticks)
         stack.callback(use.close)
         stack.callback(warn_if_cut, use, current())
         answer = use.send(send, request.payload)
@@ -102,20 +101,13 @@ def forward(manager: ModelManager, request: ForwardRequest, is_disconnected: Cal
     return stream_response(ForwardedAnswer(request.path, open_answer, is_stream=is_stream, completer=request.completer))
 
 
-def forward_list(
-    manager: ModelManager,
-    waiters: BoundedWaiters,
-    backend: Backend,
-    path: str,
-    is_disconnected: Callable[[], bool],
-    *,
-    query: str = "",
-) -> Response:
-    """Forward a GET to one LM Studio. It takes no slot, and ``waiters`` keeps some threads free."""
+def forward_list(backend: Backend, path: str, *, query: str = "") -> Response:
+    """Forward a GET to one LM Studio. It takes no slot, but some threads are kept free."""
+    manager, waiters = services().manager, services().list_waiters
     current().backend = backend.name
 
     def open_answer(stack: ExitStack, ticks: Ticks | None) -> OpenedAnswer:
-        call = manager.new_call(is_disconnected, ticks)
+        call = manager.new_call(ticks)
         if not stack.enter_context(waiters.take()):
             raise ServerBusy(BUSY, retry_after=1)
         stack.enter_context(manager.backends.watchdog.watch(call))

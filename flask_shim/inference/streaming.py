@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Response, current_app, request
 
@@ -33,15 +33,6 @@ UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 _LONGEST_TICK = 0.5
 """On Windows, nothing else wakes a thread that waits for the backend when its call is cancelled."""
-
-
-def disconnect_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return a function that returns whether the client of this request has disconnected.
-
-    waitress knows (with ``channel_request_lookahead``); under other servers only a failing write shows it.
-    """
-    check = environ.get("waitress.client_disconnected")
-    return check if callable(check) else lambda: False
 
 
 class StreamedAnswer(ABC):

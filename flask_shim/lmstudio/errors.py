@@ -47,9 +47,9 @@ class ClientDisconnected(LMStudioError):
 
     status = 499
 
-    def __init__(self) -> None:
-        """Use Ollama's text."""
-        super().__init__("request canceled")
+    def __init__(self, text: str = "request canceled") -> None:
+        """Use Ollama's text by default."""
+        super().__init__(text)
 
 
 class NotSupported(LMStudioError):

@@ -56,26 +56,25 @@ class ModelManager:
         if self._read_only:
             raise Forbidden("this server is read-only (SHIM_READ_ONLY): models cannot be loaded, unloaded or changed")
 
-    def new_call(self, is_disconnected: Callable[[], bool], ticks: Ticks | None = None) -> BackendCall:
+    def new_call(self, ticks: Ticks | None = None) -> BackendCall:
         """Return a backend call for the current request, without a slot."""
         timeout = self.backends.first.client.options.total_timeout
         headers = {"X-Request-ID": current_id()}
         trace = current().exchange
-        call = BackendCall(is_disconnected, total_timeout=timeout, headers=headers, trace=trace, ticks=ticks)
+        call = BackendCall(current().is_disconnected, total_timeout=timeout, headers=headers, trace=trace, ticks=ticks)
         current().abort = call.cancel
         return call
 
     @contextmanager
-    def admit(self, is_disconnected: Callable[[], bool], ticks: Ticks | None = None) -> Iterator[BackendCall]:
+    def admit(self, ticks: Ticks | None = None) -> Iterator[BackendCall]:
         """Hold a slot and a watched call for a block; raise ServerBusy if no slot gets free in time."""
-        call = self.new_call(is_disconnected, ticks)
+        call = self.new_call(ticks)
         with self._take(Anywhere, call), self.backends.watchdog.watch(call):
             yield call
 
     def use(
         self,
         requirements: ModelRequirements,
-        is_disconnected: Callable[[], bool],
         prompt: Payload | None = None,
         ticks: Ticks | None = None,
     ) -> ModelUse:
@@ -92,7 +91,7 @@ class ModelManager:
         elif self._auto_context and prompt:
             requirements = dataclasses.replace(requirements, tokens=needed_tokens(prompt))
         conversation = conversation_of(prompt) if prompt and target.others else None
-        call = self.new_call(is_disconnected, ticks)
+        call = self.new_call(ticks)
         slot = self._take(partial(self._router.start, target, conversation), call)
         use = ModelUse(self.backends, slot, requirements, call, read_only=self._read_only)
         try:

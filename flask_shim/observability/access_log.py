@@ -10,7 +10,7 @@ from flask import Flask, Request
 
 from flask_shim.observability.inspector import Inspector
 from flask_shim.observability.logs import quoted
-from flask_shim.observability.request_context import ABORTED, RequestRecord, current, enter, new_id
+from flask_shim.observability.request_context import ABORTED, RequestRecord, current, enter, new_id, not_disconnected
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -140,6 +140,8 @@ def record_of(environ: WSGIEnvironment) -> RequestRecord:
         path=_decoded(environ.get("PATH_INFO", "")),
         client=environ.get("REMOTE_ADDR") or "",
         user_agent=_decoded(environ.get("HTTP_USER_AGENT", "")),
+        # waitress knows (with channel_request_lookahead); under other servers only a failing write shows it.
+        is_disconnected=environ.get("waitress.client_disconnected") or not_disconnected,
     )
 
 

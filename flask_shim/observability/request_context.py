@@ -29,6 +29,11 @@ _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
+def not_disconnected() -> bool:
+    """Return False: the server does not say whether a client has disconnected."""
+    return False
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class RequestRecord:
     """One request, filled in while it is answered; ``None`` means unknown. Times are of :func:`time.perf_counter_ns`.
@@ -89,6 +94,8 @@ class RequestRecord:
     """Returns how many tokens have been generated so far; ``tokens_out`` has the number at the end."""
     abort: Callable[[ShimError], None] | None = field(default=None, repr=False)
     """Aborts the request to the backend; the thread that waits for it raises the error."""
+    is_disconnected: Callable[[], bool] = field(default=not_disconnected, repr=False)
+    """Returns whether its client has disconnected; called from any thread."""
     is_streamed: bool = False
     is_complete: bool = False
     """Whether the last block of a streamed answer was made."""
@@ -152,6 +159,7 @@ class RequestRecord:
         if not self.is_complete:
             self.tokens_out = self.generated_tokens
         self.abort = self.count_tokens = self.estimate_tokens = None
+        self.is_disconnected = not_disconnected
 
     @property
     def outcome(self) -> str:

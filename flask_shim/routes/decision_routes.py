@@ -10,7 +10,6 @@ from flask_shim.error_responses import json_response
 from flask_shim.errors import BadRequest
 from flask_shim.inference.decide import decide
 from flask_shim.inference.forwarding import forward
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import Kind
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.errors import LMStudioError, lacks_route
@@ -38,7 +37,7 @@ def systemone() -> Response:
     check_decision(api_request, target.model)
     keep_alive = services().config.unload_ttl if api_request.keep_alive == 0 else api_request.keep_alive
     requirements = dataclasses.replace(default_requirements(target), keep_alive=keep_alive)
-    value = decide(services().manager, requirements, api_request, disconnect_check(request.environ))
+    value = decide(requirements, api_request)
     answer = to_systemone(api_request, value)
     current().counted(*answer["usage"].values())
     return json_response(answer)
@@ -52,14 +51,13 @@ def decisions() -> Response:
     if not isinstance(name, str):
         raise BadRequest("model is required")
     target = _resolve(name)
-    manager, is_disconnected = services().manager, disconnect_check(request.environ)
     forwarded = build_forward_request(raw, body, body, target)
     try:
-        return forward(manager, forwarded, is_disconnected)
+        return forward(forwarded)
     except LMStudioError as exc:
         if not lacks_route(exc):
             raise
-        value = decide(manager, default_requirements(target), read_decisions(body), is_disconnected)
+        value = decide(default_requirements(target), read_decisions(body))
     answer = to_decisions(body, value)
     current().counted(answer["usage"]["input_tokens"], answer["usage"]["output_tokens"])
     return json_response(answer)

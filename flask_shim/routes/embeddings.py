@@ -8,7 +8,6 @@ from flask_shim.error_responses import json_response
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.inference.embed import EmbeddingResult, is_listed_as_llm, request_embeddings
 from flask_shim.inference.forwarding import ForwardRequest, forward
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import EMBEDDINGS
 from flask_shim.lmstudio.errors import BackendRequestError
 from flask_shim.models.registry import ResolvedModel
@@ -82,11 +81,10 @@ def openai_embeddings() -> Response:
         raise BadRequest(api_request.input_complaint)
     target = EMBED_NAMING.resolve(api_request.model)
     payload, requirements = adjust_payload(EMBEDDINGS, dict(api_request.rest), target)
-    manager, is_disconnected = services().manager, disconnect_check(request.environ)
     if not api_request.as_base64 and api_request.dimensions <= 0 and not is_listed_as_llm(target):
         forwarded = ForwardRequest(path=EMBEDDINGS, payload=payload, requirements=requirements)
-        return forward(manager, forwarded, is_disconnected)
-    done = request_embeddings(manager, requirements, payload, is_disconnected)
+        return forward(forwarded)
+    done = request_embeddings(requirements, payload)
     return json_response(
         to_openai(done.answer, done.vectors, dimensions=api_request.dimensions, as_base64=api_request.as_base64)
     )
@@ -101,14 +99,8 @@ def _embedded(
     num_ctx: int | None,
 ) -> EmbeddingResult:
     payload = embed_payload(target.identifier, texts, to_ttl(api_request.keep_alive, services().defaults))
-    return request_embeddings(
-        services().manager,
-        requirements_of_request(target, api_request),
-        payload,
-        disconnect_check(request.environ),
-        truncate=truncate,
-        num_ctx=num_ctx,
-    )
+    requirements = requirements_of_request(target, api_request)
+    return request_embeddings(requirements, payload, truncate=truncate, num_ctx=num_ctx)
 
 
 def _load_or_unload(target: ResolvedModel, api_request: EmbedRequest | EmbeddingsRequest) -> None:

@@ -16,7 +16,6 @@ from flask import Blueprint, Response, current_app, request
 from flask_shim.error_responses import json_response
 from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.inference.forwarding import ForwardRequest, forward
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.middleware.operator_access import is_from_this_machine
 from flask_shim.middleware.web_pages import revalidated
@@ -84,7 +83,7 @@ def replay_exchange(exchange: str) -> Response:
     if target is None:
         raise ModelNotFound(f"LM Studio no longer has the model {found.payload.get('model')}")
     again = ForwardRequest(path=found.path, payload=found.payload, requirements=default_requirements(target))
-    return forward(services().manager, again, disconnect_check(request.environ))
+    return forward(again)
 
 
 def _ask_all(question: str, argument: str = "") -> Iterator[Any]:

@@ -8,12 +8,11 @@ import time
 from functools import cache
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from flask_shim.error_responses import json_response
 from flask_shim.inference.completion import Completion
 from flask_shim.inference.respond import new_call_id, send_completion
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.model import Model, Support
 from flask_shim.models.loader import ModelRequirements
@@ -113,8 +112,7 @@ def idle_seconds(keep_alive: float | None) -> float | None:
 
 def new_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
     """Return the completion of this request; nothing is sent yet."""
-    is_disconnected = disconnect_check(request.environ)
-    return Completion(services().manager, requirements, path, payload, is_disconnected, started_ns)
+    return Completion(requirements, path, payload, started_ns)
 
 
 def new_chat(target: ResolvedModel, payload: Payload, started_ns: int, *, think: Think = None) -> Completion:
@@ -187,7 +185,7 @@ def load(requirements: ModelRequirements) -> None:
     manager = services().manager
     manager.check_may_change()
     services().backends.listing(must_answer=True)  # a cached list would hide that LM Studio has stopped
-    with manager.admit(disconnect_check(request.environ)) as call:
+    with manager.admit() as call:
         manager.load(requirements, call)
 
 
@@ -195,7 +193,7 @@ def unload(target: ResolvedModel) -> None:
     """Unload the model."""
     manager = services().manager
     manager.check_may_change()
-    with manager.admit(disconnect_check(request.environ)) as call:
+    with manager.admit() as call:
         manager.unload(target, call)
 
 

@@ -12,7 +12,6 @@ from flask import Blueprint, Response, request
 
 from flask_shim.error_responses import JSON_UTF8, json_response
 from flask_shim.inference.forwarding import forward_list
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas.ollama_requests import load_show
@@ -79,8 +78,7 @@ def openai_models() -> Response:
     registry, backends = services().registry, services().backends
     data, mimetype = b"", "application/json"
     if len(backends) == 1:
-        is_disconnected = disconnect_check(request.environ)
-        own = forward_list(services().manager, services().list_waiters, backends.first, "/v1/models", is_disconnected)
+        own = forward_list(backends.first, "/v1/models")
         with closing(own):
             data = b"".join(own.iter_encoded())
         mimetype = own.mimetype or mimetype

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flask import request
-
 from flask_shim.errors import BadRequest, Forbidden
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.models.waking import never_seen
@@ -78,7 +75,7 @@ def _find(name: str, *, may_wake: bool) -> ResolvedModel | None:
     can_wake = may_wake and any(backend.waker for backend in backends)
     if not (can_wake and never_seen(backends, name)):
         return registry.find(name)
-    with services().manager.admit(disconnect_check(request.environ)) as call:
+    with services().manager.admit() as call:
         return registry.find_or_wake(name, call)
 
 

@@ -7,11 +7,10 @@ import logging
 import secrets
 import time
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from flask_shim.inference.forwarding import forward
 from flask_shim.inference.respond import send_empty
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.routes.model_requests import default_requirements, load, record_dropped_effort, send_chat
@@ -48,7 +47,7 @@ def responses() -> Response:
         completer = ResponseCompleter(api_request, created_at=int(time.time()))
         forward_request = build_forward_request(raw, body, adapt_native(body, target.model), target)
         forward_request = dataclasses.replace(forward_request, completer=completer)
-        return forward(services().manager, forward_request, disconnect_check(request.environ))
+        return forward(forward_request)
     return _send_chat(api_request, target, started_ns)
 
 

@@ -14,7 +14,6 @@ from werkzeug.exceptions import NotFound
 from flask_shim.errors import BadRequest, UnsupportedEncoding
 from flask_shim.inference.forwarding import ForwardRequest, forward, forward_list
 from flask_shim.inference.respond import new_call_id
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.backends import Backend
@@ -103,12 +102,11 @@ BACKEND_HEADER = "X-Shim-Backend"
 @bp.route("/api/v1/<path:rest>", methods=["GET", "POST"])
 def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwarded
     """Forward any other request."""
-    manager, is_disconnected = services().manager, disconnect_check(request.environ)
     try:
         if request.method == "GET":
             backend = _wanted_backend() or services().backends.first
-            return forward_list(manager, services().list_waiters, backend, _path(), is_disconnected, query=_query())
-        return forward(manager, _post(), is_disconnected)
+            return forward_list(backend, _path(), query=_query())
+        return forward(_post())
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:

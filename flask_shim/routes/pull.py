@@ -11,11 +11,12 @@ from flask import Blueprint, Response, request
 from flask_shim.error_responses import ollama_error
 from flask_shim.errors import BadRequest, ShimError
 from flask_shim.inference.pull_progress import Pull, Steps, already_pulled
-from flask_shim.inference.streaming import StreamedAnswer, disconnect_check, stream_response
+from flask_shim.inference.streaming import StreamedAnswer, stream_response
 from flask_shim.lmstudio import BackendCall
 from flask_shim.lmstudio.errors import BackendError, ModelNotFound, NotSupported
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.observability.request_context import current
 from flask_shim.routes.naming import CHAT_NAMING
 from flask_shim.schemas.ollama_requests import load_pull
 from flask_shim.services import services
@@ -47,7 +48,7 @@ def pull_model() -> Response:
             steps = already_pulled(target)
         else:
             pull = Pull(services(), name)
-            steps = pull.steps(BackendCall(disconnect_check(request.environ)))
+            steps = pull.steps(BackendCall(current().is_disconnected))
         stack.callback(steps.close)
         if api_request.stream:
             return stream_response(StreamedPull(steps, stack.pop_all()))

@@ -14,7 +14,6 @@ from flask_shim._version import __version__
 from flask_shim.error_responses import error_response, json_response
 from flask_shim.errors import ShimError
 from flask_shim.inference.respond import send_completion
-from flask_shim.inference.streaming import disconnect_check
 from flask_shim.lmstudio import BackendCall, Model
 from flask_shim.lmstudio.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, NoModelLoaded, ServerBusy
 from flask_shim.models.registry import ResolvedModel
@@ -79,7 +78,7 @@ def load_model() -> Response:
     is_exclusive, context = api_request.pop("exclusive"), api_request.pop("context_length", 0)
     try:
         target = _find(api_request.pop("model_key"))
-        with services().manager.admit(disconnect_check(request.environ)) as call:
+        with services().manager.admit() as call:
             if is_exclusive:
                 listing = services().backends.listing(max_age=0)
                 for model in target.backend.client.listing().loaded():
@@ -106,7 +105,7 @@ def unload_models() -> Response:
     error = None if unload_all or key else "Must specify model_key or unload_all=true"
     try:
         if error is None:
-            with services().manager.admit(disconnect_check(request.environ)) as call:
+            with services().manager.admit() as call:
                 keys += _unload(_loaded() if unload_all else _loaded_as(key), call)
     except _STATUS_ERRORS:
         raise

@@ -63,7 +63,7 @@ def chat(studio, tmp_path):
             built.append(Services.build(Config(backend_url=studio.url, **settings)))
         services = built[0]
         requirements = ModelRequirements(target=services.registry.find(name), **more)
-        with closing(services.manager.use(requirements, lambda: False, payload)) as use:
+        with closing(services.manager.use(requirements, payload)) as use:
             use.send(lambda named: use.client.open_completion(CHAT, named, use.call), payload).close()
 
     yield send

@@ -48,7 +48,7 @@ def requirements(services, name="tiny", **more):
 def chat(services, name="tiny", payload=STREAM, **more):
     """Send one chat; return whether it loaded the model."""
     backend = services.backends.first.client
-    with closing(services.manager.use(requirements(services, name, **more), lambda: False)) as use:
+    with closing(services.manager.use(requirements(services, name, **more))) as use:
         use.send(lambda named: backend.open_completion(CHAT, named, use.call), payload).close()
         return use.is_cold
 
@@ -241,7 +241,7 @@ def test_unload_returns_what_was_unloaded(parts, studio):
 def test_model_in_use_is_unloaded_after_its_last_request(parts, studio, until):
     services = parts()
     needed = requirements(services)
-    with closing(services.manager.use(needed, lambda: False)):
+    with closing(services.manager.use(needed)):
         assert services.manager.unload(needed.target, BackendCall()) == ()
         assert sent(studio) == []
     until(lambda: studio.models["tiny"] is None)
