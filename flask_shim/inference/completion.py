@@ -28,27 +28,18 @@ log = logging.getLogger(__name__)
 class Completion:
     """A completion; once it is open, it owns its use of the model and its connection, and yields events."""
 
-    def __init__(
-        self,
-        requirements: ModelRequirements,
-        path: str,
-        payload: Payload,
-        started_ns: int,
-    ) -> None:
-        """Send nothing yet. ``payload`` needs no model name.
-
-        ``started_ns`` is when the request arrived, on the :func:`time.perf_counter_ns` clock.
-        """
+    def __init__(self, path: str, payload: Payload, requirements: ModelRequirements) -> None:
+        """Send nothing yet. ``payload`` needs no model name."""
         self.joins_texts = False
         """Whether the text of tokens that arrive together is one event: only streams need it apart."""
         self.payload = payload
         self._path = path
         self._manager = services().manager
         self._requirements = requirements
-        self._started_ns = self._ready_ns = self._first_ns = started_ns
         self._stream: EventStream | None = None
         self._use: ModelUse | None = None
         self._record = current()
+        self._ready_ns = self._first_ns = self._record.started_ns
 
     def open(self, ticks: Ticks | None = None) -> Completion:
         """Send the payload, wait for output, and return itself, to close at the end; a failure leaves nothing open.
@@ -124,7 +115,7 @@ class Completion:
             usage=reader.usage,
             timings=reader.timings,
             deltas=reader.deltas,
-            timestamps=(self._started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
+            timestamps=(self._record.started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import time
 from functools import cache, partial
 from typing import Any
 
@@ -36,7 +35,6 @@ bp = Blueprint("anthropic_messages", __name__)
 @bp.post("/v1/messages")
 def messages() -> Response:
     """Answer in the form of Anthropic's Messages."""
-    started_ns = time.perf_counter_ns()
     body, api_request = _read_request()
     check_request(api_request)
     target = CHAT_NAMING.resolve(api_request.model)
@@ -51,7 +49,7 @@ def messages() -> Response:
         message_id=f"msg_{secrets.token_hex(12)}",
         estimated_input_tokens=estimate_tokens(),
     )
-    return send_chat(api_request, target, payload, encoder, started_ns)
+    return send_chat(api_request, target, payload, encoder)
 
 
 @bp.post("/v1/messages/count_tokens")
@@ -61,14 +59,13 @@ def count_tokens() -> Response:
     That takes a slot and, unless the prompt is in the backend's cache, the time to process it. If the backend truncates
     the prompt to its context, the rest is counted; if it rejects a long prompt, its count is in the error.
     """
-    started_ns = time.perf_counter_ns()
     _, api_request = _read_request()
     check_messages(api_request)
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     payload = to_counting_payload(api_request, target.model, services().defaults)
     try:
-        tokens = count_prompt_tokens(new_chat(target, payload, started_ns, think=api_request.think))
+        tokens = count_prompt_tokens(new_chat(target, payload, think=api_request.think))
     except ContextOverflow as exc:
         if exc.prompt_tokens is None:
             raise

@@ -110,18 +110,13 @@ def idle_seconds(keep_alive: float | None) -> float | None:
     return services().config.unload_ttl if keep_alive == 0 else keep_alive
 
 
-def new_completion(path: str, payload: Payload, requirements: ModelRequirements, started_ns: int) -> Completion:
-    """Return the completion of this request; nothing is sent yet."""
-    return Completion(requirements, path, payload, started_ns)
-
-
-def new_chat(target: ResolvedModel, payload: Payload, started_ns: int, *, think: Think = None) -> Completion:
+def new_chat(target: ResolvedModel, payload: Payload, *, think: Think = None) -> Completion:
     """Return the chat of a request without options and keep-alive; nothing is sent yet.
 
     ``think`` is what the client asked for, which ``payload`` lacks where it is LM Studio's default.
     """
     payload, requirements = adjust_payload(CHAT, payload, target, think=think)
-    return new_completion(CHAT, payload, requirements, started_ns)
+    return Completion(CHAT, payload, requirements)
 
 
 def adjust_payload(
@@ -169,12 +164,11 @@ def send_chat(
     target: ResolvedModel,
     payload: Payload,
     encoder: Encoder,
-    started_ns: int,
 ) -> Response:
     """Answer a request of OpenAI's Responses or Anthropic's Messages with a chat."""
     current().dropped += api_request.left_out
     think = api_request.think
-    completion = new_chat(target, payload, started_ns, think=think)
+    completion = new_chat(target, payload, think=think)
     offered = to_schemas(api_request.functions)
     options = reader_options(target, think=think, wants_json=api_request.wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 
 from flask import Blueprint, Response, request
 
 from flask_shim.errors import ShimError
+from flask_shim.inference.completion import Completion
 from flask_shim.inference.respond import send_completion
 from flask_shim.lmstudio.client import CHAT, COMPLETIONS
 from flask_shim.routes.model_requests import (
     drop_billing_line,
     load_response,
-    new_completion,
     reader_options,
     requirements_of_request,
     unload_response,
@@ -41,7 +40,6 @@ bp = Blueprint("ollama", __name__)
 @bp.post("/api/chat")
 def chat() -> Response:
     """Chat with a model, or load or unload it."""
-    started_ns = time.perf_counter_ns()
     api_request = _without_billing_line(load_chat(request.get_data(cache=False)))
     target = CHAT_NAMING.resolve(api_request.model)
     encoder = ChatEncoder(api_request.model)
@@ -60,7 +58,7 @@ def chat() -> Response:
     else:
         path, payload = CHAT, chat_payload(api_request, target.model, services().defaults)
     offered = to_schemas(tool["function"] for tool in api_request.tools) if api_request.tools else {}
-    completion = new_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    completion = Completion(path, payload, requirements_of_request(target, api_request))
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, offered=offered)
     return send_completion(completion, encoder, options, stream=api_request.stream)
@@ -69,7 +67,6 @@ def chat() -> Response:
 @bp.post("/api/generate")
 def generate() -> Response:
     """Continue a prompt, or load or unload a model."""
-    started_ns = time.perf_counter_ns()
     api_request = load_generate(request.get_data(cache=False))
     target = GENERATE_NAMING.resolve(api_request.model)
     if not api_request.prompt and api_request.keep_alive == 0:
@@ -95,7 +92,7 @@ def generate() -> Response:
         return () if api_request.raw else to_context(turns)
 
     encoder = GenerateEncoder(api_request.model, context_after)
-    completion = new_completion(path, payload, requirements_of_request(target, api_request), started_ns)
+    completion = Completion(path, payload, requirements_of_request(target, api_request))
     wants_json = api_request.format is not None
     options = reader_options(target, think=api_request.think, wants_json=wants_json, is_raw=api_request.raw)
     return send_completion(completion, encoder, options, stream=api_request.stream)

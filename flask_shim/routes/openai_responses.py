@@ -33,7 +33,6 @@ _ID_RANGE = 10**15
 @bp.post("/v1/responses")
 def responses() -> Response:
     """Answer in the form of OpenAI's Responses."""
-    started_ns = time.perf_counter_ns()
     raw, body = read_body(RESPONSES_TYPE)
     api_request = load_responses(body)
     target = CHAT_NAMING.resolve(api_request.model)
@@ -48,10 +47,10 @@ def responses() -> Response:
         forward_request = build_forward_request(raw, body, adapt_native(body, target.model), target)
         forward_request = dataclasses.replace(forward_request, completer=completer)
         return forward(forward_request)
-    return _send_chat(api_request, target, started_ns)
+    return _send_chat(api_request, target)
 
 
-def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns: int) -> Response:
+def _send_chat(api_request: ResponsesRequest, target: ResolvedModel) -> Response:
     payload = to_payload(api_request, target.model, services().defaults)
     if api_request.previous_response_id or api_request.conversation:
         # As Ollama does: what the client sends is the whole conversation.
@@ -60,4 +59,4 @@ def _send_chat(api_request: ResponsesRequest, target: ResolvedModel, started_ns:
     if not payload["messages"]:
         load(default_requirements(target))
         return send_empty(encoder, stream=api_request.stream)
-    return send_chat(api_request, target, payload, encoder, started_ns)
+    return send_chat(api_request, target, payload, encoder)

@@ -5,7 +5,6 @@ Their clients expect other error texts and another envelope than Ollama's.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from flask import Blueprint, Response, current_app, request
@@ -179,14 +178,13 @@ def vision_stream() -> Response:
 
 def _send_chat(model: str = "", *, stream: bool) -> Response:
     """Chat with ``model``, or with the one that the request names."""
-    started_ns = time.perf_counter_ns()
     api_request = read(_CHAT, request.get_data(cache=False))
     config = api_request["config"] or {}
     current().options = tuple(config)
     target = _find_or_default(model or api_request["model_key"])
     check_chat(target.name, (), target.model)
     payload = chat_payload(api_request["messages"], config, services().defaults)
-    completion = new_chat(target, payload, started_ns)
+    completion = new_chat(target, payload)
     # The protocol has no field for thinking: it is part of the answer or hidden.
     is_merged = services().config.reasoning == "merge" and not current().hides_thinking
     options = ReaderOptions(mode="merge" if is_merged else "hide", can_think=has_thinking(target.model))
