@@ -81,7 +81,7 @@ def until():
 
 @pytest.fixture
 def socket_server():
-    """Return a function that starts a server with some behaviour; all are stopped at the end."""
+    """Return a function that starts a server with some behavior; all are stopped at the end."""
     running = []
 
     def server(behave, **options):

@@ -11,7 +11,7 @@ writes
     OUTDIR/tiny-think.gguf    same weights, a template with <think> reasoning
     OUTDIR/tiny-decide.gguf   same weights, for decisions: chooses the option that the state names last
     OUTDIR/tiny-embed.gguf    bert arch, 64 dims, mean pooling
-    OUTDIR/tiny-mmproj.gguf   clip/llava projector for tiny-chat: it "sees" the colour of a plain picture
+    OUTDIR/tiny-mmproj.gguf   clip/llava projector for tiny-chat: it "sees" the color of a plain picture
     OUTDIR/tiny-facts.json    prompts and the answers they were trained to give
 
 The chat model answers a small set of prompts in plain words and copies names, cities and numbers from the prompt, from

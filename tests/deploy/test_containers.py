@@ -1,4 +1,4 @@
-"""The image and its neighbourhood, checked against what is documented: no container is started here."""
+"""The image and its neighborhood, checked against what is documented: no container is started here."""
 
 from __future__ import annotations
 

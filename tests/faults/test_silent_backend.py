@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from support.ports import unused_port
 from support.processes import ShimProcess
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
-from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
+from flask_shim.lmstudio.errors import BackendUnavailable
 
 SOON = 3.0
 """Limit for errors whose timeout is less than one second."""
@@ -179,26 +178,6 @@ def test_backend_that_accepts_no_connection_is_a_timeout():
         assert time.monotonic() - started < SOON
         assert backend.open_connections == 0
         backend.close()
-
-
-def test_backend_that_does_not_read_its_prompt_is_given_up():
-    """The request is larger than what the system takes in for a program that never looks."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        gone = threading.Event()
-        with LMStudio(ClientOptions(base_url=url)) as backend:
-            for call, failure in (
-                (BackendCall(gone.is_set), ClientDisconnected),
-                (BackendCall(total_timeout=0.2), BackendTimeout),
-            ):
-                timer = threading.Timer(0.2, gone.set)
-                timer.start()
-                started = time.monotonic()
-                with backend.watchdog.watch(call), pytest.raises(failure):
-                    backend.open("POST", CHAT, call, b"x" * 50_000_000)
-                assert time.monotonic() - started < SOON
-                timer.join()
-            assert backend.open_connections == 0
 
 
 def test_readiness_fails_without_backend_and_health_does_not(away):

@@ -11,7 +11,7 @@ from PIL import Image
 def picture(
     format_: str = "PNG", color: str | tuple[int, ...] = "red", size: tuple[int, int] = (8, 8), mode: str = "RGB"
 ) -> bytes:
-    """Return a picture of one colour."""
+    """Return a picture of one color."""
     buffer = io.BytesIO()
     Image.new("RGBA", size, color).convert(mode).save(buffer, format_)
     return buffer.getvalue()

@@ -96,7 +96,7 @@ def test_requests_as_json_are_those_of_the_route(beside):
     assert json.loads(beside("requests", "--json").stdout) == [RUNNING]
 
 
-def test_a_request_is_cancelled_with_the_key(beside, shim):
+def test_a_request_is_canceled_with_the_key(beside, shim):
     server = shim()
     result = beside("cancel", "abc", "--url", server.url, server=server, SHIM_API_KEY="secret")
     assert (result.exit_code, result.stdout) == (0, "Stopped abc.\n")
@@ -169,20 +169,20 @@ def test_run_ends_with_the_error_of_the_server(beside, shim, answer):
 
 
 class EndlessShim:
-    """Answers with one record and then waits until it is cancelled; its chat is interrupted meanwhile."""
+    """Answers with one record and then waits until it is canceled; its chat is interrupted meanwhile."""
 
     def __init__(self):
-        self.cancelled = threading.Event()
+        self.canceled = threading.Event()
 
     def stream(self, _path, _body, request_id):
         self.id = request_id
         yield TEXT
         _thread.interrupt_main()
-        assert self.cancelled.wait(10)
+        assert self.canceled.wait(10)
 
     def cancel(self, request_id):
         assert request_id == self.id
-        self.cancelled.set()
+        self.canceled.set()
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_ctrl_c_stops_an_answer_and_keeps_the_chat():
     shim = EndlessShim()
     chat = Chat(shim, "tiny")
     chat.ask("Hi")
-    assert shim.cancelled.is_set()
+    assert shim.canceled.is_set()
     assert [turn["role"] for turn in chat.messages] == ["user", "assistant"]
 
 

@@ -55,7 +55,7 @@ def test_answers_are_judged(judged, levels, bodies, can_load, expected):
     assert levels(judged(bodies, can_load=can_load)) == expected
 
 
-def test_shim_in_place_of_lm_studio_is_recognised(judged):
+def test_shim_in_place_of_lm_studio_is_recognized(judged):
     (finding,) = judged({ROOT: b"Ollama is running", OPENAI: {}})
     assert "is Ollama, or this shim itself" in finding.text
 

@@ -25,9 +25,9 @@ def events(response):
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
-def picture(colour, form="PNG"):
+def picture(color, form="PNG"):
     file = io.BytesIO()
-    Image.new("RGB", (56, 56), colour).save(file, form)
+    Image.new("RGB", (56, 56), color).save(file, form)
     url = f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
     return [
         {"type": "text", "text": "What colour is this?"},
@@ -99,10 +99,10 @@ def test_tool_is_called_and_its_result_is_read(api):
     assert second["choices"][0]["message"]["content"] == "It is 17 degrees and rainy in Oslo."
 
 
-@pytest.mark.parametrize(("colour", "form"), [("red", "PNG"), ("yellow", "PNG"), ("blue", "JPEG")])
-def test_picture_reaches_the_model(api, colour, form):
-    answer = api.chat(picture(colour, form), model="tiny-vision").json()["choices"][0]["message"]["content"]
-    assert colour in answer
+@pytest.mark.parametrize(("color", "form"), [("red", "PNG"), ("yellow", "PNG"), ("blue", "JPEG")])
+def test_picture_reaches_the_model(api, color, form):
+    answer = api.chat(picture(color, form), model="tiny-vision").json()["choices"][0]["message"]["content"]
+    assert color in answer
 
 
 def test_schema_shapes_the_answer(api):

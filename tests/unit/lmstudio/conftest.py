@@ -71,7 +71,7 @@ def models(backend, clock, monkeypatch):
 
 @pytest.fixture
 def opened(client_of, socket_server):
-    """Return a function that asks a backend with that behaviour for a stream and returns it opened."""
+    """Return a function that asks a backend with that behavior for a stream and returns it opened."""
     with ExitStack() as stack:
 
         def stream_of(answer, call=None, **options):

@@ -42,7 +42,7 @@ class Client:
         return self.is_gone
 
 
-def test_a_call_cancelled_after_it_got_its_socket_wakes_the_reader(pair):
+def test_a_call_canceled_after_it_got_its_socket_wakes_the_reader(pair):
     ours, theirs = pair
     call = BackendCall()
     call.attach(ours)
@@ -59,7 +59,7 @@ def test_a_call_cancelled_after_it_got_its_socket_wakes_the_reader(pair):
     assert theirs.recv(1) == b""
 
 
-def test_a_call_cancelled_before_it_has_a_socket_closes_it(pair):
+def test_a_call_canceled_before_it_has_a_socket_closes_it(pair):
     ours, theirs = pair
     call = BackendCall()
     call.cancel(ClientDisconnected())
@@ -169,7 +169,7 @@ def test_all_phases_together_may_be_limited():
     assert "total timeout" in call.failure.text
 
 
-def test_a_cancelled_call_is_not_ticked_again():
+def test_a_canceled_call_is_not_ticked_again():
     asked = []
     call = BackendCall(lambda: bool(asked.append(1)))
     call.cancel(ClientDisconnected())
@@ -208,7 +208,7 @@ def test_a_call_that_is_not_watched_any_more_is_left_alone(watchdog, until):
     assert len(watchdog) == 0
 
 
-def test_all_open_calls_can_be_cancelled_together(watchdog):
+def test_all_open_calls_can_be_canceled_together(watchdog):
     calls = [BackendCall() for _ in range(5)]
     for call in calls:
         watchdog.add(call)

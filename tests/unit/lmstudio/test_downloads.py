@@ -159,7 +159,7 @@ def test_disconnect_ends_the_wait_for_a_download(studio, monkeypatch):
     assert server.paths() == [START]
 
 
-def test_pause_ends_for_a_cancelled_call():
+def test_pause_ends_for_a_canceled_call():
     BackendCall().pause(0.01)
     with pytest.raises(ClientDisconnected):
         BackendCall(lambda: True).pause(60)

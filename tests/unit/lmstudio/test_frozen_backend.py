@@ -14,6 +14,9 @@ from flask_shim.lmstudio.errors import BackendTimeout, BackendUnavailable, Clien
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+LARGE = b"x" * 50_000_000
+"""More than the system takes in for a program that never reads."""
+
 BODIES = {
     "chunked": HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n",
     "until closed": HEAD + b"\r\ndata",
@@ -47,7 +50,23 @@ def test_total_timeout_ends_the_sending_of_a_large_prompt(client_of, frozen):
     client = client_of(url_of(frozen))
     call = BackendCall(total_timeout=0.1)
     with client.watchdog.watch(call), pytest.raises(BackendTimeout):
-        client.open("POST", "/v1/chat/completions", call, b"x" * 50_000_000)
+        post(client, call, LARGE)
+    assert client.open_connections == 0
+
+
+def test_disconnect_ends_the_sending_of_a_large_prompt(client_of, frozen):
+    client = client_of(url_of(frozen))
+    gone = threading.Event()
+    call = BackendCall(gone.is_set)
+    with client.watchdog.watch(call), ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(post, client, call, LARGE)
+        connection, _ = frozen.accept()
+        with connection:
+            connection.recv(1)
+            gone.set()
+            with pytest.raises(ClientDisconnected):
+                sending.result()
+    assert client.open_connections == 0
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -67,7 +86,7 @@ def test_disconnect_ends_the_wait_for_the_rest_of_a_body(client_of, frozen, body
                     answer.read()
 
 
-@pytest.mark.parametrize("blocking_call", [lambda sock: sock.recv(1), lambda sock: sock.sendall(b"x" * 50_000_000)])
+@pytest.mark.parametrize("blocking_call", [lambda sock: sock.recv(1), lambda sock: sock.sendall(LARGE)])
 def test_repeated_aborts_end_a_blocked_call(until, blocking_call):
     ours, theirs = socket.socketpair()
     with ours, theirs, ThreadPoolExecutor(1) as pool:

@@ -75,7 +75,7 @@ def test_event_stream_gives_empty_lists_for_ticks(client_of, socket_server):
     assert lists.count([]) >= 3
 
 
-def test_cancelled_call_ends_at_a_tick_although_its_socket_is_open(client_of, socket_server):
+def test_canceled_call_ends_at_a_tick_although_its_socket_is_open(client_of, socket_server):
     """On Windows, shutting the socket down wakes no thread that waits in select()."""
     gone = threading.Event()
     call = BackendCall(gone.is_set, ticks=Ticks(SECONDS, gone.set))

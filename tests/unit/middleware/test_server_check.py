@@ -82,7 +82,7 @@ def test_connections_beyond_windows_select_are_warned_of(caplog, monkeypatch, pl
     assert ["--connection-limit=500" in record.getMessage() for record in caplog.records] == [True] * warns
 
 
-def test_real_waitress_is_recognised():
+def test_real_waitress_is_recognized():
     slots = Slots(64)
 
     def app(environ, start_response):

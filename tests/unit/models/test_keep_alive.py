@@ -97,7 +97,7 @@ def test_turns_of_different_models_are_independent(tracker):
     assert tracker.of("n").is_busy
 
 
-def test_waiting_for_a_turn_can_be_cancelled(tracker):
+def test_waiting_for_a_turn_can_be_canceled(tracker):
     loaded = tracker.of("m")
     loaded.acquire(BackendCall())
     with pytest.raises(ClientDisconnected):
@@ -114,7 +114,7 @@ def test_waiting_until_idle_ends_with_the_last_user(tracker):
     assert waiting.ends()
 
 
-def test_waiting_until_idle_can_be_cancelled(tracker):
+def test_waiting_until_idle_can_be_canceled(tracker):
     tracker.enter(tracker.of("m"), None)
     with pytest.raises(ClientDisconnected):
         tracker.of("m").wait_until_idle(BackendCall(lambda: True))

@@ -94,7 +94,7 @@ GEMMA = model("google/gemma-4", "google", variants=("google/gemma-4@q4_k_m", "go
         ("hf.co/mlx-community/Thing-MLX:4bit", model("thing", "mlx-community", "4bit")),
     ],
 )
-def test_download_is_recognised_by_publisher_name_and_quantization(name, found):
+def test_download_is_recognized_by_publisher_name_and_quantization(name, found):
     others = [model("other", "bartowski"), model("llama-3.2-1b", "a"), model("thing-2", "a", "Q8_0")]
     assert pulled_model(to_wanted(name), [*others, found]) is found
 
@@ -110,7 +110,7 @@ def test_download_is_recognised_by_publisher_name_and_quantization(name, found):
         ("llama3.2", model("llama3.2")),
     ],
 )
-def test_model_that_may_be_another_is_not_recognised(name, listed):
+def test_model_that_may_be_another_is_not_recognized(name, listed):
     assert pulled_model(to_wanted(name), [listed]) is None
 
 

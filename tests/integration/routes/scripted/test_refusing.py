@@ -62,22 +62,6 @@ def test_names_that_are_none_are_refused(client, backend, route, name, status, t
     assert backend.asked == []
 
 
-@pytest.mark.parametrize("route", ["/api/chat", "/api/generate", "/api/show"])
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        (b"", "missing request body"),
-        (b"{", "unexpected EOF"),
-        (b"[]", "json: cannot unmarshal array into Go value of type api."),
-        (b"not json", "invalid character 'o' in literal null (expecting 'u')"),
-    ],
-)
-def test_invalid_bodies_are_rejected_with_gos_text(client, route, body, text):
-    response = client.post(route, body)
-    assert response.status_code == 400
-    assert response.json["error"].startswith(text)
-
-
 @pytest.mark.parametrize(
     ("fields", "status", "text"),
     [
