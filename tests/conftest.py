@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobodys_aliases(tmp_path_factory):
+def _private_data_folder(tmp_path_factory):
     """Keep the aliases and the profiles of the user who runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("data")

@@ -133,7 +133,7 @@ def tables(**backends):
     )
 
 
-def test_backends_come_and_go_and_a_stream_of_one_that_left_ends_as_it_began(app, client, studio, other, path, until):
+def test_a_stream_of_a_backend_that_left_ends_as_it_began(app, client, studio, other, path, until):
     def reload(**backends):
         path.write_text(tables(**backends), encoding="utf-8")
         assert app.test_client().post("/shim/reload").get_json()["backends"] == len(backends)

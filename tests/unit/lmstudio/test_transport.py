@@ -209,7 +209,7 @@ def test_connection_closes_if_the_head_says_close(client_of, socket_server, head
     assert server.connections == connections
 
 
-def test_response_that_is_closed_twice_leaves_its_connection_to_the_next(client_of, socket_server):
+def test_response_closed_twice_leaves_its_connection_to_the_next(client_of, socket_server):
     server = socket_server(by_path({CHAT: replies({})}))
     client = client_of(server.url)
     first = post(client)

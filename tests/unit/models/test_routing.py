@@ -119,7 +119,7 @@ def test_a_conversation_leaves_a_machine_that_is_full():
     assert names[0] != names[-1]
 
 
-def test_one_conversation_in_many_requests_does_not_queue_at_one_machine():
+def test_many_requests_of_one_conversation_do_not_queue_at_one_machine():
     requests = Requests(*(place(str(number)) for number in range(4)))
     names = [requests.chosen(conversation=7) for _ in range(100)]
     assert max(names.count(name) for name in names) <= 25 + PARALLEL
@@ -166,7 +166,7 @@ def test_nothing_is_chosen_when_all_are_full():
     assert Requests(place("one", running=1, max_streams=1), place("two", running=1, max_streams=1)).chosen() is None
 
 
-def test_a_conversation_is_known_by_its_turns_up_to_the_first_of_the_user():
+def test_a_conversation_is_known_by_its_turns_to_the_first_user_turn():
     head = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     later = [*head, {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "More"}]
     assert conversation_of({"messages": head}) == conversation_of({"messages": later})

@@ -76,7 +76,7 @@ def test_a_request_that_fails_ends_no_thread(dispatcher, until, caplog):
     assert "a request could not be answered" in caplog.text
 
 
-def test_at_the_end_waiting_requests_are_canceled_and_running_ones_awaited(caplog):
+def test_shutdown_cancels_waiting_requests_and_awaits_running_ones(caplog):
     dispatcher = TaskDispatcher(1)
     running, waiting = Request(runs_on=True), Request()
     dispatcher.add_task(running)

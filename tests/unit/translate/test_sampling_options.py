@@ -25,33 +25,33 @@ def complaint(name: str, value: object) -> str:
     return caught.value.text
 
 
-@pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize(
     ("given", "taken"),
     [(7, 7), (1.9, 1), (-1.9, -1), (4096.0, 4096), (-1, -1), (1e300, 2**63 - 1), (-1e300, 1 - 2**63)],
 )
-def test_an_integer_is_cut(name, given, taken):
-    known = check_options({name: given}).known
-    assert known == {name: taken}
-    assert isinstance(known[name], int)
+def test_an_integer_is_cut(given, taken):
+    known = check_options(dict.fromkeys(INTEGERS, given)).known
+    assert known == dict.fromkeys(INTEGERS, taken)
+    assert {type(value) for value in known.values()} == {int}
 
 
-@pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("value", ["1", True, [1], {}])
-def test_an_integer_of_another_type_is_refused(name, value):
-    assert complaint(name, value) == f'option "{name}" must be of type integer'
+def test_an_integer_of_another_type_is_refused(value):
+    assert [complaint(name, value) for name in INTEGERS] == [
+        f'option "{name}" must be of type integer' for name in INTEGERS
+    ]
 
 
-@pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", [0, 1, 0.5, -2.5])
-def test_a_float_may_be_whole(name, value):
-    assert check_options({name: value}).known == {name: value}
+def test_a_float_may_be_whole(value):
+    assert check_options(dict.fromkeys(FLOATS, value)).known == dict.fromkeys(FLOATS, value)
 
 
-@pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", ["0.5", True, [0.5], {}])
-def test_a_float_of_another_type_is_refused(name, value):
-    assert complaint(name, value) == f'option "{name}" must be of type float32'
+def test_a_float_of_another_type_is_refused(value):
+    assert [complaint(name, value) for name in FLOATS] == [
+        f'option "{name}" must be of type float32' for name in FLOATS
+    ]
 
 
 def test_use_mmap_is_a_claim():
