@@ -15,6 +15,7 @@ OSLO = "What is the weather in Oslo?"
 RAIN = '{"temperature": 17, "sky": "rainy"}'
 RAINY = "It is 17 degrees and rainy in Oslo."
 ADA = "Give me a person as JSON"
+STORY = "Tell me a long story."
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},

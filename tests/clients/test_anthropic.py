@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("anthropic", reason="the clients extra is not installed")
 
 import anthropic
-from clients.known import HELLO, OSLO, RAIN, RAINY, WEATHER_SCHEMA, user
+from clients.known import HELLO, OSLO, RAIN, RAINY, STORY, WEATHER_SCHEMA, user
 from support.agent_sessions import BILLING
 
 from flask_shim.translate.chat_turns import text_part
@@ -28,11 +28,13 @@ def asked():
     return {"model": "tiny-chat", "max_tokens": 60, "extra_body": {"temperature": 0}}
 
 
-def test_a_message_is_answered_whole(client, asked):
+def test_a_message_is_answered_whole_and_its_tokens_counted(client, asked):
     answer = client.messages.create(messages=[user("Hello")], **asked)
     assert [(block.type, block.text) for block in answer.content] == [("text", HELLO)]
     assert answer.stop_reason == "end_turn"
     assert answer.usage.output_tokens > 0
+    counted = client.messages.count_tokens(model="tiny-chat", messages=[user("Hello")])
+    assert counted.input_tokens == answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0) > 0
 
 
 def test_the_next_turn_of_claude_code_is_read_from_the_cache(client, asked):
@@ -48,8 +50,9 @@ def test_a_message_is_streamed(client, asked):
     with client.messages.stream(messages=[user("Hello")], system="You are kind.", **asked) as stream:
         text = "".join(stream.text_stream)
         message = stream.get_final_message()
-    assert text
+    assert text == message.content[0].text
     assert message.stop_reason == "end_turn"
+    assert min(message.usage.input_tokens, message.usage.output_tokens) > 0
 
 
 def test_a_tool_is_called_and_its_result_used(client, asked):
@@ -61,13 +64,10 @@ def test_a_tool_is_called_and_its_result_used(client, asked):
     assert client.messages.create(messages=history, tools=[WEATHER], **asked).content[0].text == RAINY
 
 
-def test_tokens_are_counted(client):
-    assert client.messages.count_tokens(model="tiny-chat", messages=[user("Hello")]).input_tokens > 0
-
-
 def test_a_limit_cuts_a_message(client, asked):
     asked["max_tokens"] = 3
-    assert client.messages.create(messages=[user("Tell me a long story.")], **asked).stop_reason == "max_tokens"
+    answer = client.messages.create(messages=[user(STORY)], **asked)
+    assert (answer.stop_reason, answer.usage.output_tokens) == ("max_tokens", 3)
 
 
 def test_an_unknown_model_is_not_found(client, asked):

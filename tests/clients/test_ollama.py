@@ -10,9 +10,11 @@ import pytest
 pytest.importorskip("ollama", reason="the clients extra is not installed")
 
 import ollama
-from clients.known import ADA, HELLO, OSLO, PERSON, RAIN, RAINY, get_weather, user
+from clients.known import ADA, HELLO, OSLO, PERSON, RAIN, RAINY, STORY, get_weather, user
+from support.pictures import picture
 
 COLD = {"temperature": 0}
+THOUGHT = "The user wants an answer. I will answer."
 
 
 @pytest.fixture
@@ -46,12 +48,13 @@ def test_questions_are_decided(client):
         client.chat("tiny-decide", [user("Hello")])
 
 
-def test_a_model_is_shown(client):
-    shown = client.show("tiny-chat")
-    assert {"completion", "tools"} <= set(shown.capabilities)
-    assert shown.modelinfo["general.architecture"] == "llama"
-    assert shown.modelinfo["llama.context_length"] > 0
-    assert shown.modified_at.tzinfo is not None
+def test_every_model_is_shown(client):
+    for model in client.list().models:
+        shown = client.show(model.model)
+        assert shown.details.family == model.details.family
+        assert shown.modelinfo[f"{shown.modelinfo['general.architecture']}.context_length"] > 0
+        assert shown.modified_at.tzinfo is not None
+    assert {"completion", "tools"} <= set(client.show("tiny-chat").capabilities)
 
 
 def test_a_chat_is_answered_whole(client):
@@ -66,6 +69,33 @@ def test_a_chat_is_streamed(client):
     assert len(parts) > 2
     assert "".join(part.message.content for part in parts) == HELLO
     assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert parts[-1].total_duration >= parts[-1].eval_duration > 0
+    assert min(parts[-1].load_duration, parts[-1].prompt_eval_count, parts[-1].eval_count) > 0
+
+
+def test_characters_of_several_tokens_arrive_whole(client):
+    parts = client.chat("tiny-chat", [user("Say hello in Japanese")], stream=True, options=COLD)
+    assert "".join(part.message.content for part in parts) == "こんにちは! 🌸"
+
+
+def test_system_prompt_history_and_options_reach_the_model(client):
+    system = {"role": "system", "content": "You are Rumpel."}
+    assert client.chat("tiny-chat", [system, user("Who are you?")], options=COLD).message.content[:11] == "I am Rumpel"
+    assert client.generate("tiny-chat", "Who are you?", system=system["content"]).response[:11] == "I am Rumpel"
+    history = [user("My name is Rumpel."), {"role": "assistant", "content": "Nice to meet you, Rumpel!"}]
+    answer = client.chat("tiny-chat", [*history, user("What is my name?")], options=COLD)
+    assert answer.message.content == "Your name is Rumpel."
+    answer = client.chat("tiny-chat", [user("Count to 10")], options={**COLD, "stop": [" 5"]})
+    assert answer.message.content == "1, 2, 3, 4,"
+    answer = client.chat("tiny-chat", [user(STORY)], options={"num_predict": 5})
+    assert (answer.done_reason, answer.eval_count) == ("length", 5)
+
+
+@pytest.mark.parametrize("color", ["red", "blue"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_a_picture_reaches_the_model(client, color, form):
+    message = user("What color is the picture?") | {"images": [picture(form, color, size=(56, 56))]}
+    assert color in client.chat("tiny-vision", [message], options=COLD).message.content
 
 
 def test_a_chat_is_streamed_to_an_asynchronous_client(url):
@@ -93,16 +123,26 @@ def test_a_tool_is_called_in_a_stream(client):
     assert [(call.function.name, call.function.arguments) for call in calls] == [("get_weather", {"city": "Oslo"})]
 
 
-def test_thinking_is_in_its_own_field(client):
-    answer = client.chat("tiny-think", [user("Hello")], think=True, options=COLD)
-    assert answer.message.thinking
-    assert answer.message.content == HELLO
-    assert client.chat("tiny-think", [user("Hello")], think=False, options=COLD).message.thinking is None
+def test_two_tools_are_called_at_once(client):
+    question = user("What is the weather in Rome and Cairo?")
+    calls = client.chat("tiny-chat", [question], tools=[get_weather], options=COLD).message.tool_calls
+    assert [call.function.arguments["city"] for call in calls] == ["Rome", "Cairo"]
+
+
+@pytest.mark.parametrize(("think", "thought"), [(None, THOUGHT), (True, THOUGHT), (False, "")])
+@pytest.mark.parametrize("stream", [True, False])
+def test_thinking_is_in_its_own_field_or_off(client, think, thought, stream):
+    answer = client.chat("tiny-think", [user("Hello")], think=think, stream=stream, options=COLD)
+    messages = [part.message for part in answer] if stream else [answer.message]
+    assert "".join(message.content for message in messages) == HELLO
+    assert "".join(message.thinking or "" for message in messages).strip() == thought
 
 
 def test_an_answer_keeps_to_a_schema(client):
     answer = client.chat("tiny-chat", [user(ADA)], format=PERSON, options=COLD)
     assert json.loads(answer.message.content) == {"name": "Ada", "age": 36}
+    answer = client.chat("tiny-chat", [user(ADA)], format="json", options=COLD)
+    assert isinstance(json.loads(answer.message.content), dict)
 
 
 def test_a_prompt_is_continued_in_a_stream(client):
@@ -113,7 +153,8 @@ def test_a_prompt_is_continued_in_a_stream(client):
 
 def test_a_returned_context_continues_the_conversation(client):
     first = client.generate("tiny-chat", "My name is Rumpel.", options=COLD)
-    assert "Rumpel" in client.generate("tiny-chat", "What is my name?", context=first.context, options=COLD).response
+    second = client.generate("tiny-chat", "What is my name?", context=first.context, options=COLD)
+    assert second.response == "Your name is Rumpel."
 
 
 def test_a_model_is_loaded_and_unloaded(client, until):
@@ -123,21 +164,7 @@ def test_a_model_is_loaded_and_unloaded(client, until):
     assert running.expires_at.tzinfo is not None
     assert client.generate("tiny-chat", keep_alive=0).done_reason == "unload"
     until(lambda: "tiny-chat:latest" not in [model.model for model in client.ps().models])
-
-
-def test_texts_become_vectors(client):
-    vectors = client.embed("tiny-embed", ["the sky is blue", "hello"]).embeddings
-    assert [len(vector) for vector in vectors] == [64, 64]
-    assert len(client.embeddings("tiny-embed", "hello").embedding) == 64
-
-
-def test_a_name_is_made_copied_used_and_deleted(client):
-    assert client.create("rumpel", from_="tiny-chat", system="You are Rumpel.", parameters=COLD).status == "success"
-    client.copy("rumpel", "stilzchen")
-    assert client.chat("stilzchen", [user("Who are you?")]).message.content.startswith("I am Rumpel")
-    for name in ("rumpel", "stilzchen"):
-        assert client.delete(name).status == "success"
-    assert not {"rumpel:latest", "stilzchen:latest"} & {model.model for model in client.list().models}
+    assert client.chat("tiny-chat", [user("Hello")], options=COLD).message.content == HELLO
 
 
 def test_a_model_is_pulled(client):

@@ -37,8 +37,10 @@ def test_a_turn_is_answered(editor):
 
 
 def test_a_turn_in_parts_is_answered(editor):
-    part = {"type": "text", "text": "Hello", "copilot_cache_control": {"type": "ephemeral"}}
-    assert editor.chat("tiny-chat:latest", [{"role": "user", "content": [part]}]).text == HELLO
+    system = {"role": "system", "content": "You are Rumpel.", "copilot_cache_control": {"type": "ephemeral"}}
+    part = {"type": "text", "text": "Who are you?", "copilot_cache_control": {"type": "ephemeral"}}
+    answer = editor.chat("tiny-chat:latest", [system, {"role": "user", "content": [part], "name": "x"}])
+    assert answer.text.startswith("I am Rumpel")
 
 
 def test_a_tool_is_called_and_its_result_used(editor):

@@ -46,6 +46,11 @@ def test_start_up_requests_everything_at_once(extension):
     assert all(set(shown[name]["capabilities"]) == set(model["capabilities"]) for name, model in listed.items())
 
 
+def test_the_context_of_a_loaded_model_is_among_its_parameters(extension):
+    extension.ask("POST", "/api/generate", {"model": "tiny-chat", "stream": False})
+    assert extension.ask("POST", "/api/show", {"model": "tiny-chat"})["parameters"].split() == ["num_ctx", "4096"]
+
+
 def test_a_chat_is_streamed_with_its_counts(extension):
     parts = list(
         extension.stream(

@@ -30,13 +30,6 @@ def installed(tmp_path_factory):
     return target
 
 
-@pytest.fixture(scope="module")
-def demo(installed):
-    with ShimProcess(arguments=("demo", "--port", "0"), PYTHONPATH=str(installed)) as shim:
-        shim.url = shim.until(r"  shim +(\S+)").group(1)
-        yield shim
-
-
 def run_python(installed, folder, *arguments):
     """Run the Python with the installed package in an empty folder; return its exit code and output."""
     ran = subprocess.run(
@@ -58,15 +51,14 @@ def test_installed_package_is_the_one_that_is_used(installed, tmp_path):
     )
 
 
-def test_doctor_finds_nothing_wrong_with_the_demo(installed, tmp_path, demo):
-    code, output = run_python(installed, tmp_path, "-m", "flask_shim", "doctor", "--url", demo.url)
-    assert code == 0, output
-
-
-def test_streamed_chat_of_the_demo_ends_before_the_demo_does(demo):
-    with demo.chat("Why is the sky blue?", "tiny-chat") as response:
-        lines = [json.loads(line) for line in response.iter_lines()]
-    assert "".join(line["message"]["content"] for line in lines)
-    assert lines[-1]["done"] is True
-    assert demo.stop() == 0
-    assert demo.log.endswith("The demo has ended; nothing is left running.\n")
+def test_demo_passes_the_doctor_answers_and_ends(installed, tmp_path):
+    with ShimProcess(arguments=("demo", "--port", "0"), PYTHONPATH=str(installed)) as demo:
+        demo.url = demo.until(r"  shim +(\S+)").group(1)
+        code, output = run_python(installed, tmp_path, "-m", "flask_shim", "doctor", "--url", demo.url)
+        assert code == 0, output
+        with demo.chat("Why is the sky blue?", "tiny-chat") as response:
+            lines = [json.loads(line) for line in response.iter_lines()]
+        assert "".join(line["message"]["content"] for line in lines)
+        assert lines[-1]["done"] is True
+        assert demo.stop() == 0
+        assert demo.log.endswith("The demo has ended; nothing is left running.\n")

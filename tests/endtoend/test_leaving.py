@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import ollama
 import openai
 import pytest
 from support.demo import Shim
@@ -25,6 +26,13 @@ def shim(miniature, tmp_path_factory):
     with Shim(miniature.url, tmp_path_factory.mktemp("shim")) as running:
         httpx.post(f"{running.url}/api/generate", json={"model": "tiny-chat"}, trust_env=False, timeout=30)
         yield running
+
+
+@pytest.fixture
+def client(shim):
+    """Ollama's own library."""
+    with ollama.Client(host=shim.url, trust_env=False, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture

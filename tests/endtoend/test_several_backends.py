@@ -17,30 +17,23 @@ SHORT = {"temperature": 0, "num_predict": 5}
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory):
-    """A miniature with models of its own."""
-    folder = write_plain_models(tmp_path_factory.mktemp("models"), "plain")
-    with MiniLMStudio(MiniSettings(models=folder)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def joined(miniature, second, tmp_path_factory):
-    """A shim before both, and before an address where nothing answers."""
-    folder = tmp_path_factory.mktemp("joined")
-    urls = {"desktop": miniature.url, "laptop": second.url, "away": f"http://127.0.0.1:{unused_port()}"}
-    (folder / shim_file.FILE_NAME).write_text(to_toml(urls), encoding="utf-8")
-    file, _ = shim_file.read(folder / shim_file.FILE_NAME)
-    with Shim(miniature.url, folder / "data", file=file) as running:
-        yield running
+def shim(tmp_path_factory):
+    """A shim before two miniatures, of which one has models of its own, and an address where nothing answers."""
+    folder = tmp_path_factory.mktemp("shim")
+    models = write_plain_models(tmp_path_factory.mktemp("models"), "plain")
+    with MiniLMStudio() as desktop, MiniLMStudio(MiniSettings(models=models)) as laptop:
+        urls = {"desktop": desktop.url, "laptop": laptop.url, "away": f"http://127.0.0.1:{unused_port()}"}
+        (folder / shim_file.FILE_NAME).write_text(to_toml(urls), encoding="utf-8")
+        file, _ = shim_file.read(folder / shim_file.FILE_NAME)
+        with Shim(desktop.url, folder / "data", file=file) as running:
+            yield running
 
 
 @pytest.fixture
-def library(joined):
+def library(shim):
     """Ollama's own library."""
-    client = ollama.Client(host=joined.url, trust_env=False, timeout=30)
-    yield client
-    client.close()
+    with ollama.Client(host=shim.url, trust_env=False, timeout=30) as client:
+        yield client
 
 
 def test_ollama_lists_and_uses_the_models_of_all(library, until):
@@ -57,14 +50,14 @@ def test_a_model_is_found_only_where_it_is(library):
         library.chat("desktop/plain", QUESTION)
 
 
-def test_open_webui_finds_each_model_that_it_lists(joined):
-    for model in requests.get(f"{joined.url}/api/tags", timeout=30).json()["models"]:
-        shown = requests.post(f"{joined.url}/api/show", json={"model": model["model"]}, timeout=30)
+def test_open_webui_finds_each_model_that_it_lists(shim):
+    for model in requests.get(f"{shim.url}/api/tags", timeout=30).json()["models"]:
+        shown = requests.post(f"{shim.url}/api/show", json={"model": model["model"]}, timeout=30)
         assert shown.json()["capabilities"]
 
 
-def test_vs_code_chats_with_models_of_both(joined):
+def test_vs_code_chats_with_models_of_both(shim):
     for name in ("tiny-chat:latest", "plain:latest"):
         body = {"model": name, "messages": QUESTION, "stream": True, "max_tokens": 5}
-        answer = requests.post(f"{joined.url}/v1/chat/completions", json=body, timeout=30)
+        answer = requests.post(f"{shim.url}/v1/chat/completions", json=body, timeout=30)
         assert answer.text.rstrip().endswith("data: [DONE]")

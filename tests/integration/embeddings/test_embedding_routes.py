@@ -1,10 +1,20 @@
 """The three embedding routes before a backend that says whatever a test wants."""
 
+from __future__ import annotations
+
 import base64
+import json
+import socket
 import struct
 
 import pytest
+from support.answers import silent
+from support.apps import served
 from support.fake_lmstudio import Status
+
+from flask_shim import create_app
+from flask_shim.config import Config
+from flask_shim.services import services_of
 
 EMPTY = {"model": "embedder", "embeddings": []}
 NO_SUCH = 'model "nope" not found, try pulling it first'
@@ -261,3 +271,28 @@ def test_old_backend_makes_a_vector_to_load_a_model(backend, shim, path, key):
     assert shim(server.url).post(path, json={"model": "embedder", key: ""}).status_code == 200
     assert server.paths() == ["POST /v1/embeddings"]
     assert server.asked[-1].json["model"] == "embedder"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/embed", {"model": "embedder", "input": "x"}),
+        ("/api/embeddings", {"model": "embedder", "prompt": "x"}),
+        ("/v1/embeddings", {"model": "embedder", "input": "x"}),
+        ("/v1/embeddings", {"model": "embedder", "input": "x", "encoding_format": "base64"}),
+    ],
+)
+def test_disconnect_frees_the_backend_and_the_slot(backend, until, path, body):
+    server = backend(lambda asked: silent)
+    app = create_app(Config(backend_url=server.url))
+    parts = services_of(app)
+    raw = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
+    with served(app, channel_request_lookahead=1) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head + raw)
+            until(lambda: server.paths() == ["POST /v1/embeddings"])
+            assert parts.slots.in_use == 1
+        server.until(lambda: not server.open_at("/v1/embeddings"))
+        until(lambda: parts.slots.in_use == 0)
+    parts.close()

@@ -56,11 +56,21 @@ def shared_miniature():
         yield miniature
 
 
+def unload_all(miniature):
+    for instance in miniature.services.loaded_models.all():
+        miniature.services.loaded_models.unload(instance.id)
+    return miniature
+
+
 @pytest.fixture
 def miniature(shared_miniature):
-    for instance in shared_miniature.services.loaded_models.all():
-        shared_miniature.services.loaded_models.unload(instance.id)
-    return shared_miniature
+    return unload_all(shared_miniature)
+
+
+@pytest.fixture(scope="module")
+def kept_miniature(shared_miniature):
+    """The same, empty only before the first test of a file: starting an engine takes longer than an answer."""
+    return unload_all(shared_miniature)
 
 
 @pytest.fixture

@@ -36,9 +36,8 @@ def picture(color, form="PNG"):
 
 
 @pytest.fixture
-def api(shared_miniature, connect):
-    """Return a client that finds loaded what earlier tests loaded: starting an engine takes longer than an answer."""
-    return connect(shared_miniature)
+def api(kept_miniature, connect):
+    return connect(kept_miniature)
 
 
 def test_every_known_question_gets_its_answer(api, known_answers):

@@ -37,8 +37,8 @@ def test_client_works_where_flask_is_not_installed():
     assert (result.stdout, result.stderr) == ("connection refused\n", "")
 
 
-@pytest.fixture(scope="module")
-def lm_studio(tmp_path_factory):
+@pytest.fixture
+def lm_studio(tmp_path):
     """Start a miniature LM Studio with the models of the guide, and one to download."""
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
     from support.catalogue import Catalogue
@@ -46,10 +46,10 @@ def lm_studio(tmp_path_factory):
     from flask_shim.embedded import MiniLMStudio
     from flask_shim.embedded.library import TINY
 
-    folder = tmp_path_factory.mktemp("catalogue")
-    (folder / "maker").mkdir()
+    folder, downloads = tmp_path / "catalogue", tmp_path / "downloads"
+    (folder / "maker").mkdir(parents=True)
+    downloads.mkdir()
     (folder / "maker" / "New-Model-F16.gguf").write_bytes((TINY / "tiny-chat.gguf").read_bytes())
-    downloads = tmp_path_factory.mktemp("downloads")
     with MiniLMStudio() as miniature, closing(Catalogue(miniature, folder, downloads)):
         miniature.services.library.folders.append(downloads)
         yield miniature
@@ -59,7 +59,5 @@ def lm_studio(tmp_path_factory):
 def test_example_of_the_guide_works(monkeypatch, capsys, tmp_path, lm_studio, code, output):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LMSTUDIO_URL", lm_studio.url)
-    for instance in lm_studio.services.loaded_models.all():
-        lm_studio.services.loaded_models.unload(instance.id)
     exec(compile(code, str(GUIDE), "exec"), {})
     assert not output or capsys.readouterr().out == output

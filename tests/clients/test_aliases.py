@@ -1,19 +1,11 @@
-"""Aliases as the official client makes and uses them, with a real engine behind."""
+"""Aliases as Ollama's library makes and uses them."""
 
 from __future__ import annotations
 
 import ollama
 import openai
 import pytest
-from support.apps import served
-
-from flask_shim import create_app
-from flask_shim.config import Config
-
-pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
-
-from flask_shim.embedded import MiniLMStudio
-from flask_shim.services import services_of
+from clients.known import user
 
 WHO = "Who are you?"
 TINY, RUMPEL = "I am Tiny, a very small test model.", "I am Rumpel, a very small test model."
@@ -23,15 +15,6 @@ CHATML = (
     "<|im_start|>user\n{{ .Prompt }}<|im_end|>\n"
     "<|im_start|>assistant\n{{ .Response }}<|im_end|>\n"
 )
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with MiniLMStudio() as miniature:
-        app = create_app(Config(backend_url=miniature.url, data_dir=tmp_path_factory.mktemp("data")))
-        with served(app, channel_request_lookahead=1) as port:
-            yield f"http://127.0.0.1:{port}"
-        services_of(app).close()
 
 
 @pytest.fixture
@@ -49,7 +32,7 @@ def rumpel(client):
 
 
 def chat(client, model):
-    return client.chat(model, messages=[{"role": "user", "content": WHO}], options={"temperature": 0}).message.content
+    return client.chat(model, messages=[user(WHO)], options={"temperature": 0}).message.content
 
 
 def listed(client):
@@ -60,16 +43,16 @@ def test_an_alias_answers_in_its_own_name_on_every_route(client, rumpel, url):
     assert chat(client, "tiny-chat") == TINY
     assert chat(client, "rumpel") == RUMPEL
     assert client.generate("rumpel", WHO).response == RUMPEL
-    pieces = client.chat("Rumpel:latest", messages=[{"role": "user", "content": WHO}], stream=True)
+    pieces = client.chat("Rumpel:latest", messages=[user(WHO)], stream=True)
     assert "".join(piece.message.content for piece in pieces) == RUMPEL
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none") as over_openai:
-        answer = over_openai.chat.completions.create(model="rumpel", messages=[{"role": "user", "content": WHO}])
+        answer = over_openai.chat.completions.create(model="rumpel", messages=[user(WHO)])
         assert answer.choices[0].message.content == RUMPEL
         assert "rumpel:latest" in [model.id for model in over_openai.models.list()]
 
 
 def test_the_system_prompt_of_a_request_replaces_the_aliases(client, rumpel):
-    messages = [{"role": "system", "content": "You are Tiny."}, {"role": "user", "content": WHO}]
+    messages = [{"role": "system", "content": "You are Tiny."}, user(WHO)]
     assert client.chat("rumpel", messages=messages).message.content == TINY
     assert client.generate("rumpel", WHO, system="You are Tiny.").response == TINY
 
