@@ -180,11 +180,6 @@ def test_backend_that_accepts_no_connection_is_a_timeout():
         backend.close()
 
 
-def test_readiness_fails_without_backend_and_health_does_not(away):
-    assert away.ask("/ready").status == 503
-    assert away.ask("/health").status == 200
-
-
 def test_shim_starts_and_answers_while_the_backend_is_away():
     with ShimProcess(f"http://127.0.0.1:{unused_port()}", SHIM_REQUEST_RETRIES="0") as shim:
         assert shim.get("/api/version").status_code == 200

@@ -124,19 +124,13 @@ def test_garbage_in_a_stream_ends_it_with_one_error_line(impatient, studio, nons
 
 
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until closed"])
-@pytest.mark.parametrize("events", range(1, 5))
+@pytest.mark.parametrize("events", [1, 4])
 def test_stream_that_is_cut_after_some_events_ends_with_one_error_line(impatient, studio, events, chunked):
     studio.answers[CHAT] = streams(*["tok "] * events, ends=False, chunked=chunked)
     answer = impatient.ask("/api/chat", chat())
     assert answer.is_whole
     assert [line.get("error") for line in answer.lines] == [None] * events + [CUT]
     assert impatient.end_of("/api/chat")["tokens_out"] == str(events)
-
-
-def test_whole_answer_that_is_cut_is_a_502(impatient, studio):
-    studio.answers[CHAT] = streams("one ", ends=False)
-    response = impatient.ask("/api/chat", chat(stream=False))
-    assert (response.status, response.json) == (502, {"error": CUT})
 
 
 def test_stream_beyond_the_limit_ends_with_one_error_line(impatient, studio):

@@ -74,15 +74,6 @@ def test_ollama_client_pulls_again_what_is_there(studio):
     assert [(line.total, line.completed) for line in again if line.digest] == [(SIZE, SIZE)]
 
 
-def test_ollama_client_gets_500_for_a_missing_model(studio):
-    client, _, _ = studio()
-    with pytest.raises(ollama.ResponseError, match=r"pull model manifest: .*not found"):
-        list(client.pull("maker/nope", stream=True))
-    with pytest.raises(ollama.ResponseError, match=r"pull model manifest: .*not found") as refused:
-        client.pull("maker/nope")
-    assert refused.value.status_code == 500
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_disconnect_ends_the_watching_and_the_next_pull_joins(studio, until, stream):
     client, parts, downloads = studio(rate=5e5)
