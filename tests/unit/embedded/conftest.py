@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,10 @@ import requests
 
 pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
 
-from support.wine import SLOWNESS
-
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.library import TINY
 
 FACTS = Path(__file__).parents[2] / "data" / "tiny-facts.json"
-DEADLINE_SECONDS = 10.0 * SLOWNESS
 
 
 class Api:
@@ -117,16 +113,3 @@ def known_answers():
 @pytest.fixture
 def tiny_models():
     return TINY
-
-
-@pytest.fixture
-def until():
-    """Return a function that waits for something to become true, and fails after a deadline."""
-
-    def waits_until(is_so):
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.005)
-
-    return waits_until
