@@ -46,8 +46,14 @@ def _watch(shim: RunningShim) -> None:
             if key in QUIT:
                 return
             _act(view, key, running, shim)
-            if not key or key == "x":
+            if key and key != "x":
+                continue
+            try:
                 status, running = shim.get("/shim/status"), shim.get("/shim/requests")["running"]
+            except CommandError as exc:
+                view.failure = exc.message
+            else:
+                view.failure = ""
 
 
 def _act(view: View, key: str, running: list[Row], shim: RunningShim) -> None:

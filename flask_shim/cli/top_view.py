@@ -26,6 +26,8 @@ class View:
     sort: str = SORT_KEYS[0]
     selected: str = ""
     message: str = ""
+    failure: str = ""
+    """Why what is shown is out of date, such as a shim that restarts."""
 
     def sort_next(self) -> None:
         """Go to the next order."""
@@ -47,7 +49,8 @@ class View:
 
 def render(view: View, status: Row, running: list[Row]) -> Group:
     """Return the screen."""
-    lines = [_headline(status), *(shown(f"  {_model(model)}") for model in status["loaded"])]
+    headline = shown(view.failure, "red") if view.failure else _headline(status)
+    lines = [headline, *(shown(f"  {_model(model)}") for model in status["loaded"])]
     if error := status["last_error"]:
         lines.append(shown(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
     table = _table(view, running) if running else Text("No request is in flight.", style="dim")
@@ -113,13 +116,15 @@ def _headline(status: Row) -> Text:
 
 def _model(model: dict[str, Any]) -> str:
     end = model["expires_at"]
-    left = (
-        (datetime.fromisoformat(end.replace("Z", "+00:00")) - datetime.now(timezone.utc)).total_seconds() if end else 0
-    )
+    left = (_time(end) - datetime.now(timezone.utc)).total_seconds() if end else 0
     until = f"{seconds_text(max(0.0, left))} left" if end else "until it is unloaded"
     context = f"{model['context_length']} tokens" if model["context_length"] else "context unknown"
     return f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}"
 
 
 def _clock(moment: str) -> str:
-    return moment[11:19]
+    return f"{_time(moment).astimezone():%H:%M:%S}"
+
+
+def _time(moment: str) -> datetime:
+    return datetime.fromisoformat(moment.replace("Z", "+00:00"))

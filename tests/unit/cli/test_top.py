@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
+from contextlib import nullcontext
 
 import pytest
 from rich.console import Console
 
+from flask_shim.cli import top_command
 from flask_shim.cli.keyboard import DOWN, UP, pressed_keys
+from flask_shim.cli.setting_options import CommandError
 from flask_shim.cli.top_view import SORT_KEYS, View, render, seconds_text
 
 ROW = {
@@ -53,6 +57,48 @@ def test_screen_shows_why_nothing_works():
     text = shown(View(), {**STATUS, "backend": backend, "last_error": error, "loaded": []}, ())
     for part in ("does not answer at http://lm:1234: refused", "06:07:08: it ]0;broke", "No request is in flight."):
         assert part in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no time.tzset")
+def test_times_are_those_of_the_users_clock(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC-9")
+    time.tzset()
+    try:
+        error = {"at": "2026-11-29T06:07:08Z", "message": "it broke"}
+        assert "15:07:08: it broke" in shown(View(), {**STATUS, "last_error": error})
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals that Python can open")
+def test_a_restart_of_the_shim_does_not_end_it(monkeypatch):
+    shim, screens = FakeShim(), []
+    monkeypatch.setattr(top_command, "pressed_keys", lambda: nullcontext(shim.next_key))
+    monkeypatch.setattr(top_command, "render", lambda view, *_: screens.append(view.failure) or "")
+    top_command._watch(shim)
+    assert screens == ["", "", "it restarts", "it restarts", ""]
+
+
+class FakeShim:
+    """Answers, except between the second and the fourth key; the fifth one quits."""
+
+    keys = 0
+
+    def next_key(self, _):
+        self.keys += 1
+        return "q" if self.keys == 5 else ""
+
+    def get(self, path):
+        if self.keys in (2, 3):
+            raise CommandError("it restarts")
+        return STATUS if path == "/shim/status" else {"running": []}
+
+
+def test_screen_shows_a_failure_instead_of_the_backend():
+    text = shown(View(failure="The shim does not answer."))
+    assert "The shim does not answer." in text
+    assert "http://lm:1234" not in text
 
 
 def test_screen_shows_waiting_requests_and_their_time():
