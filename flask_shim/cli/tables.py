@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
 from rich.cells import cell_len
@@ -23,8 +23,14 @@ _NUMBERS = ("SIZE", "CONTEXT", "SECONDS LEFT", "PROMPT", "OUTPUT", "PROMPT/S", "
 _WRAPPED = "CAN"
 """The only column that is wrapped on a narrow terminal."""
 
-_DISPENSABLE = ("PARAMETERS", "KIND", "CAN", "QUANT", "SIZE")
-"""Columns that a narrower terminal leaves out, in this order; ``show`` prints all."""
+_SHORTENED = ("CLIENT", "MODEL", "PHASE", "OUTCOME", "ERROR")
+_SHORTEST = 10
+"""The columns whose texts are cut on a narrow terminal, and how much of them is left."""
+
+_OF_MODELS = ("PARAMETERS", "KIND", "CAN", "QUANT", "SIZE")
+_OF_REQUESTS = ("FIRST TOKEN", "PROMPT/S", "PROMPT", "OUTPUT", "TOKENS/S", "ID")
+_DISPENSABLE = (*_OF_MODELS, *_OF_REQUESTS)
+"""Columns that a narrower terminal leaves out, in this order; ``show`` and ``--json`` print all."""
 
 _GAP = 2
 
@@ -40,11 +46,7 @@ def print_rows(rows: Sequence[Row], cells: Cells, *, as_json: bool) -> None:
         for line in lines:
             click.echo("\t".join(line.values()))
     elif lines:
-        headings = _fitting(lines, out.width)
-        table = empty_table(headings)
-        for line in lines:
-            table.add_row(*(Text(line[heading]) for heading in headings))
-        out.print(table)
+        out.print(fitted_table(lines, out.width))
     else:
         out.print("none")
 
@@ -93,26 +95,35 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def empty_table(headings: Iterable[str], overflow: Literal["fold", "ellipsis"] = "fold") -> Table:
-    """Return a table with these columns; numbers are aligned on the right."""
+def fitted_table(lines: Sequence[Mapping[str, str]], width: int) -> Table:
+    """Return the lines, at least one, as a table. Where it does not fit, texts are shortened, but never numbers."""
+    widths = {
+        heading: max(_least_width(heading, text) for text in (heading, *(line[heading] for line in lines)))
+        for heading in lines[0]
+    }
+    for heading in _DISPENSABLE:
+        if _total(widths) > width:
+            widths.pop(heading, None)
+    flexible = (_WRAPPED, *_SHORTENED) if _total(widths) <= width else widths.keys() - _NUMBERS
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for heading in headings:
-        justify: Literal["left", "right"] = "right" if heading in _NUMBERS else "left"
-        table.add_column(heading, overflow=overflow, no_wrap=heading != _WRAPPED, justify=justify)
+    for heading in widths:
+        table.add_column(
+            heading,
+            justify="right" if heading in _NUMBERS else "left",
+            overflow="ellipsis" if heading in _SHORTENED else "fold",
+            no_wrap=heading not in flexible,
+        )
+    for line in lines:
+        # The column itself may wrap: rich takes the width from those that may.
+        table.add_row(*(Text(line[heading], no_wrap=heading in _SHORTENED or None) for heading in widths))
     return table
 
 
-def _fitting(rows: Sequence[dict[str, str]], width: int) -> list[str]:
-    """Return the headings of the columns that fit."""
+def _least_width(heading: str, text: str) -> int:
+    if heading == _WRAPPED:
+        return max(map(cell_len, text.split()), default=0)
+    return min(cell_len(text), _SHORTEST) if heading in _SHORTENED else cell_len(text)
 
-    def width_of(heading: str, text: str) -> int:
-        return max(map(cell_len, text.split()), default=0) if heading == _WRAPPED else cell_len(text)
 
-    widths = {
-        heading: max(width_of(heading, text) for text in (heading, *(row[heading] for row in rows)))
-        for heading in rows[0]
-    }
-    for heading in _DISPENSABLE:
-        if sum(widths.values()) + _GAP * (len(widths) - 1) > width:
-            widths.pop(heading, None)
-    return list(widths)
+def _total(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)

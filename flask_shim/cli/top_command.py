@@ -38,7 +38,7 @@ def _watch(shim: RunningShim) -> None:
     status, running = shim.get("/shim/status"), shim.get("/shim/requests")["running"]
     with pressed_keys() as read_key, Live(console=console(), screen=True, auto_refresh=False) as live:
         while True:
-            live.update(render(view, status, running), refresh=True)
+            live.update(render(view, status, running, live.console.width), refresh=True)
             try:
                 key = read_key(REFRESH_SECONDS)
             except (KeyboardInterrupt, EOFError):

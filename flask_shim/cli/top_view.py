@@ -11,7 +11,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from flask_shim.cli.tables import UNKNOWN, Row, clock_text, empty_table, shown, size_text, text_of
+from flask_shim.cli.setting_options import plain
+from flask_shim.cli.tables import UNKNOWN, Row, clock_text, fitted_table, shown, size_text, text_of
 
 SORT_KEYS = ("age_seconds", "tokens_per_second", "output_tokens", "client", "model")
 """The orders that ``s`` goes through; numbers come largest first."""
@@ -47,13 +48,13 @@ class View:
         self.selected = ids[min(max(0, at), len(ids) - 1)] if ids else ""
 
 
-def render(view: View, status: Row, running: list[Row]) -> Group:
-    """Return the screen."""
+def render(view: View, status: Row, running: list[Row], width: int) -> Group:
+    """Return the screen of a terminal with ``width`` columns."""
     headline = shown(view.failure, "red") if view.failure else _headline(status)
     lines = [headline, *(shown(f"  {_model(model)}") for model in status["loaded"])]
     if error := status["last_error"]:
         lines.append(shown(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
-    table = _table(view, running) if running else Text("No request is in flight.", style="dim")
+    table = _table(view, running, width) if running else Text("No request is in flight.", style="dim")
     return Group(*lines, Text(), table, Text(), shown(view.message), Text(KEYS, style="dim"))
 
 
@@ -85,11 +86,11 @@ CELLS: dict[str, Callable[[Row], str]] = {
 """The columns of a request in flight."""
 
 
-def _table(view: View, running: list[Row]) -> Table:
-    table = empty_table(CELLS, "ellipsis")
-    for row in view.ordered(running):
-        style = "reverse" if row["id"] == view.selected else ""
-        table.add_row(*(shown(cell(row)) for cell in CELLS.values()), style=style)
+def _table(view: View, running: list[Row], width: int) -> Table:
+    rows = view.ordered(running)
+    table = fitted_table([{name: plain(cell(row)) for name, cell in CELLS.items()} for row in rows], width)
+    for row, line in zip(rows, table.rows, strict=True):
+        line.style = "reverse" if row["id"] == view.selected else ""
     return table
 
 

@@ -38,9 +38,9 @@ STATUS = {
 }
 
 
-def shown(view, status=STATUS, running=(SLOW, FAST)):
-    console = Console(width=140, file=io.StringIO())
-    console.print(render(view, status, list(running)))
+def shown(view, status=STATUS, running=(SLOW, FAST), width=140):
+    console = Console(width=width, file=io.StringIO())
+    console.print(render(view, status, list(running), width))
     return console.file.getvalue()
 
 
