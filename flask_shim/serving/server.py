@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,9 +40,12 @@ class Server(WaitressServer):
         connections = _connection_limit(config) + 2 * len(listeners)  # waitress counts each listener and its trigger
         if sys.platform == "win32":
             connections = min(connections, WINDOWS_CONNECTIONS)
-        limits = {"recv_bytes": RECEIVE_BYTES, "connection_limit": connections}
+        settings = {**adjustments(config), "recv_bytes": RECEIVE_BYTES, "connection_limit": connections}
+        if not _can_write_temporary_files():
+            settings["inbuf_overflow"] = settings["max_request_body_size"]
+            settings["outbuf_overflow"] = settings["outbuf_high_watermark"]
         try:
-            super().__init__(app, listeners, {**adjustments(config), **limits})
+            super().__init__(app, listeners, settings)
         except RuntimeError as exc:  # Python's exception for a thread that the system refuses
             advice = "Lower SHIM_MAX_STREAMS, or raise the limit: ulimit -u, systemd's TasksMax, Docker's --pids-limit."
             raise ConfigError((f"SHIM_THREADS={config.threads}: The system refuses so many. {advice}",)) from exc
@@ -87,6 +91,16 @@ def _connection_limit(config: Config) -> int:
     limit = min(config.connection_limit, max(1, (allowed - SPARE_DESCRIPTORS) // 2))
     log.warning("the system allows %d open files and %d may be needed: connection_limit=%d", allowed, wanted, limit)
     return limit
+
+
+def _can_write_temporary_files() -> bool:
+    """Return whether waitress can keep large bodies in files; it would reset their connections."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as exc:  # as in a container with a read-only file system
+        log.warning("large requests and unread answers stay in memory: %s; TMPDIR can name a folder", exc.strerror)
+        return False
+    return True
 
 
 def _raise_descriptor_limit(wanted: int) -> int:

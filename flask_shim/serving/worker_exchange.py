@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
 import threading
@@ -13,7 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from flask_shim.config import ConfigError
+
 log = logging.getLogger(__name__)
+
+LONGEST_ADDRESS = 103
+"""Bytes in the path of a local socket: macOS has room for 104 with the null byte, Linux for 108."""
 
 ANSWER_SECONDS = 2.0
 """How long one other worker is waited for."""
@@ -26,8 +32,15 @@ def exchange_addresses(workers: int) -> Iterator[tuple[str, ...]]:
         token = secrets.token_hex(16)
         yield tuple(rf"\\.\pipe\flask-shim-{token}-{number}" for number in range(workers))
         return
-    with TemporaryDirectory(prefix="flask-shim-") as folder:  # only its owner may enter it
-        yield tuple(str(Path(folder, str(number))) for number in range(workers))
+    try:
+        made = TemporaryDirectory(prefix="flask-shim-")  # only its owner may enter it
+    except OSError as exc:
+        raise ConfigError((f"SHIM_WORKERS={workers}: {exc.strerror}. Set TMPDIR to a folder for sockets.",)) from exc
+    with made as folder:
+        addresses = tuple(str(Path(folder, str(number))) for number in range(workers))
+        if len(os.fsencode(addresses[-1])) > LONGEST_ADDRESS:
+            raise ConfigError((f"SHIM_WORKERS={workers}: {folder} is too long for sockets. Set TMPDIR to another.",))
+        yield addresses
 
 
 def serve_answers(address: str, answer: Callable[[str, str], Any]) -> Listener:

@@ -9,6 +9,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+import requests
 from support.ports import accepts
 from support.wire import Wire
 
@@ -98,6 +99,27 @@ def test_threads_that_the_system_refuses_are_a_mistake_in_the_settings(monkeypat
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigError, match=r"^SHIM_THREADS=72: "):
         server.Server(constant, Config(), [listener])
+
+
+def test_large_requests_stay_in_memory_where_no_temporary_file_can_be_written(monkeypatch, caplog):
+    def fail(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    def count(environ, start_response):
+        start_response("200 OK", [])
+        return [b"%d" % len(environ["wsgi.input"].read())]
+
+    monkeypatch.setattr("tempfile.gettempdir", fail)
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = server.Server(count, Config(threads=1), [listener])
+    loop = threading.Thread(target=running.run, daemon=True)
+    loop.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert requests.post(url, data=b"x" * 1_000_000, timeout=10).text == "1000000"
+    running.stop(5)
+    loop.join(10)
+    assert "stay in memory: No usable temporary directory" in caplog.text
 
 
 @pytest.fixture

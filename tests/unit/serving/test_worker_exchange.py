@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flask_shim.config import ConfigError
 from flask_shim.serving import worker_exchange
 from flask_shim.serving.worker_exchange import ask, exchange_addresses, serve_answers
 
@@ -95,3 +96,13 @@ def test_a_worker_that_does_not_answer_is_in_the_log(monkeypatch, caplog):
     with exchange_addresses(1) as (address,), Listener(address):
         assert list(ask([address], "reload")) == []
     assert "a worker does not answer within 0.05 s: question=reload" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes need no folder")
+@pytest.mark.parametrize("folder", ["missing", "x" * 100])
+def test_workers_need_a_folder_for_sockets(monkeypatch, tmp_path, folder):
+    (tmp_path / ("x" * 100)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / folder))
+    with pytest.raises(ConfigError, match=r"^SHIM_WORKERS=2: .* Set TMPDIR"), exchange_addresses(2):
+        pass
+    assert list((tmp_path / ("x" * 100)).iterdir()) == []
