@@ -6,11 +6,13 @@ A Windows console blocks its writers while text in it is marked, and so does a p
 from __future__ import annotations
 
 import logging
+import os
 import time
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
+from weakref import WeakSet
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ MOST_AT_ONCE = 100
 
 CLOSE_SECONDS = 2.0
 """How long the end of the process waits for the log to be written."""
+
+
+_handlers: WeakSet[QueuedHandler] = WeakSet()
 
 
 class QueuedHandler(QueueHandler):
@@ -43,7 +48,13 @@ class QueuedHandler(QueueHandler):
         self._dropped = 0
         self._reported = 0
         self._is_closed = False
-        self._writer = _Writer(self.queue, target)
+        self.begin()
+        _handlers.add(self)
+
+    def begin(self) -> None:
+        """Start the thread, with an empty queue."""
+        self.queue = SimpleQueue()
+        self._writer = _Writer(self.queue, self.target)
         self._writer.start()
 
     def prepare(self, record: logging.LogRecord) -> str:
@@ -80,6 +91,16 @@ class QueuedHandler(QueueHandler):
             self._writer.stop()  # waits without a limit, so only when the target accepts records
             self.target.close()
         super().close()
+
+
+def _begin_in_child() -> None:
+    """Give the handlers a thread again: a forked process, as of gunicorn --preload, has only the one that forked."""
+    for handler in _handlers:
+        handler.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class _AsItIs(logging.Formatter):

@@ -59,7 +59,6 @@ def configure(config: Config) -> bool:
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
     for name in () if config.debug else QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
-    _leave_out_of_records()
     logging.captureWarnings(True)
     threading.excepthook = _thread_died
     if config.debug:
@@ -101,8 +100,11 @@ def finish() -> None:
         os._exit(0)
 
 
-def _leave_out_of_records() -> None:
-    """Do not look up for each record what no line shows, as "Optimization" in Python's logging HOWTO describes."""
+def leave_out_of_records() -> None:
+    """Do not look up for each record what no line shows, as "Optimization" in Python's logging HOWTO describes.
+
+    Only where no other program logs in this process: gunicorn's lines show the number of the process.
+    """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     vars(logging).update(logAsyncioTasks=False, _srcfile=None)
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from flask_shim.config import Config
 from flask_shim.inference.preload import Preloader
+from flask_shim.observability import logs
 from flask_shim.services import services_of
 from flask_shim.serving.drain import drain
 from flask_shim.serving.server import Server, collect_less_garbage
@@ -30,6 +31,7 @@ def run(app: Flask, config: Config, listeners: Sequence[socket.socket]) -> None:
     server = Server(app, config, listeners)
     preloader = Preloader(services)
     collect_less_garbage()
+    logs.leave_out_of_records()
     with handle_signals(lambda: drain(services, server), services.reload), preloader.running():
         server.run()
     services.close()

@@ -59,6 +59,7 @@ def main() -> None:
     _start(stop_with_parent)
     preloader = Preloader(services)
     collect_less_garbage()
+    logs.leave_out_of_records()
     with preloader.running():
         server.run()
     services.close()

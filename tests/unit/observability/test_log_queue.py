@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -193,6 +194,27 @@ def test_a_process_that_ends_has_written_its_log(end):
     )
     written = [line.rpartition(" line ")[2] for line in done.stderr.splitlines() if " flask_shim.x " in line]
     assert written == [str(number) for number in range(300)]
+
+
+FORKS = """
+import logging, os
+from flask_shim.observability import logs
+from flask_shim.config import Config
+logs.configure(Config())
+log = logging.getLogger("flask_shim.x")
+log.warning("line parent")
+if os.fork():
+    assert os.wait()[1] == 0
+else:
+    log.warning("line child")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+def test_a_forked_process_writes_its_log():
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS]  # Python 3.12 warns of any fork
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)
+    assert sorted(line.rpartition(" line ")[2] for line in done.stderr.splitlines()) == ["child", "parent"]
 
 
 def test_shim_with_a_stuck_console_keeps_answering(tmp_path, console):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -16,8 +17,6 @@ from flask_shim.config import Config, ConfigError
 from flask_shim.observability import logs
 from flask_shim.observability.logs import QUIET, RotatingFile
 
-_OF_RECORDS = ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks", "_srcfile")
-
 
 @contextlib.contextmanager
 def fresh_process(handlers=()):
@@ -25,7 +24,6 @@ def fresh_process(handlers=()):
     root = logging.getLogger()
     before, hook = root.handlers, threading.excepthook
     levels = {name: logging.getLogger(name).level for name in (None, *QUIET)}
-    of_records = {name: value for name, value in vars(logging).items() if name in _OF_RECORDS}
     root.handlers = list(handlers)
     try:
         yield root
@@ -34,7 +32,6 @@ def fresh_process(handlers=()):
             handler.close()
         root.handlers, threading.excepthook = before, hook
         logging.captureWarnings(False)
-        vars(logging).update(of_records)
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
@@ -53,6 +50,12 @@ def test_records_go_to_standard_error(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.endswith(" INFO flask_shim.test id=- a=\\u2028b\n")
+
+
+def test_records_of_other_programs_in_the_process_keep_its_number():
+    with fresh_process():
+        logs.configure(Config())
+        assert logging.LogRecord("gunicorn.error", logging.INFO, "", 0, "", None, None).process == os.getpid()
 
 
 def test_records_go_to_a_file_besides_in_folders_that_are_made(tmp_path, capsys):
