@@ -167,7 +167,7 @@ def _by_status(details: _Details, status: int, retry_after: int | None) -> ShimE
         return BackendError(f"{rejected}: {text or f'status {status}'}", log_text=f"{rejected}: {REDACTED_TEXT}")
     if status in (429, 503):
         return ServerBusy(text or "LM Studio is busy, please try again", retry_after=retry_after or 1)
-    if status >= 500:
+    if status >= 500 or status == 408:  # the client may repeat both (RFC 9110, section 15.5.9)
         return BackendError(text or f"LM Studio failed with status {status}")
     if status == 404:
         return BackendRequestError(text or "LM Studio found nothing there", status=404)

@@ -279,6 +279,7 @@ STATUSES = [
     (403, BackendError, 502),
     (404, BackendRequestError, 404),
     (405, BackendRequestError, 400),
+    (408, BackendError, 502),
     (413, BackendRequestError, 400),
     (422, BackendRequestError, 400),
     (429, ServerBusy, 503),
