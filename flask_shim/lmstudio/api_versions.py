@@ -81,7 +81,7 @@ def _read_openai(key: str, row: Mapping[str, Any]) -> Model:
         key=key,
         kind=_kind(key, None),
         size_bytes=whole_number(meta.get("size")),
-        max_context_length=whole_number(row.get("max_model_len", meta.get("n_ctx_train"))),
+        max_context_length=whole_number(row.get("max_model_len") or meta.get("n_ctx") or meta.get("n_ctx_train")),
         vision=Support.of("image" in reads if isinstance(reads, list) else None),
     )
 

@@ -103,11 +103,12 @@ def test_the_oldest_api_reports_names_only():
 
 
 def test_other_servers_report_more_than_names():
-    llama_cpp = {"id": "a.gguf", "meta": {"n_ctx_train": 131072, "size": 4912898304, "n_params": 8030261312}}
+    started = {"n_ctx": 16384, "n_ctx_train": 131072, "size": 4912898304}
+    llama_cpp = {"id": "a.gguf", "meta": started}
     seeing = {"id": "b", "max_model_len": 40960, "meta": None, "architecture": {"input_modalities": ["text", "image"]}}
-    assert only(ApiVersion.OPENAI, llama_cpp) == Model(
-        key="a.gguf", size_bytes=4912898304, max_context_length=131072, vision=Support.UNKNOWN
-    )
+    assert only(ApiVersion.OPENAI, llama_cpp) == Model(key="a.gguf", size_bytes=4912898304, max_context_length=16384)
+    older = {"id": "a.gguf", "meta": {"n_ctx_train": 131072}}
+    assert only(ApiVersion.OPENAI, older) == Model(key="a.gguf", max_context_length=131072)
     assert only(ApiVersion.OPENAI, seeing) == Model(key="b", max_context_length=40960, vision=Support.YES)
     assert only(ApiVersion.OPENAI, {"id": "c", "architecture": {"input_modalities": ["text"]}}).vision is Support.NO
 
