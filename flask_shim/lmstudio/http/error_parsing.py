@@ -101,7 +101,8 @@ _KINDS: tuple[tuple[re.Pattern[str], type[ShimError]], ...] = (
         re.compile(
             r"available context size|context size has been exceeded|context the overflows|context overflow"
             r"|(greater|longer) than the (model's )?context|n_keep|fit in context length|exceed_context_size"
-            r"|maximum context length|prompt is too long|exceeds? the (model's )?context",
+            r"|maximum context length|prompt is too long|exceeds? the (model's )?context"
+            r"|is too large to process",  # llama.cpp, of a text to embed
             re.I,
         ),
         ContextOverflow,

@@ -42,6 +42,7 @@ OVERFLOWS = [
         "262144 tokens."
     ),
     TOO_LONG,
+    "input (24002 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
     "Context size has been exceeded.",
     (
         "Reached context length of 4096 tokens with model (arch: qwen2) that does not currently support mid-generation "
@@ -105,7 +106,10 @@ def test_a_fault_of_the_request_is_a_400_inside_a_stream_too(text):
     assert error.status == 400
 
 
-SIZES = [(15857, 4096), (13055, 4096), (15028, 7424), (359277, 262144), (8810, 8192), (None, None), (None, None)]
+SIZES = [
+    *((15857, 4096), (13055, 4096), (15028, 7424), (359277, 262144), (8810, 8192), (24002, 512)),
+    *((None, None), (None, None)),
+]
 
 
 @pytest.mark.parametrize(("text", "sizes"), list(zip(OVERFLOWS, SIZES, strict=True)))
