@@ -47,11 +47,6 @@ def native(
     return LMStudioError({"error": {"message": text, "type": kind, "code": code, "param": param}}, status)
 
 
-def unexpected(method: str, path: str) -> LMStudioError:
-    """Return the error for an unknown path or method, which LM Studio sends with status 200."""
-    return plain(f"Unexpected endpoint or method. ({method} {path})", 200)
-
-
 def unknown_model(name: str, examples: list[str]) -> LMStudioError:
     """Return the error for an unknown name while no model is loaded (``/v1`` and ``/api/v0``)."""
     return openai(_invalid_identifier(name, examples), "model_not_found")

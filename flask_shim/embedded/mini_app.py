@@ -56,9 +56,10 @@ def _before() -> Response | None:
 
 
 def _unexpected() -> Response:
+    """Return the error for an unknown path or method, which LM Studio sends with status 200."""
     query = request.query_string.decode("ascii", "replace")
-    error = error_bodies.unexpected(request.method, f"{request.path}?{query}" if query else request.path)
-    return json_answer(error.body, error.status)
+    path = f"{request.path}?{query}" if query else request.path
+    return json_answer({"error": f"Unexpected endpoint or method. ({request.method} {path})"})
 
 
 def _engine_error(error: relay.EngineError) -> Response:

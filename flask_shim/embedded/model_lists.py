@@ -18,12 +18,6 @@ def openai_item(id_: str) -> Payload:
     return {"id": id_, "object": "model", "owned_by": "organization_owner"}
 
 
-def openai_ids(entries: Sequence[Entry], instances: Sequence[MiniLoadedModel]) -> list[str]:
-    """Return the names in ``/v1/models``: all models and further instances."""
-    keys = [entry.key for entry in entries]
-    return keys + [instance.id for instance in instances if instance.id not in keys]
-
-
 def v0_item(entry: Entry, copies: Sequence[MiniLoadedModel]) -> Payload:
     """Return a model in ``/api/v0/models``."""
     kind = "embeddings" if entry.is_embedding else "vlm" if entry.has_vision else entry.type

@@ -126,8 +126,9 @@ def download_status(job_id: str) -> Response:
 
 
 def _openai_ids() -> list[str]:
-    services = mini_services()
-    return model_lists.openai_ids(services.library.entries(), services.loaded_models.all())
+    """Return the names in ``/v1/models``: all models and further instances."""
+    keys = [entry.key for entry in mini_services().library.entries()]
+    return keys + [instance.id for instance in mini_services().loaded_models.all() if instance.id not in keys]
 
 
 def _v0_item(entry: Entry) -> model_lists.Payload:

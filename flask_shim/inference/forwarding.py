@@ -85,8 +85,7 @@ def forward(request: ForwardRequest) -> Response:
             backend = request.backend or manager.backends.first
             current().backend = backend.name
             call = stack.enter_context(manager.admit(ticks))
-            if backend.is_asleep:
-                wake(manager.backends, (backend,), call)
+            wake(manager.backends, (backend,), call)
             return send_to(backend.client, call, request.payload)
         prompt = dict(request.payload) if is_completion else None
         use = manager.use(request.requirements, prompt, ticks)

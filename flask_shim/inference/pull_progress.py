@@ -44,8 +44,7 @@ class Pull:
         Ends when the client disconnects; LM Studio continues the download, and the next pull follows the same one.
         """
         yield BEGIN
-        if self._backend.is_asleep:
-            wake(self._services.backends, (self._backend,), call)
+        wake(self._services.backends, (self._backend,), call)
         client = self._backend.client
         with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as states:
             state = _first(states)

@@ -109,8 +109,7 @@ class ModelManager:
     def load(self, requirements: ModelRequirements, call: BackendCall) -> None:
         """Load a model where it would be used now, and start its keep-alive; do not reload it without need."""
         target = requirements.target
-        if target.backend.is_asleep:
-            wake(self.backends, (target.backend,), call)
+        wake(self.backends, (target.backend,), call)
         loader = target.backend.loader
         with loader.take_turn(target.model.key, call) as loaded:
             if not loader.prepare(requirements, loaded, call):

@@ -18,7 +18,6 @@ from flask_shim.lmstudio.errors import (
     NoModelLoaded,
     UnsupportedReasoningEffort,
 )
-from flask_shim.models.backends import Backend
 from flask_shim.models.keep_alive import LoadedModel
 from flask_shim.models.loader import ModelLoader, ModelRequirements
 from flask_shim.models.pool import Backends
@@ -89,8 +88,10 @@ class ModelUse:
         """
         while True:
             try:
-                if self.target.backend.waker is not None:
-                    self._wake(self.target.backend)
+                backend = self.target.backend
+                if backend.is_asleep and not self._has_woken:
+                    self._has_woken = True
+                    wake(self._backends, (backend,), self.call)
                 self._open()
                 return
             except (BackendUnavailable, ModelLoadError) as exc:
@@ -119,11 +120,6 @@ class ModelUse:
             loaded.is_ours = False  # if this process loaded it before, LM Studio or its user has unloaded it since
         else:
             self._end_turn()
-
-    def _wake(self, backend: Backend) -> None:
-        if backend.is_asleep and not self._has_woken:
-            self._has_woken = True
-            wake(self._backends, (backend,), self.call)
 
     def _move(self, failure: ShimError) -> None:
         """Give up the backend that failed and take another place; raise the failure if no other one is free.

@@ -28,21 +28,23 @@ def never_seen(backends: Backends, name: str) -> list[Backend]:
     return [each for each in candidates if each.is_asleep and each.last_listing is None and not each.is_draining]
 
 
-def wake(backends: Backends, asleep: Sequence[Backend], call: BackendCall) -> None:
-    """Wake machines and wait until one of them lists its models; raise BackendUnavailable if none does in time."""
+def wake(backends: Backends, machines: Sequence[Backend], call: BackendCall) -> None:
+    """Wake machines, unless one is awake, and wait until one lists its models; raise BackendUnavailable otherwise."""
     record, ends_at = current(), time.monotonic() + WAKE_SECONDS
     phase, record.phase = record.phase, "waking a machine"
-    while all(backend.is_asleep for backend in asleep):
-        failures = [failure for backend in asleep if (failure := _wake(backend, call)) is not None]
-        if len(failures) == len(asleep):
-            raise failures[0]
-        if time.monotonic() > ends_at:
-            names = ", ".join(backend.name for backend in asleep)
-            raise BackendUnavailable(f"{names} was woken, but does not answer within {WAKE_SECONDS:g} s")
-        for backend in asleep:
-            backends.probe(backend)
-        call.pause(LOOK_SECONDS)
-    record.phase = phase
+    try:
+        while all(backend.is_asleep for backend in machines):
+            failures = [failure for backend in machines if (failure := _wake(backend, call)) is not None]
+            if len(failures) == len(machines):
+                raise failures[0]
+            if time.monotonic() > ends_at:
+                names = ", ".join(backend.name for backend in machines)
+                raise BackendUnavailable(f"{names} was woken, but does not answer within {WAKE_SECONDS:g} s")
+            for backend in machines:
+                backends.probe(backend)
+            call.pause(LOOK_SECONDS)
+    finally:
+        record.phase = phase
 
 
 def _wake(backend: Backend, call: BackendCall) -> BackendUnavailable | None:
