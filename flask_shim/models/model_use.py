@@ -140,9 +140,9 @@ class ModelUse:
     def send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
         """Return ``send(payload)`` with the model's name in the payload.
 
-        ``send`` is called a second time if the model was evicted, nothing is loaded, the reasoning effort was rejected,
-        or the model was reloaded for a prompt that does not fit. It must not have sent anything to the client when it
-        raises. As in :meth:`open`, a backend may be replaced.
+        ``send`` is called again, once for each of these failures, if the model was evicted, nothing is loaded, the
+        reasoning effort was rejected, or the model was reloaded for a prompt that does not fit. It must not have sent
+        anything to the client when it raises. As in :meth:`open`, a backend may be replaced.
         """
         while True:
             try:
@@ -160,10 +160,7 @@ class ModelUse:
             current().loads()
         else:
             current().sends_prompt()
-        try:
-            answer = send(named)
-        except (ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort, ContextOverflow) as exc:
-            answer = send(self._recover(exc, named))
+        answer = self._send_until_answered(send, named)
         if self.is_cold:
             loaded = self._loader.tracker.of(target.model.key)
             if self._read_only or loaded.is_ours:
@@ -172,6 +169,17 @@ class ModelUse:
                 self._loader.note_jit_load(self._requirements, loaded)
             self._end_turn()
         return answer
+
+    def _send_until_answered(self, send: Callable[[Payload], T], payload: Payload) -> T:
+        recovered: set[type[ShimError]] = set()
+        while True:
+            try:
+                return send(payload)
+            except (ModelEvicted, NoModelLoaded, UnsupportedReasoningEffort, ContextOverflow) as exc:
+                if type(exc) in recovered:
+                    raise
+                recovered.add(type(exc))
+                payload = self._recover(exc, payload)
 
     def close(self) -> None:
         """Release the model, the slot and the call; safe to call twice."""
@@ -198,7 +206,7 @@ class ModelUse:
             turn.release()
 
     def _recover(self, failure: ShimError, payload: Payload) -> Payload:
-        """Remove the cause of a failure and return the payload for the second attempt, or raise the failure."""
+        """Remove the cause of a failure and return the payload for the next attempt, or raise the failure."""
         if isinstance(failure, UnsupportedReasoningEffort):
             if "reasoning_effort" not in payload:
                 raise failure

@@ -169,7 +169,7 @@ def test_a_model_with_too_little_context_is_unloaded_before_a_load(parts, studio
     ("failure", "kind", "attempts"),
     [(EVICTED, ModelEvicted, 2), (EFFORT_REJECTED, BackendRequestError, 1), (CRASHED, ModelLoadError, 1)],
 )
-def test_a_request_is_sent_twice_at_most(parts, studio, failure, kind, attempts):
+def test_a_request_is_sent_twice_at_most_for_one_failure(parts, studio, failure, kind, attempts):
     studio.answers[CHAT] = failure
     with pytest.raises(kind):
         chat(parts())
@@ -195,6 +195,13 @@ def test_rejected_reasoning_effort_is_left_out_the_second_time(parts, studio):
     in_turn(studio, CHAT, EFFORT_REJECTED)
     chat(parts(), payload={**STREAM, "reasoning_effort": "high"})
     assert [body.get("reasoning_effort") for body in studio.posted(CHAT)] == ["high", None]
+
+
+def test_each_failure_is_recovered_from_once(parts, studio):
+    in_turn(studio, CHAT, NONE_LOADED, EFFORT_REJECTED)
+    chat(parts(), "cold", payload={**STREAM, "reasoning_effort": "high"})
+    assert sent(studio) == [CHAT, LOAD, CHAT, CHAT]
+    assert [body.get("reasoning_effort") for body in studio.posted(CHAT)] == ["high", "high", None]
 
 
 @pytest.mark.parametrize("read_only", [True, False])
