@@ -10,22 +10,25 @@ when one is gone.
 from __future__ import annotations
 
 import http.client
+import socket
+import sys
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
+from urllib3.util.timeout import Timeout
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.heads import format_head
 from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
-from flask_shim.lmstudio.http.raw_response import RawResponse, limit_waiting
+from flask_shim.lmstudio.http.raw_response import RawResponse, limit_waiting, timeval
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""
@@ -91,7 +94,6 @@ class _CancellableConnection:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]  # mixed into urllib3's connections
-        self.sock.settimeout(None)  # urllib3 keeps the connect timeout on the socket
         self._read_seconds = None
         self._attach()
 
@@ -106,9 +108,6 @@ class _CancellableConnection:
         if self.sock is None:
             self.connect()
         else:
-            if self.sock.gettimeout() is not None:  # where :func:`limit_waiting` sets it
-                self.sock.settimeout(None)
-                self._read_seconds = None
             self._attach()
         body = body or b""
         for data in (head + body,) if len(body) <= ONE_PACKET else (head, body):  # one packet wakes the backend once
@@ -141,7 +140,10 @@ class _CancellableConnection:
         return response
 
     def _attach(self) -> None:
-        if self.sock is not None and CURRENT.call is not None:
+        if self.sock.gettimeout() is not None:  # from connecting, or where :func:`limit_waiting` sets it
+            self.sock.settimeout(None)
+            self._read_seconds = None
+        if CURRENT.call is not None:
             CURRENT.call.attach(self.sock)
 
     def _new_conn(self) -> Any:
@@ -152,18 +154,36 @@ class _CancellableConnection:
             self._dns_host = address
             try:
                 sock = super()._new_conn()  # type: ignore[misc]
-            except NewConnectionError as exc:
-                failures.append(exc)
-            else:
                 if address != name:
                     last_reached[self.port] = address
                 return sock
+            except NewConnectionError as exc:
+                if isinstance(exc.__cause__, BlockingIOError):  # see SO_SNDTIMEO in socket(7)
+                    raise ConnectTimeoutError(self, "the connection was not accepted in time") from exc
+                failures.append(exc)
             finally:
                 self._dns_host = name
         raise failures[0]
 
 
-class _Connection(_CancellableConnection, HTTPConnection):  # type: ignore[misc]  # it sends less than urllib3's
+class _PlainConnection(HTTPConnection):
+    """A connection without TLS. On Linux the kernel limits the attempt: Python releases its lock three times for that."""
+
+    def _new_conn(self) -> socket.socket:
+        if sys.platform != "linux":
+            return super()._new_conn()
+        seconds, options, limit = self.timeout, self.socket_options, (socket.SOL_SOCKET, socket.SO_SNDTIMEO)
+        self.timeout = cast("Any", Timeout.DEFAULT_TIMEOUT)  # leaves the socket as it is
+        self.socket_options = [*(options or ()), (*limit, timeval(seconds))]
+        try:
+            sock = super()._new_conn()
+        finally:
+            self.timeout, self.socket_options = seconds, options
+        sock.setsockopt(*limit, timeval(None))
+        return sock
+
+
+class _Connection(_CancellableConnection, _PlainConnection):  # type: ignore[misc]  # it sends less than urllib3's
     pass
 
 

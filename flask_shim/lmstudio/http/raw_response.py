@@ -26,8 +26,13 @@ def limit_waiting(sock: socket.socket, seconds: float | None) -> None:
     if sys.platform == "win32" or isinstance(sock, ssl.SSLSocket):
         sock.settimeout(seconds)
     else:
-        whole, fraction = divmod(seconds or 0.0, 1.0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(fraction * 1e6)))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(seconds))
+
+
+def timeval(seconds: float | None) -> bytes:
+    """Return the value of the socket options SO_RCVTIMEO and SO_SNDTIMEO on POSIX; None is without limit."""
+    whole, fraction = divmod(seconds or 0.0, 1.0)
+    return struct.pack("ll", int(whole), int(fraction * 1e6))
 
 
 class Unframed:
