@@ -51,7 +51,7 @@ class Peer:
         self.is_idle = True
         """Whether it waits for a request."""
         self._server = server
-        self._pending = b""
+        self._pending = bytearray()  # bytes would be copied with every block of a large body
 
     def read(self) -> ReceivedRequest:
         """Wait for one request and return it, with its whole body."""
@@ -64,7 +64,7 @@ class Peer:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        asked = ReceivedRequest(method, path, headers, head + b"\r\n\r\n", self._read_body(headers))
+        asked = ReceivedRequest(method, path, headers, bytes(head) + b"\r\n\r\n", self._read_body(headers))
         with self._server.changed:
             self.is_idle = False
             self.asked.append(asked)
@@ -131,7 +131,8 @@ class Peer:
     def _take(self, size: int) -> bytes:
         while len(self._pending) < size:
             self._receive()
-        taken, self._pending = self._pending[:size], self._pending[size:]
+        taken = bytes(self._pending[:size])
+        del self._pending[:size]
         return taken
 
     def _receive(self, seconds: float | None = None) -> None:
