@@ -11,8 +11,6 @@ import pytest
 from support.answers import event, silent, streams
 from support.checked_shim import PROMPT, STREAMS, chat
 from support.fake_lmstudio import CHAT, COLD, EMBEDDER, LOAD
-from support.ports import unused_port
-from support.processes import ShimProcess
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendUnavailable
@@ -178,9 +176,3 @@ def test_backend_that_accepts_no_connection_is_a_timeout():
         assert time.monotonic() - started < SOON
         assert backend.open_connections == 0
         backend.close()
-
-
-def test_shim_starts_and_answers_while_the_backend_is_away():
-    with ShimProcess(f"http://127.0.0.1:{unused_port()}", SHIM_REQUEST_RETRIES="0") as shim:
-        assert shim.get("/api/version").status_code == 200
-        assert shim.get("/api/tags").status_code == 503

@@ -14,7 +14,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 from support.child_processes import CAN_LIST_CHILDREN, children, is_running
-from support.processes import ShimProcess, clean_environment, run
+from support.processes import ShimProcess, clean_environment
 
 from flask_shim.cli import cli, demo_command
 from flask_shim.embedded import engine
@@ -34,6 +34,12 @@ def demo():
 def port(demo):
     """The port of the running demo."""
     return re.search(r"curl http://[^/]+:(\d+)/api/tags", demo.log).group(1)
+
+
+def invoke(*arguments, **env):
+    """Run a command here; return its exit code and what it printed."""
+    result = CliRunner().invoke(cli, arguments, env={"SHIM_ENV_FILE": "", **env})
+    return result.exit_code, result.output
 
 
 def printed_commands(log: str) -> list[list[str]]:
@@ -59,7 +65,7 @@ def test_lines_of_the_demo_fit_a_narrow_terminal(demo):
 @pytest.mark.parametrize("command", ["models", "ps", "doctor"])
 def test_commands_beside_a_demo_look_at_its_lm_studio(port, command):
     requests.post(f"http://127.0.0.1:{port}/api/generate", json={"model": "tiny-chat", "keep_alive": "1h"}, timeout=30)
-    code, output = run(command, SHIM_PORT=port)
+    code, output = invoke(command, SHIM_PORT=port)
     assert (code, "tiny-chat" in output) == (0, True), output
     if command == "doctor":
         assert output.endswith("All is well.\n")
@@ -103,7 +109,7 @@ def test_demo_leaves_no_engine_behind():
 
 
 def test_demo_on_a_taken_port_names_its_owner(port):
-    code, output = run("demo", "--port", port)
+    code, output = invoke("demo", "--port", port)
     assert code == 2
     assert "another flask-shim is already running there" in output
     assert re.search(r"another port: SHIM_PORT=(\d+) or --port \1\.", output)
@@ -128,17 +134,17 @@ def test_demo_shows_older_generations(generation):
 
 def test_demo_of_a_folder_without_models_is_an_error(tmp_path):
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
-    assert run("demo", "--port", "0", "--models", str(tmp_path)) == (
+    assert invoke("demo", "--port", "0", "--models", str(tmp_path)) == (
         1,
         "The folder of --models has no GGUF file of a chat model. Choose another folder.\n",
     )
 
 
 def test_demo_listens_where_the_settings_say(port):
-    code, output = run("demo", SHIM_PORT=port, SHIM_HOST="127.0.0.1")
+    code, output = invoke("demo", SHIM_PORT=port, SHIM_HOST="127.0.0.1")
     assert (code, f"Port {port} on 127.0.0.1 is taken" in output) == (2, True)
 
 
 def test_demo_for_other_machines_needs_a_word():
-    code, output = run("demo", "--port", "0", SHIM_HOST="0.0.0.0")
+    code, output = invoke("demo", "--port", "0", SHIM_HOST="0.0.0.0")
     assert (code, "SHIM_ALLOW_OPEN=1" in output, "Traceback" in output) == (2, True, False)
