@@ -98,7 +98,13 @@ class Placement:
 
     def move(self) -> bool:
         """Go to the next best LM Studio; return False, and stay, if none is left that has a free place."""
-        return self._router.move(self)
+        before = self.target
+        self.tried.append(before.backend)
+        if not self._router.place(self):
+            return False
+        self._router.leave(before)
+        self._router.on_free()
+        return True
 
     def release(self) -> None:
         """Give the place back."""
@@ -110,26 +116,14 @@ class Router:
 
     def __init__(self, on_free: Callable[[], None] = lambda: None) -> None:
         """Call ``on_free`` when a request has left a place for another one, and not when it ends."""
-        self._on_free = on_free
+        self.on_free = on_free
         self._lock = threading.Lock()
         self._known: TTLCache[int, Backend] = TTLCache(CONVERSATIONS, CONVERSATION_SECONDS, timer=time.monotonic)
 
     def start(self, target: ResolvedModel, conversation: int | None) -> Placement | None:
         """Count a request at the best place for it; return None if all are full."""
         placement = Placement(self, target.places, conversation)
-        with self._lock:
-            return placement if self._take(placement) else None
-
-    def move(self, placement: Placement) -> bool:
-        """Move a request; see :meth:`Placement.move`."""
-        before = placement.target
-        placement.tried.append(before.backend)
-        with self._lock:
-            has_moved = self._take(placement)
-        if has_moved:
-            self.leave(before)
-            self._on_free()
-        return has_moved
+        return placement if self.place(placement) else None
 
     def leave(self, place: ResolvedModel) -> None:
         """Count a request less."""
@@ -139,11 +133,13 @@ class Router:
             if not running[key]:
                 del running[key]
 
-    def _take(self, placement: Placement) -> bool:
-        place = self._best(placement) if len(placement.places) > 1 else placement.places[0]
-        if place is None or is_full(place.backend) or place.backend in placement.tried:
-            return False
-        place.backend.running[place.model.key] += 1
+    def place(self, placement: Placement) -> bool:
+        """Count a request at the best place that it has not tried, and set its target; return False without one."""
+        with self._lock:
+            place = self._best(placement) if len(placement.places) > 1 else placement.places[0]
+            if place is None or is_full(place.backend) or place.backend in placement.tried:
+                return False
+            place.backend.running[place.model.key] += 1
         placement.target = place
         current().backend = place.backend.name
         return True
