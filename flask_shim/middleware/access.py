@@ -21,15 +21,13 @@ from flask_shim.config.addresses import is_address
 from flask_shim.error_responses import error_response
 from flask_shim.errors import BodyTooLarge, Forbidden, ShimError, Unauthorized
 from flask_shim.middleware.content_encoding import decode_input
-from flask_shim.middleware.operator_access import check_sender, is_page
-from flask_shim.middleware.origins import Origins, answer_headers, is_visible_ascii, preflight_headers
+from flask_shim.middleware.operator_access import READS, check_sender, is_page
+from flask_shim.middleware.origins import Origins, answer_headers, is_own, is_visible_ascii, preflight_headers
 from flask_shim.observability.access_log import OPERATOR_PREFIX
 from flask_shim.observability.request_context import current
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/ping", "/ready"})
 """Need no key, for health checks. With keys configured, ``/ready`` shows details only to clients that send one."""
-
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+(?:%[0-9a-z._~-]+)?)\]|([a-z0-9_.-]+))(?::[0-9]{0,5})?")
 _MAX_HOST = 300
@@ -54,7 +52,7 @@ class AccessGuards:
 
     def __init__(self, config: Config) -> None:
         """Read hosts, origins, keys and the size limit from ``config``."""
-        self._hosts = hosts_of_this_machine({*config.allowed_hosts, *config.hosts})
+        self._hosts = Hosts({*config.allowed_hosts, *config.hosts}, machine=socket.gethostname(), fqdn=full_name)
         self._origins = Origins(config.allowed_origins)
         self._keys = tuple(key.encode() for key in config.api_keys)
         self._max_bytes = config.max_request_bytes
@@ -91,10 +89,10 @@ class AccessGuards:
         origin = environ.get("HTTP_ORIGIN")
         if not origin:  # an empty one is allowed, as in Ollama 0.32.15
             is_foreign = environ.get("HTTP_SEC_FETCH_SITE") == "cross-site"
-            if is_foreign and environ["REQUEST_METHOD"] not in _READS and not self._origins.any:
+            if is_foreign and environ["REQUEST_METHOD"] not in READS and not self._origins.any:
                 return Forbidden("origin not allowed: another site's page sent this")
             return None
-        if origin.lower() in (f"{scheme}://{environ.get('HTTP_HOST', '').lower()}" for scheme in ("http", "https")):
+        if is_own(origin, environ):
             return None
         if not self._origins.allows(origin):
             shown = f": {origin} (see SHIM_ALLOWED_ORIGINS)" if is_visible_ascii(origin) else ""
@@ -176,11 +174,6 @@ class Hosts:
             return True
         # Looking up the machine's full name may take seconds, so only for a host that could be it.
         return bool(self._short) and host.startswith(f"{self._short}.") and host == self._fqdn()
-
-
-def hosts_of_this_machine(names: Iterable[str]) -> Hosts:
-    """Return the hosts ``names`` and those of this machine, whose full name is looked up when a request needs it."""
-    return Hosts(names, machine=socket.gethostname(), fqdn=full_name)
 
 
 @cache

@@ -15,14 +15,17 @@ from typing import Any
 from werkzeug.http import parse_cookie
 
 from flask_shim.errors import Forbidden, ShimError
+from flask_shim.middleware.origins import is_own
 from flask_shim.middleware.server_check import find_waitress
 from flask_shim.observability.access_log import OPERATOR_PREFIX
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 CSRF_COOKIE = "shim_token"
 CSRF_HEADER = "X-Shim-Token"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,60}")
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 
 Environ = Mapping[str, Any]
@@ -35,13 +38,12 @@ def check_sender(environ: Environ) -> ShimError | None:
 
 def check_site(environ: Environ) -> ShimError | None:
     """Return the error for a request that another site's page sent; a link to the page itself is allowed."""
-    if is_page(environ.get("PATH_INFO") or "") and environ.get("REQUEST_METHOD") in _READS:
+    if is_page(environ.get("PATH_INFO") or "") and environ.get("REQUEST_METHOD") in READS:
         return None
     site = environ.get("HTTP_SEC_FETCH_SITE", "").lower()
     is_foreign = site not in ("", "same-origin", "none")
     if not site and (origin := environ.get("HTTP_ORIGIN")):  # browsers send no Sec-Fetch-Site over plain HTTP
-        host = environ.get("HTTP_HOST", "").lower()
-        is_foreign = origin.lower() not in (f"http://{host}", f"https://{host}")
+        is_foreign = not is_own(origin, environ)
     return Forbidden("origin not allowed: another site's page sent this") if is_foreign else None
 
 
@@ -51,7 +53,7 @@ def check_token(environ: Environ, cookie: str) -> ShimError | None:
     Programs that send neither Origin nor Sec-Fetch-Site need none: no site can make them send requests.
     """
     is_browser = "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ
-    if environ.get("REQUEST_METHOD") in _READS or not is_browser:
+    if environ.get("REQUEST_METHOD") in READS or not is_browser:
         return None
     sent = environ.get(f"HTTP_{CSRF_HEADER.upper().replace('-', '_')}", "")
     if _TOKEN.fullmatch(cookie) and hmac.compare_digest(sent.encode("latin-1", "replace"), cookie.encode()):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 ANY = "*"
 
@@ -33,6 +34,12 @@ _MAX_HEADERS = 64
 def is_visible_ascii(origin: str) -> bool:
     """Return whether a text can be one origin and may be repeated in an answer."""
     return len(origin) <= _MAX_LENGTH and _VISIBLE_ASCII.fullmatch(origin) is not None
+
+
+def is_own(origin: str, environ: Mapping[str, Any]) -> bool:
+    """Return whether an origin is that of the request itself, over HTTP or HTTPS."""
+    host = environ.get("HTTP_HOST", "").lower()
+    return origin.lower() in (f"http://{host}", f"https://{host}")
 
 
 class Origins:

@@ -14,7 +14,7 @@ from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.client_names import client_name
 from flask_shim.observability.inspector import BackendRequest, Exchange, Inspector
 from flask_shim.services import services
-from flask_shim.translate.request_changes import request_changes
+from flask_shim.translate.request_changes import Change, request_changes
 
 FORMAT = 1
 """The version of the form of one exchange, as the page downloads it and ``flask-shim explain`` reads it."""
@@ -83,11 +83,11 @@ def _translated(exchange: Exchange) -> BackendRequest | None:
     return next((each for each in reversed(exchange.backend) if not each.path.startswith(_SETS_UP)), None)
 
 
-def _changes(exchange: Exchange) -> list[Any]:
+def _changes(exchange: Exchange) -> list[Change]:
     sent, received = exchange.body.shown(), _payload(exchange)
     if not isinstance(sent, dict) or not received:
         return []
-    return list(request_changes(sent, received, exchange.record.dropped, exchange.record.reasons))
+    return request_changes(sent, received, exchange.record.dropped, exchange.record.reasons)
 
 
 def _payload(exchange: Exchange) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwa
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
-        if changes_models(request.path):
+        if _changes_models(request.path):
             for backend in services().backends:
                 backend.client.catalogue.expire()
 
@@ -124,7 +124,7 @@ def _wanted_backend() -> Backend | None:
 
 
 def _post() -> ForwardRequest:
-    if changes_models(request.path):
+    if _changes_models(request.path):
         services().manager.check_may_change()
     policy, backend = _POLICIES.get(request.path, _DEFAULT_POLICY), _wanted_backend()
     try:
@@ -146,8 +146,8 @@ def _post() -> ForwardRequest:
 
 
 def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
-    tools = payload.get("tools") if isinstance(payload.get("tools"), list) else []
-    functions = [tool.get("function") for tool in tools or () if isinstance(tool, dict)]
+    tools = payload.get("tools")
+    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     offered = to_schemas(each for each in functions if isinstance(each, dict) and each.get("name"))
     wants_json = schema_of(payload) is not None
     repairer = ThinkingRemover if current().hides_thinking else ChatRepairer
@@ -169,7 +169,7 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
         ttl = body.get("ttl")
         client_ttl = float(ttl) if isinstance(ttl, int | float) else None
         payload, requirements = adjust_payload(request.path, payload, target, ttl=client_ttl)
-        if changes_models(request.path):
+        if _changes_models(request.path):
             payload, requirements = {**target.entry.load_settings, **payload, "model": target.model.key}, None
     current().dropped += tuple(name for name in body if name not in payload)
     return ForwardRequest(
@@ -184,7 +184,7 @@ def build_forward_request(raw: bytes, body: Body, payload: Payload, target: Reso
     )
 
 
-def changes_models(path: str) -> bool:
+def _changes_models(path: str) -> bool:
     """Tell whether LM Studio, whose paths are case-insensitive, loads, unloads or downloads there."""
     return path.lower() in _CHANGES_MODELS
 

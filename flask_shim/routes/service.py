@@ -5,15 +5,13 @@ Their clients expect other error texts and another envelope than Ollama's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flask import Blueprint, Response, current_app, request
 
 from flask_shim._version import __version__
 from flask_shim.error_responses import error_response, json_response
 from flask_shim.errors import ShimError
 from flask_shim.inference.respond import send_completion
-from flask_shim.lmstudio import BackendCall, Model
+from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.errors import BackendUnavailable, ClientDisconnected, ModelNotFound, NoModelLoaded, ServerBusy
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
@@ -105,7 +103,9 @@ def unload_models() -> Response:
     try:
         if error is None:
             with services().manager.admit() as call:
-                keys += _unload(_loaded() if unload_all else _loaded_as(key), call)
+                for model in _loaded() if unload_all else _loaded_as(key):
+                    services().manager.unload(services().registry.of(model, services().backends.listing()), call)
+                    keys.append(model.key)
     except _STATUS_ERRORS:
         raise
     except ShimError as exc:
@@ -130,14 +130,6 @@ def _loaded_as(name: str) -> list[Model]:
     listing = services().backends.listing(max_age=0)
     model = _find(name).model
     return [model] if model.is_loaded or not listing.reports_state else []
-
-
-def _unload(loaded: Iterable[Model], call: BackendCall) -> list[str]:
-    keys = []
-    for model in loaded:
-        services().manager.unload(services().registry.of(model, services().backends.listing()), call)
-        keys.append(model.key)
-    return keys
 
 
 @bp.post("/chat")

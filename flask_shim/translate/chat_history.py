@@ -113,7 +113,7 @@ def _is_image(part: Any) -> bool:
 
 def _join_texts(parts: Iterable[Any]) -> str:
     """Return the texts of a content list: system and tool messages must have a string."""
-    return "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in parts)
+    return "".join(str(part.get("text") or "") if isinstance(part, dict) else str(part) for part in parts)
 
 
 def _join_first_system_turns(turns: list[Turn]) -> list[Turn]:

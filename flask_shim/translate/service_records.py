@@ -37,15 +37,15 @@ class ServiceChatEncoder(Encoder):
         """``model`` is LM Studio's key."""
         self._model = model
 
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:  # noqa: ARG002  this protocol has no times
+    def pieces(self, pieces: Sequence[Piece], _: int, /) -> bytes:
         """Return a line for each piece of text."""
         return b"".join(ndjson_line({"type": "fragment", "content": piece.text}) for piece in pieces if piece.text)
 
-    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+    def heartbeat(self, _: int, /) -> bytes:
         """Return a line without text."""
         return ndjson_line({"type": "fragment", "content": ""})
 
-    def finish(self, totals: Totals, now_ns: int) -> bytes:  # noqa: ARG002
+    def finish(self, totals: Totals, _: int, /) -> bytes:
         """Return the last line."""
         return ndjson_line(
             {
@@ -56,7 +56,7 @@ class ServiceChatEncoder(Encoder):
             }
         )
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:  # noqa: ARG002
+    def full(self, answer: FullAnswer, totals: Totals, _: int, /) -> dict[str, Any]:
         """Return the answer as one object."""
         return {
             "model": self._model,

@@ -71,19 +71,19 @@ class Encoder(Protocol):
         """The media type of the stream: NDJSON or SSE."""
 
     def start(self) -> bytes:
-        """Return what precedes the first piece."""
+        """Return what precedes the first piece, nothing by default."""
         return b""
 
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
+    def pieces(self, pieces: Sequence[Piece], now_ns: int, /) -> bytes:
         """Return the lines or events of these pieces; text that was sent stays text if it is retracted later."""
 
-    def heartbeat(self, now_ns: int) -> bytes:
+    def heartbeat(self, now_ns: int, /) -> bytes:
         """Return a line or event without content, which clients ignore."""
 
-    def finish(self, totals: Totals, now_ns: int) -> bytes:
+    def finish(self, totals: Totals, now_ns: int, /) -> bytes:
         """Return what ends a complete stream."""
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int, /) -> dict[str, Any]:
         """Return the body of an answer that is not streamed."""
 
     def error(self, error: ShimError) -> bytes:

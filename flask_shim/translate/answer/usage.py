@@ -1,4 +1,4 @@
-"""The token counts and durations of a finished answer."""
+"""Counts of tokens: those of a finished answer, with its durations, and estimates of what a prompt needs."""
 
 from __future__ import annotations
 

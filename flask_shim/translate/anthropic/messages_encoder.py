@@ -38,21 +38,21 @@ class MessagesEncoder(Encoder):
         usage = {"input_tokens": self._estimated_input_tokens, "output_tokens": 0}
         return named_event({"type": "message_start", "message": {**self._message([]), "usage": usage}})
 
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:  # noqa: ARG002  this protocol has no times
+    def pieces(self, pieces: Sequence[Piece], _: int, /) -> bytes:
         """Return the events of these pieces."""
         return b"".join(event for piece in pieces for event in self._piece(piece))
 
-    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+    def heartbeat(self, _: int, /) -> bytes:
         """Return ``ping``, as Anthropic sends it."""
         return named_event({"type": "ping"})
 
-    def finish(self, totals: Totals, now_ns: int) -> bytes:  # noqa: ARG002
+    def finish(self, totals: Totals, _: int, /) -> bytes:
         """Return the events that end the stream."""
         delta = {"stop_reason": self._stop_reason(totals)}
         last = named_event({"type": "message_delta", "delta": delta, "usage": _usage(totals)})
         return b"".join(self._close_block()) + last + named_event({"type": "message_stop"})
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:  # noqa: ARG002
+    def full(self, answer: FullAnswer, totals: Totals, _: int, /) -> dict[str, Any]:
         """Return the message."""
         self._has_calls = bool(answer.calls)
         blocks: list[Payload] = []

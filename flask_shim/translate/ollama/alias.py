@@ -23,8 +23,7 @@ class Alias(AliasSettings):
     """A name and its settings, which include those of the alias it was created from.
 
     ``name`` has its tag. ``base`` is LM Studio's key or variant, behind ``NAME/`` if it is that of one of several LM
-    Studios. ``parent`` is the listed name in ``from``, empty for
-    the copy of a model.
+    Studios. ``parent`` is the listed name in ``from``, empty for the copy of a model.
     """
 
     name: str

@@ -48,11 +48,7 @@ class OllamaEncoder(Encoder, ABC):
         record = {"model": self._model, "created_at": created_at, **self._content(part), "done": bool(done_reason)}
         return {**record, "done_reason": done_reason} if done_reason else record
 
-    def start(self) -> bytes:
-        """Return nothing: a stream starts with its first record."""
-        return b""
-
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
+    def pieces(self, pieces: Sequence[Piece], now_ns: int, /) -> bytes:
         """Return a line for each piece."""
         created_at = to_utc(now_ns)
         head = self._head + created_at.encode() + self.before_text
@@ -67,11 +63,11 @@ class OllamaEncoder(Encoder, ABC):
             ]
         )
 
-    def heartbeat(self, now_ns: int) -> bytes:
+    def heartbeat(self, now_ns: int, /) -> bytes:
         """Return a line without text: clients know it from thinking and tool calls, but fail at a blank line."""
         return self.pieces([Piece()], now_ns)
 
-    def finish(self, totals: Totals, now_ns: int) -> bytes:
+    def finish(self, totals: Totals, now_ns: int, /) -> bytes:
         """Return the last line, with the counts."""
         return ndjson_line(self.full(FullAnswer(), totals, now_ns))
 
@@ -94,7 +90,7 @@ class ChatEncoder(OllamaEncoder):
         super().__init__(model)
         self._calls = 0
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int, /) -> dict[str, Any]:
         """Return the answer as one record."""
         record = self._record(answer, to_utc(now_ns), _done_reason(totals))
         return {**record, **self._extras(answer), **_metrics(totals)}
@@ -121,12 +117,12 @@ class GenerateEncoder(OllamaEncoder):
         self._to_context = to_context
         self._texts: list[str] = []
 
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:
+    def pieces(self, pieces: Sequence[Piece], now_ns: int, /) -> bytes:
         """Return a line for each piece, and keep the text for the context."""
         self._texts += [piece.text for piece in pieces]
         return super().pieces(pieces, now_ns)
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int, /) -> dict[str, Any]:
         """Return the answer as one record."""
         record = self._record(answer, to_utc(now_ns), _done_reason(totals))
         if context := self._to_context("".join(self._texts) + answer.text):

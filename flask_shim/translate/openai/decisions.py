@@ -89,7 +89,7 @@ def _read_input(value: Any) -> tuple[list[str], list[str]]:
         parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else content
         if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
             raise BadRequest("content must be a text or an array of parts")
-        texts.append("\n".join(str(part.get("text")) for part in parts if part.get("type") == "input_text"))
+        texts.append("\n".join(str(part.get("text") or "") for part in parts if part.get("type") == "input_text"))
         images += [_read_image(part.get("image_url")) for part in parts if part.get("type") == "input_image"]
     return [text for text in texts if text], images
 

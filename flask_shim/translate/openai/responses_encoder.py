@@ -48,15 +48,15 @@ class ResponsesEncoder(Encoder):
             "response.in_progress", response=response
         )
 
-    def pieces(self, pieces: Sequence[Piece], now_ns: int) -> bytes:  # noqa: ARG002  its events have no times
+    def pieces(self, pieces: Sequence[Piece], _: int, /) -> bytes:
         """Return the events of these pieces."""
         return b"".join(event for piece in pieces for event in self._piece(piece))
 
-    def heartbeat(self, now_ns: int) -> bytes:  # noqa: ARG002
+    def heartbeat(self, _: int, /) -> bytes:
         """Repeat ``response.in_progress``: Codex gives up without events, and a comment is none (codex#31539)."""
         return self._event("response.in_progress", response=self._response("in_progress"))
 
-    def finish(self, totals: Totals, now_ns: int) -> bytes:
+    def finish(self, totals: Totals, now_ns: int, /) -> bytes:
         """Return the events that end the stream; an answer without text and calls is an empty message."""
         last = list(self._close_item())
         if all(item["type"] == "reasoning" for item in self._output):
@@ -64,7 +64,7 @@ class ResponsesEncoder(Encoder):
         response = self._response("completed", totals, now_ns)
         return b"".join(last) + self._event("response.completed", response=response)
 
-    def full(self, answer: FullAnswer, totals: Totals, now_ns: int) -> dict[str, Any]:
+    def full(self, answer: FullAnswer, totals: Totals, now_ns: int, /) -> dict[str, Any]:
         """Return the response object."""
         if answer.thinking:
             self._output.append(reasoning_item(self._item_id("rs_resp"), answer.thinking))

@@ -82,8 +82,8 @@ def to_payload(request: ResponsesRequest, model: Model, defaults: Defaults) -> P
         "response_format": _response_format(request),
         "ttl": to_ttl(None, defaults),
     }
-    if request.functions:
-        payload["tools"] = [_tool(tool) for tool in request.functions]
+    if functions := request.functions:
+        payload["tools"] = [_tool(tool) for tool in functions]
         payload["tool_choice"] = _tool_choice(request.tool_choice)
         payload["parallel_tool_calls"] = request.parallel_tool_calls
     return adapt(payload, model)

@@ -220,3 +220,8 @@ def test_thinking_is_returned_with_every_turn_that_had_it():
     call = Message("assistant", thinking="I need f.", tool_calls=(ToolCall("f", {}),))
     turns = to_messages([Message("user", "a"), call, Message("tool", "b"), Message("assistant", "c", thinking="Well.")])
     assert [turn["reasoning_content"] for turn in turns if turn["role"] == "assistant"] == ["I need f.", "Well."]
+
+
+def test_a_part_without_text_adds_none():
+    parts = [{"type": "text", "text": None}, {"type": "text"}, {"type": "text", "text": "Be brief."}]
+    assert repair_history([{"role": "system", "content": parts}]) == [{"role": "system", "content": "Be brief."}]

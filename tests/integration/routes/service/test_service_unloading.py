@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.fake_lmstudio import UNLOAD, Status
 
 from flask_shim.services import services_of
 
@@ -46,6 +47,15 @@ def test_unload_of_nothing_is_a_success(client, backend, body):
 )
 def test_failed_unload_reports_the_reason(client, body, error):
     assert unload(client, **body).json == {"success": False, "unloaded_keys": [], "error": error}
+
+
+def test_failed_unload_names_the_models_that_were_unloaded_before_it(client, backend):
+    backend.models["other"] = 4096
+    failure = Status(400, {"error": {"message": "The model is busy."}})
+    backend.answer = lambda asked: failure if asked.path == UNLOAD and asked.json["instance_id"] == "other" else None
+    answer = unload(client, unload_all=True).json
+    assert (answer["success"], answer["unloaded_keys"]) == (False, [REGULAR])
+    assert "The model is busy." in answer["error"]
 
 
 @pytest.mark.parametrize(("generation", "body"), [("v0", {"unload_all": True}), ("openai", {"model_key": "other"})])
