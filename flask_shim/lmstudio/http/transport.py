@@ -206,14 +206,16 @@ class Transport:
         if call.failure is not None:
             return call.failure
         reason = getattr(exc.args[0], "reason", None) if exc.args else None
-        if isinstance(exc, requests.exceptions.SSLError):
-            return BackendUnavailable(
-                f"LM Studio is not reachable at {self.options.base_url} (TLS failed: {reason or exc}). "
-                "Add its certificate to the trusted ones (SHIM_CA_FILE), or use http:// if it speaks no TLS.",
-                why=f"TLS failed: {reason or exc}",
-            )
         # To urllib3, the handshake of TLS is a read, the only one that it gives a limit.
-        if isinstance(exc, requests.ConnectTimeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+        is_late = isinstance(reason, urllib3.exceptions.ReadTimeoutError)
+        if is_late or isinstance(exc, requests.exceptions.SSLError):
+            why = f"TLS failed: {'no answer to the handshake' if is_late else reason or exc}"
+            return BackendUnavailable(
+                f"LM Studio is not reachable at {self.options.base_url} ({why}). "
+                "Add its certificate to the trusted ones (SHIM_CA_FILE), or use http:// if it speaks no TLS.",
+                why=why,
+            )
+        if isinstance(exc, requests.ConnectTimeout):
             return self.unavailable("no answer to the connection attempt")
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return self.unavailable("its name cannot be resolved")
