@@ -25,10 +25,7 @@ NO_ROUTE = (
 )
 
 
-def decide(
-    requirements: ModelRequirements,
-    request: DecisionRequest,
-) -> dict[str, Any]:
+def decide(requirements: ModelRequirements, request: DecisionRequest) -> dict[str, Any]:
     """Return the answers as SYSTEMONE gives them; raise NotSupported if LM Studio has neither route."""
     with closing(services().manager.use(requirements)) as use:
 

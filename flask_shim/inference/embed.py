@@ -39,11 +39,7 @@ class EmbeddingResult:
 
 
 def request_embeddings(
-    requirements: ModelRequirements,
-    payload: Mapping[str, Any],
-    *,
-    truncate: bool = True,
-    num_ctx: int | None = None,
+    requirements: ModelRequirements, payload: Mapping[str, Any], *, truncate: bool = True, num_ctx: int | None = None
 ) -> EmbeddingResult:
     """Request the vectors of ``payload["input"]``, which needs no model name, and wait for all of them.
 

@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio import BackendCall, LMStudio, Model
 from flask_shim.lmstudio.api_versions import ApiVersion
-from flask_shim.lmstudio.errors import (
-    BackendRequestError,
-    ModelLoadError,
-    NoModelLoaded,
-    NoSuchEndpoint,
-    NotSupported,
-)
+from flask_shim.lmstudio.errors import BackendRequestError, ModelLoadError, NoModelLoaded, NoSuchEndpoint, NotSupported
 from flask_shim.models.keep_alive import KeepAliveTracker, LoadedModel
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import context_for

@@ -73,10 +73,7 @@ class ModelManager:
             yield call
 
     def use(
-        self,
-        requirements: ModelRequirements,
-        prompt: Payload | None = None,
-        ticks: Ticks | None = None,
+        self, requirements: ModelRequirements, prompt: Payload | None = None, ticks: Ticks | None = None
     ) -> ModelUse:
         """Admit a request and load its model; the caller sends with :meth:`ModelUse.send` and closes it in the end.
 
@@ -132,11 +129,7 @@ class ModelManager:
         if keep_alive is None and not self._defaults.ttl_seconds:
             keep_alive = math.inf
         requirements = ModelRequirements(
-            target=target,
-            keep_alive=keep_alive,
-            context=context,
-            settings=settings or {},
-            must_fit=must_fit,
+            target=target, keep_alive=keep_alive, context=context, settings=settings or {}, must_fit=must_fit
         )
         self.load(requirements, call)
 
