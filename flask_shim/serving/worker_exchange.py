@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_ADDRESS = 103
 """Bytes in the path of a local socket: macOS has room for 104 with the null byte, Linux for 108."""
+
+QUESTIONS_AT_ONCE = 64
 
 ANSWER_SECONDS = 2.0
 """How long one other worker is waited for."""
@@ -50,7 +53,7 @@ def serve_answers(address: str, answer: Callable[[str, str], Any]) -> Listener:
     """
     if sys.platform != "win32":
         Path(address).unlink(missing_ok=True)  # of a worker that died
-    listener = Listener(address)
+    listener = Listener(address, backlog=QUESTIONS_AT_ONCE)
 
     def serve() -> None:
         while True:
@@ -75,9 +78,25 @@ def serve_answers(address: str, answer: Callable[[str, str], Any]) -> Listener:
 def ask(addresses: Iterable[str], question: str, argument: str = "") -> Iterator[Any]:
     """Yield the answers of the workers at ``addresses``; one that does not answer is left out."""
     for address in addresses:
-        with suppress(OSError, EOFError), Client(address) as connection:  # it is being replaced, or is stopping
+        with suppress(OSError, EOFError), _connect(address) as connection:  # it is being replaced, or is stopping
             connection.send((question, argument))
             if connection.poll(ANSWER_SECONDS):
                 yield connection.recv()
             else:
                 log.warning("a worker does not answer within %g s: question=%s", ANSWER_SECONDS, question)
+
+
+if sys.platform == "win32":
+    _connect = Client
+else:
+
+    def _connect(address: str) -> Connection[Any, Any]:
+        """Connect to a worker; raise OSError at once if a stopped one has as many questions as it can have.
+
+        The library would wait for it without a limit.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connecting:
+            connecting.setblocking(False)
+            connecting.connect(address)
+            connecting.setblocking(True)
+            return Connection(connecting.detach())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 import threading
 from multiprocessing.connection import Listener
@@ -106,3 +107,18 @@ def test_workers_need_a_folder_for_sockets(monkeypatch, tmp_path, folder):
     with pytest.raises(ConfigError, match=r"^SHIM_WORKERS=2: .* Set TMPDIR"), exchange_addresses(2):
         pass
     assert list((tmp_path / ("x" * 100)).iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes have no queue")
+@pytest.mark.timeout(20)
+def test_stopped_worker_with_a_full_queue_is_left_out(addresses, serve):
+    serve(addresses[1], says(2))
+    with socket.socket(socket.AF_UNIX) as stopped, contextlib.ExitStack() as clients:
+        stopped.bind(addresses[0])
+        stopped.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(addresses[0])
+        assert answers(addresses[:2]) == said(2)
