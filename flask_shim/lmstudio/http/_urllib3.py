@@ -167,7 +167,7 @@ class _CancellableConnection:
 
 
 class _PlainConnection(HTTPConnection):
-    """A connection without TLS. On Linux the kernel limits the attempt: Python releases its lock three times for that."""
+    """A connection without TLS. On Linux the kernel limits the attempt: Python releases its lock thrice for that."""
 
     def _new_conn(self) -> socket.socket:
         if sys.platform != "linux":
