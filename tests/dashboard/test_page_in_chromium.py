@@ -19,6 +19,7 @@ from support.demo import Shim
 from support.fake_lmstudio import CHAT, FakeLMStudio, v1_model
 
 from flask_shim.observability import history
+from flask_shim.observability.request_context import RequestRecord
 
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
@@ -217,6 +218,40 @@ def test_exchange_shows_both_sides_and_can_be_replayed(page, shim, studio):
     page.click('#exchange button[aria-label^="Send the same"]')
     page.until("document.getElementById('replayed').innerText.includes('[DONE]')")
     assert studio.posted(CHAT)[0] == studio.posted(CHAT)[1]
+
+
+LABELS_CUT = """
+window.labels = new Map();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  const share = { right: 1, end: 1, center: 0.5 }[this.textAlign] ?? 0;
+  const width = this.measureText(text).width;
+  const left = x + this.getTransform().e - share * width;
+  labels.set(text, left < 0 || left + width > this.canvas.width);
+  write.call(this, text, x, y);
+};
+true"""
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_labels_of_long_and_busy_histories_are_whole(page, shim, tmp_path, width):
+    ended = RequestRecord(model="m", tokens_out=150_000_000, status=200, first_token_ns=1, ended_ns=10**9)
+    days = history.History(tmp_path / history.FILE_NAME, 400)
+    for day in map(history._day, range(0, 300, 7)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(history, "_day", lambda _, day=day: day)
+            days.note(ended)
+            days.write()
+    days.close()
+    page.resize(width, 900)
+    running = shim(history_days=400)
+    visit(page, running, "log")
+    page.value(LABELS_CUT)
+    turn_to(page, "history")
+    rows(page, "history", "rows.length === 43")
+    labels = page.until("labels.has('100,000,000') && Object.fromEntries(labels)")
+    assert [label for label, is_cut in labels.items() if is_cut] == []
+    assert history._day(0) in labels
 
 
 def test_a_single_day_of_the_history_has_its_own_date(page, shim, monkeypatch):

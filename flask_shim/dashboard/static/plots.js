@@ -5,7 +5,12 @@ import { byId, setText } from "./dom.js";
 const HEIGHT = 140;
 const DAY = 86400;
 const STEPS = [1, 2, 5].flatMap((step) => [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((power) => step * power)).sort((one, other) => one - other);
-const BY_DAY = { incrs: [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY), values: [[DAY, "{YYYY}-{MM}-{DD}"]] };
+const BY_DAY = {
+  incrs: [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY),
+  splits: daysBack,
+  values: [[DAY, "{YYYY}-{MM}-{DD}"]],
+  space: 80,
+};
 const plots = new Map(); // id → { plot, data, style }
 
 const color = (name) => {
@@ -52,6 +57,17 @@ function daysOf({ data: [times] }) {
   return [(times[0] ?? 0) - DAY / 2, (times.at(-1) ?? 0) + DAY / 2];
 }
 
+// Returns the last day and every so many days before it; uPlot itself takes the first days of months, two of which collide.
+function daysBack({ data: [times] }, _axis, first, _last, step) {
+  const day = new Date(1000 * times.at(-1));
+  const found = [];
+  for (; day / 1000 >= first; day.setDate(day.getDate() - step / DAY)) found.unshift(day / 1000);
+  return found;
+}
+
+// Returns the width of an axis: a number that is cut is another number.
+const widthOf = (_plot, labels) => Math.max(52, 14 + 7 * Math.max(...(labels ?? []).map((label) => label.length)));
+
 function create(place, data, { shown, bars, whole }) {
   const quiet = color("--quiet");
   const accent = color("--accent");
@@ -60,6 +76,7 @@ function create(place, data, { shown, bars, whole }) {
   const options = {
     width: place.clientWidth || 300,
     height: HEIGHT,
+    padding: [null, bars ? 36 : null, null, null], // half of the last date
     legend: { show: false },
     cursor: { show: false },
     scales: {
@@ -68,7 +85,7 @@ function create(place, data, { shown, bars, whole }) {
     },
     axes: [
       { ...axis, space: 60, size: 28, ...(bars ? BY_DAY : { values: [[60, "{HH}:{mm}"]] }) },
-      { ...axis, size: 52, values: (_, ticks) => ticks.map(shown), ...(whole ? { incrs: STEPS } : {}) },
+      { ...axis, size: widthOf, values: (_, ticks) => ticks.map(shown), ...(whole ? { incrs: STEPS } : {}) },
     ],
     series: [
       {},
