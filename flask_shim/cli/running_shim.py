@@ -11,6 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from flask_shim._version import __version__
+from flask_shim.backend import client_options
 from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, errors_as_text
 from flask_shim.config import Config
 from flask_shim.config.addresses import backend_root, bracketed
@@ -31,7 +32,7 @@ def follow_running_shim(config: Config, url: str = "") -> Config:
     url = url or _running_shim(config)
     if not url:
         return config
-    with Prober(url, key=next(iter(config.api_keys), "")) as prober:
+    with _prober(url, config) as prober:
         ready = prober.ask("GET", "/ready", seconds=config.list_timeout + 1).json
     try:
         lmstudio = backend_root(ready["lmstudio"])
@@ -95,8 +96,12 @@ def open_shim(url: str, options: dict[str, str | None]) -> Iterator[RunningShim]
         raise CommandError(
             f"No shim runs on port {config.port}. Start one with flask-shim serve, or name it with --url."
         )
-    with Prober(found, key=next(iter(config.api_keys), "")) as prober:
+    with _prober(found, config) as prober:
         yield RunningShim(prober)
+
+
+def _prober(url: str, config: Config) -> Prober:
+    return Prober(url, key=next(iter(config.api_keys), ""), verify=client_options(config).verify)
 
 
 def _running_shim(config: Config) -> str:

@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.answers import lm_studio, model, reads, replies, streams
 
 from flask_shim import create_app
 from flask_shim.backend import client_options
+from flask_shim.cli import cli
 from flask_shim.config import Config
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.errors import BackendUnavailable
@@ -82,6 +84,14 @@ def test_certificate_check_can_be_switched_off(https, studio):
 def test_a_certificate_of_ones_own_can_be_trusted(https, studio):
     (found,) = studio(SHIM_LMSTUDIO_BASE=https, SHIM_CA_FILE=str(CERTIFICATE)).models()
     assert found.key == "tiny"
+
+
+def test_commands_trust_the_same_certificate_of_a_shim_behind_tls(https):
+    command = ["reload", "--env-file", "", "--url", https]
+    refused = CliRunner().invoke(cli, command, env={"SHIM_CA_FILE": ""})
+    assert "its certificate is not trusted" in refused.stderr
+    answered = CliRunner().invoke(cli, command, env={"SHIM_CA_FILE": str(CERTIFICATE)})
+    assert "says: status 501" in answered.stderr  # the server behind TLS is none
 
 
 @pytest.mark.parametrize(
