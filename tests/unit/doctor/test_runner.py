@@ -95,7 +95,7 @@ def test_running_shim_is_found_by_the_port_of_the_settings(socket_server, examin
     backend = socket_server(studio()).url
     port["127.0.0.1"] = SHIM
     number = str(served_shim(backend))
-    found = examine(backend, SHIM_PORT=number)
+    found = examine(backend, "--no-chat", SHIM_PORT=number)
     assert f":{number} answers as Ollama" in found["shim"]["text"]
     assert found["port"]["level"] == "ok"
 
@@ -103,8 +103,8 @@ def test_running_shim_is_found_by_the_port_of_the_settings(socket_server, examin
 def test_key_of_the_settings_is_used(socket_server, examine, served_shim):
     backend = socket_server(studio()).url
     url = f"http://127.0.0.1:{served_shim(backend, api_keys=('a-long-enough-key',))}"
-    assert examine(backend, "--url", url)["key"]["level"] == "fail"
-    found = examine(backend, "--url", url, SHIM_API_KEY="a-long-enough-key")
+    assert examine(backend, "--no-chat", "--url", url)["key"]["level"] == "fail"
+    found = examine(backend, "--no-chat", "--url", url, SHIM_API_KEY="a-long-enough-key")
     assert found.failed == []
     assert found["shim"]["text"].endswith("accepts the key")
 
@@ -117,7 +117,7 @@ def test_claude_code_gets_its_setup_with_the_key(socket_server, examine, keys, t
 
 def test_an_unwritable_folder_for_names_is_reported(socket_server, examine, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    found = examine(socket_server(studio()).url, SHIM_DATA_DIR=str(tmp_path / "file"))
+    found = examine(socket_server(studio()).url, "--no-chat", SHIM_DATA_DIR=str(tmp_path / "file"))
     assert found.levels("data") == {"data": "warn"}
     assert "SHIM_DATA_DIR" in found["data"]["remedy"]
 
