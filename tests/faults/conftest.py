@@ -42,7 +42,7 @@ impatient_process = _running(IMPATIENT)
 trusting_process = _running(TRUSTING)
 
 patient = _checked("patient_process")
-"""A shim with long timeouts, few slots, and three threads besides them."""
+"""A shim with long timeouts, few slots, and three more threads."""
 
 impatient = _checked("impatient_process")
 """A shim with timeouts of less than a second and small limits."""

@@ -82,7 +82,7 @@ class Shim:
 class Demo(Shim):
     """A running shim and its miniature.
 
-    Besides the tiny models it has ``plain`` and one of another publisher, ``acme/visitor``; ``acme/fresh`` and
+    In addition to the tiny models it has ``plain`` and one of another publisher, ``acme/visitor``; ``acme/fresh`` and
     ``acme/second`` are there to be downloaded.
     """
 

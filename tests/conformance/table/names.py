@@ -19,7 +19,7 @@ _ASKS: dict[str, dict[str, Any]] = {
     "/v1/embeddings": {"input": "hello"},
     "/v1/messages": {"max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}]},
 }
-"""What each route needs besides the name."""
+"""What each route needs in addition to the name."""
 
 REQUIRED = "model is required"
 INVALID = "invalid model name"

@@ -93,7 +93,7 @@ def test_an_effort_for_a_model_that_cannot_think_is_left_out(client, backend, mo
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
-def test_servers_of_somebodys_choice_are_refused(path, client):
+def test_mcp_servers_of_a_client_are_refused(path, client):
     ask = {"model": "tiny", "max_tokens": 5, "messages": HI, "mcp_servers": [{"url": "http://x"}]}
     answer = client.post(path, json=ask)
     assert (answer.status_code, answer.json["error"]["type"]) == (403, "permission_error")

@@ -81,7 +81,7 @@ def test_other_origins_are_not(origin):
         ("https://ui.example", "http://localhost:3000", True),
     ],
 )
-def test_configured_origins_are_allowed_besides(entry, origin, is_allowed):
+def test_configured_origins_are_allowed_in_addition(entry, origin, is_allowed):
     assert Origins([entry]).allows(origin) is is_allowed
 
 

@@ -58,7 +58,7 @@ def test_records_of_other_programs_in_the_process_keep_its_number():
         assert logging.LogRecord("gunicorn.error", logging.INFO, "", 0, "", None, None).process == os.getpid()
 
 
-def test_records_go_to_a_file_besides_in_folders_that_are_made(tmp_path, capsys):
+def test_records_also_go_to_a_file_in_folders_that_are_made(tmp_path, capsys):
     path = tmp_path / "new" / "shim.log"
     with fresh_process():
         logs.configure(Config(log_file=path))

@@ -125,7 +125,7 @@ def test_the_last_port_gets_a_lower_one_suggested(listening, monkeypatch):
         listening(SHIM_PORT="65535")
 
 
-def test_wildcard_is_taken_when_somebody_answers_on_loopback(listening, taken):
+def test_wildcard_is_taken_when_a_server_answers_on_loopback(listening, taken):
     with pytest.raises(BindError, match=r"on 0\.0\.0\.0 is taken"):
         listening(SHIM_HOST="*", SHIM_PORT=str(taken), SHIM_ALLOW_OPEN="1")
 

@@ -133,21 +133,18 @@ def test_an_unknown_model_is_not_found_and_nothing_sent(client, backend, path, s
     assert backend.asked == []
 
 
-def test_any_json_object_is_requested_by_a_schema(client, backend):
-    client.post(CHAT, {**body_for(CHAT), "response_format": {"type": "json_object"}})
-    assert backend.payload["response_format"]["type"] == "json_schema"
-
-
-def test_a_forced_tool_is_the_only_one_offered(client, backend):
+def test_a_chat_is_adapted_before_it_is_sent(client, backend):
     tools = [{"type": "function", "function": {"name": name}} for name in ("f", "g")]
-    choice = {"type": "function", "function": {"name": "g"}}
-    client.post(CHAT, {**body_for(CHAT), "tools": tools, "tool_choice": choice})
-    assert (backend.payload["tool_choice"], backend.payload["tools"]) == ("required", tools[1:])
-
-
-def test_a_developer_is_the_system(client, backend):
-    client.post(CHAT, {"model": "plain-7b", "messages": [{"role": "developer", "content": "x"}]})
+    body = {
+        "messages": [{"role": "developer", "content": "x"}],
+        "response_format": {"type": "json_object"},
+        "tools": tools,
+        "tool_choice": {"type": "function", "function": {"name": "g"}},
+    }
+    client.post(CHAT, {**body_for(CHAT), **body})
     assert backend.payload["messages"] == [{"role": "system", "content": "x"}]
+    assert backend.payload["response_format"]["type"] == "json_schema"
+    assert (backend.payload["tool_choice"], backend.payload["tools"]) == ("required", tools[1:])
 
 
 @pytest.mark.parametrize(
