@@ -18,18 +18,20 @@ SHARE = 0.8
 
 
 @cache
-def texts() -> tuple[tuple[str, int], ...]:
+def texts() -> tuple[tuple[re.Pattern[str], int], ...]:
     """Return the texts as regular expressions, each with the number of its own characters."""
     nodes = (node for file in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     parts = (_parts(node) for node in nodes)
-    return tuple((".+?".join(map(re.escape, text)), sum(map(len, text))) for text in parts if text)
+    return tuple(
+        (re.compile(".+?".join(map(re.escape, text)), re.DOTALL), sum(map(len, text))) for text in parts if text
+    )
 
 
 def says(text: str) -> bool:
     """Tell whether the package has that text; ``...`` in it stands for what is filled in."""
     text = text.strip()
     least = SHARE * len(text.replace(ANYTHING, ""))
-    return any(length >= least and re.fullmatch(pattern, text, re.DOTALL) for pattern, length in texts())
+    return any(length >= least and pattern.fullmatch(text) for pattern, length in texts())
 
 
 def _parts(node: ast.AST) -> list[str]:
