@@ -39,7 +39,7 @@ class Completion:
         self._stream: EventStream | None = None
         self._use: ModelUse | None = None
         self._record = current()
-        self._ready_ns = self._first_ns = self._record.started_ns
+        self._ready_ns = self._sent_ns = self._first_ns = self._record.started_ns
 
     def open(self, ticks: Ticks | None = None) -> Completion:
         """Send the payload, wait for output, and return itself, to close at the end; a failure leaves nothing open.
@@ -53,10 +53,10 @@ class Completion:
             use.close()
             raise
         self._use = use
-        self._first_ns = time.perf_counter_ns()
         self._record.first_token()
         if use.is_cold:
-            self._ready_ns = stream.head_ns
+            self._sent_ns = stream.head_ns
+        self._ready_ns = self._sent_ns
         return self
 
     def repeat(self, payload: Payload) -> None:
@@ -68,7 +68,7 @@ class Completion:
 
     def _send(self, use: ModelUse, payload: Payload) -> EventStream:
         def open_stream(payload: Payload) -> EventStream:
-            self._ready_ns = time.perf_counter_ns()
+            self._sent_ns = time.perf_counter_ns()
             stream = use.client.open_completion(self._path, payload, use.call, joins_texts=self.joins_texts)
             if not stream.has_output:
                 try:
@@ -81,6 +81,7 @@ class Completion:
         if "tools" in payload or "response_format" in payload:
             payload = to_engine_payload(payload)
         self._stream = use.send(open_stream, payload)
+        self._first_ns = time.perf_counter_ns()
         return self._stream
 
     def __iter__(self) -> Iterator[list[Event]]:
@@ -110,12 +111,13 @@ class Completion:
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""
+        ended_ns = time.perf_counter_ns()
         return to_totals(
             finish_reason=reader.finish_reason,
             usage=reader.usage,
             timings=reader.timings,
             deltas=reader.deltas,
-            timestamps=(self._record.started_ns, self._ready_ns, self._first_ns, time.perf_counter_ns()),
+            timestamps=(self._record.started_ns, self._ready_ns, self._sent_ns, self._first_ns, ended_ns),
         )
 
 

@@ -47,12 +47,12 @@ def send_completion(completion: Completion, encoder: Encoder, options: ReaderOpt
     with closing(completion.open()):
         try:
             answer = _read_answer(completion, reader)
+            totals = completion.totals(reader)
             finish_reason = "tool_calls" if answer.calls else reader.finish_reason
             if again := second_attempt(completion.payload, answer.text, finish_reason):
                 second = AnswerReader(options)
                 if (repeated := result_or_none(partial(_repeat, completion, again, second))) is not None:
-                    answer, reader = repeated, second
-            totals = completion.totals(reader)
+                    answer, reader, totals = repeated, second, completion.totals(second)
         finally:
             completion.record_counts(reader)
     return _full_response(encoder, encoder.full(answer, totals, time.time_ns()))

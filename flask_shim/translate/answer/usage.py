@@ -42,15 +42,15 @@ def to_totals(
     usage: Usage | None,
     timings: Mapping[str, Any] | None,
     deltas: int,
-    timestamps: tuple[int, int, int, int],
+    timestamps: tuple[int, int, int, int, int],
 ) -> Totals:
-    """Return the totals. ``timestamps`` are start, model ready, first event and end, in nanoseconds.
+    """Return the totals. ``timestamps`` are start, model ready, prompt sent, first event and end, in ns.
 
     Without ``usage``, the ``deltas`` that were received stand for the tokens of the answer. Durations are the
     engine's own (``timings`` of llama.cpp, in milliseconds) if it sends them, else the time between the timestamps,
     and at least 1: Ollama's Go clients treat 0 as missing.
     """
-    start, ready, first, end = timestamps
+    start, ready, sent, first, end = timestamps
     usage = usage or Usage(0, deltas)
     clock = timings or {}
     return Totals(
@@ -61,7 +61,7 @@ def to_totals(
         reasoning_tokens=usage.reasoning_tokens,
         total_ns=max(1, end - start),
         load_ns=max(1, ready - start),
-        prompt_ns=_to_nanoseconds(clock.get("prompt_ms")) or max(1, first - ready),
+        prompt_ns=_to_nanoseconds(clock.get("prompt_ms")) or max(1, first - sent),
         completion_ns=_to_nanoseconds(clock.get("predicted_ms")) or max(1, end - first),
     )
 

@@ -78,6 +78,17 @@ def test_answer_that_stays_invalid_is_sent_unchanged(protocol, studio, client, c
     assert "Sure" not in caplog.text
 
 
+def test_the_first_attempt_counts_in_the_total_duration_only(studio, client):
+    answer_with(studio, GOOD)
+    usual, seconds = studio.answer, 1.0
+    studio.answer = lambda asked: streams(BAD, seconds) if studio.paths() == [f"POST {CHAT}"] else usual(asked)
+    body = TRANSLATED.body(**WANTED["/api/chat"]) | {"stream": False}
+    answer = client.post("/api/chat", json=body).json
+    assert answer["message"]["content"] == GOOD
+    assert answer["total_duration"] > seconds * 1e9
+    assert max(answer[f"{phase}_duration"] for phase in ("load", "prompt_eval", "eval")) < seconds * 1e9
+
+
 @BOTH
 def test_failed_second_attempt_leaves_the_first_answer(protocol, studio, client):
     answer_with(studio, BAD, CRASHED)

@@ -19,7 +19,7 @@ from flask_shim.translate.answer.usage import (
 
 def test_durations_pass_between_the_timestamps():
     totals = to_totals(
-        finish_reason="stop", usage=Usage(7, 5), timings=None, deltas=9, timestamps=(100, 250, 600, 1000)
+        finish_reason="stop", usage=Usage(7, 5), timings=None, deltas=9, timestamps=(100, 250, 300, 600, 1000)
     )
     assert totals == Totals(
         finish_reason="stop",
@@ -27,26 +27,26 @@ def test_durations_pass_between_the_timestamps():
         completion_tokens=5,
         total_ns=900,
         load_ns=150,
-        prompt_ns=350,
+        prompt_ns=300,
         completion_ns=400,
     )
 
 
 def test_the_engines_own_clock_is_preferred():
     timings = {"prompt_ms": 12.5, "predicted_ms": 40.25}
-    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 2, 3))
+    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 1, 2, 3))
     assert (totals.prompt_ns, totals.completion_ns) == (12500000, 40250000)
 
 
 @pytest.mark.parametrize("value", [0, -1, None, "12", float("nan"), float("inf"), 1e12, [], {}])
 def test_implausible_timings_are_ignored(value):
     timings = {"prompt_ms": value, "predicted_ms": value}
-    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 3, 7))
+    totals = to_totals(finish_reason="stop", usage=Usage(7, 5), timings=timings, deltas=9, timestamps=(0, 1, 1, 3, 7))
     assert (totals.prompt_ns, totals.completion_ns) == (2, 4)
 
 
 @given(
-    st.lists(st.integers(0, 10**12), min_size=4, max_size=4),
+    st.lists(st.integers(0, 10**12), min_size=5, max_size=5),
     st.none() | st.builds(Usage, st.integers(0), st.integers(0)),
 )
 def test_durations_are_whole_and_never_zero(marks, usage):
@@ -58,14 +58,14 @@ def test_durations_are_whole_and_never_zero(marks, usage):
 
 
 def test_without_usage_the_received_deltas_are_counted():
-    totals = to_totals(finish_reason="stop", usage=None, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
+    totals = to_totals(finish_reason="stop", usage=None, timings=None, deltas=9, timestamps=(0, 1, 1, 2, 3))
     assert (totals.prompt_tokens, totals.completion_tokens) == (0, 9)
     assert (totals.cached_tokens, totals.reasoning_tokens) == (None, None)
 
 
 def test_details_are_those_of_the_backend():
     usage = Usage(7, 5, cached_tokens=6, reasoning_tokens=0)
-    totals = to_totals(finish_reason="stop", usage=usage, timings=None, deltas=9, timestamps=(0, 1, 2, 3))
+    totals = to_totals(finish_reason="stop", usage=usage, timings=None, deltas=9, timestamps=(0, 1, 1, 2, 3))
     assert (totals.cached_tokens, totals.reasoning_tokens) == (6, 0)
 
 
