@@ -287,3 +287,9 @@ def test_a_thread_that_the_system_refuses_leaves_nothing_behind(watchdog, monkey
     watchdog.close()
     with watchdog.watch(BackendCall()):
         assert watchdog._thread.is_alive()
+
+
+def test_pause_ends_for_a_canceled_call():
+    BackendCall().pause(0.01)
+    with pytest.raises(ClientDisconnected):
+        BackendCall(lambda: True).pause(60)

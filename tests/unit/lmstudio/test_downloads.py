@@ -159,12 +159,6 @@ def test_disconnect_ends_the_wait_for_a_download(studio, monkeypatch):
     assert server.paths() == [START]
 
 
-def test_pause_ends_for_a_canceled_call():
-    BackendCall().pause(0.01)
-    with pytest.raises(ClientDisconnected):
-        BackendCall(lambda: True).pause(60)
-
-
 @pytest.mark.parametrize("value", [None, [], {}, {"status": 5}, "downloading"])
 def test_malformed_state_is_a_protocol_error(value):
     with pytest.raises(BackendProtocolError):
