@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 def why_unwritable(folder: Path) -> str | None:
     """Return why a folder is not writable, None if it is; a missing folder is not created."""
     try:
-        parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        # A drive of Windows may be missing as a whole; then the attempt below tells the reason.
+        parent = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
         # Only an attempt shows whether Windows allows it. tempfile treats PermissionError there as a name collision and
         # retries forever.
         probe = parent / f".flask-shim-{secrets.token_hex(8)}"

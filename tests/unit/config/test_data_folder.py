@@ -29,6 +29,11 @@ def test_a_file_in_the_way_is_the_reason(blocked):
     assert data_folder.why_unwritable(blocked.parent)
 
 
+def test_a_drive_that_is_missing_is_the_reason(monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert data_folder.why_unwritable(tmp_path / "a" / "b")
+
+
 def test_a_folder_of_the_settings_is_a_mistake(blocked):
     with pytest.raises(ConfigError, match=r"^SHIM_DATA_DIR=.*: Can't be written to: "):
         data_folder.check(Config(data_dir=blocked))
