@@ -111,6 +111,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process."""
     _open_standard_descriptors()
+    # Closed streams are None, and those of pythonw. Standard error stays so, as the log need not write to it.
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # A redirected stream on Windows has a legacy code page, which has neither all characters nor all bytes.
         if isinstance(stream, io.TextIOWrapper):

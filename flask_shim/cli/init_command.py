@@ -62,8 +62,6 @@ def init(*, backend: str | None, host: str | None, key: str | None, service: boo
 
 def _confirm_new(path: Path, *, yes: bool) -> None:
     """End the command unless the file is new or may be replaced."""
-    if sys.stdin is None and not yes:
-        raise click.Abort
     if not is_file(path):
         return
     if yes:

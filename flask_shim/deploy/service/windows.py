@@ -81,7 +81,8 @@ class WindowsServices:
         """Check for an administrator, and for an installation that the account of the service can read."""
         if not self.is_administrator:
             return "This needs an administrator: open the terminal with “Run as administrator”."
-        inside = [place for place in self.installed_in if self.profiles and place.is_relative_to(self.profiles)]
+        places = (*self.installed_in, Path(self.python))  # the Python of the Microsoft Store is started in the profile
+        inside = [place for place in places if self.profiles and place.is_relative_to(self.profiles)]
         if inside:
             return (
                 f"A service can't read {inside[0]}, where flask-shim or its Python is installed. "

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from click.testing import CliRunner
 from support.ports import accepts, unused_port
 from support.processes import clean_environment
@@ -23,6 +24,14 @@ def test_a_pipe_may_have_bytes_outside_its_encoding():
     ended = subprocess.run(command, input="hällo 🦊".encode(), capture_output=True, env=environ, check=False)
     assert ended.returncode == 1
     assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="only a shell of POSIX closes a stream")
+@pytest.mark.parametrize("words", [("run", "tiny", "Hello", "--url", "http://127.0.0.1:9"), ("top",), ("init",)])
+def test_closed_streams_are_no_terminal(tmp_path, words):
+    command = f"exec {shlex.join([sys.executable, '-m', 'flask_shim', *words])} <&- >&-"
+    ended = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, cwd=tmp_path, text=True, check=False)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
 
 
 SERVE = ("-m", "flask_shim", "serve")

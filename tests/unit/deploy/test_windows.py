@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,9 @@ def test_a_failed_step_quotes_the_output_of_windows(windows, recorder, perform):
     [
         ({"is_administrator": False}, "Run as administrator"),
         ({"profiles": Path("/users"), "installed_in": (Path("/users/anna/.venv"),)}, "A service can't read"),
+        ({"profiles": Path("/users"), "python": "/users/anna/WindowsApps/python.exe"}, "A service can't read"),
     ],
 )
 def test_obstacles_are_reported(more, said):
-    assert said in WindowsServices(Path("/data"), "python.exe", {}, **more).obstacle()
+    manager = replace(WindowsServices(Path("/data"), "python.exe", {}), **more)
+    assert said in manager.obstacle()
