@@ -96,7 +96,7 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         if self.chunked_response:
             lines.append("Transfer-Encoding: chunked")
         is_delimited = self.chunked_response or self.content_length is not None or not self.has_body
-        is_kept = wanted != "close" if is_new else wanted == "keep-alive"
+        is_kept = "close" not in wanted if is_new else "keep-alive" in wanted  # among others: libwww-perl's "TE, close"
         if self.close_on_finish or self.channel.is_draining or not is_delimited or not is_kept:
             self.close_on_finish = True
             lines.append("Connection: close")

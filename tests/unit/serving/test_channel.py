@@ -148,7 +148,8 @@ def test_a_response_without_length_keeps_the_connection(task, sockets, status):
 
 
 @pytest.mark.parametrize(
-    ("version", "command", "connection"), [("1.0", "GET", ""), ("1.1", "HEAD", ""), ("1.1", "GET", "close")]
+    ("version", "command", "connection"),
+    [("1.0", "GET", ""), ("1.1", "HEAD", ""), ("1.1", "GET", "close"), ("1.1", "GET", "TE, Close")],
 )
 def test_a_response_whose_end_is_the_connections_end_closes_it(task, sockets, version, command, connection):
     task.version, task.request.command, task.request.headers["CONNECTION"] = version, command, connection
@@ -224,6 +225,6 @@ def test_a_head_request_gets_the_length_and_no_body(task, sockets):
 
 
 def test_an_http_1_0_client_that_wants_to_keep_its_connection_may(task, sockets):
-    task.version, task.request.headers["CONNECTION"] = "1.0", "Keep-Alive"
+    task.version, task.request.headers["CONNECTION"] = "1.0", "TE, Keep-Alive"
     assert b"\r\nConnection: Keep-Alive\r\n" in run(task, sockets, [("Content-Length", "1")], b"x")
     assert not task.close_on_finish
