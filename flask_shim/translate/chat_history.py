@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_shim.translate.call_pairing import pair_calls
-from flask_shim.translate.chat_turns import Part, Turn
+from flask_shim.translate.chat_turns import Part, Turn, text_part
 from flask_shim.translate.ollama.images import ImageConverter, media_type_of
 
 SHOWN_BELOW = "(the picture is in the next message)"
@@ -181,4 +181,4 @@ def _move_images_to_user(turns: Iterable[Turn]) -> Iterator[Turn]:
 def _as_parts(content: Any) -> list[Any]:
     if isinstance(content, list):
         return content
-    return [{"type": "text", "text": content}] if content else []
+    return [text_part(content)] if content else []

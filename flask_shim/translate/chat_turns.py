@@ -10,8 +10,13 @@ Turn = dict[str, Any]
 Part = dict[str, Any]
 """One element of a content list."""
 
-
 SYSTEM_ROLES = ("system", "developer")
+"""OpenAI's newer models have the second one."""
+
+
+def text_or_empty(value: Any) -> str:
+    """Return a value of a client's JSON if it is a text, else ""."""
+    return value if isinstance(value, str) else ""
 
 
 def text_part(text: str) -> Part:

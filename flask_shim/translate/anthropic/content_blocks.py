@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from flask_shim.errors import BadRequest
-from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
+from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_or_empty, text_part
 
 Block = Mapping[str, Any]
 
@@ -31,15 +31,15 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
         for block in blocks:
             kind = block.get("type")
             if kind == "text":
-                turns.assistant(_text(block.get("text")))
+                turns.assistant(text_or_empty(block.get("text")))
             elif kind == "thinking":
-                turns.think(_text(block.get("thinking")))
+                turns.think(text_or_empty(block.get("thinking")))
             elif kind == "tool_use":
                 _call(turns, block)
         return
     results = [block for block in blocks if block.get("type") == "tool_result"]
     for block in results:
-        turns.result(_text(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
+        turns.result(text_or_empty(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
     parts = _parts(blocks)
     turns.user(parts if parts or results else [text_part("")])  # a turn without content stays one, as in Ollama
 
@@ -58,7 +58,7 @@ def _parts(blocks: Iterable[Block]) -> list[Part]:
         kind = block.get("type")
         if kind == "text":
             if text := block.get("text"):
-                parts.append(text_part(_text(text)))
+                parts.append(text_part(text_or_empty(text)))
         elif kind == "image":
             parts.append(_image(block))
         elif kind in ("document", "search_result"):
@@ -72,7 +72,7 @@ def _document(block: Block) -> list[Part]:
     holder = source if isinstance(source, dict) else block
     content = holder.get("data") if holder.get("type") == "text" else holder.get("content")
     parts = _parts(_blocks(content))
-    title = _text(block.get("title"))
+    title = text_or_empty(block.get("title"))
     return [text_part(title), *parts] if title and parts else parts
 
 
@@ -83,7 +83,7 @@ def _image(block: Block) -> Part:
     if kind != "base64":
         text = f"invalid image source type: {kind}. Only base64 images are supported."
         raise BadRequest(text, log_text="invalid image source type")
-    return image_part(f"data:{_text(source.get('media_type'))};base64,{_text(source.get('data'))}")
+    return image_part(f"data:{text_or_empty(source.get('media_type'))};base64,{text_or_empty(source.get('data'))}")
 
 
 def _blocks(content: Any) -> list[Block]:
@@ -97,8 +97,4 @@ def _blocks(content: Any) -> list[Block]:
 
 
 def _texts(blocks: Iterable[Block]) -> str:
-    return "\n\n".join(_text(block.get("text")) for block in blocks if block.get("text"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return "\n\n".join(text_or_empty(block.get("text")) for block in blocks if block.get("text"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import orjson
 
@@ -20,8 +19,7 @@ from flask_shim.translate.answer.encoder import FullAnswer
 from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
-
-Object = dict[str, Any]
+from flask_shim.translate.ollama.payloads import Payload
 
 _EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\Z)", re.S)
 _DATA = re.compile(rb"^data: ?(.+)$", re.M)
@@ -128,7 +126,7 @@ class ChatRepairer:
         chunks = [{**value, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
         return b"".join(b"data: %b\n\n" % orjson.dumps(chunk) for chunk in (*chunks, value))
 
-    def _deltas(self, piece: Piece) -> Iterator[Object]:
+    def _deltas(self, piece: Piece) -> Iterator[Payload]:
         if piece.thinking:
             yield {"reasoning_content": piece.thinking}
         if piece.text:
@@ -148,7 +146,7 @@ class ChatRepairer:
         return pieces if is_repaired or (self._options.wants_json and any(piece.text for piece in pieces)) else None
 
 
-def _tool_call(call: FinishedCall) -> Object:
+def _tool_call(call: FinishedCall) -> Payload:
     function = {"name": call.name, "arguments": orjson.dumps(call.arguments).decode()}
     return {"id": call.id, "type": "function", "function": function}
 
@@ -181,7 +179,7 @@ def _event_without_thinking(raw: bytes) -> bytes:
     return b"" if is_empty else b"data: %b\n\n" % orjson.dumps(value)
 
 
-def _without_thinking(data: bytes) -> dict[str, Any] | None:
+def _without_thinking(data: bytes) -> Payload | None:
     """Return the JSON of an answer without thinking, None if it has none."""
     try:
         value = orjson.loads(data)

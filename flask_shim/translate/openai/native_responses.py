@@ -20,21 +20,19 @@ from flask_shim.translate.openai.chat_completions import adapt, uses_mcp
 from flask_shim.translate.openai.response_object import response_object
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
-Object = dict[str, Any]
-
 _OWN_ID = re.compile(r"resp_\d{1,15}")
 """An id that the encoder made; LM Studio's have 48 hexadecimal digits."""
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\n\r\n)")
 _DATA = re.compile(rb"^data: ?(.*)$", re.M)
 
-_ITEM_DEFAULTS: Mapping[Any, Object] = {
+_ITEM_DEFAULTS: Mapping[Any, Payload] = {
     "message": {"status": "completed", "role": "assistant", "content": []},
     "reasoning": {"summary": []},
     "function_call": {"status": "completed", "arguments": ""},
 }
-_PART_DEFAULTS: Object = {"annotations": [], "logprobs": []}
-_USAGE_DETAILS: Object = {
+_PART_DEFAULTS: Payload = {"annotations": [], "logprobs": []}
+_USAGE_DETAILS: Payload = {
     "input_tokens_details": {"cached_tokens": 0},
     "output_tokens_details": {"reasoning_tokens": 0},
 }
@@ -63,7 +61,7 @@ class ResponseCompleter:
         self._request = request
         self._created_at = created_at
         self._sequence = 0
-        self._items: list[Object] = []
+        self._items: list[Payload] = []
         self._arguments: dict[Any, str] = {}
 
     def complete_body(self, body: bytes) -> bytes:
@@ -86,7 +84,7 @@ class ResponseCompleter:
         completed = list(self._complete_event(given))
         return block if completed == [given] else b"".join(map(named_event, completed))
 
-    def _complete_event(self, given: Object) -> Iterator[Object]:
+    def _complete_event(self, given: Payload) -> Iterator[Payload]:
         event, kind = dict(given), given["type"]
         if isinstance(event.get("response"), dict):
             event["response"] = self._complete_response(event["response"])
@@ -108,7 +106,7 @@ class ResponseCompleter:
             self._complete_item_event(event, kind)
         yield self._number(event)
 
-    def _complete_item_event(self, event: Object, kind: str) -> None:
+    def _complete_item_event(self, event: Payload, kind: str) -> None:
         item_id = event.setdefault("item_id", self._items[-1].get("id"))
         event.setdefault("output_index", self._index_of(item_id))
         if "reasoning_summary" in kind:
@@ -124,7 +122,7 @@ class ResponseCompleter:
         elif kind == "response.function_call_arguments.done":
             self._arguments[item_id] = self._arguments["done", item_id] = str(event.get("arguments") or "")
 
-    def _end_item(self, given: Any) -> Object:
+    def _end_item(self, given: Any) -> Payload:
         """Return the completed item; LM Studio may send ``{}`` for arguments that its deltas held."""
         item = _complete_item(given)
         if item.get("type") == "function_call" and item["arguments"] in ("", "{}", None):
@@ -138,7 +136,7 @@ class ResponseCompleter:
         indexes = [index for index, item in enumerate(self._items) if item.get("id") == item_id]
         return indexes[0] if indexes else max(0, len(self._items) - 1)
 
-    def _complete_response(self, given: Object) -> Object:
+    def _complete_response(self, given: Payload) -> Payload:
         defaults = response_object(
             self._request,
             response_id="",
@@ -153,12 +151,12 @@ class ResponseCompleter:
             response["usage"] = {**_USAGE_DETAILS, **response["usage"]}
         return response
 
-    def _number(self, event: Object) -> Object:
+    def _number(self, event: Payload) -> Payload:
         self._sequence += 1
         return {**event, "sequence_number": self._sequence - 1}
 
 
-def _complete_item(given: Any) -> Object:
+def _complete_item(given: Any) -> Payload:
     if not isinstance(given, dict):
         return {}
     item = {**_ITEM_DEFAULTS.get(given.get("type"), {}), **given}

@@ -78,11 +78,11 @@ def message_item(item_id: str, text: str) -> Payload:
         "type": "message",
         "status": "completed",
         "role": "assistant",
-        "content": [text_part(text)],
+        "content": [output_text(text)],
     }
 
 
-def text_part(text: str) -> Payload:
+def output_text(text: str) -> Payload:
     """Return the content of a message."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 

@@ -15,9 +15,9 @@ from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.response_object import (
     call_item,
     message_item,
+    output_text,
     reasoning_item,
     response_object,
-    text_part,
 )
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -110,7 +110,7 @@ class ResponsesEncoder(Encoder):
             return
         message = message_item(self._item_id("msg"), "")
         yield self._add_item({**message, "status": "in_progress", "content": []})
-        yield self._item_event("response.content_part.added", content_index=0, part=text_part(""))
+        yield self._item_event("response.content_part.added", content_index=0, part=output_text(""))
 
     def _close_item(self) -> Iterator[bytes]:
         """Yield the events that end the open item, if one is open."""
@@ -122,7 +122,7 @@ class ResponsesEncoder(Encoder):
             yield self._end_item(reasoning_item(self._output[-1]["id"], text))
         elif kind == "text":
             yield self._item_event("response.output_text.done", content_index=0, text=text, logprobs=[])
-            yield self._item_event("response.content_part.done", content_index=0, part=text_part(text))
+            yield self._item_event("response.content_part.done", content_index=0, part=output_text(text))
             yield self._end_item(message_item(self._output[-1]["id"], text))
 
     def _call(self, call: FinishedCall) -> Iterator[bytes]:

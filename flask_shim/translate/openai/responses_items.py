@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from flask_shim.errors import BadRequest
-from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_part
+from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_or_empty, text_part
 from flask_shim.translate.ollama.quoting import go_quote
 from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, LOCAL_SHELL, function_name
 
@@ -58,8 +58,8 @@ def _message(turns: TurnBuilder, item: Item) -> None:
 
 def _call(turns: TurnBuilder, item: Item) -> None:
     is_custom = item.get("type") == "custom_tool_call"
-    arguments = {CUSTOM_PARAMETER: _text(item.get("input"))} if is_custom else item.get("arguments")
-    name = function_name(_text(item.get("name")), _text(item.get("namespace")))
+    arguments = {CUSTOM_PARAMETER: text_or_empty(item.get("input"))} if is_custom else item.get("arguments")
+    name = function_name(text_or_empty(item.get("name")), text_or_empty(item.get("namespace")))
     turns.call(_call_id(item), name, arguments if isinstance(arguments, str) else _json(arguments))
 
 
@@ -77,8 +77,8 @@ def _output(turns: TurnBuilder, item: Item) -> None:
 
 def _reasoning(turns: TurnBuilder, item: Item) -> None:
     lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
-    text = "\n".join(_text(part.get("text")) for parts in lists for part in parts if isinstance(part, dict))
-    encrypted = _text(item.get("encrypted_content"))  # plain text in Ollama's answers and ours
+    text = "\n".join(text_or_empty(part.get("text")) for parts in lists for part in parts if isinstance(part, dict))
+    encrypted = text_or_empty(item.get("encrypted_content"))  # plain text in Ollama's answers and ours
     turns.think(text or ("" if encrypted.startswith(_ENCRYPTED) else encrypted))
 
 
@@ -117,21 +117,17 @@ def _parts(content: Any) -> list[Part]:
 def _part(part: Mapping[str, Any]) -> Part:
     kind = part.get("type")
     if kind in ("input_text", "output_text", "text", "refusal"):
-        return text_part(_text(part.get("text") or part.get("refusal")))
+        return text_part(text_or_empty(part.get("text") or part.get("refusal")))
     if kind == "input_image":
         image = part.get("image_url")
-        return image_part(_text(image.get("url") if isinstance(image, dict) else image))
+        return image_part(text_or_empty(image.get("url") if isinstance(image, dict) else image))
     if kind == "input_file":
         raise BadRequest("file inputs are not currently supported")
     raise BadRequest(f"unknown content type: {kind}", log_text="unknown content type")
 
 
 def _call_id(item: Item) -> str:
-    return _text(item.get("call_id") or item.get("id"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return text_or_empty(item.get("call_id") or item.get("id"))
 
 
 def _json(value: Any) -> str:
