@@ -17,11 +17,14 @@ def count_running(backends: Backends, options: dict[str, str | None]) -> bool:
     """Count the requests of the shim that runs where the settings say; return whether one does."""
     try:
         with open_shim("", options) as shim:
-            for row in shim.get("/shim/requests")["running"]:
-                if row["model"]:
-                    backends.by_name(row["backend"]).running[row["model"]] += 1
+            running = shim.get("/shim/requests")["running"]
     except CommandError:
         return False
+    by_name = {backend.name: backend for backend in backends}
+    for row in running:
+        # A request that waits for a slot has no machine yet, and a shim with other settings has others.
+        if row["model"] and (backend := by_name.get(row["backend"])) is not None:
+            backend.running[row["model"]] += 1
     return True
 
 

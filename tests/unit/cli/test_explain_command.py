@@ -6,6 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from support.answers import by_path, replies
 from support.fake_lmstudio import FakeLMStudio, v1_model
 from support.ports import unused_port
 
@@ -148,6 +149,17 @@ def test_the_machine_that_has_a_model_loaded_is_explained(machines):
         "  desktop  the model is not loaded there",
         "  nas      does not answer (connection refused); it is woken only for a model that no other one has",
     ]
+
+
+def test_requests_of_the_running_shim_count_where_they_run(machines, socket_server, monkeypatch):
+    # One waits for a slot, and one is of a shim that was started with other settings.
+    rows = [{"model": "tiny", "backend": name} for name in (*["laptop"] * 4, None, "http://127.0.0.1:1234")]
+    shim = {"/": replies("Ollama is running"), "/api/version": replies({"version": "0.40.12"})}
+    shim |= {"/health": replies({"status": "ok"}), "/shim/requests": replies({"running": rows, "ended": []})}
+    monkeypatch.setenv("SHIM_PORT", str(socket_server(by_path(shim)).port))
+    out = machines("tiny")
+    assert "desktop answers for tiny:latest" in out
+    assert "  laptop   more requests run there" in out
 
 
 def test_machines_without_the_model_are_explained(machines):
