@@ -7,13 +7,10 @@ import json
 
 import pytest
 from support.answers import silent
+from support.apps import several_apps
 from support.demo import Shim
 from support.fake_lmstudio import CHAT, EMBEDDINGS, LOAD, UNKNOWN, FakeLMStudio, Status
 from support.wire import Wire
-
-from flask_shim import create_app
-from flask_shim.config import Config
-from flask_shim.services import services_of
 
 SYSTEMONE, DECISIONS = "/v1/systemone", "/v1/decisions"
 PNG = b"\x89PNG\r\n\x1a\nrest"
@@ -83,15 +80,8 @@ def studio():
 @pytest.fixture
 def shim(studio, tmp_path):
     """Return a function that makes a client of a shim with these settings, in front of the LM Studio."""
-    apps = []
-
-    def client_of(**settings):
-        apps.append(create_app(Config(backend_url=studio.url, data_dir=tmp_path, **settings)))
-        return apps[-1].test_client()
-
-    yield client_of
-    for app in apps:
-        services_of(app).close()
+    with several_apps(backend_url=studio.url, data_dir=tmp_path) as app_of:
+        yield lambda **settings: app_of(**settings).test_client()
 
 
 @pytest.fixture

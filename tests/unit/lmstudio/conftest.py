@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 import responses
 from support.answers import reads
+from support.fake_lmstudio import FakeLMStudio
 from support.model_lists import URL, ModelListBackend
 
 from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, catalogue
@@ -82,3 +83,15 @@ def opened(client_of, socket_server):
             return stream
 
         yield stream_of
+
+
+@pytest.fixture
+def start_studio(client_of):
+    """Return a function that starts a fake LM Studio and gives it with a client."""
+    with ExitStack() as running:
+
+        def start(*arguments, **options):
+            server = running.enter_context(FakeLMStudio(*arguments, **options))
+            return server, client_of(server.url)
+
+        yield start

@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
-from support.fake_lmstudio import FakeLMStudio, Status
+from support.fake_lmstudio import Status
 
-from flask_shim.lmstudio import BackendCall, ClientOptions, LMStudio, downloads
+from flask_shim.lmstudio import BackendCall, downloads
 from flask_shim.lmstudio.downloads import Download, read_download
 from flask_shim.lmstudio.errors import BackendError, BackendProtocolError, BackendRequestError, ClientDisconnected
 
@@ -20,21 +20,15 @@ def state(status, done=None, **more):
 
 
 @pytest.fixture
-def studio(monkeypatch):
+def studio(monkeypatch, start_studio):
     """Return a function that gives a backend with answers, one after the other, and a client; nothing waits."""
     monkeypatch.setattr(downloads, "POLL_SECONDS", 0.0)
-    opened = []
 
     def of(*answers):
-        left = list(answers)
-        server = FakeLMStudio({"m": None}, lambda _: left.pop(0))
-        opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
-        return opened[-1]
+        left = iter(answers)
+        return start_studio({"m": None}, lambda _: next(left))
 
-    yield of
-    for server, client in opened:
-        client.close()
-        server.kill()
+    return of
 
 
 def test_download_is_followed_until_it_is_complete(studio):

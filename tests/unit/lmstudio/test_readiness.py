@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_lmstudio import CRASHED, NONE_LOADED, FakeLMStudio
+from support.fake_lmstudio import CRASHED, NONE_LOADED
 
 from flask_shim.backend import client_from_env
 from flask_shim.config import Config
@@ -15,22 +15,17 @@ CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
-def studio(monkeypatch):
+def studio(monkeypatch, start_studio):
     """Return a function that starts a backend and gives it with a client; nothing waits long."""
     monkeypatch.setattr(downloads, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(readiness, "SETTLE_SECONDS", 0.0)
-    opened = []
 
     def of(api_version="v1", **models):
-        server = FakeLMStudio(version=api_version, models=models)
+        server, client = start_studio(version=api_version, models=models)
         server.offers = {}
-        opened.append((server, LMStudio(ClientOptions(base_url=server.url))))
-        return opened[-1]
+        return server, client
 
-    yield of
-    for server, client in opened:
-        client.close()
-        server.kill()
+    return of
 
 
 def test_model_that_is_loaded_is_ready(studio):
