@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
 from typing import IO, NamedTuple, cast
 
 from flask_shim.config import Config
@@ -37,13 +36,10 @@ STEADY_SECONDS = 10.0
 
 LONGEST_PAUSE_SECONDS = 30.0
 TICK_SECONDS = 0.5
-"""How long the parent waits at a time, because no signal interrupts a wait on Windows."""
+"""How often the parent looks whether a worker has ended. No signal interrupts a longer wait on Windows."""
 
 GRACE_SECONDS = ABORT_SECONDS + FLUSH_SECONDS + LEAVE_SECONDS + THREADS_SECONDS + 2.0
 """What a worker may need in addition to the drain time."""
-
-STOP = 0
-"""The event that ends the parent's loop; every other event is the number of a worker that ended."""
 
 
 class WorkerConfig(NamedTuple):
@@ -100,31 +96,23 @@ class Supervisor:
         """Start nothing yet; owns ``listeners``."""
         self._config = config
         self._listeners = listeners
-        self._events: SimpleQueue[int] = SimpleQueue()
+        self._stopping = threading.Event()
         self._workers: dict[int, Worker] = {}
-        self._due: dict[int, float] = {}
+        self._due = dict.fromkeys(range(1, config.workers + 1), 0.0)
         self._addresses: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Serve until a stop signal, then drain."""
         exchange = exchange_addresses(self._config.workers)
-        signals = handle_signals(lambda: self._events.put(STOP), self._reload, self._kill)
+        signals = handle_signals(self._stopping.set, self._reload, self._kill)
         with signals, exchange as self._addresses:
-            for number in range(1, self._config.workers + 1):
-                self._start(number)
-            while (number := self._next_event()) != STOP:
-                self._plan_restart(self._workers[number])
+            while not self._stopping.is_set():
+                self._start_due()
+                self._stopping.wait(TICK_SECONDS)
+                self._notice_ended()
             self._drain()
 
-    def _next_event(self) -> int:
-        while True:
-            self._restart_due()
-            try:
-                return self._events.get(timeout=TICK_SECONDS)
-            except Empty:
-                continue
-
-    def _restart_due(self) -> None:
+    def _start_due(self) -> None:
         for number in [number for number, due in self._due.items() if due <= time.monotonic()]:
             try:
                 self._start(number)
@@ -144,14 +132,13 @@ class Supervisor:
             pickle.dump(WorkerConfig(number, part, numbers, self._addresses), _stdin(process))
             _stdin(process).flush()
         except OSError as exc:
-            log.warning("worker=%d did not read its settings: %s", number, exc)  # the thread below notices its end
+            log.warning("worker=%d did not read its settings: %s", number, exc)  # its end is noticed
         log.info("started worker=%d pid=%d", number, process.pid)
 
-        def watch() -> None:
-            process.wait()
-            self._events.put(number)
-
-        threading.Thread(target=watch, daemon=True).start()
+    def _notice_ended(self) -> None:
+        for number, worker in self._workers.items():
+            if number not in self._due and worker.process.poll() is not None:
+                self._plan_restart(worker)
 
     def _plan_restart(self, worker: Worker) -> None:
         lived = time.monotonic() - worker.started_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import requests
@@ -17,7 +19,8 @@ from support.ports import accepts, unused_port
 from support.processes import START_SECONDS, ShimProcess, clean_environment
 from support.wire import send_request
 
-from flask_shim.serving.supervisor import pause_before_restart, share_of
+from flask_shim.serving import supervisor
+from flask_shim.serving.supervisor import Supervisor, pause_before_restart, share_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,20 @@ def test_workers_write_log_files_of_their_own(config, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="standard streams have no numbers there")
+def test_worker_that_the_system_refuses_is_started_later(config, monkeypatch, caplog):
+    def refuse(_):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(supervisor, "_spawn", refuse)
+    parent = Supervisor(config(SHIM_WORKERS="2"), [])
+    parent._start_due()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "worker=1 can't be started",
+        "worker=2 can't be started",
+    ]
+    assert min(parent._due.values()) > time.monotonic() + 20
+
+
 def test_workers_serve_though_standard_input_is_closed(socket_server, tmp_path, until):
     port = unused_port()
     settings = {
