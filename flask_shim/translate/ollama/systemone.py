@@ -108,7 +108,7 @@ def to_systemone(request: DecisionRequest, value: Mapping[str, Any]) -> dict[str
     return {
         "model": request.model,
         "answers": {name: _answer(name, question, answers) for name, question in request.questions.items()},
-        "usage": {name: _count(counts.get(name)) for name in ("input_tokens", "output_tokens")},
+        "usage": {name: to_count(counts.get(name)) for name in ("input_tokens", "output_tokens")},
     }
 
 
@@ -142,7 +142,8 @@ def _probability(value: Any) -> float:
     return float(value)
 
 
-def _count(value: Any) -> int:
+def to_count(value: Any) -> int:
+    """Return a count of LM Studio, 0 for what is none."""
     return value if isinstance(value, int) and value > 0 else 0
 
 

@@ -12,7 +12,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.translate.ollama.images import ImageConverter
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.requests import DecisionRequest, Question
-from flask_shim.translate.ollama.systemone import as_text
+from flask_shim.translate.ollama.systemone import as_text, to_count
 
 _TYPES = {"predicate": "noul", "choice": "choice", "score": "score"}
 
@@ -139,7 +139,7 @@ def to_decisions(body: Body, value: Body) -> Payload:
     given, usage = value.get("answers"), value.get("usage")
     answers = given if isinstance(given, Mapping) else {}
     counts = usage if isinstance(usage, Mapping) else {}
-    tokens_in, tokens_out = (int(counts.get(name) or 0) for name in ("input_tokens", "output_tokens"))
+    tokens_in, tokens_out = (to_count(counts.get(name)) for name in ("input_tokens", "output_tokens"))
     return {
         "model": body["model"],
         "answers": [_answer(question, answers.get(str(at))) for at, question in enumerate(body["questions"])],

@@ -65,8 +65,11 @@ class ResponseCompleter:
         self._arguments: dict[Any, str] = {}
 
     def complete_body(self, body: bytes) -> bytes:
-        """Return the body of an answer that is not streamed."""
-        given = orjson.loads(body)
+        """Return the body of an answer that is not streamed; one that is no object is not changed."""
+        try:
+            given = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return body
         completed = self._complete_response(given) if isinstance(given, dict) else given
         return body if completed == given else orjson.dumps(completed)
 

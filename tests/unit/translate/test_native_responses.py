@@ -101,6 +101,11 @@ def test_usage_gets_the_details_that_are_required():
     }
 
 
+@pytest.mark.parametrize("body", [b"", b"Bad Gateway", b"[]", b"null"])
+def test_a_body_that_is_no_object_is_not_changed(body):
+    assert completer().complete_body(body) == body
+
+
 def test_a_complete_body_is_not_changed():
     once = completer().complete_body(b'{"id":"resp_x"}')
     spaced = once.replace(b",", b" ,\n")

@@ -9,7 +9,7 @@ from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.model import Kind, Model, Support
 from flask_shim.translate.ollama.requests import DecisionRequest, Question
 from flask_shim.translate.ollama.systemone import check_decision, confidence, systemone_payload, to_systemone
-from flask_shim.translate.openai.decisions import decisions_payload, from_decisions
+from flask_shim.translate.openai.decisions import decisions_payload, from_decisions, to_decisions
 
 PNG = "iVBORw0KGgpyZXN0"
 PNG_URL = "data:image/png;base64,iVBORw0KGgpyZXN0"
@@ -221,3 +221,9 @@ def test_too_few_answers_in_openais_form_are_a_failure_too(answers):
 def test_a_rejection_is_passed_to_the_client():
     with pytest.raises(BadRequest, match="refused"):
         from_decisions(asking(questions=question()), {"answers": [{"type": "refusal", "name": "q"}]})
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"input_tokens": "many", "output_tokens": [2]}])
+def test_counts_that_are_none_are_0_in_openais_form(usage):
+    answer = to_decisions({"model": "nimble", "questions": []}, {"answers": {}, "usage": usage})
+    assert answer["usage"]["total_tokens"] == 0
