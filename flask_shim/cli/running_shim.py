@@ -62,7 +62,7 @@ class RunningShim:
 
     def cancel(self, request_id: str) -> None:
         """Stop a request in flight."""
-        self._checked(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='')}"))
+        self._checked(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='', errors='replace')}"))
 
     def stream(self, path: str, body: Any, request_id: str) -> Iterator[dict[str, Any]]:
         """Post JSON and yield the records of the answer; one with "error" is the last."""

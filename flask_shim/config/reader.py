@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 _LONGEST_SHOWN = 120
@@ -109,7 +110,11 @@ class Values:
         self.notes = [choice.note for choice in choices.values() if choice.note]
         for field, choice in choices.items():
             try:
-                self.found[field] = choice.setting.parse(choice.text)
+                value = choice.setting.parse(choice.text)
+                # Python keeps bytes that are not UTF-8 as halves of characters. Only paths may have them.
+                if not isinstance(value, Path) and not _is_unicode(choice.text):
+                    raise ValueError("Not UTF-8; set it in that encoding.")
+                self.found[field] = value
             except ValueError as exc:
                 self.failed.add(field)
                 self.problems.append(choice.problem(str(exc)))
@@ -132,6 +137,14 @@ def _choice(setting: Setting, texts: Mapping[str, str]) -> Choice | None:
         if text or (setting.empty_counts and name == setting.env and name in texts):
             return Choice(setting, name, text)
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unquote(text: str) -> str:

@@ -83,6 +83,7 @@ GOOD = [
     ("SHIM_DEBUG", "1", "debug", True),
     ("SHIM_DATA_DIR", "~/shim", "data_dir", Path.home() / "shim"),
     ("SHIM_LOG_FILE", "shim.log", "log_file", Path("shim.log")),
+    ("SHIM_LOG_FILE", "\udcff.log", "log_file", Path("\udcff.log")),
     ("SHIM_API_KEY", "one, two,,one", "api_keys", ("one", "two")),
     ("SHIM_ALLOWED_ORIGINS", "", "allowed_origins", ()),
     ("SHIM_ALLOWED_ORIGINS", "*", "allowed_origins", ("*",)),
@@ -183,6 +184,8 @@ BAD = [
     ("SHIM_REASONING", "Merge"),
     ("OLLAMA_KEEP_ALIVE", "1d"),
     ("OLLAMA_CONTEXT_LENGTH", "4k"),
+    ("SHIM_DEFAULT_SYSTEM_PROMPT", "h\udcf6flich"),
+    ("SHIM_LMSTUDIO_BASE", "http://\udcff"),
 ]
 
 
