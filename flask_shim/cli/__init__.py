@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -111,9 +112,10 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process."""
     _open_standard_descriptors()
-    # Closed streams are None, and those of pythonw. Standard error stays so, as the log need not write to it.
-    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
-    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    # Closed streams are None, and those of pythonw and of Windows services, where also their descriptors are not valid.
+    # Standard error stays so, as the log need not write to it.
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # A redirected stream on Windows has a legacy code page, which has neither all characters nor all bytes.
         if isinstance(stream, io.TextIOWrapper):
