@@ -123,7 +123,7 @@ def init_app(app: Flask) -> None:
 
 
 def _shim_error(exc: ShimError) -> Response:
-    current().failed(exc)
+    current().fail(exc)
     return error_response(exc, request.path)
 
 
@@ -143,6 +143,6 @@ def _http_error(exc: HTTPException) -> Response:
 
 
 def _bug(exc: Exception) -> Response:
-    current().failed(exc)
+    current().fail(exc)
     log.error("internal error path=%s", request.path, exc_info=exc)
     return error_response(ShimError("internal error"), request.path)

@@ -51,18 +51,18 @@ class RunningShim:
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path."""
-        return self._checked(self._prober.ask("GET", path)).json
+        return self._check(self._prober.ask("GET", path)).json
 
     def reload(self) -> Any:
         """Make the shim read ``flask-shim.toml`` again; return how many tables of each kind it has."""
         response = self._prober.ask("POST", "/shim/reload")
         if response.status == 409:
             raise CommandError(f"Nothing is changed.\n{response.error}", BAD_SETTINGS)
-        return self._checked(response).json
+        return self._check(response).json
 
     def cancel(self, request_id: str) -> None:
         """Stop a request in flight."""
-        self._checked(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='', errors='replace')}"))
+        self._check(self._prober.ask("DELETE", f"/shim/requests/{quote(request_id, safe='', errors='replace')}"))
 
     def stream(self, path: str, body: Any, request_id: str) -> Iterator[dict[str, Any]]:
         """Post JSON and yield the records of the answer; one with "error" is the last."""
@@ -73,7 +73,7 @@ class RunningShim:
         except (OSError, orjson.JSONDecodeError) as exc:
             raise CommandError(f"The answer of {self._prober.url} is not complete: {exc}.") from exc
 
-    def _checked(self, response: ProbeResponse) -> ProbeResponse:
+    def _check(self, response: ProbeResponse) -> ProbeResponse:
         if response.is_good:
             return response
         if response.status == 401:

@@ -94,7 +94,7 @@ def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> s
 @_changing
 def start(*, user: bool, dry_run: bool) -> None:
     """Start it."""
-    manager, state = _installed(user=user, dry_run=dry_run)
+    manager, state = _require_installed(user=user, dry_run=dry_run)
     if state is State.RUNNING:
         click.echo("The service is already running.")
         return
@@ -105,7 +105,7 @@ def start(*, user: bool, dry_run: bool) -> None:
 @_changing
 def stop(*, user: bool, dry_run: bool) -> None:
     """Stop it; running answers may end."""
-    manager, state = _installed(user=user, dry_run=dry_run)
+    manager, state = _require_installed(user=user, dry_run=dry_run)
     if state is State.STOPPED:
         click.echo("The service is not running.")
         return
@@ -116,7 +116,7 @@ def stop(*, user: bool, dry_run: bool) -> None:
 @_changing
 def remove(*, user: bool, dry_run: bool) -> None:
     """Stop and remove it; its settings and log stay."""
-    manager, state = _installed(user=user, dry_run=dry_run)
+    manager, state = _require_installed(user=user, dry_run=dry_run)
     _perform(manager.remove(state), dry_run=dry_run)
     if not dry_run:
         click.echo(f"Removed. Its settings stay in {manager.settings}.")
@@ -138,7 +138,7 @@ def status(*, user: bool) -> None:
     raise click.exceptions.Exit(state)
 
 
-def _installed(*, user: bool, dry_run: bool) -> tuple[ServiceManager, State]:
+def _require_installed(*, user: bool, dry_run: bool) -> tuple[ServiceManager, State]:
     manager = choose_manager(user=user, folder=Path.cwd())
     _refuse_obstacle(manager, dry_run=dry_run)
     state = manager.state(run_program)

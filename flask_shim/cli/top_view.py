@@ -123,9 +123,9 @@ def _model(model: dict[str, Any]) -> str:
     return f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}"
 
 
-def _clock(moment: str) -> str:
-    return f"{_time(moment).astimezone():%H:%M:%S}"
+def _clock(timestamp: str) -> str:
+    return f"{_time(timestamp).astimezone():%H:%M:%S}"
 
 
-def _time(moment: str) -> datetime:
-    return datetime.fromisoformat(moment.replace("Z", "+00:00"))
+def _time(timestamp: str) -> datetime:
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00"))

@@ -25,7 +25,7 @@ def chat() -> Response:
     payload = adapt.chat_payload(g.body, services.settings.generation)
     target = services.resolve(g.body.get("model"))
     adapt.check_vision(payload, has_vision=target.entry.has_vision)
-    return _generated(payload, target, "/v1/chat/completions")
+    return _send_completion(payload, target, "/v1/chat/completions")
 
 
 @routes.post("/v1/completions")
@@ -33,7 +33,7 @@ def chat() -> Response:
 def completions() -> Response:
     """Continue a text without a template."""
     payload = adapt.completion_payload(g.body)
-    return _generated(payload, mini_services().resolve(g.body.get("model")), "/v1/completions")
+    return _send_completion(payload, mini_services().resolve(g.body.get("model")), "/v1/completions")
 
 
 @routes.post("/v1/embeddings")
@@ -60,7 +60,7 @@ def passed_on() -> Response:
     return relay.relay(mini_services().resolve(g.body.get("model")), request.path, adapt.passed_on(g.body))
 
 
-def _generated(payload: adapt.Body, target: MiniTarget, path: str) -> Response:
+def _send_completion(payload: adapt.Body, target: MiniTarget, path: str) -> Response:
     """Stream, or send a whole answer, to which ``/api/v0`` adds its measurements."""
     if payload.get("stream") or not request.path.startswith("/api/v0/"):
         return relay.relay(target, path, payload)

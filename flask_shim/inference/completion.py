@@ -53,7 +53,7 @@ class Completion:
             use.close()
             raise
         self._use = use
-        self._record.first_token()
+        self._record.begin_output()
         if use.is_cold:
             self._sent_ns = stream.head_ns
         self._ready_ns = self._sent_ns
@@ -105,9 +105,9 @@ class Completion:
         if self._use is None:
             return
         if (usage := reader.usage) is None:  # the stream was cut, or the backend reports no usage
-            self._record.counted(None, reader.deltas)
+            self._record.set_usage(None, reader.deltas)
         else:
-            self._record.counted(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+            self._record.set_usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
 
     def totals(self, reader: AnswerReader) -> Totals:
         """Return the counts and durations of an answer that ends now."""

@@ -44,5 +44,5 @@ def decide(requirements: ModelRequirements, request: DecisionRequest) -> dict[st
                 raise NotSupported(NO_ROUTE) from exc
 
         answer = use.send(send, systemone_payload(request))
-    current().first_token()
+    current().begin_output()
     return answer

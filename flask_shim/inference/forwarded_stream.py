@@ -173,7 +173,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     is_ended, tail = False, b""
     record = current()
     if ends_by_done:
-        record.first_token()  # the start of the output was awaited
+        record.begin_output()  # the start of the output was awaited
         record.count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
     while block:
         answer.call.allow(options.idle_timeout, timeout_message)
@@ -184,7 +184,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             is_ended = is_ended or last_event.search(events) is not None
             events_so_far += events.count(b'data: {"')
             if record.first_token_ns is None and _OUTPUT.search(events):
-                record.first_token()
+                record.begin_output()
             yield from _checked(events, options.token, ends_by_error=ends_by_done)
         else:
             yield b""
@@ -223,7 +223,7 @@ def _checked(events: bytes, token: str | None, *, ends_by_error: bool) -> Iterat
 def _record_tokens(tail: bytes) -> None:
     """Note the last counts in the end of an answer, if it has any."""
     found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT, _CACHED_TOKENS)]
-    current().counted(*(int(numbers[-1]) if numbers else None for numbers in found))
+    current().set_usage(*(int(numbers[-1]) if numbers else None for numbers in found))
 
 
 def _next(answer: BackendResponse, tail: bytes) -> bytes | None:

@@ -195,11 +195,11 @@ def _guard(first: bytes, rest: Iterator[bytes], to_error: Callable[[ShimError], 
         yield from rest
         current().is_complete = True
     except ClientDisconnected as exc:
-        current().failed(exc)
+        current().fail(exc)
     except ShimError as exc:
-        current().failed(exc)
+        current().fail(exc)
         yield to_error(exc)
     except Exception as exc:
-        current().failed(exc)
+        current().fail(exc)
         log.exception("stream failed")
         yield to_error(ShimError("internal error"))

@@ -101,7 +101,7 @@ class ModelListCache:
                 return self._current(asked_at, max_age, must_answer)
             except ShimError as exc:
                 self._failure, self._failures = exc, self._failures + 1
-                self.lost()
+                self.forget()
                 raise
 
     def peek(self, max_age: float | None = None, *, must_answer: bool = False) -> Listing | None:
@@ -128,7 +128,7 @@ class ModelListCache:
             self._epoch += 1
             self._cached_until = None
 
-    def lost(self) -> None:
+    def forget(self) -> None:
         """Detect the API version again, too: the backend was away and may have been updated."""
         self.expire()
         with self._lock:

@@ -132,7 +132,7 @@ class LMStudio:
         try:
             return self._transport.open(method, path, call, body, headers)
         except BackendUnavailable:
-            self.catalogue.lost()
+            self.catalogue.forget()
             raise
 
     def can_manage(self) -> bool:

@@ -70,7 +70,7 @@ def read(path: Path) -> dict[str, Alias]:
     if not path.exists():
         return {}
     is_empty = path.stat().st_size == 0
-    with _opened(path, READ_SECONDS) as db:
+    with _open(path, READ_SECONDS) as db:
         db.execute("BEGIN")
         if _is_new(db, is_empty=is_empty):
             return {}
@@ -85,7 +85,7 @@ def change(path: Path, work: Change[T]) -> T:
     with alone(path):
         create_private(path)  # system prompts are private
         is_empty = path.stat().st_size == 0
-        with _opened(path, BUSY_SECONDS) as db:
+        with _open(path, BUSY_SECONDS) as db:
             db.execute("BEGIN IMMEDIATE")
             if _is_new(db, is_empty=is_empty):
                 db.execute(_CREATE)
@@ -119,7 +119,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
+def _open(path: Path, busy_seconds: float) -> Iterator[sqlite3.Connection]:
     """Open the file for one operation, which is rolled back if it raises; wait for a lock."""
     try:
         # isolation_level None: Python opens no transactions of its own.

@@ -108,7 +108,7 @@ class AliasStore:
     def _look(self, before: _Seen) -> _Seen:
         stamp = _stamp_of(self._path)
         try:
-            found = self._mended(lambda: alias_db.read(self._path)) if stamp else {}
+            found = self._run_with_repair(lambda: alias_db.read(self._path)) if stamp else {}
         except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
             warning = f"the aliases in {self._path} cannot be read: {_reason(exc)}"
             if warning != self._warned:
@@ -124,7 +124,7 @@ class AliasStore:
     def _change(self, work: alias_db.Change[T]) -> T:
         try:
             with self._writing:
-                result = self._mended(lambda: alias_db.change(self._path, work))
+                result = self._run_with_repair(lambda: alias_db.change(self._path, work))
         except (OSError, sqlite3.Error, AliasDatabaseError) as exc:
             log.warning("aliases cannot be saved in %s: %s", self._path, _reason(exc))
             text = f"aliases cannot be saved: {_reason(exc)} (SHIM_DATA_DIR names the folder for them)"
@@ -132,7 +132,7 @@ class AliasStore:
         self.aliases()  # so that requests which do not look at the file see it, too
         return result
 
-    def _mended(self, work: Callable[[], T]) -> T:
+    def _run_with_repair(self, work: Callable[[], T]) -> T:
         """Do ``work``; if the file is damaged, rename it and do the work again without it."""
         stamp = _stamp_of(self._path)
         try:

@@ -220,7 +220,7 @@ class ModelLoader:
         self, requirements: ModelRequirements, loaded: LoadedModel, call: BackendCall, *, context: int = 0
     ) -> None:
         key = requirements.target.model.key
-        current().loads()
+        current().begin_load()
         settings = requirements.load_settings
         answer = self.backend.load(key, context_length=context or None, call=call, **settings)
         _warn_of_other_settings(requirements.target.entry, settings, answer)

@@ -80,7 +80,7 @@ class ModelManager:
         ``prompt`` is the payload of a chat or a completion, which has to fit in the model's context.
         """
         record, target = current(), requirements.target
-        record.uses(target.model.key)
+        record.set_model(target.model.key)
         if prompt and record.estimate_tokens is None:
             record.estimate_tokens = partial(estimate_prompt_tokens, prompt)
         if self._read_only:

@@ -129,7 +129,7 @@ class ModelUse:
         self._leave_model()
         backend = self.target.backend
         if isinstance(failure, BackendUnavailable):
-            self._backends.failed(backend, failure)
+            self._backends.leave_out(backend, failure)
         if self._placement.move():
             log.warning(
                 "backend=%s answers instead of %s: %s", self.target.backend.name, backend.name, failure.safe_text
@@ -157,9 +157,9 @@ class ModelUse:
         target = self.target
         named = {**payload, "model": target.identifier}
         if self.is_cold:
-            current().loads()
+            current().begin_load()
         else:
-            current().sends_prompt()
+            current().begin_prompt()
         answer = self._send_until_answered(send, named)
         if self.is_cold:
             loaded = self._loader.tracker.of(target.model.key)
@@ -238,7 +238,7 @@ class ModelUse:
         context = self._loader.current(model).loaded_context_length or 0
         if context < prompt_tokens:
             raise overflow
-        current().sends_prompt()
+        current().begin_prompt()
 
     def _reopen(self) -> None:
         self._leave_model()  # a reload waits until the model has no users

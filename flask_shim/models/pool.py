@@ -128,14 +128,14 @@ class Backends:
         for backend in self._all:
             is_up = backend.failure is None and backend.client.is_reachable()
             if not is_up and backend.failure is None:  # so that the next scrape does not wait for it
-                self.failed(backend, BackendUnavailable("it accepts no connections"))
+                self.leave_out(backend, BackendUnavailable("it accepts no connections"))
             yield backend.name, is_up, backend.client.open_connections, backend.running.total()
 
-    def failed(self, backend: Backend, failure: ShimError) -> None:
+    def leave_out(self, backend: Backend, failure: ShimError) -> None:
         """Send no requests to an LM Studio until it lists its models again."""
         if self._is_simple:
             return
-        backend.client.catalogue.lost()
+        backend.client.catalogue.forget()
         if backend.failure is None:
             log.warning("backend=%s is left out: %s", backend.name, failure.text)
         with self._lock:
@@ -221,7 +221,7 @@ class Backends:
         except ServerBusy as exc:  # enough threads wait for this list
             request.set_exception(exc)
         except ShimError as exc:
-            self.failed(backend, exc)
+            self.leave_out(backend, exc)
             request.set_exception(exc)
         else:
             if backend.failure is not None:

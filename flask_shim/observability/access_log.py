@@ -70,7 +70,7 @@ class Recorder:
 
         write: Callable[[bytes], object] | None = None
 
-        def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             nonlocal write
             if write is None:  # otherwise a view has begun the response, and its status stays
                 record.status = int(status[:3])
@@ -78,9 +78,9 @@ class Recorder:
                 write = start_response(status, headers, exc_info)
             return write
 
-        environ[START_RESPONSE] = started
+        environ[START_RESPONSE] = begin
         try:
-            body = self._app(environ, started)
+            body = self._app(environ, begin)
         except BaseException:
             self.finish(record)
             raise
@@ -92,7 +92,7 @@ class Recorder:
 
     def finish(self, record: RequestRecord) -> None:
         """Call the observers with a request that has ended."""
-        record.ended()
+        record.end()
         self.open.discard(record)
         try:
             for observer in self.observers:
@@ -118,7 +118,7 @@ class RecordedBody:
     def __iter__(self) -> Iterator[bytes]:
         """Return the iterator of the wrapped body."""
         exchange = self._record.exchange if self._record is not None else None
-        return iter(self._body) if exchange is None else exchange.noted(self._body)
+        return iter(self._body) if exchange is None else exchange.record_blocks(self._body)
 
     def close(self) -> None:
         """Close the body, then the record; safe to call twice."""

@@ -52,7 +52,7 @@ class Chunks:
         self.number += 1
         self.size += len(chunk)
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
 
         def shown(edge: Iterable[tuple[int, bytes]]) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ class Body:
             self.size = min(len(self._raw), LONGEST_BODY)
             self._raw = None
 
-    def shown(self) -> Any:
+    def to_json(self) -> Any:
         """Return what may be shown, as JSON."""
         raw = self._raw  # another thread may redact it now
         return self._value if raw is None else redacted_body(raw)[0]
@@ -111,23 +111,23 @@ class Exchange:
     """Empty if the request was rejected before its body was read."""
     backend: list[BackendRequest] = field(default_factory=list)
 
-    def sent(self, method: str, path: str, body: bytes | None) -> None:
+    def add_request(self, method: str, path: str, body: bytes | None) -> None:
         """Note a request to LM Studio."""
         self.backend.append(BackendRequest(method, path, Body(body)))
 
-    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
+    def add_answer(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
         """Note the head of LM Studio's answer; return ``read`` with a note of each chunk, ``token`` masked."""
         chunks = self.backend[-1].answer = Chunks(self.record.started_ns, status)
 
-        def noted() -> bytes:
+        def read_and_record() -> bytes:
             chunk = read()
             if chunk:
                 chunks.add(redact_token(token, chunk))
             return chunk
 
-        return noted
+        return read_and_record
 
-    def noted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def record_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the blocks of the answer to the client, with a note of each."""
         for block in blocks:
             self.answer.add(block)

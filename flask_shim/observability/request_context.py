@@ -101,21 +101,21 @@ class RequestRecord:
     """Whether the last block of a streamed answer was made."""
     _ending: str = field(default="", init=False)
 
-    def uses(self, model: str) -> None:
+    def set_model(self, model: str) -> None:
         """Note the backend's key of the model that answers."""
         self.model, self.phase = model, "queued"
 
-    def loads(self) -> None:
+    def begin_load(self) -> None:
         """Note that the backend loads the model for this request."""
         self.phase, self.phase_ns = "loading", time.perf_counter_ns()
 
-    def sends_prompt(self) -> None:
+    def begin_prompt(self) -> None:
         """Note that the prompt is sent to a model that is loaded."""
         self._end_load()
         self.phase = "reading the prompt"
         self.sent_ns = self.phase_ns = time.perf_counter_ns()
 
-    def first_token(self) -> None:
+    def begin_output(self) -> None:
         """Note that the answer begins now; later calls have no effect."""
         if self.first_token_ns is None:
             self.first_token_ns = time.perf_counter_ns()
@@ -127,7 +127,7 @@ class RequestRecord:
         if self.phase == "loading" and self.phase_ns is not None:
             self.load_seconds = _seconds(self.phase_ns, None)
 
-    def counted(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
+    def set_usage(self, tokens_in: int | None, tokens_out: int | None, cached_tokens: int | None = None) -> None:
         """Note the number of prompt tokens, of generated tokens, and of the prompt tokens from the cache."""
         self.tokens_in, self.tokens_out, self.cached_tokens = tokens_in, tokens_out, cached_tokens
         self.phase = "sending"
@@ -137,7 +137,7 @@ class RequestRecord:
         self.dropped += (name,)
         self.reasons[name] = reason
 
-    def failed(self, exc: Exception) -> None:
+    def fail(self, exc: Exception) -> None:
         """Note the error that ended it, before or after the status was sent."""
         self.error = exc.text if isinstance(exc, ShimError) else "internal error"
         self.error_safe_text = exc.safe_text if isinstance(exc, ShimError) else self.error
@@ -153,7 +153,7 @@ class RequestRecord:
         self.abort(RequestCanceled())
         return True
 
-    def ended(self) -> None:
+    def end(self) -> None:
         """Note the end, and release what belongs to the request."""
         self.ended_ns = time.perf_counter_ns()
         if not self.is_complete:

@@ -39,7 +39,7 @@ def systemone() -> Response:
     requirements = dataclasses.replace(default_requirements(target), keep_alive=keep_alive)
     value = decide(requirements, api_request)
     answer = to_systemone(api_request, value)
-    current().counted(*answer["usage"].values())
+    current().set_usage(*answer["usage"].values())
     return json_response(answer)
 
 
@@ -59,7 +59,7 @@ def decisions() -> Response:
             raise
         value = decide(default_requirements(target), read_decisions(body))
     answer = to_decisions(body, value)
-    current().counted(answer["usage"]["input_tokens"], answer["usage"]["output_tokens"])
+    current().set_usage(answer["usage"]["input_tokens"], answer["usage"]["output_tokens"])
     return json_response(answer)
 
 

@@ -55,12 +55,12 @@ def _summary(exchange: Exchange) -> dict[str, Any]:
 def _report(exchange: Exchange) -> dict[str, Any]:
     record = exchange.record
     path = f"{record.path}?{exchange.query}" if exchange.query else record.path
-    asked = {"method": record.method, "path": path, "headers": exchange.headers, "body": exchange.body.shown()}
+    asked = {"method": record.method, "path": path, "headers": exchange.headers, "body": exchange.body.to_json()}
     backend = []
     for each in exchange.backend:
         headers = {"Content-Type": "application/json"}
-        sent = {"method": each.method, "path": each.path, "headers": headers, "body": each.body.shown()}
-        backend.append({"request": sent, "answer": each.answer.shown() if each.answer else None})
+        sent = {"method": each.method, "path": each.path, "headers": headers, "body": each.body.to_json()}
+        backend.append({"request": sent, "answer": each.answer.to_json() if each.answer else None})
     return {
         "format": FORMAT,
         "flask_shim": __version__,
@@ -71,7 +71,7 @@ def _report(exchange: Exchange) -> dict[str, Any]:
         "tokens_in": record.tokens_in,
         "tokens_out": record.tokens_out,
         "client": {"address": record.client, "user_agent": record.user_agent, "request": asked},
-        "answer": exchange.answer.shown(),
+        "answer": exchange.answer.to_json(),
         "backend_url": services().config.backend_url,
         "backend": backend,
         "changes": [change._asdict() for change in _changes(exchange)],
@@ -84,7 +84,7 @@ def _translated(exchange: Exchange) -> BackendRequest | None:
 
 
 def _changes(exchange: Exchange) -> list[Change]:
-    sent, received = exchange.body.shown(), _payload(exchange)
+    sent, received = exchange.body.to_json(), _payload(exchange)
     if not isinstance(sent, dict) or not received:
         return []
     return request_changes(sent, received, exchange.record.dropped, exchange.record.reasons)
@@ -92,7 +92,7 @@ def _changes(exchange: Exchange) -> list[Change]:
 
 def _payload(exchange: Exchange) -> dict[str, Any]:
     sent = _translated(exchange)
-    payload = sent.body.shown() if sent else None
+    payload = sent.body.to_json() if sent else None
     return payload if isinstance(payload, dict) else {}
 
 

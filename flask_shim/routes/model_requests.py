@@ -66,7 +66,7 @@ def with_checked_options(api_request: AnyModelRequest) -> AnyModelRequest:
 
 
 def record_dropped_effort(think: Think, model: Model) -> None:
-    """Record that a wish for thinking is left out: agents send it to every model, also to those that cannot think."""
+    """Record that a request for thinking is dropped: agents send it to every model, also to those that cannot think."""
     if think and model.reasoning is Support.NO:
         current().drop("reasoning_effort", "the model cannot think")
 

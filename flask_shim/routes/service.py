@@ -41,7 +41,7 @@ _STATUS_ERRORS = (BackendUnavailable, ServerBusy, ClientDisconnected)
 
 @bp.errorhandler(ShimError)
 def _send_error(exc: ShimError) -> Response:
-    current().failed(exc)
+    current().fail(exc)
     if isinstance(exc, BackendUnavailable):
         exc = ShimError(f"Could not connect to LM Studio: {exc.why.capitalize()}", status=503)
     elif isinstance(exc, NoModelLoaded) or isinstance(exc.__cause__, NoModelLoaded):

@@ -36,7 +36,7 @@ export function duration(seconds) {
 const pad = (number) => String(Math.floor(number)).padStart(2, "0");
 
 // The time of day, and the date unless it is today. Takes ISO 8601 or seconds since 1970.
-export function moment(value) {
+export function clockTime(value) {
   return known(value, (when) => {
     const date = new Date(typeof when === "number" ? when * 1000 : when);
     const time = date.toLocaleTimeString("en-GB");

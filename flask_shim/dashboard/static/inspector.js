@@ -2,7 +2,7 @@
 
 import { get, send, stream } from "./api.js";
 import { announce, attempt, button, byId, element, fillTable, setText } from "./dom.js";
-import { UNKNOWN, count, duration, moment, plural } from "./format.js";
+import { UNKNOWN, clockTime, count, duration, plural } from "./format.js";
 import { refresh } from "./polling.js";
 
 const RECENT = "exchanges";
@@ -18,7 +18,7 @@ export function select(id) {
 }
 
 const EXCHANGES = [
-  (exchange) => moment(exchange.at),
+  (exchange) => clockTime(exchange.at),
   (exchange) => exchange.client || UNKNOWN,
   (exchange) => `${exchange.method} ${exchange.path}`,
   (exchange) => exchange.model || UNKNOWN,
@@ -30,7 +30,7 @@ const EXCHANGES = [
 
 export function render({ recording, exchanges }, exchange) {
   const isOn = recording.limit > 0;
-  const ending = recording.until ? ` until ${moment(recording.until)}` : "";
+  const ending = recording.until ? ` until ${clockTime(recording.until)}` : "";
   setText("inspect-state", isOn ? `Recording the last ${plural(recording.limit, "request")}${ending}.` : "Not recording.");
   byId("inspect-stop").hidden = !isOn && exchanges.length === 0;
   const empty = isOn

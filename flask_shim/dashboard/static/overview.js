@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { announce, attempt, button, byId, fillTable, setText } from "./dom.js";
-import { UNKNOWN, count, duration, left, moment, percent, plural, rate, size } from "./format.js";
+import { UNKNOWN, clockTime, count, duration, left, percent, plural, rate, size } from "./format.js";
 import { draw } from "./plots.js";
 import { refresh } from "./polling.js";
 
@@ -86,8 +86,8 @@ const addresses = (listening) => listening.map((url) => (url.endsWith(":0") ? lo
 
 function showFacts({ version, listening, workers, started_at: since, backend, backends, slots, last_error: error }) {
   setText("fact-listening", addresses(listening).join(", "));
-  const crew = workers > 1 ? `, ${workers} workers` : "";
-  setText("fact-shim", `Version ${version}, since ${moment(since)}${crew}`);
+  const workersText = workers > 1 ? `, ${workers} workers` : "";
+  setText("fact-shim", `Version ${version}, since ${clockTime(since)}${workersText}`);
   const ready = (backends ?? []).filter((machine) => machine.state === "ready");
   setText("fact-backend", backends ? `${ready.length} of ${plural(backends.length, "machine")} ready` : backend.url);
   setText("fact-api", backend.reachable ? `API ${backend.api_version ?? UNKNOWN}` : "Not reachable");
@@ -95,7 +95,7 @@ function showFacts({ version, listening, workers, started_at: since, backend, ba
   setText("fact-slots", `${count(slots.total - slots.in_use)} of ${count(slots.total)}${waiting(slots)}`);
   byId("slots").value = slots.total ? slots.in_use / slots.total : 0;
   setText("fact-error", error ? error.message : "None since the start");
-  const remedy = error ? `${moment(error.at)}${error.remedy ? ` – ${error.remedy}` : ""}` : "";
+  const remedy = error ? `${clockTime(error.at)}${error.remedy ? ` – ${error.remedy}` : ""}` : "";
   setText("fact-remedy", remedy);
 }
 

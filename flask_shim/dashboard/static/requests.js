@@ -1,13 +1,13 @@
 // The last hundred requests.
 
 import { fillTable } from "./dom.js";
-import { UNKNOWN, count, duration, moment, rate } from "./format.js";
+import { UNKNOWN, clockTime, count, duration, rate } from "./format.js";
 import { clientName, machineOf } from "./overview.js";
 
 export const paths = () => ["requests"];
 
 const ENDED = [
-  (request) => [moment(request.ended_at), request.id],
+  (request) => [clockTime(request.ended_at), request.id],
   (request) => [clientName(request), request.client_address],
   (request) => [request.model || UNKNOWN, [request.route, machineOf(request)].filter(Boolean).join(" on ")],
   (request) => [request.outcome, request.error ?? "", request.outcome === "done" ? "" : "bad"],

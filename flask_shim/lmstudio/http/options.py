@@ -46,8 +46,8 @@ class ClientOptions:
 class Trace(Protocol):
     """Receives what is sent for a call and what comes back."""
 
-    def sent(self, method: str, path: str, body: bytes | None) -> None:
+    def add_request(self, method: str, path: str, body: bytes | None) -> None:
         """Note a request."""
 
-    def answered(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
+    def add_answer(self, status: int, read: Callable[[], bytes], token: str | None) -> Callable[[], bytes]:
         """Note the head of its answer, which may quote the API ``token``; return what replaces ``read``."""

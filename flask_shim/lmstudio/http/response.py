@@ -44,7 +44,7 @@ class BackendResponse:
         self._body = response.raw if isinstance(response.raw, Response) else UrllibBody(response.raw)
         self._body.read_size = options.chunk_size
         read = self._body.read
-        self._read = read if call.trace is None else call.trace.answered(self.status, read, options.token)
+        self._read = read if call.trace is None else call.trace.add_answer(self.status, read, options.token)
         self._release: Callable[[], None] | None = release
 
     @property

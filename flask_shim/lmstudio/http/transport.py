@@ -96,7 +96,7 @@ class Transport:
         """
         request = self._prepare(method, path, body, call.headers, headers or {})
         if call.trace is not None:
-            call.trace.sent(method, path, body)
+            call.trace.add_request(method, path, body)
         call.check()
         if not self.limiter.acquire(self.options.connect_timeout):
             raise ServerBusy(f"all {self.options.max_connections} connections to LM Studio are in use", retry_after=1)

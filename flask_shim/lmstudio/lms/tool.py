@@ -93,7 +93,7 @@ class CliTool:
         call = call or BackendCall()
         state, yielded_at, lines = Download(status="downloading"), time.monotonic(), deque[str](maxlen=_TAIL_LINES)
         yield state
-        with self._started("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with self._start("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in _lines_of(process, call):
                 if picks_another(line):
                     text = f'LM Studio has no model of exactly that name on offer: "{name}"'
@@ -137,14 +137,14 @@ class CliTool:
         ends_at = None if timeout is None else time.monotonic() + timeout
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             # Files, since pipes fill up unless they are read, also by processes that the tool starts.
-            with self._started(*arguments, stdout=output, stderr=errors) as process:
+            with self._start(*arguments, stdout=output, stderr=errors) as process:
                 code = _end_of(process, call, ends_at, f"lms {arguments[0]} took longer than {timeout} s")
             printed = _content(output)
             _check(arguments[0], code, _content(errors) or printed)
             return printed
 
     @contextmanager
-    def _started(self, *arguments: str, stdout: Output, stderr: Output) -> Iterator[subprocess.Popen[bytes]]:
+    def _start(self, *arguments: str, stdout: Output, stderr: Output) -> Iterator[subprocess.Popen[bytes]]:
         """Start the tool, and end it with the block."""
         try:
             process = subprocess.Popen(  # noqa: S603  a list, no shell, and no operand looks like an option

@@ -113,12 +113,12 @@ def _tool_choice(choice: Any) -> Any:
 
 
 def _format(request: ResponsesRequest) -> Mapping[str, Any]:
-    wish = request.text.get("format")
-    return wish if isinstance(wish, dict) else {}
+    wanted = request.text.get("format")
+    return wanted if isinstance(wanted, dict) else {}
 
 
 def _response_format(request: ResponsesRequest) -> Payload | None:
-    wish = _format(request)
-    if wish.get("type") == "json_schema":
-        return to_schema_format(wish.get("schema") or {}, wish.get("name") or "answer")
-    return {"type": "json_object"} if wish.get("type") == "json_object" else None
+    wanted = _format(request)
+    if wanted.get("type") == "json_schema":
+        return to_schema_format(wanted.get("schema") or {}, wanted.get("name") or "answer")
+    return {"type": "json_object"} if wanted.get("type") == "json_object" else None

@@ -143,7 +143,7 @@ def test_after_it_was_lost_the_backend_may_be_another_generation(backend, models
     backend.set_version(ApiVersion.V0)
     assert models.listing().api_version is ApiVersion.V0
     backend.set_version(ApiVersion.V1)
-    models.lost()
+    models.forget()
     assert models.listing().api_version is ApiVersion.V1
 
 

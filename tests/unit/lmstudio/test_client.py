@@ -145,12 +145,12 @@ def test_native_paths_may_lie_elsewhere_than_openais(mock):
 )
 def test_a_backend_is_detected_again_after_an_outage(request_to):
     client = LMStudio(ClientOptions(base_url=f"http://127.0.0.1:{unused_port()}", connect_retries=0))
-    lost = []
-    client.catalogue.lost = lambda: lost.append(1)
+    forgotten = []
+    client.catalogue.forget = lambda: forgotten.append(1)
     with pytest.raises(BackendUnavailable):
         request_to(client)
     client.close()
-    assert lost == [1]
+    assert forgotten == [1]
 
 
 def test_a_session_of_ones_own_may_be_used(mock):

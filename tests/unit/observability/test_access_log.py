@@ -32,7 +32,7 @@ def blocks(name):
     logging.getLogger("flask_shim.test").info("between")
     yield b"2"
     if name in FAILURES:
-        current().failed(FAILURES[name])
+        current().fail(FAILURES[name])
     else:
         current().is_complete = True
     yield b"3"
@@ -53,7 +53,7 @@ def app():
 
     @app.get("/fails/<name>")
     def fails(name):
-        current().failed(FAILURES[name])
+        current().fail(FAILURES[name])
         return error_responses.error_response(FAILURES[name], request.path)
 
     @app.get("/bug")
@@ -63,10 +63,10 @@ def app():
     @app.get("/stream/<name>")
     def stream(name):
         record = current()
-        record.uses("tiny-chat")
-        record.first_token()
+        record.set_model("tiny-chat")
+        record.begin_output()
         record.is_streamed = True
-        record.counted(7, 21, 5)
+        record.set_usage(7, 21, 5)
         record.options, record.dropped = ("temperature", "stop"), ("mirostat",)
         return Response(blocks(name), mimetype="application/x-ndjson")
 

@@ -25,10 +25,10 @@ def answered(path="/api/chat", **facts):
     """Return the record of an answer: 100 of 300 prompt tokens were cached, 50 tokens in 2 s after 1 s."""
     now = time.perf_counter_ns()
     record = RequestRecord(path=path, status=200, user_agent="ollama-python/0.6", **facts)
-    record.uses("tiny")
+    record.set_model("tiny")
     record.sent_ns, record.first_token_ns, record.ended_ns = now - 3 * SECOND, now - 2 * SECOND, now
     record.started_ns = record.sent_ns
-    record.counted(300, 50, 100)
+    record.set_usage(300, 50, 100)
     return record
 
 
@@ -77,7 +77,7 @@ def test_a_bounded_number_is_kept(activity):
 
 def test_the_last_error_has_its_remedy(activity):
     record = answered(id="one")
-    record.failed(BackendUnavailable("LM Studio does not answer. Start it with: lms server start"))
+    record.fail(BackendUnavailable("LM Studio does not answer. Start it with: lms server start"))
     activity.note(record)
     error = to_status(activity.snapshots())["last_error"]
     assert (error["request_id"], error["message"]) == ("one", "LM Studio does not answer")
@@ -86,7 +86,7 @@ def test_the_last_error_has_its_remedy(activity):
 
 def test_rejected_and_canceled_requests_are_no_errors(activity):
     record = answered()
-    record.failed(RequestCanceled())
+    record.fail(RequestCanceled())
     activity.note(record)
     activity.note(RequestRecord(path="/api/chat", status=400))
     assert to_status(activity.snapshots())["last_error"] is None

@@ -66,7 +66,7 @@ def test_counts_are_added_up_by_client_and_model(history):
 
 def test_errors_are_counted_and_requests_without_a_model_are_not(history):
     failed = record()
-    failed.failed(BackendTimeout("too late"))
+    failed.fail(BackendTimeout("too late"))
     history.note(failed)
     history.note(record(model=""))
     history.write()

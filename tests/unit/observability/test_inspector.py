@@ -13,7 +13,7 @@ def ended(inspector, number, *, method="POST", status=200, body=b'{"a": 1}'):
     record = RequestRecord(id=str(number), method=method, path="/api/chat", status=status)
     record.exchange = inspector.start(record, {"HTTP_USER_AGENT": "curl"})
     record.exchange.body = Body(body)
-    record.ended()
+    record.end()
     inspector.finish(record.exchange)
     return record.exchange
 
@@ -27,7 +27,7 @@ def test_only_the_last_ones_are_kept():
     for number in range(4):
         ended(inspector, number)
     assert kept(inspector) == ["3", "2"]
-    assert inspector.find("3").body.shown() == {"a": 1}
+    assert inspector.find("3").body.to_json() == {"a": 1}
     assert inspector.find("0") is None
 
 
@@ -72,7 +72,7 @@ def test_of_long_answers_both_ends_are_kept():
     chunks = Chunks(0)
     for number in range(3 * EDGE_CHUNKS):
         chunks.add(b"%d" % number)
-    shown = chunks.shown()
+    shown = chunks.to_json()
     assert (shown["chunks"], shown["bytes"]) == (24, 38)
     assert [chunk["text"] for chunk in shown["first"]] == [str(number) for number in range(EDGE_CHUNKS)]
     assert [chunk["text"] for chunk in shown["last"]] == [
@@ -91,7 +91,7 @@ def test_new_process_continues_as_another_records():
 
 def test_the_token_that_an_answer_quotes_is_masked():
     exchange = ended(Inspector(1), 1)
-    exchange.sent("POST", "/v1/chat/completions", b"{}")
-    read = exchange.answered(401, lambda: b"invalid token sk-lm-1", "sk-lm-1")
+    exchange.add_request("POST", "/v1/chat/completions", b"{}")
+    read = exchange.add_answer(401, lambda: b"invalid token sk-lm-1", "sk-lm-1")
     assert read() == b"invalid token sk-lm-1"
-    assert exchange.backend[0].answer.shown()["first"][0]["text"] == "invalid token ***"
+    assert exchange.backend[0].answer.to_json()["first"][0]["text"] == "invalid token ***"

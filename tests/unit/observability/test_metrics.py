@@ -136,7 +136,7 @@ def test_speeds_are_counted_by_model_where_they_are_known(shim):
 def test_refusals_are_counted_by_their_reason(shim, failure, noted, reason):
     record = RequestRecord(**noted)
     if failure:
-        record.failed(failure)
+        record.fail(failure)
     shim.metrics.count(record)
     refusals = {key[1][1]: value for key, value in shim.read().items() if key[0] == "shim_refusals_total"}
     assert refusals == ({reason: 1.0} if reason else {})
@@ -175,7 +175,7 @@ def test_models_beyond_the_first_hundred_share_a_label(shim):
 )
 def test_only_failures_of_the_backend_are_its_errors(shim, failure, kind):
     record = generated()
-    record.failed(failure)
+    record.fail(failure)
     shim.metrics.count(record)
     errors = {key[1][1]: value for key, value in shim.read().items() if key[0] == "shim_backend_errors_total"}
     assert errors == ({kind: 1.0} if kind else {})
@@ -184,7 +184,7 @@ def test_only_failures_of_the_backend_are_its_errors(shim, failure, kind):
 def test_clients_that_hang_up_are_counted(shim):
     assert shim.value("shim_client_disconnects_total") == 0
     record = generated()
-    record.failed(ClientDisconnected())
+    record.fail(ClientDisconnected())
     shim.metrics.count(record)
     shim.client.get("/stream").close()
     assert shim.value("shim_client_disconnects_total") == 2

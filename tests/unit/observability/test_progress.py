@@ -25,20 +25,20 @@ def clock(monkeypatch):
 
 def read_prompt(clock, progress, seconds, tokens, model="m", cached=None):
     record = RequestRecord()
-    record.uses(model)
-    record.sends_prompt()
+    record.set_model(model)
+    record.begin_prompt()
     clock(seconds)
-    record.first_token()
-    record.counted(tokens, 5, cached)
-    record.ended()
+    record.begin_output()
+    record.set_usage(tokens, 5, cached)
+    record.end()
     progress.note(record)
 
 
 def reading(tokens, model="m"):
     record = RequestRecord()
-    record.uses(model)
+    record.set_model(model)
     record.estimate_tokens = lambda: tokens
-    record.sends_prompt()
+    record.begin_prompt()
     return record
 
 
@@ -65,15 +65,15 @@ def test_cached_tokens_and_short_prompts_do_not_count(clock):
 def test_loading_is_estimated_from_the_last_load(clock):
     progress = Progress()
     record = RequestRecord()
-    record.uses("m")
-    record.loads()
+    record.set_model("m")
+    record.begin_load()
     clock(20)
-    record.sends_prompt()
-    record.ended()
+    record.begin_prompt()
+    record.end()
     progress.note(record)
     record = RequestRecord()
-    record.uses("m")
-    record.loads()
+    record.set_model("m")
+    record.begin_load()
     clock(5)
     assert progress.estimate(record) == pytest.approx(0.25)
     assert progress.describe(record) == "loading, about 25 % (estimate)"

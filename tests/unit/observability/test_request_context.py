@@ -15,7 +15,7 @@ EVERY_ERROR = [value for value in vars(errors).values() if isinstance(value, typ
 @pytest.mark.parametrize("cls", EVERY_ERROR)
 def test_every_failure_has_a_kind_and_backend_errors_are_counted(cls):
     record, failure = RequestRecord(), cls("text")
-    record.failed(failure)
+    record.fail(failure)
     is_backends = issubclass(cls, errors.BackendError)
     assert kind_of(failure).replace("_", "") == cls.__name__.lower()
     assert bool(record.backend_error) is is_backends
@@ -26,7 +26,7 @@ def test_every_failure_has_a_kind_and_backend_errors_are_counted(cls):
 
 def test_the_text_of_a_bug_is_not_the_clients_business():
     record = RequestRecord()
-    record.failed(KeyError("a prompt"))
+    record.fail(KeyError("a prompt"))
     assert (record.outcome, record.error, record.backend_error) == ("error:internal", "internal error", "")
 
 
@@ -62,7 +62,7 @@ def test_an_answer_in_one_moment_has_a_speed():
 
 def test_only_the_first_token_is_the_first():
     record = RequestRecord(first_token_ns=5)
-    record.first_token()
+    record.begin_output()
     assert record.first_token_ns == 5
 
 
@@ -85,7 +85,7 @@ def test_a_thread_has_the_record_of_its_own_request_only():
 
 
 def test_outside_of_a_request_notes_go_nowhere():
-    current().uses("m")
+    current().set_model("m")
     assert current().model == ""
 
 
@@ -119,5 +119,5 @@ def its_own_cause():
 )
 def test_the_text_for_logs_quotes_no_other_program(failure, safe_text):
     record = RequestRecord()
-    record.failed(failure)
+    record.fail(failure)
     assert (record.error, record.error_safe_text) == (failure.text, safe_text)

@@ -107,7 +107,7 @@ def test_workers_answer_drain_and_leave_nothing(socket_server):
         assert len(pids(shim, 2)) == 2
         shim.signal()
         assert "error" in json.loads(list(lines)[-1])
-        assert shim.wait() == 0  # reads to the end of what all processes of the crew write: they are gone
+        assert shim.wait() == 0  # reads to the end of what all processes of the supervisor write: they are gone
     assert shim.log.count("drained aborted=") == 2
     assert "drained aborted=1" in shim.log
     assert "Traceback" not in shim.log

@@ -83,16 +83,16 @@ THINKING = streams(sse({"choices": [{"delta": {"reasoning_content": "Hm."}}]}), 
 
 
 @pytest.mark.parametrize(
-    ("settings", "wish", "kinds"),
+    ("settings", "wanted", "kinds"),
     [
         ({}, {}, ["thinking", "text"]),
         ({}, {"thinking": {"type": "disabled"}}, ["text"]),
         ({"reasoning": "hide"}, {}, ["text"]),
     ],
 )
-def test_thinking_is_shown_where_it_is_wanted(settings, wish, kinds, lm_studio, client_of):
+def test_thinking_is_shown_where_it_is_wanted(settings, wanted, kinds, lm_studio, client_of):
     client = client_of(lm_studio("v0", THINKING), **settings)
-    body = client.post("/v1/messages", json={**MESSAGES, **wish}).json
+    body = client.post("/v1/messages", json={**MESSAGES, **wanted}).json
     assert [block["type"] for block in body["content"]] == kinds
 
 
