@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
+from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_shim.observability.inspector import Inspector
 from flask_shim.observability.logs import quoted
@@ -24,6 +25,9 @@ START_RESPONSE = "flask_shim.start_response"
 """Key in the WSGI environment of the server's ``start_response``, for a view that cannot wait until it returns."""
 
 MAX_SHOWN = 200
+
+_STATUS_LINES = {code: f"{code} {phrase}" for code, phrase in HTTP_STATUS_CODES.items()}
+"""Werkzeug writes the phrases in capitals, which clients show: "Error 404: NOT FOUND". Go, and so Ollama, does not."""
 
 OPERATOR_PREFIX = "/shim/"
 """Pages and terminals that show the server poll these paths; logging that would fill the log that they show."""
@@ -75,7 +79,7 @@ class Recorder:
             if write is None:  # otherwise a view has begun the response, and its status stays
                 record.status = int(status[:3])
                 headers = [*headers, ("X-Request-ID", record.id), *record.answer_headers]
-                write = start_response(status, headers, exc_info)
+                write = start_response(_STATUS_LINES.get(record.status, status), headers, exc_info)
             return write
 
         environ[START_RESPONSE] = begin

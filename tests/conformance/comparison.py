@@ -7,6 +7,7 @@ from typing import Any
 from conformance.row import NDJSON, SSE, Many, Row
 from support.raw_http import Reply, strict_json
 from support.shapes import Shape, fault_in
+from werkzeug.http import HTTP_STATUS_CODES
 
 
 def compare(reply: Reply, row: Row) -> None:
@@ -27,6 +28,7 @@ def _is(actual: str | None, expected: Any, what: str) -> None:
 
 def _has_sound_head(reply: Reply) -> None:
     assert reply.protocol == "HTTP/1.1"
+    assert reply.reason == HTTP_STATUS_CODES[reply.status]
     assert reply.header("Date")
     assert reply.header("Server") is None
     assert reply.status == 301 or "html" not in (reply.header("Content-Type") or "")

@@ -133,7 +133,7 @@ ROWS = (
         json=SHOWN,
         differs=(
             "`verbose` has no effect: LM Studio reports neither vocabulary nor tensors, so `model_info` has "
-            "no arrays and `tensors` is missing."
+            "no arrays, and `tensors` and `projector_info` are missing."
         ),
     ),
     post("7.3", "an embedding model is shown", "/api/show", {"model": "tiny-embed"}, json=SHOWN),

@@ -22,6 +22,10 @@ NO_EFFORT = (
     "A reasoning effort on /v1/ is left out for a model that cannot think, with a line in the debug log; Ollama"
     " rejects it except on /v1/messages. Agents send it to every model."
 )
+TOOLS = (
+    "Tools on /v1/ reach every model: LM Studio describes them to models that were not trained for them. Ollama "
+    "rejects them, as /api/chat does here."
+)
 ESTIMATE = (
     "`message_start` of a streamed /v1/messages answer has an estimate of the input tokens: LM "
     "Studio reports them at the end."
@@ -158,6 +162,12 @@ ROWS = (
                 ],
             },
         ),
+    ),
+    message(
+        "a model that was not trained for tools gets them",
+        {"model": "plain", "max_tokens": 2, "tools": [_TOOL]},
+        mapping(ANYTHING, {"type": "message", "stop_reason": "max_tokens"}),
+        differs=TOOLS,
     ),
     message(
         "a message comes event by event",

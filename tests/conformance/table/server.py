@@ -287,7 +287,7 @@ ROWS = (
         sent={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Transfer-Encoding": "chunked"},
         differs=(
             "Streams have `Cache-Control: no-store` and `X-Accel-Buffering: no`, so that proxies do not "
-            "buffer them; Ollama sends neither."
+            "buffer them; Ollama sends `no-cache` on /v1/responses and /v1/messages, and else neither."
         ),
     ),
     get("1.3", "dates are in GMT", "/api/version", sent={"Date": matching(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT")}),

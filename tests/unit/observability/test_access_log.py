@@ -107,6 +107,13 @@ def test_every_answer_carries_its_id_and_every_line_too(client, written, path, s
     assert all(" id=mine " in line for line in written.lines)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("/id", "200 OK"), ("/nowhere", "404 Not Found"), ("/bug", "500 Internal Server Error")]
+)
+def test_phrases_of_statuses_are_not_in_capitals(client, path, status):
+    assert client.get(path, buffered=True).status == status
+
+
 def test_lines_after_the_request_carry_no_id(client, written):
     client.get("/id", buffered=True)
     logging.getLogger("flask_shim.test").info("after")
