@@ -18,6 +18,7 @@ HIDDEN: dict[Generation, tuple[str, ...]] = {
 }
 """The paths that each version does not have yet."""
 OBJECT_ERRORS = ("/v1/responses", "/v1/messages")
+"""The paths whose errors are objects instead of texts."""
 
 
 def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
@@ -33,29 +34,29 @@ def create_miniature(settings: MiniSettings = DEFAULTS) -> Flask:
     app.extensions["miniature"] = MiniServices(settings)
     app.register_blueprint(model_routes.routes)
     app.register_blueprint(inference_routes.routes)
-    app.before_request(_before)
+    app.before_request(_hide_newer_paths)
+    app.before_request(_read_body)
     app.after_request(_add_signature)
     app.register_error_handler(error_bodies.LMStudioError, lambda error: json_answer(error.body, error.status))
     app.register_error_handler(relay.EngineError, _engine_error)
     app.register_error_handler(ClientDisconnected, lambda exc: json_answer({"error": exc.text}, exc.status))
-    app.register_error_handler(HTTPException, lambda _: _unexpected())
+    app.register_error_handler(HTTPException, lambda _: _unexpected_endpoint())
     return app
 
 
-def _before() -> Response | None:
-    """Hide the paths of newer versions, and read the body."""
-    is_json = request.is_json
-    body = request.get_json(silent=True) if is_json else None
-    if request.path.startswith(HIDDEN[mini_services().settings.generation]):
-        return _unexpected()
-    if is_json and body is None and request.content_length:
-        raise error_bodies.plain("Invalid JSON in request body")
+def _hide_newer_paths() -> Response | None:
+    return _unexpected_endpoint() if request.path.startswith(HIDDEN[mini_services().settings.generation]) else None
+
+
+def _read_body() -> None:
     # LM Studio ignores a body without its content type.
+    body = request.get_json(silent=True) if request.is_json else None
+    if request.is_json and body is None and request.content_length:
+        raise error_bodies.plain("Invalid JSON in request body")
     g.body = body if isinstance(body, dict) else {}
-    return None
 
 
-def _unexpected() -> Response:
+def _unexpected_endpoint() -> Response:
     """Return the error for an unknown path or method, which LM Studio sends with status 200."""
     query = request.query_string.decode("ascii", "replace")
     path = f"{request.path}?{query}" if query else request.path
