@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from marshmallow import EXCLUDE, Schema, fields
 
 from flask_shim.schemas.json_body import Literal, folded
-from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, refusal, reported
+from flask_shim.schemas.unmarshal_errors import Fault, bad_number, bad_request, mismatch, refusal, reported_fault
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class GoSchema(Schema):
             except Fault as fault:
                 faults.append(fault.inside(key, self.struct))
         if faults:
-            raise reported(faults)
+            raise reported_fault(faults)
         for name, make in self._made.items():
             if values[name] is make:
                 values[name] = make()
@@ -174,7 +174,7 @@ class GoList(GoField[tuple[Any, ...]]):
             except Fault as fault:
                 faults.append(fault)
         if faults:
-            raise reported(faults)
+            raise reported_fault(faults)
         return tuple(elements)
 
 
@@ -201,7 +201,7 @@ class OwnReader(GoObject[T]):
         try:
             return super()._read(value)
         except Fault as fault:
-            raise fault.of_own_reader() from fault
+            raise fault.from_unmarshaler() from fault
 
 
 class OrderedMap(GoField[dict[str, Any]]):
@@ -222,4 +222,4 @@ class OrderedMap(GoField[dict[str, Any]]):
         try:
             return {name: self.element._read({} if each is None else each) for name, each in value.items()}
         except Fault as fault:
-            raise fault.of_own_reader() from fault
+            raise fault.from_unmarshaler() from fault

@@ -1,4 +1,4 @@
-"""Schemas of requests, and the fields that read themselves in Ollama: images, keep_alive, think, format."""
+"""Schemas of requests, and the fields of types that only Ollama has: images, keep_alive, think, format."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The errors of Go's JSON decoder, in its words.
 
 Every object that a fault leaves adds its field's name to the path. Go continues after a value of the wrong type and
-reports the first one, but a type that reads itself (``keep_alive``, ``think``, a message) ends the decoding, and its
-error is reported.
+reports the first one, but an error of a type with its own ``UnmarshalJSON`` (``keep_alive``, ``think``, a message) ends
+the decoding and is reported.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Fault(ValidationError):
         """Return the fault with the field ``name`` before its path; Go names the innermost struct."""
         return replace(self, path=(name, *self.path), struct=self.struct or struct)
 
-    def of_own_reader(self) -> Fault:
-        """Return the fault of a type that reads itself: Go keeps the path and replaces the struct."""
+    def from_unmarshaler(self) -> Fault:
+        """Return the fault inside a type with its own ``UnmarshalJSON``: Go keeps the path and replaces the struct."""
         return replace(self, struct="", is_final=True)
 
 
@@ -56,15 +56,15 @@ def bad_number(value: float, go_type: str) -> Fault:
 
 
 def refusal(text: str, log_text: str = "") -> Fault:
-    """Return the fault of a type that reads itself."""
+    """Return the fault with the text of a type's own ``UnmarshalJSON``."""
     return Fault(text=text, is_final=True, log_text=log_text)
 
 
 def bad_request(fault: Fault) -> BadRequest:
-    """Return the response to the client."""
+    """Return the exception that answers the client with the fault."""
     return BadRequest(str(fault), log_text=fault.log_text)
 
 
-def reported(faults: Sequence[Fault]) -> Fault:
+def reported_fault(faults: Sequence[Fault]) -> Fault:
     """Return the fault that Go reports, of several in document order."""
     return next((fault for fault in faults if fault.is_final), faults[0])

@@ -46,6 +46,12 @@ OPTION_NAMES: dict[str, dict[str, str]] = {
 }
 """For each path: the names of our parameters there; what a path does not know is left out."""
 
+_OLLAMA_NAMES = {"max_tokens": "num_predict"}
+"""Ollama's names for our parameters, where they differ."""
+
+_TTL_PATHS = (*CHAT_PATHS, "/v1/completions", "/api/v0/completions", "/v1/embeddings", "/v1/responses")
+"""The paths that accept ``ttl``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSettings:
@@ -113,7 +119,7 @@ def _with_system(messages: tuple[Message, ...], system: str) -> tuple[Message, .
 def settings_of_payload(path: str, payload: Mapping[str, Any]) -> RequestSettings:
     """Return the settings of a payload for a route of LM Studio, without keep-alive."""
     names = OPTION_NAMES.get(path, {})
-    options = {_OLLAMA.get(ours, ours): payload[theirs] for ours, theirs in names.items() if theirs in payload}
+    options = {_OLLAMA_NAMES.get(ours, ours): payload[theirs] for ours, theirs in names.items() if theirs in payload}
     return RequestSettings(options=options, think=_think_in(payload), system=_system_in(path, payload))
 
 
@@ -124,7 +130,7 @@ def payload_with_settings(
     names = OPTION_NAMES.get(path, {})
     payload = dict(payload)
     for ours, theirs in names.items():
-        option = _OLLAMA.get(ours, ours)
+        option = _OLLAMA_NAMES.get(ours, ours)
         if (value := after.options.get(option)) != before.options.get(option):
             payload.pop(theirs, None)
             payload.pop(f"max_completion_{theirs.removeprefix('max_')}", None)  # OpenAI's other name for max_tokens
@@ -137,11 +143,6 @@ def payload_with_settings(
     if after.system and after.system != before.system:
         _set_system(path, payload, after.system)
     return payload
-
-
-_OLLAMA = {"max_tokens": "num_predict"}
-
-_TTL_PATHS = (*CHAT_PATHS, "/v1/completions", "/api/v0/completions", "/v1/embeddings", "/v1/responses")
 
 
 def _set_effort(path: str, payload: Payload, effort: str | None) -> None:

@@ -31,9 +31,10 @@ class CallAssembler(ToolCallDeltas):
     __slots__ = ()
 
     def finish(self, *, was_cut: bool, offered: ToolSchemas, new_id: Callable[[], str]) -> tuple[FinishedCall, ...]:
-        """Return the calls. Arguments that are no JSON object drop theirs if the answer ``was_cut``, else are an error.
+        """Return the calls.
 
-        ``new_id`` makes an id where the backend gave none.
+        A call whose arguments are no JSON object is dropped if the answer ``was_cut``, else it is an error. ``new_id``
+        makes an id where the backend gave none, or the same one twice.
         """
         finished: list[FinishedCall] = []
         ids: set[str] = set()
@@ -42,9 +43,9 @@ class CallAssembler(ToolCallDeltas):
                 continue  # no client can run it
             name = offered.name_of(call.name) or call.name
             for arguments in _all_arguments(call, name, offered, was_cut=was_cut):
-                number = call.id if call.id and call.id not in ids else new_id()
-                ids.add(number)
-                finished.append(FinishedCall(number, name, arguments))
+                call_id = call.id if call.id and call.id not in ids else new_id()
+                ids.add(call_id)
+                finished.append(FinishedCall(call_id, name, arguments))
         return tuple(finished)
 
 
@@ -76,7 +77,7 @@ def _values(text: str) -> list[Any]:
     if not text.strip():
         return [{}]
     try:
-        return [_unwrapped(orjson.loads(text))]
+        return [_unwrap(orjson.loads(text))]
     except orjson.JSONDecodeError:
         return _read_leniently(text)
 
@@ -90,14 +91,14 @@ def _read_leniently(text: str) -> list[Any]:
     try:
         while at < len(text):
             value, end = decode(text, at)
-            values.append(_unwrapped(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))))
+            values.append(_unwrap(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))))
             at = skip_space(text, end)
     except (ValueError, RecursionError):
         return []
     return values
 
 
-def _unwrapped(value: Any) -> Any:
+def _unwrap(value: Any) -> Any:
     if isinstance(value, str):  # encoded twice
         value = orjson.loads(value) if value.strip() else None
     return {} if value is None or value == [] else value
