@@ -68,7 +68,7 @@ def _line(name: str, done: int | None, total: int | None, speed: float) -> str:
 
 
 @contextmanager
-def showing(name: str) -> Iterator[Show]:
+def show_progress(name: str) -> Iterator[Show]:
     """Yield what shows the progress of a download; a bar appears with the first progress."""
     out = console()
     if not out.is_terminal:

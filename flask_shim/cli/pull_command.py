@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 import click
 
 from flask_shim.cli.cli_context import busy, complete_names, open_services, resolve_name
-from flask_shim.cli.progress import Show, showing
+from flask_shim.cli.progress import Show, show_progress
 from flask_shim.cli.setting_options import CommandError, backend_options
 from flask_shim.inference.pull_progress import Pull
 from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
@@ -17,7 +17,7 @@ from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
 from flask_shim.translate.ollama.pull_records import to_wanted
 
-STILL_RUNS = "LM Studio continues the download. Run the same command to see its progress again."
+DOWNLOAD_CONTINUES = "LM Studio continues the download. Run the same command to see its progress again."
 
 quantization_option = click.option(
     "--quantization", metavar="Q", help="Quantization, such as Q4_K_M; the same as MODEL:Q."
@@ -36,12 +36,12 @@ def pull(*, name: str, quantization: str | None, **options: str | None) -> None:
     """
     name = f"{name}:{quantization}" if quantization else name
     with open_services(options) as services:
-        target = _target(services, name)
+        target = _find_target(services, name)
         if target is not None:
             click.echo(f"{target.entry.name} is already downloaded.")
             return
         _watch(services, name)
-        target = _target(services, name)
+        target = _find_target(services, name)
         click.echo(f"Downloaded {target.entry.name if target else name}.")
 
 
@@ -58,7 +58,7 @@ def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **op
     with open_services(options) as services:
         name = name or services.config.ensure_model
         name = f"{name}:{quantization}" if quantization else name
-        ready = _ready(services, name, wants_preload=not no_preload)
+        ready = _make_ready(services, name, wants_preload=not no_preload)
         for warning in ready.warnings:
             click.echo(f"Warning: {warning}", err=True)
         if ready.was_downloaded:
@@ -89,7 +89,7 @@ def rm(*, names: tuple[str, ...], **options: str | None) -> None:
             click.echo(f"Deleted {name}.")
 
 
-def _target(services: Services, name: str) -> ResolvedModel | None:
+def _find_target(services: Services, name: str) -> ResolvedModel | None:
     with suppress(ModelNotFound):  # an alias whose model was deleted: download the model again
         return services.registry.find(name)
     return None
@@ -97,19 +97,19 @@ def _target(services: Services, name: str) -> ResolvedModel | None:
 
 def _watch(services: Services, name: str) -> None:
     pull = Pull(services, name)
-    with _showing(name) as show, closing(pull.steps(BackendCall())) as steps:
+    with _show_until_interrupted(name) as show, closing(pull.steps(BackendCall())) as steps:
         for step in steps:
             if "digest" in step:
                 show(step.get("completed"), step.get("total"))
 
 
-def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
-    target = _target(services, name)
+def _make_ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
+    target = _find_target(services, name)
     if target is not None:
         return ensure_ready(target.backend.client, target.model.key, preload=wants_preload)
     backend, model = services.backends.split_name(name)
     wanted = to_wanted(model)
-    with _showing(name) as show:
+    with _show_until_interrupted(name) as show:
         return ensure_ready(
             (backend or services.backends.first).client,
             wanted.model,
@@ -120,10 +120,10 @@ def _ready(services: Services, name: str, *, wants_preload: bool) -> Readiness:
 
 
 @contextmanager
-def _showing(name: str) -> Iterator[Show]:
+def _show_until_interrupted(name: str) -> Iterator[Show]:
     try:
-        with showing(name) as show:
+        with show_progress(name) as show:
             yield show
     except KeyboardInterrupt:
-        click.echo(STILL_RUNS, err=True)
+        click.echo(DOWNLOAD_CONTINUES, err=True)
         raise

@@ -81,22 +81,22 @@ def _add_origins(values: Values, default: tuple[str, ...]) -> None:
 
 def _limit_streams(values: Values, default: int) -> None:
     """Lower the number of streams to the connections that were set: each stream needs one."""
-    most = values.found.get("max_connections")
-    if most is not None and "max_streams" not in values.failed and most < values.found.get("max_streams", default):
+    limit = values.found.get("max_connections")
+    if limit is not None and "max_streams" not in values.failed and limit < values.found.get("max_streams", default):
         name = values.name_of("max_streams", "SHIM_MAX_STREAMS")
-        values.found["max_streams"] = most
-        values.notes.append(f"{name} lowered to {most}: SHIM_MAX_CONNECTIONS allows no more")
+        values.found["max_streams"] = limit
+        values.notes.append(f"{name} lowered to {limit}: SHIM_MAX_CONNECTIONS allows no more")
 
 
 def contradictions(values: Values, defaults: Config) -> list[str]:
     """Return the problems of combinations; a rule with an invalid setting is skipped."""
     problems = []
     found = values.found
-    wide = [host for host in found.get("hosts", defaults.hosts) if not addresses.is_loopback(host)]
-    is_allowed = found.get("api_keys") or found.get("allow_open")
-    if wide and not is_allowed and values.failed.isdisjoint({"api_keys", "allow_open"}):
+    exposed = [host for host in found.get("hosts", defaults.hosts) if not addresses.is_loopback(host)]
+    is_intended = found.get("api_keys") or found.get("allow_open")
+    if exposed and not is_intended and values.failed.isdisjoint({"api_keys", "allow_open"}):
         problems.append(
-            f"{values.name_of('hosts', 'SHIM_HOST')}: Other machines can reach {', '.join(wide)}; "
+            f"{values.name_of('hosts', 'SHIM_HOST')}: Other machines can reach {', '.join(exposed)}; "
             "set SHIM_API_KEY, or SHIM_ALLOW_OPEN=1 to serve them all on purpose."
         )
     threads, streams = found.get("threads"), found.get("max_streams", defaults.max_streams)

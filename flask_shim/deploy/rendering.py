@@ -50,11 +50,11 @@ CLUSTERS = ("nginx-cluster", "haproxy")
 
 SECOND_SHIM = "127.0.0.1:11435"
 
-NOTICED_SECONDS = 5
-"""The least drain delay behind a cluster's proxy: HAProxy's checks notice within three seconds that a shim stops, and
+LEAST_DRAIN_DELAY = 5
+"""In seconds, behind a cluster's proxy: HAProxy's checks notice within three seconds that a shim stops, and
 nginx uses a shim again within four that was restarted."""
 
-QUEUE_SECONDS = 5
+HAPROXY_QUEUE_SECONDS = 5
 """How long HAProxy lets a request wait for a slot."""
 
 _ENVIRONMENT = Environment(
@@ -120,9 +120,9 @@ def _values(config: Config) -> dict[str, Any]:
         "read_timeout": math.ceil(silence) + 30,
         "read_timeout_clock": _clock(math.ceil(silence) + 30),
         "body_bytes": config.max_request_bytes,
-        "drain_delay": max(math.ceil(config.drain_delay), NOTICED_SECONDS),
+        "drain_delay": max(math.ceil(config.drain_delay), LEAST_DRAIN_DELAY),
         "max_connections": config.max_streams + config.max_waiting,
-        "queue_timeout": math.ceil(config.queue_seconds) or QUEUE_SECONDS,
+        "queue_timeout": math.ceil(config.queue_seconds) or HAPROXY_QUEUE_SECONDS,
         "stop_timeout": stop_timeout(config),
     }
 

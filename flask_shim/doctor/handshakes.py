@@ -13,8 +13,8 @@ from flask_shim.doctor.findings import Finding, Level, fail, has_failed, note, o
 from flask_shim.doctor.probe import ANSWER_SECONDS, Prober, ProbeResponse
 from flask_shim.doctor.shim_checks import refusal_in
 
-AT_ONCE = 8
-"""Concurrent requests; some clients ask about all models at once."""
+CONCURRENT_REQUESTS = 8
+"""Some clients ask about all models at once."""
 
 _KEY_HEADER = "Authorization"
 
@@ -32,7 +32,7 @@ def play_handshake(client: Client, prober: Prober, names: Sequence[str], *, want
     if wants_key and client.key == "":
         return
     for step in client.steps:
-        findings = list(judge_step(step, ask_step(step, client.headers, prober, names, wants_key=wants_key)))
+        findings = list(judge_step(step, send_step(step, client.headers, prober, names, wants_key=wants_key)))
         yield from findings
         if has_failed(findings):
             yield note("stopped", "the client gives up here, so no further requests were sent")
@@ -52,7 +52,7 @@ def judge_key(client: Client, *, wants_key: bool) -> Iterator[Finding]:
         yield fail("client-key", text, "Run a shim without SHIM_API_KEY on loopback for it.")
 
 
-def ask_step(
+def send_step(
     step: Step,
     headers: Mapping[str, str],
     prober: Prober,
@@ -69,7 +69,7 @@ def ask_step(
         model, body = about
         return Answer(model, prober.ask(step.method, step.path, headers=sent, body=body, seconds=seconds))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         return list(pool.map(ask, step.bodies(names)))
 
 
@@ -80,14 +80,14 @@ def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
         return
     refused = [(answer.model, refusal) for answer in answers if (refusal := refusal_in(step.name, answer.response))]
     if refused:
-        yield _milder(step, _about([model for model, _ in refused], refused[0][1]))
+        yield _soften(step, _name_models([model for model, _ in refused], refused[0][1]))
         return
     faults = []
     for rule in step.rules:
         wrong = [(answer.model, text) for answer in answers if (text := rule.fault(answer.response))]
         if wrong:
             finding = Finding(rule.level, rule.code, f"{step.name}: {wrong[0][1]}", rule.remedy)
-            faults.append(_milder(step, _about([model for model, _ in wrong], finding)))
+            faults.append(_soften(step, _name_models([model for model, _ in wrong], finding)))
     if faults:
         yield from faults
         return
@@ -96,7 +96,7 @@ def judge_step(step: Step, answers: Sequence[Answer]) -> Iterator[Finding]:
     yield ok("step", f"{step.name}{many}{f': {good}' if good else ''}")
 
 
-def _about(models: Sequence[str], finding: Finding) -> Finding:
+def _name_models(models: Sequence[str], finding: Finding) -> Finding:
     """Append the models that a finding is about."""
     if not models[0]:  # the step is about no model
         return finding
@@ -104,7 +104,7 @@ def _about(models: Sequence[str], finding: Finding) -> Finding:
     return replace(finding, text=f"{finding.text} ({models[0]}{more})")
 
 
-def _milder(step: Step, finding: Finding) -> Finding:
+def _soften(step: Step, finding: Finding) -> Finding:
     """Turn a failure into a warning if the client continues without the response."""
     is_harmless = finding.level is Level.FAIL and not step.is_strict
     return replace(finding, level=Level.WARN) if is_harmless else finding

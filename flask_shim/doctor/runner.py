@@ -16,7 +16,7 @@ from flask_shim.doctor import lmstudio_checks, machine_checks, model_checks, shi
 from flask_shim.doctor.client_requests import OLLAMA, Step
 from flask_shim.doctor.clients import CLIENTS, Client
 from flask_shim.doctor.findings import Finding, Section, has_failed, note
-from flask_shim.doctor.handshakes import ask_step, judge_step, play_handshake
+from flask_shim.doctor.handshakes import judge_step, play_handshake, send_step
 from flask_shim.doctor.model_checks import Seen
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
@@ -155,7 +155,7 @@ class Doctor:
             yield note("no-chat", f"no chat was tried{why}")
             return
         seconds = self.config.first_byte_timeout or None
-        answers = ask_step(step, headers, shim.prober, [model.name], wants_key=shim.wants_key, seconds=seconds)
+        answers = send_step(step, headers, shim.prober, [model.name], wants_key=shim.wants_key, seconds=seconds)
         findings = list(judge_step(step, answers))
         yield from findings
         if is_timed and not has_failed(findings):

@@ -185,14 +185,14 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             events_so_far += events.count(b'data: {"')
             if record.first_token_ns is None and _OUTPUT.search(events):
                 record.begin_output()
-            yield from _checked(events, options.token, ends_by_error=ends_by_done)
+            yield from _until_overflow(events, options.token, ends_by_error=ends_by_done)
         else:
             yield b""
         tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
         if ends_by_done and tail.endswith(_DONE):
             _record_tokens(tail)
             return  # the answer is complete, even if the connection breaks now
-        while (block := _next(answer, tail)) is None:
+        while (block := _read_next(answer, tail)) is None:
             yield b""
     if ends_by_done and not _END.search(tail):
         raise BackendProtocolError(CUT)
@@ -203,7 +203,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     yield rest
 
 
-def _checked(events: bytes, token: str | None, *, ends_by_error: bool) -> Iterator[bytes]:
+def _until_overflow(events: bytes, token: str | None, *, ends_by_error: bool) -> Iterator[bytes]:
     """Yield the events; raise instead of an event which says in LM Studio's words that the context is full.
 
     ``ends_by_error``: only the end can have one. Other streams repeat the whole request after the name of the event.
@@ -226,7 +226,7 @@ def _record_tokens(tail: bytes) -> None:
     current().set_usage(*(int(numbers[-1]) if numbers else None for numbers in found))
 
 
-def _next(answer: BackendResponse, tail: bytes) -> bytes | None:
+def _read_next(answer: BackendResponse, tail: bytes) -> bytes | None:
     """Return the next bytes, None at a tick; a connection that breaks after an error event has ended properly."""
     try:
         return answer.read_or_tick()

@@ -47,7 +47,7 @@ def file_response(package: str, path: str, headers: dict[str, str], caching: str
     """Return a file of a package, by its path in there."""
     found = files(package).joinpath(path)
     suffix = path[path.rfind(".") :] if "." in path else ""
-    return revalidated(Response(found.read_bytes(), content_type=MEDIA_TYPES[suffix], headers=headers), caching)
+    return make_cacheable(Response(found.read_bytes(), content_type=MEDIA_TYPES[suffix], headers=headers), caching)
 
 
 def polled_response(body: Any) -> Response:
@@ -58,8 +58,8 @@ def polled_response(body: Any) -> Response:
     return response.make_conditional(request)  # type: ignore[return-value]  # the same one
 
 
-def revalidated(response: Response, caching: str) -> Response:
-    """Let the browser cache a response and validate it."""
+def make_cacheable(response: Response, caching: str) -> Response:
+    """Add what a browser needs to cache a response and to ask whether it is still valid; 304 if it is."""
     response.headers["Cache-Control"] = caching
     response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]  # the same one

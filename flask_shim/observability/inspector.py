@@ -31,7 +31,7 @@ EDGE_CHUNKS = 8
 
 CHUNK_CHARACTERS = 2_000
 
-_UNINTERESTING = frozenset({"GET", "HEAD", "OPTIONS"})
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(slots=True, eq=False)
@@ -209,7 +209,7 @@ class Inspector:
         exchange.answer.status = record.status
         exchange.redact()
         with self._lock:
-            if record.method in _UNINTERESTING and record.status < 400:
+            if record.method in _READING_METHODS and record.status < 400:
                 self._kept.pop(record.id, None)
             self._drop_oldest()
 

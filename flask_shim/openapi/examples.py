@@ -16,7 +16,7 @@ OWN_NAME, COPIED_NAME = "my-assistant", "my-copy"
 QUESTION = "Why is the sky blue?"
 
 _TURNS = [{"role": "user", "content": QUESTION}]
-_SEEN = {"role": "user", "content": "What colour is this?"}
+_PICTURE_TURN = {"role": "user", "content": "What colour is this?"}
 
 _TICKET = "The parcel came late. This is for shipping"
 _TEAMS = {"shipping": "parcels that are late or damaged", "billing": "payments", "other": None}
@@ -44,14 +44,14 @@ def examples_of(models: Models) -> dict[str, Examples]:
 def _answers(models: Models) -> dict[str, Examples]:
     """Return the examples for Ollama's inference routes."""
     chat, vision, embedding, decision = models
-    asked = {"model": chat, "messages": _TURNS}
+    body = {"model": chat, "messages": _TURNS}
     return {
         "POST /api/chat": {
-            "One answer": {**asked, "stream": False},
-            "A stream": {**asked, "options": {"num_predict": 64}},
-            "A picture": {"model": vision, "messages": [{**_SEEN, "images": [RED_SQUARE]}], "stream": False},
+            "One answer": {**body, "stream": False},
+            "A stream": {**body, "options": {"num_predict": 64}},
+            "A picture": {"model": vision, "messages": [{**_PICTURE_TURN, "images": [RED_SQUARE]}], "stream": False},
             "Fitting a schema": {
-                **asked,
+                **body,
                 "stream": False,
                 "format": {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]},
                 "options": {"temperature": 0, "num_predict": 128},
@@ -102,9 +102,12 @@ def _names(chat: str) -> dict[str, Examples]:
 def _v1(models: Models) -> dict[str, Examples]:
     """Return the examples for OpenAI's and Anthropic's routes."""
     chat, _, embedding, decision = models
-    asked = {"model": chat, "messages": _TURNS}
+    body = {"model": chat, "messages": _TURNS}
     return {
-        "POST /v1/chat/completions": {"One answer": asked, "A stream": {**asked, "stream": True, "max_tokens": 64}},
+        "POST /v1/chat/completions": {
+            "One answer": body,
+            "A stream": {**body, "stream": True, "max_tokens": 64},
+        },
         "POST /v1/completions": {"One answer": {"model": chat, "prompt": "The sky is", "max_tokens": 16}},
         "POST /v1/embeddings": {"One text": {"model": embedding, "input": "The sky is blue."}},
         "POST /v1/decisions": {
@@ -122,15 +125,15 @@ def _v1(models: Models) -> dict[str, Examples]:
             }
         },
         "POST /v1/responses": {"One answer": {"model": chat, "input": QUESTION}},
-        "POST /v1/messages": {"One answer": {**asked, "max_tokens": 64}},
-        "POST /v1/messages/count_tokens": {"A question": asked},
+        "POST /v1/messages": {"One answer": {**body, "max_tokens": 64}},
+        "POST /v1/messages/count_tokens": {"A question": body},
     }
 
 
 def _service(chat: str) -> dict[str, Examples]:
     """Return the examples for the service routes and the operator's."""
     turns = {"messages": _TURNS, "config": {"temperature": 0.2, "maxTokens": 64}}
-    seen = {**_SEEN, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
+    turn = {**_PICTURE_TURN, "images": [{"data_base64": RED_SQUARE, "mime_type": "image/png"}]}
     return {
         "POST /models/load": {"A model": {"model_key": chat}},
         "POST /models/unload": {"Everything": {"unload_all": True}},
@@ -138,8 +141,8 @@ def _service(chat: str) -> dict[str, Examples]:
         "POST /chat/stream": {"With a model": {"model_key": chat, **turns}},
         "POST /chat/regular": {"A question": turns},
         "POST /chat/regular/stream": {"A question": turns},
-        "POST /chat/vision": {"A picture": {"messages": [seen]}},
-        "POST /chat/vision/stream": {"A picture": {"messages": [seen]}},
+        "POST /chat/vision": {"A picture": {"messages": [turn]}},
+        "POST /chat/vision/stream": {"A picture": {"messages": [turn]}},
         "POST /shim/exchanges": {"For a quarter of an hour": {"limit": 20, "minutes": 15}},
         "POST /shim/models/load": {"For ten idle minutes": {"model": chat, "ttl_seconds": 600}},
         "POST /shim/models/unload": {"A model": {"model": chat}},

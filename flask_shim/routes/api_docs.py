@@ -8,7 +8,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_shim.error_responses import JSON_UTF8
 from flask_shim.middleware.access import is_open
-from flask_shim.middleware.web_pages import DAY_SECONDS, file_response, page_headers, revalidated
+from flask_shim.middleware.web_pages import DAY_SECONDS, file_response, make_cacheable, page_headers
 from flask_shim.services import services
 
 bp = Blueprint("docs", __name__)
@@ -35,10 +35,10 @@ def description() -> Response:
     """Describe this API as OpenAPI."""
     kept = current_app.extensions
     if _KEY not in kept:
-        from flask_shim.openapi import describe  # with apispec a twentieth of the start, and rarely asked for
+        from flask_shim.openapi import describe  # rarely requested, and apispec is a twentieth of the start-up time
 
         kept[_KEY] = orjson.dumps(describe(current_app._get_current_object(), services().config, is_open))  # type: ignore[attr-defined]  # Flask's way to its application
-    return revalidated(Response(kept[_KEY], content_type=JSON_UTF8), "no-cache")
+    return make_cacheable(Response(kept[_KEY], content_type=JSON_UTF8), "no-cache")
 
 
 @bp.get("/docs")
@@ -55,7 +55,7 @@ def page() -> Response:
 
 
 @bp.get("/docs/<name>")
-def part(name: str) -> Response:
+def page_file(name: str) -> Response:
     """Return a file of the page."""
     if name not in FILES:
         raise NotFound

@@ -18,7 +18,7 @@ from flask_shim.errors import BadRequest, Forbidden
 from flask_shim.inference.forwarding import ForwardRequest, forward
 from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.middleware.operator_access import is_from_this_machine
-from flask_shim.middleware.web_pages import revalidated
+from flask_shim.middleware.web_pages import make_cacheable
 from flask_shim.observability.access_log import recorder_of
 from flask_shim.observability.activity import activity_of
 from flask_shim.routes.exchange_records import QUESTIONS, Details, iso_time
@@ -46,7 +46,7 @@ def list_exchanges() -> Response:
     until = None if inspector.until is None or not inspector.limit else iso_time(inspector.until)
     recording = {"limit": inspector.limit, "until": until}
     listed = sorted(chain.from_iterable(_ask_all("exchanges")), key=itemgetter("at"), reverse=True)
-    return revalidated(json_response({"recording": recording, "exchanges": listed}), "no-cache")
+    return make_cacheable(json_response({"recording": recording, "exchanges": listed}), "no-cache")
 
 
 @bp.post("/shim/exchanges")
@@ -68,7 +68,7 @@ def stop_recording() -> Response:
 def show_exchange(exchange: str) -> Response:
     """Show both sides of one exchange."""
     found = _find(exchange)
-    return revalidated(json_response({**found.report, "prompt_prefix": _prefix(found)}), "no-cache")
+    return make_cacheable(json_response({**found.report, "prompt_prefix": _prefix(found)}), "no-cache")
 
 
 @bp.post("/shim/exchanges/<exchange>/replay")

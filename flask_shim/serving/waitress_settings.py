@@ -19,7 +19,7 @@ def adjustments(config: Config) -> dict[str, Any]:
     """Return waitress' settings without the addresses; sizes are in bytes, times in seconds."""
     return {
         "threads": config.threads,
-        # Without it a disconnect before the first token is not noticed.
+        # Without the lookahead a disconnect before the first token is not noticed.
         "channel_request_lookahead": 1,
         # select() fails with the 1024th descriptor. Windows has no poll(), so this has no effect there.
         "asyncore_use_poll": True,
@@ -36,7 +36,7 @@ def adjustments(config: Config) -> dict[str, Any]:
         "outbuf_high_watermark": max(OUTPUT_FACTOR * config.max_stream_bytes, Adjustments.outbuf_high_watermark),
         "ident": None,
         "expose_tracebacks": False,
-        # They show that a request came through a proxy on this machine, whose clients must not see the inspector.
+        # They show that a request came through a local proxy, whose clients must not see the inspector.
         "clear_untrusted_proxy_headers": False,
     }
 

@@ -44,7 +44,7 @@ def test_a_function_before_every_request_can_be_added(app):
 
 def test_url_for_builds_every_route(app):
     with app().test_request_context():
-        assert url_for("docs.part", name="a b", x=1) == "/docs/a%20b?x=1"
+        assert url_for("docs.page_file", name="a b", x=1) == "/docs/a%20b?x=1"
         assert url_for("models.tags") == "/api/tags"
 
 

@@ -51,7 +51,7 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
             self.close_on_finish = True  # otherwise the client would wait for the rest
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
-        """Keep the head for :meth:`write`, which is returned."""
+        """Keep the head; return :meth:`write`, which sends it."""
         if exc_info and self.wrote_header:
             raise exc_info[1]
         self.complete = True
@@ -88,19 +88,19 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         While the server stops, every response closes its connection: a proxy that sends its next request on a kept
         connection just as it is closed cannot know whether the request ran, and fails it (RFC 9112 section 9.6).
         """
-        wanted = self.request.headers.get("CONNECTION", "").lower()
-        is_new = self.version == "1.1"
-        self.chunked_response = is_new and self.content_length is None and self.sends_body
+        connection = self.request.headers.get("CONNECTION", "").lower()  # a list, such as libwww-perl's "TE, close"
+        is_http11 = self.version == "1.1"
+        self.chunked_response = is_http11 and self.content_length is None and self.sends_body
         lines = [f"HTTP/{self.version} {self.status}"]
         lines += [f"{_capitalized(name)}: {value}" for name, value in self.response_headers]
         if self.chunked_response:
             lines.append("Transfer-Encoding: chunked")
         is_delimited = self.chunked_response or self.content_length is not None or not self.has_body
-        is_kept = "close" not in wanted if is_new else "keep-alive" in wanted  # among others: libwww-perl's "TE, close"
+        is_kept = "close" not in connection if is_http11 else "keep-alive" in connection
         if self.close_on_finish or self.channel.is_draining or not is_delimited or not is_kept:
             self.close_on_finish = True
             lines.append("Connection: close")
-        elif not is_new:
+        elif not is_http11:
             lines.append("Connection: Keep-Alive")
         lines.append(f"Date: {_date(int(self.start_time))}")
         head = "\r\n".join(lines)

@@ -11,7 +11,7 @@ from support.answers import by_path, replies
 from flask_shim.cli import cli
 from flask_shim.doctor.clients import CLIENTS
 from flask_shim.doctor.findings import has_failed
-from flask_shim.doctor.handshakes import Answer, ask_step, judge_step, play_handshake
+from flask_shim.doctor.handshakes import Answer, judge_step, play_handshake, send_step
 from flask_shim.doctor.probe import Prober
 
 NAMES = ("a:latest", "b-embed:latest")
@@ -114,7 +114,7 @@ def test_client_continues_after_a_failed_optional_request(socket_server):
 def test_chat_has_the_headers_of_the_client(socket_server, name, header, value):
     front = socket_server(FRONT)
     with Prober(front.url) as prober:
-        ask_step(CLIENTS[name].chat, CLIENTS[name].headers, prober, NAMES[:1], wants_key=False)
+        send_step(CLIENTS[name].chat, CLIENTS[name].headers, prober, NAMES[:1], wants_key=False)
     assert front.asked[0].headers.get(header) == value
 
 
