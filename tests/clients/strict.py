@@ -1,6 +1,6 @@
-"""How typed clients decode: one wrong field, and they have no models at all.
+"""What typed clients decode: one wrong field, and they show no models at all.
 
-Each class has the fields that a client insists on, with its types; msgspec decodes them without any mercy.
+Each class has the fields that a client requires, with its types; msgspec rejects whatever does not match.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 
 Natural = Annotated[int, Meta(ge=0)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Moment = Annotated[datetime, Meta(tz=True)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 Digest = Annotated[str, Meta(min_length=12)]
-"""The command line cuts twelve letters off without looking."""
+"""The ollama command line shows the first twelve characters without checking the length."""
 
 
 class GoDetails(Struct, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class GoTag(Struct, forbid_unknown_fields=True):
 
     name: str
     model: str
-    modified_at: Moment
+    modified_at: Timestamp
     size: Int64
     digest: Digest
     details: GoDetails
@@ -57,7 +57,7 @@ class GoRunning(Struct, forbid_unknown_fields=True):
     size: Int64
     digest: Digest
     details: GoDetails
-    expires_at: Moment
+    expires_at: Timestamp
     size_vram: Int64
     context_length: Int64
 
@@ -74,7 +74,7 @@ class GoShown(Struct):
     details: GoDetails
     model_info: dict[str, Any]
     capabilities: list[str]
-    modified_at: Moment
+    modified_at: Timestamp
     modelfile: str
     template: str
     parameters: str = ""
@@ -83,7 +83,7 @@ class GoShown(Struct):
 
 
 class GoFunction(Struct, forbid_unknown_fields=True):
-    """What a call calls."""
+    """The function of a call, with its arguments."""
 
     index: int
     name: str
@@ -110,7 +110,7 @@ class GoChat(Struct, forbid_unknown_fields=True):
     """A line of a chat."""
 
     model: str
-    created_at: Moment
+    created_at: Timestamp
     message: GoMessage
     done: bool
     done_reason: str = ""

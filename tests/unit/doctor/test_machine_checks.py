@@ -1,4 +1,4 @@
-"""What the doctor makes of proxies, of localhost, of who has the port, of clocks."""
+"""The doctor's checks of proxies, localhost, the server on the port, and clocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROXY = {"http": "http://proxy.example:3128"}
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("surroundings", "expected"),
     [
         (Surroundings({}, False, BOTH), {"proxy": "ok"}),
         (Surroundings(PROXY, True, BOTH), {"proxy": "ok"}),
@@ -26,8 +26,8 @@ PROXY = {"http": "http://proxy.example:3128"}
         (Surroundings({}, False, ()), {"proxy": "ok", "localhost": "warn"}),
     ],
 )
-def test_surroundings_are_judged(levels, seen, expected):
-    assert levels(judge_surroundings(seen)) == expected
+def test_surroundings_are_judged(levels, surroundings, expected):
+    assert levels(judge_surroundings(surroundings)) == expected
 
 
 @pytest.mark.parametrize(("no_proxy", "level"), [("", "warn"), ("localhost", "warn"), ("localhost,127.0.0.1", "ok")])

@@ -182,7 +182,7 @@ def test_an_unloaded_model_starts_afresh():
     assert loaded.granted == (0, None)
 
 
-def used(tracker, key, keep_alive):
+def use_once(tracker, key, keep_alive):
     loaded = tracker.of(key)
     loaded.note_load(None)
     tracker.enter(loaded, keep_alive)
@@ -191,16 +191,16 @@ def used(tracker, key, keep_alive):
 
 
 def test_an_expired_model_is_unloaded_once(tracker, unloading, until):
-    used(tracker, "m", 0.02)
+    use_once(tracker, "m", 0.02)
     until(lambda: unloading.keys == ["m"])
-    used(tracker, "n", 0.0)
+    use_once(tracker, "n", 0.0)
     until(lambda: unloading.keys == ["m", "n"])
 
 
 def test_a_model_in_use_is_not_unloaded(tracker, unloading, until):
-    loaded = used(tracker, "m", 0.05)
+    loaded = use_once(tracker, "m", 0.05)
     tracker.enter(loaded, None)
-    used(tracker, "n", 0.1)
+    use_once(tracker, "n", 0.1)
     until(lambda: unloading.keys)
     assert unloading.keys == ["n"]
     tracker.leave(loaded)
@@ -208,15 +208,15 @@ def test_a_model_in_use_is_not_unloaded(tracker, unloading, until):
 
 
 def test_models_without_an_end_do_not_delay_others(tracker, unloading, until):
-    used(tracker, "m", math.inf)
-    used(tracker, "n", 3600.0)
-    used(tracker, "o", 0.01)
+    use_once(tracker, "m", math.inf)
+    use_once(tracker, "n", 3600.0)
+    use_once(tracker, "o", 0.01)
     until(lambda: unloading.keys == ["o"])
 
 
 def test_requests_wait_while_their_model_is_unloaded(tracker, unloading, until):
     unloading.may_end.clear()
-    loaded = used(tracker, "m", 0.0)
+    loaded = use_once(tracker, "m", 0.0)
     until(lambda: unloading.keys == ["m"])
     waiting = Waiting(loaded.acquire)
     unloading.may_end.set()
@@ -226,8 +226,8 @@ def test_requests_wait_while_their_model_is_unloaded(tracker, unloading, until):
 def test_a_model_that_is_loading_is_not_unloaded(tracker, unloading, until):
     loaded = tracker.of("m")
     loaded.acquire(BackendCall())
-    used(tracker, "m", 0.0)
-    used(tracker, "n", 0.0)
+    use_once(tracker, "m", 0.0)
+    use_once(tracker, "n", 0.0)
     until(lambda: unloading.keys == ["n"])
     loaded.release()
     until(lambda: unloading.keys == ["n", "m"])
@@ -235,10 +235,10 @@ def test_a_model_that_is_loading_is_not_unloaded(tracker, unloading, until):
 
 def test_closing_ends_the_thread_and_unloads_nothing(tracker, unloading):
     before = threading.active_count()
-    used(tracker, "m", 3600.0)
+    use_once(tracker, "m", 3600.0)
     assert threading.active_count() == before + 1
     tracker.close()
     assert threading.active_count() == before
-    used(tracker, "m", 0.0)
+    use_once(tracker, "m", 0.0)
     assert threading.active_count() == before
     assert unloading.keys == []

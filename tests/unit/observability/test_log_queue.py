@@ -17,20 +17,20 @@ from flask_shim.observability.log_queue import QueuedHandler
 
 
 class Console(logging.Handler):
-    """A target that accepts lines only while no text in it is marked."""
+    """A target that blocks while it is not writable, as a console of Windows does while text in it is selected."""
 
     def __init__(self):
         super().__init__()
-        self.unmarked = threading.Event()
-        self.unmarked.set()
-        self.stuck = threading.Event()
+        self.writable = threading.Event()
+        self.writable.set()
+        self.has_blocked = threading.Event()
         self.lines = []
         self.is_closed = False
 
     def emit(self, record):
-        if not self.unmarked.is_set():
-            self.stuck.set()
-            assert self.unmarked.wait(20)
+        if not self.writable.is_set():
+            self.has_blocked.set()
+            assert self.writable.wait(20)
         self.lines += self.format(record).splitlines()
 
     def close(self):
@@ -51,7 +51,7 @@ def logger(console):
     made.propagate = False
     made.addHandler(handler)
     yield made
-    console.unmarked.set()
+    console.writable.set()
     handler.close()
     made.removeHandler(handler)
 
@@ -100,12 +100,12 @@ def test_lines_of_many_threads_stay_whole(logger, console):
 
 def test_full_queue_drops_and_counts_without_waiting(logger, console, monkeypatch, caplog, until):
     monkeypatch.setattr(log_queue, "MAX_WAITING", 100)
-    console.unmarked.clear()
+    console.writable.clear()
     logger.info("first")
-    assert console.stuck.wait(10)
+    assert console.has_blocked.wait(10)
     for number in range(150):
         logger.info("line %d", number)
-    console.unmarked.set()
+    console.writable.set()
     until(lambda: console.lines[-1:] == ["line 99"])
     logger.info("last")
     end(logger)
@@ -115,9 +115,9 @@ def test_full_queue_drops_and_counts_without_waiting(logger, console, monkeypatc
 
 def test_closing_does_not_wait_for_a_stuck_console(logger, console, monkeypatch):
     monkeypatch.setattr(log_queue, "CLOSE_SECONDS", 0.1)
-    console.unmarked.clear()
+    console.writable.clear()
     logger.info("x")
-    assert console.stuck.wait(10)
+    assert console.has_blocked.wait(10)
     end(logger)
     assert not console.is_closed
 
@@ -166,12 +166,12 @@ def test_full_disk_is_reported_once_and_its_lines_are_counted(capsys, caplog):
 def test_stuck_console_does_not_delay_another_target(console, until):
     file = Console()
     handlers = [QueuedHandler(console), QueuedHandler(file)]
-    console.unmarked.clear()
+    console.writable.clear()
     for number in range(3):
         for handler in handlers:
             handler.handle(logging.makeLogRecord({"msg": f"line {number}"}))
     until(lambda: file.lines == ["line 0", "line 1", "line 2"])
-    console.unmarked.set()
+    console.writable.set()
     for handler in handlers:
         handler.close()
 
@@ -223,15 +223,15 @@ def test_shim_with_a_stuck_console_keeps_answering(tmp_path, console):
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    console.unmarked.clear()
+    console.writable.clear()
     try:
         with Shim("http://127.0.0.1:9", tmp_path, threads=2, max_streams=1) as shim:
             for path in ("/health", "/api/version", "/no/such/path"):
                 for _ in range(5):
                     assert exchange(shim.port, "GET", path).status in (200, 404)
-            assert console.stuck.wait(10)
+            assert console.has_blocked.wait(10)
     finally:
-        console.unmarked.set()
+        console.writable.set()
         root.removeHandler(handler)
         root.setLevel(level)
         handler.close()
