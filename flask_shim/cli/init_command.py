@@ -43,8 +43,8 @@ def init(*, backend: str | None, host: str | None, key: str | None, service: boo
             choice = click.Choice(list(HOSTS))
             host = HOSTS["machine" if yes else click.prompt("Who may connect?", type=choice, default="machine")]
         texts["SHIM_HOST"] = host
-        texts |= _access(key, _parsed(texts | {"SHIM_ALLOW_OPEN": "1"}), yes=yes)
-        config = _parsed(texts)
+        texts |= _access(key, _parse(texts | {"SHIM_ALLOW_OPEN": "1"}), yes=yes)
+        config = _parse(texts)
         if service is None:
             service = not yes and click.confirm("Run it as a service?", default=False)
     except click.Abort as exc:
@@ -81,7 +81,7 @@ def _backend(given: str | None, *, yes: bool) -> str:
 
 
 def _say_what_answers(url: str) -> None:
-    with LMStudio(client_options(_parsed({"SHIM_LMSTUDIO_BASE": url}))) as backend:
+    with LMStudio(client_options(_parse({"SHIM_LMSTUDIO_BASE": url}))) as backend:
         click.echo(f"  {describe(backend)}")
 
 
@@ -106,13 +106,13 @@ def _plain_key(text: str) -> str:
 def _url(text: str) -> str:
     """Check an answer; click asks again if it is no address."""
     try:
-        _parsed({"SHIM_LMSTUDIO_BASE": text})
+        _parse({"SHIM_LMSTUDIO_BASE": text})
     except CommandError as exc:
         raise click.UsageError(exc.message) from exc
     return text
 
 
-def _parsed(texts: dict[str, str]) -> Config:
+def _parse(texts: dict[str, str]) -> Config:
     with errors_as_text():
         return Config.from_env({}, env_file="", overrides=texts)
 

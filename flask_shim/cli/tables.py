@@ -62,7 +62,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, fact in facts.items():
-        grid.add_row(shown(name, "bold"), shown(fact))
+        grid.add_row(terminal_text(name, "bold"), terminal_text(fact))
     out.print(grid)
 
 
@@ -71,7 +71,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def shown(text: str, style: str = "") -> Text:
+def terminal_text(text: str, style: str = "") -> Text:
     """Return a text for a terminal, without what could control it."""
     return Text(plain(text), style=style)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flask_shim.cli.setting_options import plain
-from flask_shim.cli.tables import UNKNOWN, Row, clock_text, fitted_table, shown, size_text, text_of
+from flask_shim.cli.tables import UNKNOWN, Row, clock_text, fitted_table, size_text, terminal_text, text_of
 
 SORT_KEYS = ("age_seconds", "tokens_per_second", "output_tokens", "client", "model")
 """The orders that ``s`` goes through; numbers come largest first."""
@@ -50,12 +50,12 @@ class View:
 
 def render(view: View, status: Row, running: list[Row], width: int) -> Group:
     """Return the screen of a terminal with ``width`` columns."""
-    headline = shown(view.failure, "red") if view.failure else _headline(status)
-    lines = [headline, *(shown(f"  {_model(model)}") for model in status["loaded"])]
+    headline = terminal_text(view.failure, "red") if view.failure else _headline(status)
+    lines = [headline, *(terminal_text(f"  {_model(model)}") for model in status["loaded"])]
     if error := status["last_error"]:
-        lines.append(shown(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
+        lines.append(terminal_text(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
     table = _table(view, running, width) if running else Text("No request is in flight.", style="dim")
-    return Group(*lines, Text(), table, Text(), shown(view.message), Text(KEYS, style="dim"))
+    return Group(*lines, Text(), table, Text(), terminal_text(view.message), Text(KEYS, style="dim"))
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -104,7 +104,7 @@ def _phase(row: Row) -> str:
 def _headline(status: Row) -> Text:
     backend, slots = status["backend"], status["slots"]
     if not backend["reachable"]:
-        return shown(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}", "red")
+        return terminal_text(f"LM Studio does not answer at {backend['url']}: {text_of(backend['error'])}", "red")
     is_full = slots["in_use"] >= slots["total"]
     machines = [machine["state"] for machine in status.get("backends", ())]
     where = (
@@ -112,7 +112,7 @@ def _headline(status: Row) -> Text:
     )
     text = f"{where}   {slots['in_use']} of {slots['total']} slots in use"
     text += f", {slots['waiting']} waiting" if slots["waiting"] else ""
-    return shown(text, "yellow" if is_full else "bold")
+    return terminal_text(text, "yellow" if is_full else "bold")
 
 
 def _model(model: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ class Choice:
     text: str
 
     @property
-    def shown(self) -> str:
+    def masked(self) -> str:
         """The text without secrets and without a login in a URL."""
         return "…" if self.setting.is_secret else _LOGIN.sub("//…@", self.text)[:_LONGEST_SHOWN]
 
@@ -88,13 +88,13 @@ class Choice:
         if self.setting.env == "SHIM_DISABLE_UVLOOP":
             return f"{self.name} has no effect: waitress runs no uvloop"
         if self.name != self.setting.env:
-            value = "" if self.setting.is_secret else f"={self.shown}"
+            value = "" if self.setting.is_secret else f"={self.masked}"
             return f"{self.setting.env} not set: {self.name}{value} is used"
         return None
 
     def problem(self, reason: str) -> str:
         """Return the line for a value that can't be used."""
-        value = "" if self.setting.is_secret else f"={self.shown!r}"
+        value = "" if self.setting.is_secret else f"={self.masked!r}"
         return f"{self.name}{value}: {reason}"
 
 

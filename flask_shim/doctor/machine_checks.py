@@ -41,11 +41,11 @@ def _addresses() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
 
 
-def judge_surroundings(seen: Surroundings) -> Iterator[Finding]:
+def judge_surroundings(surroundings: Surroundings) -> Iterator[Finding]:
     """Judge proxies and the name ``localhost``."""
-    if not seen.proxies:
+    if not surroundings.proxies:
         yield ok("proxy", "no proxy is set")
-    elif seen.is_excluded:
+    elif surroundings.is_excluded:
         yield ok("proxy", "a proxy is set, and it excludes this machine")
     else:
         yield warn(
@@ -53,7 +53,7 @@ def judge_surroundings(seen: Surroundings) -> Iterator[Finding]:
             "the proxy settings include this machine, so many clients send the shim's requests to the proxy",
             f"Set NO_PROXY={LOCALHOST},{','.join(LOOPBACKS)} for the clients.",
         )
-    if not seen.localhost:
+    if not surroundings.localhost:
         yield warn("localhost", "the name localhost has no address", "Use 127.0.0.1 in the clients' settings.")
 
 

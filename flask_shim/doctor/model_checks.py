@@ -16,7 +16,7 @@ MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ListedModel:
     """One entry of the lists. ``context`` and ``most_context`` are in tokens, 0 if unknown."""
 
     name: str
@@ -31,12 +31,12 @@ class Seen:
         return "completion" in self.capabilities
 
 
-def to_seen(tags: Any, ps: Any, v0: Any = None) -> list[Seen]:
+def read_model_lists(tags: Any, ps: Any, v0: Any = None) -> list[ListedModel]:
     """Read /api/tags, /api/ps and LM Studio's /api/v0/models; leave out what is not in the form of these lists."""
     loaded = {_text(row.get("name")): _count(row.get("context_length")) for row in rows_of(ps)}
     most = {_text(row.get("id")): _count(row.get("max_context_length")) for row in rows_of(v0, "data")}
     return [
-        Seen(
+        ListedModel(
             name=name,
             capabilities=frozenset(filter(_text, as_list(row.get("capabilities")))),
             context=loaded.get(name) or _count(as_dict(row.get("details")).get("context_length")),
@@ -48,7 +48,7 @@ def to_seen(tags: Any, ps: Any, v0: Any = None) -> list[Seen]:
     ]
 
 
-def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
+def judge_models(models: Sequence[ListedModel]) -> Iterator[Finding]:
     """Judge the models independently of the client."""
     chatting = [model for model in models if model.can_chat]
     if not chatting:
@@ -62,7 +62,7 @@ def judge_models(models: Sequence[Seen]) -> Iterator[Finding]:
         yield note("loaded", f"{model.name} is loaded with a context of {model.context or 'unknown'} tokens")
 
 
-def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
+def judge_fitness(models: Sequence[ListedModel], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
     """Judge whether the models suit a client with these needs; one that ``asks`` sends ``num_ctx`` itself."""
     chatting = [model for model in models if model.can_chat]
     if tools and chatting:
@@ -71,7 +71,7 @@ def judge_fitness(models: Sequence[Seen], *, context: int, tools: bool, asks: bo
         yield from _context(chatting, context, asks=asks)
 
 
-def _context(chatting: Sequence[Seen], wanted: int, *, asks: bool) -> Iterator[Finding]:
+def _context(chatting: Sequence[ListedModel], wanted: int, *, asks: bool) -> Iterator[Finding]:
     small = [model for model in chatting if 0 < model.context < wanted]
     loaded = [model for model in small if model.is_loaded]
     shown = _names([f"{model.name} ({model.context})" for model in loaded])
@@ -94,7 +94,9 @@ def _context(chatting: Sequence[Seen], wanted: int, *, asks: bool) -> Iterator[F
         yield ok("context", f"no loaded model has less than the {wanted} tokens of context that are wanted")
 
 
-def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int, tools: bool) -> Seen | None:
+def choose_chat_model(
+    models: Sequence[ListedModel], wants_chat: bool | None, *, least: int, tools: bool
+) -> ListedModel | None:
     """Choose a loaded model; one with less than ``least`` tokens of context would be reloaded.
 
     ``wants_chat`` True also accepts a model that is not loaded, False no model.
@@ -108,7 +110,7 @@ def to_chat_with(models: Sequence[Seen], wants_chat: bool | None, *, least: int,
     return next(ready, able[0] if able and wants_chat else None)
 
 
-def _tools(chatting: Sequence[Seen]) -> Finding:
+def _tools(chatting: Sequence[ListedModel]) -> Finding:
     able = [model.name for model in chatting if "tools" in model.capabilities]
     rest = [model.name for model in chatting if "tools" not in model.capabilities]
     get = "Download a model that is trained for tool use."

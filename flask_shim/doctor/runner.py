@@ -17,7 +17,7 @@ from flask_shim.doctor.client_requests import OLLAMA, Step
 from flask_shim.doctor.clients import CLIENTS, Client
 from flask_shim.doctor.findings import Finding, Section, has_failed, note
 from flask_shim.doctor.handshakes import judge_step, play_handshake, send_step
-from flask_shim.doctor.model_checks import Seen
+from flask_shim.doctor.model_checks import ListedModel
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio.lms.locate import find_tool, is_this_machine
 from flask_shim.services import services_of
@@ -41,14 +41,14 @@ class Doctor:
     """One run of all checks. ``url`` is the shim's address; if empty, the settings say where it is.
 
     ``chat`` True loads a model for a chat if necessary, False tries no chat, None tries one if a model is loaded.
-    ``seen`` are the models that were listed.
+    ``models`` are the models that were listed.
     """
 
     config: Config
     clients: Sequence[str] = ()
     url: str = ""
     chat: bool | None = None
-    seen: list[Seen] = field(default_factory=list)
+    models: list[ListedModel] = field(default_factory=list)
 
     def sections(self) -> Iterator[Section]:
         """Yield the findings on each subject once it is checked; leave out what cannot work after a failure."""
@@ -130,16 +130,16 @@ class Doctor:
             return
         # Only this list has the maximum of a model that is loaded with less; Ollama and old backends have no such list.
         v0 = shim.prober.ask("GET", "/api/v0/models")
-        self.seen = model_checks.to_seen(tags.json, ps.json, v0.json)
-        yield from model_checks.judge_models(self.seen)
+        self.models = model_checks.read_model_lists(tags.json, ps.json, v0.json)
+        yield from model_checks.judge_models(self.models)
         if not self.clients:
-            yield from model_checks.judge_fitness(self.seen, context=model_checks.AGENT_TOKENS, tools=False)
+            yield from model_checks.judge_fitness(self.models, context=model_checks.AGENT_TOKENS, tools=False)
 
     def _client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
-        names = [model.name for model in self.seen]
+        names = [model.name for model in self.models]
         findings = list(play_handshake(client, shim.prober, names, wants_key=shim.wants_key))
         yield from findings
-        yield from model_checks.judge_fitness(self.seen, context=client.context, tools=client.tools, asks=client.asks)
+        yield from model_checks.judge_fitness(self.models, context=client.context, tools=client.tools, asks=client.asks)
         if not has_failed(findings):
             yield from self._chat(shim, client.chat, dict(client.headers), tools=client.tools)
         url = self.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
@@ -149,7 +149,7 @@ class Doctor:
     def _chat(
         self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False
     ) -> Iterator[Finding]:
-        model = model_checks.to_chat_with(self.seen, self.chat, least=self.config.default_context, tools=tools)
+        model = model_checks.choose_chat_model(self.models, self.chat, least=self.config.default_context, tools=tools)
         if model is None:
             why = " (--no-chat)" if self.chat is False else ", as no model is loaded; --chat loads one"
             yield note("no-chat", f"no chat was tried{why}")

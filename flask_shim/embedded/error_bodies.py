@@ -64,12 +64,12 @@ def ambiguous_model(name: str, keys: list[str]) -> LMStudioError:
     return openai(text, "model_not_found", status=404)
 
 
-def load_failed(key: str, reason: str) -> str:
+def load_failure_text(key: str, reason: str) -> str:
     """Return the text for a model that could not be loaded."""
     return f'Failed to load model "{key}". Error: {reason}'
 
 
-def crashed(exit_code: int | None) -> str:
+def crash_text(exit_code: int | None) -> str:
     """Return the text for an engine that died during a request."""
     code = "null" if exit_code is None else exit_code
     return f"The model has crashed without additional information. (Exit code: {code})"

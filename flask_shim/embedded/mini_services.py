@@ -59,10 +59,10 @@ class MiniServices:
         is_ttl = isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0
         try:
             return self.loaded_models.borrow(
-                target.entry, target.instance_id, float(ttl) if is_ttl else None, client_gone()
+                target.entry, target.instance_id, float(ttl) if is_ttl else None, disconnect_check()
             )
         except ModelLoadError as exc:
-            raise error_bodies.plain(error_bodies.load_failed(target.entry.key, exc.text)) from exc
+            raise error_bodies.plain(error_bodies.load_failure_text(target.entry.key, exc.text)) from exc
 
 
 def mini_services() -> MiniServices:
@@ -71,6 +71,6 @@ def mini_services() -> MiniServices:
     return found
 
 
-def client_gone() -> IsDisconnected:
+def disconnect_check() -> IsDisconnected:
     """Return a test for whether the client has disconnected; only waitress knows."""
     return request.environ.get("waitress.client_disconnected") or (lambda: False)

@@ -12,7 +12,7 @@ from flask_shim.embedded import error_bodies, model_lists
 from flask_shim.embedded.engine import LoadConfig
 from flask_shim.embedded.error_bodies import json_answer
 from flask_shim.embedded.library import Entry
-from flask_shim.embedded.mini_services import client_gone, mini_services
+from flask_shim.embedded.mini_services import disconnect_check, mini_services
 from flask_shim.lmstudio.errors import ModelLoadError
 
 routes = Blueprint("models", __name__)
@@ -82,14 +82,14 @@ def v1_models() -> Response:
 @routes.post("/api/v1/models/load")
 def load() -> Response:
     """Load one more instance of a model."""
-    services, body = mini_services(), _checked(g.body, LOAD_FIELDS, required="model")
+    services, body = mini_services(), _check_body(g.body, LOAD_FIELDS, required="model")
     entry = services.library.find(body["model"])
     if entry is None:
         raise error_bodies.unknown_native_model(body["model"], _openai_ids())
     try:
-        instance = services.loaded_models.load(entry, _load_config(entry, body), client_gone())
+        instance = services.loaded_models.load(entry, _load_config(entry, body), disconnect_check())
     except ModelLoadError as exc:
-        text = error_bodies.load_failed(entry.key, exc.text)
+        text = error_bodies.load_failure_text(entry.key, exc.text)
         raise error_bodies.native(text, "model_load_failed", kind="model_load_failed", status=500) from exc
     answer = {
         "type": entry.type,
@@ -104,7 +104,7 @@ def load() -> Response:
 @routes.post("/api/v1/models/unload")
 def unload() -> Response:
     """Unload one instance."""
-    instance_id = _checked(g.body, UNLOAD_FIELDS, required="instance_id")["instance_id"]
+    instance_id = _check_body(g.body, UNLOAD_FIELDS, required="instance_id")["instance_id"]
     if not mini_services().loaded_models.unload(instance_id):
         text = f'Cannot find a loaded model instance with id "{instance_id}".'
         raise error_bodies.native(text, "model_not_found", "instance_id", "model_not_found", 404)
@@ -114,7 +114,7 @@ def unload() -> Response:
 @routes.post("/api/v1/models/download")
 def download() -> Response:
     """Refuse a download, as there is no catalogue."""
-    name = _checked(g.body, DOWNLOAD_FIELDS, required="model")["model"]
+    name = _check_body(g.body, DOWNLOAD_FIELDS, required="model")["model"]
     text = f'Model "{name}" can\'t be downloaded: this server has no model catalogue.'
     raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
 
@@ -135,7 +135,7 @@ def _v0_item(entry: Entry) -> model_lists.Payload:
     return model_lists.v0_item(entry, mini_services().loaded_models.of(entry.key))
 
 
-def _checked(body: dict[str, Any], fields: dict[str, type], *, required: str) -> dict[str, Any]:
+def _check_body(body: dict[str, Any], fields: dict[str, type], *, required: str) -> dict[str, Any]:
     """Return ``body`` if it has only known fields of the right type; ``/api/v1`` is strict."""
     unknown = [f"'{name}'" for name in body if name not in fields]
     if unknown:

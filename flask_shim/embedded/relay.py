@@ -13,7 +13,7 @@ from flask import Response, g
 from flask_shim.embedded import error_bodies
 from flask_shim.embedded.error_bodies import JSON_TYPE
 from flask_shim.embedded.loaded_models import MiniLoadedModel
-from flask_shim.embedded.mini_services import MiniTarget, client_gone, mini_services
+from flask_shim.embedded.mini_services import MiniTarget, disconnect_check, mini_services
 from flask_shim.lmstudio import BackendCall, LMStudio
 from flask_shim.lmstudio.errors import BackendProtocolError, BackendUnavailable, ClientDisconnected
 from flask_shim.lmstudio.http.response import BackendResponse
@@ -76,7 +76,7 @@ def error_stream(text: str) -> Response:
 
 def _open(target: MiniTarget, path: str, payload: Payload, stack: ExitStack) -> tuple[MiniLoadedModel, BackendResponse]:
     """Send the request to a loaded instance; ``stack`` closes the connection and gives the instance back."""
-    services, call = mini_services(), BackendCall(client_gone())
+    services, call = mini_services(), BackendCall(disconnect_check())
     instance = services.borrow(target, g.body.get("ttl"))
     stack.callback(services.loaded_models.give_back, instance)
     client = cast("LMStudio", instance.engine.client)
@@ -113,7 +113,7 @@ def _reported_end(instance: MiniLoadedModel) -> Iterator[None]:
 
 
 def _end_text(instance: MiniLoadedModel) -> str:
-    return error_bodies.MODEL_UNLOADED if instance.is_unloaded else error_bodies.crashed(instance.engine.exit_code)
+    return error_bodies.MODEL_UNLOADED if instance.is_unloaded else error_bodies.crash_text(instance.engine.exit_code)
 
 
 def _error_event(text: str) -> bytes:

@@ -43,7 +43,7 @@ Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Snapshot:
     """The aliases that were read at ``stamp``; valid until ``good_until`` on the monotonic clock."""
 
     stamp: Stamp
@@ -72,7 +72,7 @@ class AliasStore:
         self._path = path
         self._reading = threading.Lock()
         self._writing = threading.Lock()
-        self._seen = _Seen(None, {}, math.inf)
+        self._snapshot = _Snapshot(None, {}, math.inf)
         self._looked_at = -math.inf
         self._warned = ""
 
@@ -82,16 +82,16 @@ class AliasStore:
         With ``recent``, what another process has changed within ``RECENT_SECONDS`` may be missing. Never raises: an
         unreadable file is a warning in the log, and the aliases that were read before remain.
         """
-        seen, now = self._seen, time.monotonic()
+        snapshot, now = self._snapshot, time.monotonic()
         if recent and now - self._looked_at < RECENT_SECONDS:
-            return seen.aliases
-        if not seen.is_current(_stamp_of(self._path)):
+            return snapshot.aliases
+        if not snapshot.is_current(_stamp_of(self._path)):
             with self._reading:
-                seen = self._seen
-                if not seen.is_current(_stamp_of(self._path)):
-                    seen = self._seen = self._look(seen)
+                snapshot = self._snapshot
+                if not snapshot.is_current(_stamp_of(self._path)):
+                    snapshot = self._snapshot = self._read(snapshot)
         self._looked_at = now
-        return seen.aliases
+        return snapshot.aliases
 
     def find(self, name: str) -> Alias | None:
         """Return the alias of that name."""
@@ -105,7 +105,7 @@ class AliasStore:
         """Delete the alias of that name; return whether it existed. Raise ShimError on failure."""
         return self.find(name) is not None and self._change(lambda db: alias_db.delete(db, alias_key(name)))
 
-    def _look(self, before: _Seen) -> _Seen:
+    def _read(self, before: _Snapshot) -> _Snapshot:
         stamp = _stamp_of(self._path)
         try:
             found = self._run_with_repair(lambda: alias_db.read(self._path)) if stamp else {}
@@ -114,12 +114,12 @@ class AliasStore:
             if warning != self._warned:
                 self._warned = warning
                 log.warning("%s", warning)
-            return _Seen(stamp, before.aliases, time.monotonic() + RETRY_SECONDS)
+            return _Snapshot(stamp, before.aliases, time.monotonic() + RETRY_SECONDS)
         self._warned = ""
         is_settled = stamp is None or time.time_ns() - stamp[0] > SETTLED_NS
         # Caches compare the aliases by identity.
         aliases = before.aliases if found == before.aliases else found
-        return _Seen(stamp, aliases, math.inf if is_settled else -math.inf)
+        return _Snapshot(stamp, aliases, math.inf if is_settled else -math.inf)
 
     def _change(self, work: alias_db.Change[T]) -> T:
         try:

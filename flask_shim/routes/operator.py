@@ -38,7 +38,7 @@ def status() -> Response:
     try:
         listing = services().backends.listing(must_answer=True)
         backend |= {"api_version": listing.api_version.name.lower(), "reachable": True}
-        loaded = list(_loaded())
+        loaded = list(_loaded_models())
     except ShimError as exc:
         backend["error"] = exc.text
     return polled_response(
@@ -127,7 +127,7 @@ def _machines(in_flight: Counter[str]) -> dict[str, list[dict[str, Any]]]:
     return {"backends": rows}
 
 
-def _loaded() -> Iterator[dict[str, Any]]:
+def _loaded_models() -> Iterator[dict[str, Any]]:
     """Yield the loaded models with the time at which each is unloaded, None if no time is set."""
     listing = services().backends.listing()
     copies = services().backends.places_by_model(listing)

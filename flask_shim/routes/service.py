@@ -64,7 +64,7 @@ def help_() -> Response:
 @bp.get("/models")
 def models() -> Response:
     """List the loaded models."""
-    return json_response({"models": [describe_loaded_model(model) for model in _loaded()]})
+    return json_response({"models": [describe_loaded_model(model) for model in _loaded_models()]})
 
 
 @bp.post("/models/load")
@@ -103,7 +103,7 @@ def unload_models() -> Response:
     try:
         if error is None:
             with services().manager.admit() as call:
-                for model in _loaded() if unload_all else _loaded_as(key):
+                for model in _loaded_models() if unload_all else _loaded_as(key):
                     services().manager.unload(services().registry.of(model, services().backends.listing()), call)
                     keys.append(model.key)
     except _STATUS_ERRORS:
@@ -121,7 +121,7 @@ def _find(name: str) -> ResolvedModel:
     return target
 
 
-def _loaded() -> list[Model]:
+def _loaded_models() -> list[Model]:
     return services().backends.listing(max_age=0).loaded()
 
 

@@ -41,7 +41,7 @@ def to_vectors(answer: Mapping[str, Any], count: int) -> list[Vector]:
     items = in_order(answer)
     if len(items) != count:
         raise BackendProtocolError(f"LM Studio answered with {len(items)} vectors for {count} texts")
-    return [_checked(item.get("embedding")) for item in items]
+    return [_check_vector(item.get("embedding")) for item in items]
 
 
 def in_order(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -61,7 +61,7 @@ def token_count(answer: Mapping[str, Any]) -> int:
     return count if isinstance(count, int) and count > 0 else 0
 
 
-def _checked(vector: Any) -> Vector:
+def _check_vector(vector: Any) -> Vector:
     if not isinstance(vector, list):
         raise BackendProtocolError("LM Studio's answer holds no vectors")
     if not vector:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.doctor.model_checks import Seen, judge_fitness, judge_models, to_chat_with, to_seen
+from flask_shim.doctor.model_checks import ListedModel, choose_chat_model, judge_fitness, judge_models, read_model_lists
 
 CHAT, TOOLS, EMBED = frozenset({"completion"}), frozenset({"completion", "tools"}), frozenset({"embedding"})
 
-LARGE = Seen("large:latest", TOOLS, 131_072)
-SMALL = Seen("small:latest", TOOLS, 4096, is_loaded=True)
-PLAIN = Seen("plain:latest", CHAT, 32_768, is_loaded=True)
-COLD = Seen("cold:latest", TOOLS, 4096)
-TINY = Seen("tiny:latest", TOOLS, 4096, is_loaded=True, most_context=8192)
-VECTORS = Seen("vectors:latest", EMBED, 2048, is_loaded=True)
+LARGE = ListedModel("large:latest", TOOLS, 131_072)
+SMALL = ListedModel("small:latest", TOOLS, 4096, is_loaded=True)
+PLAIN = ListedModel("plain:latest", CHAT, 32_768, is_loaded=True)
+COLD = ListedModel("cold:latest", TOOLS, 4096)
+TINY = ListedModel("tiny:latest", TOOLS, 4096, is_loaded=True, most_context=8192)
+VECTORS = ListedModel("vectors:latest", EMBED, 2048, is_loaded=True)
 
 
 def test_lists_are_read_together():
@@ -25,15 +25,15 @@ def test_lists_are_read_together():
     }
     ps = {"models": [{"name": "b:latest", "context_length": 4096}]}
     v0 = {"data": [{"id": "b", "max_context_length": 8192}, {"id": "c", "max_context_length": 1}]}
-    assert to_seen(tags, ps, v0) == [
-        Seen("a:latest", CHAT, 8192),
-        Seen("b:latest", CHAT, 4096, is_loaded=True, most_context=8192),
+    assert read_model_lists(tags, ps, v0) == [
+        ListedModel("a:latest", CHAT, 8192),
+        ListedModel("b:latest", CHAT, 4096, is_loaded=True, most_context=8192),
     ]
 
 
 @pytest.mark.parametrize("odd", [None, [], {"models": None}, {"models": [None, {"name": ["a"]}, {"name": ""}]}])
 def test_lists_of_another_form_are_empty(odd):
-    assert to_seen(odd, odd, odd) == []
+    assert read_model_lists(odd, odd, odd) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_models_are_judged(levels, models, expected):
 
 
 def test_models_that_cannot_chat_are_counted_whatever_they_can():
-    decide = Seen("decide:latest", frozenset({"decision"}))
+    decide = ListedModel("decide:latest", frozenset({"decision"}))
     assert next(judge_models([LARGE, VECTORS, decide])).text == "1 of 3 models can chat"
 
 
@@ -67,7 +67,7 @@ def test_models_that_cannot_chat_are_counted_whatever_they_can():
         ([TINY, SMALL], {"context": 16_384, "tools": False}, {"context": "warn"}),
         ([PLAIN], {"context": 16_384, "tools": True}, {"context": "ok", "tools": "fail"}),
         ([PLAIN, LARGE], {"context": 0, "tools": True}, {"tools": "note"}),
-        ([Seen("odd:latest", CHAT)], {"context": 16_384, "tools": False}, {"context": "ok"}),
+        ([ListedModel("odd:latest", CHAT)], {"context": 16_384, "tools": False}, {"context": "ok"}),
     ],
 )
 def test_fitness_for_a_client_is_judged(levels, models, wishes, expected):
@@ -102,4 +102,4 @@ def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
     ],
 )
 def test_a_suitable_model_is_chosen_for_a_chat(models, wants_chat, least, chosen):
-    assert to_chat_with(models, wants_chat, least=least, tools=True) == chosen
+    assert choose_chat_model(models, wants_chat, least=least, tools=True) == chosen
