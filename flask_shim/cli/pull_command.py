@@ -15,7 +15,7 @@ from flask_shim.lmstudio import BackendCall, Readiness, ensure_ready
 from flask_shim.lmstudio.errors import ModelNotFound
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.services import Services
-from flask_shim.translate.ollama.pull_records import to_wanted
+from flask_shim.translate.ollama.pull_records import to_pull_target
 
 DOWNLOAD_CONTINUES = "LM Studio continues the download. Run the same command to see its progress again."
 
@@ -108,7 +108,7 @@ def _make_ready(services: Services, name: str, *, wants_preload: bool) -> Readin
     if target is not None:
         return ensure_ready(target.backend.client, target.model.key, preload=wants_preload)
     backend, model = services.backends.split_name(name)
-    wanted = to_wanted(model)
+    wanted = to_pull_target(model)
     with _show_until_interrupted(name) as show:
         return ensure_ready(
             (backend or services.backends.first).client,

@@ -29,7 +29,9 @@ _VERSION, _TAGS, _PS, _ROOT = "/api/version", "/api/tags", "/api/ps", "/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One client. ``context`` is how many tokens its prompts want, 0 for whatever there is, and some ask for it.
+    """One client.
+
+    ``context`` is how many tokens its prompts need, 0 for whatever there is; some request that length themselves.
 
     ``key`` says where a user sets the key for it, empty if it cannot send one, None if that is not known; ``setup`` is
     how it is pointed here.
@@ -41,8 +43,8 @@ class Client:
     chat: Step = OLLAMA
     key: str | None = ""
     context: int = 0
-    asks: bool = False
-    tools: bool = False
+    requests_context: bool = False
+    needs_tools: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,7 +61,7 @@ CLIENTS: dict[str, Client] = {
         chat=openai({"Authorization": "Bearer "}, n=1, temperature=0.1, top_p=1),
         setup="Chat: Manage Language Models > Add Models > Ollama: {url}",
         context=AGENT_TOKENS,
-        tools=True,
+        needs_tools=True,
     ),
     "vscode-ollama": Client(
         title="VS Code, Ollama's own extension",
@@ -74,7 +76,7 @@ CLIENTS: dict[str, Client] = {
         setup="the extension's setting url: {url}",
         key="the extension's setting headers",
         context=CODING_TOKENS,
-        tools=True,
+        needs_tools=True,
     ),
     "openwebui": Client(
         title="Open WebUI",
@@ -109,7 +111,7 @@ CLIENTS: dict[str, Client] = {
         setup="ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} claude --model NAME",
         key="ANTHROPIC_AUTH_TOKEN",
         context=CODING_TOKENS,
-        tools=True,
+        needs_tools=True,
     ),
     "codex": Client(
         title="Codex",
@@ -122,7 +124,7 @@ CLIENTS: dict[str, Client] = {
         chat=CODEX,
         setup="CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m NAME",
         context=CODING_TOKENS,
-        tools=True,
+        needs_tools=True,
     ),
     "continue": Client(
         title="Continue",
@@ -131,7 +133,7 @@ CLIENTS: dict[str, Client] = {
         setup="provider: ollama, apiBase: {url}",
         key="apiKey",
         context=8192,
-        asks=True,
+        requests_context=True,
     ),
     "cline": Client(
         title="Cline",
@@ -139,7 +141,7 @@ CLIENTS: dict[str, Client] = {
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
         context=32_768,
-        asks=True,
+        requests_context=True,
     ),
     "roo": Client(
         title="Roo Code",
@@ -148,7 +150,7 @@ CLIENTS: dict[str, Client] = {
         chat=ollama(options={"temperature": 0}),
         setup="API Provider: Ollama, Base URL: {url}",
         key="Ollama API Key",
-        tools=True,
+        needs_tools=True,
     ),
     "zed": Client(
         title="Zed",
@@ -158,7 +160,7 @@ CLIENTS: dict[str, Client] = {
         setup="language_models.ollama.api_url: {url}",
         key="OLLAMA_API_KEY",
         context=16_384,
-        asks=True,
+        requests_context=True,
     ),
     "jetbrains": Client(
         title="JetBrains AI Assistant",
@@ -173,8 +175,8 @@ CLIENTS: dict[str, Client] = {
         setup="Settings > Devices & services > Add integration > Ollama: {url}",
         key="the integration's API key",
         context=8192,
-        asks=True,
-        tools=True,
+        requests_context=True,
+        needs_tools=True,
     ),
     "obsidian": Client(
         title="Copilot for Obsidian",
@@ -183,7 +185,7 @@ CLIENTS: dict[str, Client] = {
         setup="provider: Ollama, Base URL: {url}",
         key="the model's API key",
         context=131_072,
-        asks=True,
+        requests_context=True,
     ),
     "pageassist": Client(
         title="Page Assist",

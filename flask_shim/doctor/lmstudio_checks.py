@@ -68,11 +68,11 @@ def judge_lmstudio(
         yield fail("backend", text, _REMEDIES.get(silent.fault, _START))
         return
     if any(answer.status in (401, 403) for answer in responses.values()):
-        yield _token_refused(options, responses)
+        yield _judge_token(options, responses)
         return
     found = found_in(responses)
     if found is None:
-        yield _stranger(options, responses)
+        yield _name_other_server(options, responses)
         return
     yield ok("backend", f"{options.base_url} answers")
     yield ok("token", "the token is accepted" if options.token else "no token is required")
@@ -103,7 +103,7 @@ def judge_table(table: BackendTable, found: Iterable[Finding], *, can_start: boo
         yield replace(finding, remedy=remedy)
 
 
-def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
+def _judge_token(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
     text = next(answer.error for answer in responses.values() if answer.status in (401, 403))
     if options.token:
         return fail("token", f"the token is refused: {text}", "Set SHIM_LMSTUDIO_TOKEN to a token LM Studio shows.")
@@ -111,7 +111,7 @@ def _token_refused(options: ClientOptions, responses: Mapping[str, ProbeResponse
     return fail("token", what, "Set SHIM_LMSTUDIO_TOKEN to a token made in LM Studio's server settings.")
 
 
-def _stranger(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
+def _name_other_server(options: ClientOptions, responses: Mapping[str, ProbeResponse]) -> Finding:
     if responses[ROOT].body.strip() == OLLAMA_ROOT:
         what = f"what answers at {options.base_url} is Ollama, or this shim itself"
     else:

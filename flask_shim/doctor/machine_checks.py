@@ -19,7 +19,7 @@ WRONG_BY_SECONDS = 60.0
 """Clocks that are set by the network differ less."""
 
 
-class Surroundings(NamedTuple):
+class NetworkSetup(NamedTuple):
     """The proxies of the system, whether they exclude this machine, and the addresses of ``localhost``."""
 
     proxies: Mapping[str, str]
@@ -27,10 +27,10 @@ class Surroundings(NamedTuple):
     localhost: tuple[str, ...]
 
 
-def look_around() -> Surroundings:
+def read_network_setup() -> NetworkSetup:
     """Read the proxies and addresses that every program sees."""
     proxies = {scheme: url for scheme, url in getproxies().items() if scheme in ("http", "all")}
-    return Surroundings(proxies, all(bool(proxy_bypass(host)) for host in (LOCALHOST, LOOPBACKS[0])), _addresses())
+    return NetworkSetup(proxies, all(bool(proxy_bypass(host)) for host in (LOCALHOST, LOOPBACKS[0])), _addresses())
 
 
 def _addresses() -> tuple[str, ...]:
@@ -41,11 +41,11 @@ def _addresses() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
 
 
-def judge_surroundings(surroundings: Surroundings) -> Iterator[Finding]:
+def judge_network_setup(setup: NetworkSetup) -> Iterator[Finding]:
     """Judge proxies and the name ``localhost``."""
-    if not surroundings.proxies:
+    if not setup.proxies:
         yield ok("proxy", "no proxy is set")
-    elif surroundings.is_excluded:
+    elif setup.is_excluded:
         yield ok("proxy", "a proxy is set, and it excludes this machine")
     else:
         yield warn(
@@ -53,7 +53,7 @@ def judge_surroundings(surroundings: Surroundings) -> Iterator[Finding]:
             "the proxy settings include this machine, so many clients send the shim's requests to the proxy",
             f"Set NO_PROXY={LOCALHOST},{','.join(LOOPBACKS)} for the clients.",
         )
-    if not surroundings.localhost:
+    if not setup.localhost:
         yield warn("localhost", "the name localhost has no address", "Use 127.0.0.1 in the clients' settings.")
 
 
@@ -69,23 +69,25 @@ def judge_port(port: int, found: Mapping[str, str | None], localhost: Sequence[s
     ours = [host for host, who in found.items() if who == SHIM]
     for host, who in found.items():
         if who not in (None, SHIM):
-            yield _stranger(port, host, str(who), is_beside=bool(ours))
+            yield _name_other_server(port, host, str(who), is_beside=bool(ours))
     if ours:
         yield ok("port", f"the shim answers on port {port} at {' and '.join(ours)}")
-        yield from _localhost(ours, found, localhost)
+        yield from _judge_localhost(ours, found, localhost)
     elif not any(found.values()):
         text = f"nothing answers on port {port}: a shim was started for these checks only"
         yield note("port", text, "To start it: flask-shim")
 
 
-def _stranger(port: int, host: str, who: str, *, is_beside: bool) -> Finding:
+def _name_other_server(port: int, host: str, who: str, *, is_beside: bool) -> Finding:
     beside = " beside the shim: clients get one or the other" if is_beside else ""
     return fail(
         "port", f"port {port} on {host} is taken by {who}{beside}", f"{how_to_stop(who)}, or set another SHIM_PORT."
     )
 
 
-def _localhost(ours: Sequence[str], found: Mapping[str, str | None], localhost: Sequence[str]) -> Iterator[Finding]:
+def _judge_localhost(
+    ours: Sequence[str], found: Mapping[str, str | None], localhost: Sequence[str]
+) -> Iterator[Finding]:
     if not set(ours) & set(LOOPBACKS):
         text = "it does not answer at localhost, where programs on this machine look for it"
         yield warn("localhost", text, f"Set SHIM_HOST=localhost,{','.join(ours)}.")

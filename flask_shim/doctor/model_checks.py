@@ -62,20 +62,22 @@ def judge_models(models: Sequence[ListedModel]) -> Iterator[Finding]:
         yield note("loaded", f"{model.name} is loaded with a context of {model.context or 'unknown'} tokens")
 
 
-def judge_fitness(models: Sequence[ListedModel], *, context: int, tools: bool, asks: bool = False) -> Iterator[Finding]:
-    """Judge whether the models suit a client with these needs; one that ``asks`` sends ``num_ctx`` itself."""
+def judge_fitness(
+    models: Sequence[ListedModel], *, context: int, needs_tools: bool, requests_context: bool = False
+) -> Iterator[Finding]:
+    """Judge whether the models suit a client with these needs; ``requests_context``: it sends ``num_ctx`` itself."""
     chatting = [model for model in models if model.can_chat]
-    if tools and chatting:
+    if needs_tools and chatting:
         yield _tools(chatting)
     if context:
-        yield from _context(chatting, context, asks=asks)
+        yield from _context(chatting, context, requests_context=requests_context)
 
 
-def _context(chatting: Sequence[ListedModel], wanted: int, *, asks: bool) -> Iterator[Finding]:
+def _context(chatting: Sequence[ListedModel], wanted: int, *, requests_context: bool) -> Iterator[Finding]:
     small = [model for model in chatting if 0 < model.context < wanted]
     loaded = [model for model in small if model.is_loaded]
     shown = _names([f"{model.name} ({model.context})" for model in loaded])
-    if loaded and asks:
+    if loaded and requests_context:
         text = f"it requests {wanted} tokens of context, so these models are reloaded: {shown}"
         yield note("context", text, "LM Studio before 0.4 cannot do that: load them with more context there.")
     elif loaded:
@@ -95,7 +97,7 @@ def _context(chatting: Sequence[ListedModel], wanted: int, *, asks: bool) -> Ite
 
 
 def choose_chat_model(
-    models: Sequence[ListedModel], wants_chat: bool | None, *, least: int, tools: bool
+    models: Sequence[ListedModel], wants_chat: bool | None, *, least: int, needs_tools: bool
 ) -> ListedModel | None:
     """Choose a loaded model; one with less than ``least`` tokens of context would be reloaded.
 
@@ -104,7 +106,8 @@ def choose_chat_model(
     if wants_chat is False:
         return None
     able = sorted(
-        (model for model in models if model.can_chat), key=lambda model: tools and "tools" not in model.capabilities
+        (model for model in models if model.can_chat),
+        key=lambda model: needs_tools and "tools" not in model.capabilities,
     )
     ready = (model for model in able if model.is_loaded and model.context >= least)
     return next(ready, able[0] if able and wants_chat else None)

@@ -70,12 +70,12 @@ class Doctor:
                 yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
                 return
             yield Section("Models", list(self._models(shim)))
-            yield Section("Stream", list(self._chat(shim, OLLAMA, {}, tools=False, is_timed=True)))
+            yield Section("Stream", list(self._chat(shim, OLLAMA, {}, needs_tools=False, is_timed=True)))
             for name in self.clients:
                 yield Section(CLIENTS[name].title, list(self._client(shim, CLIENTS[name])))
 
     def _machine(self) -> Iterator[Finding]:
-        yield from machine_checks.judge_surroundings(machine_checks.look_around())
+        yield from machine_checks.judge_network_setup(machine_checks.read_network_setup())
         if not self.config.read_only:
             yield from machine_checks.judge_data(self.config.data_dir, why_unwritable(self.config.data_dir))
         yield from (note("setting", text) for text in self.config.notes)
@@ -95,7 +95,7 @@ class Doctor:
             return self.url, []
         port = self.config.port
         found = {host: identify_server(host, port) for host in hosts_from_here(self.config.hosts) if port}
-        localhost = machine_checks.look_around().localhost
+        localhost = machine_checks.read_network_setup().localhost
         findings = list(machine_checks.judge_port(port, found, localhost))
         ours = [host for host, who in found.items() if who == SHIM]
         if not ours:
@@ -133,23 +133,30 @@ class Doctor:
         self.models = model_checks.read_model_lists(tags.json, ps.json, v0.json)
         yield from model_checks.judge_models(self.models)
         if not self.clients:
-            yield from model_checks.judge_fitness(self.models, context=model_checks.AGENT_TOKENS, tools=False)
+            yield from model_checks.judge_fitness(self.models, context=model_checks.AGENT_TOKENS, needs_tools=False)
 
     def _client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
         names = [model.name for model in self.models]
         findings = list(play_handshake(client, shim.prober, names, wants_key=shim.wants_key))
         yield from findings
-        yield from model_checks.judge_fitness(self.models, context=client.context, tools=client.tools, asks=client.asks)
+        yield from model_checks.judge_fitness(
+            self.models,
+            context=client.context,
+            needs_tools=client.needs_tools,
+            requests_context=client.requests_context,
+        )
         if not has_failed(findings):
-            yield from self._chat(shim, client.chat, dict(client.headers), tools=client.tools)
+            yield from self._chat(shim, client.chat, dict(client.headers), needs_tools=client.needs_tools)
         url = self.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
         key = "YOUR-KEY" if shim.wants_key else "ollama"  # without a key in the settings, the shim accepts any text
         yield note("setup", f"to point it here: {client.setup.format(url=url, key=key)}")
 
     def _chat(
-        self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, tools: bool, is_timed: bool = False
+        self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, needs_tools: bool, is_timed: bool = False
     ) -> Iterator[Finding]:
-        model = model_checks.choose_chat_model(self.models, self.chat, least=self.config.default_context, tools=tools)
+        model = model_checks.choose_chat_model(
+            self.models, self.chat, least=self.config.default_context, needs_tools=needs_tools
+        )
         if model is None:
             why = " (--no-chat)" if self.chat is False else ", as no model is loaded; --chat loads one"
             yield note("no-chat", f"no chat was tried{why}")

@@ -18,7 +18,7 @@ from flask_shim.models.waking import wake
 from flask_shim.services import Services
 from flask_shim.translate.ollama.alias import copied, is_alias_name, plain
 from flask_shim.translate.ollama.listing import digest
-from flask_shim.translate.ollama.pull_records import BEGIN, END, Step, Wanted, pulled_model, pulling, to_wanted
+from flask_shim.translate.ollama.pull_records import BEGIN, END, PullTarget, Step, pulled_model, pulling, to_pull_target
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Pull:
         self._backend = backend or services.backends.first
         self._name = name
         self._own_name = model
-        self._wanted = to_wanted(model)
+        self._wanted = to_pull_target(model)
 
     def steps(self, call: BackendCall) -> Steps:
         """Download the model and yield Ollama's records.
@@ -111,7 +111,7 @@ def _first(states: Generator[Download, None, None]) -> Download | None:
         raise ShimError(f"pull model manifest: {exc.text}") from exc
 
 
-def _identifier(wanted: Wanted, model: Model) -> str:
+def _identifier(wanted: PullTarget, model: Model) -> str:
     """Return the variant that was pulled; the key if LM Studio lists no variants."""
     variant = (wanted.quantization or wanted.model.partition("@")[2]).lower()
     return next((text for text in model.variants if variant and text.lower().endswith(f"@{variant}")), model.key)

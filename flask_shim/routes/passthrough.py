@@ -28,7 +28,7 @@ from flask_shim.translate.answer.tool_schemas import to_schemas
 from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.payloads import Payload
-from flask_shim.translate.ollama.prompts import insertion
+from flask_shim.translate.ollama.prompts import insertion_prompt
 from flask_shim.translate.openai.chat_completions import adapt, adapt_chat, check_chat, check_completion, check_mcp
 from flask_shim.translate.openai.chat_repairs import ChatRepairer, ThinkingRemover
 from flask_shim.translate.structured_output import schema_of
@@ -66,7 +66,7 @@ def _adapt_completion(body: Body, target: ResolvedModel) -> Payload:
     if not (isinstance(prompt, str) and isinstance(suffix, str) and suffix):
         return payload
     del payload["suffix"]
-    return {**payload, "prompt": insertion(target.name, prompt, suffix, target.model)}
+    return {**payload, "prompt": insertion_prompt(target.name, prompt, suffix, target.model)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

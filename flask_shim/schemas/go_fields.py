@@ -194,7 +194,7 @@ class GoObject(GoField[T]):
         return self._make(**self.inner.read(value))
 
 
-class OwnReader(GoObject[T]):
+class GoUnmarshaler(GoObject[T]):
     """A struct with an ``UnmarshalJSON`` of its own: its first fault ends the whole reading."""
 
     def _read(self, value: Any) -> T:

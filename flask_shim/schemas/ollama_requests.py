@@ -19,9 +19,9 @@ from flask_shim.schemas.go_fields import (
     GoObject,
     GoSchema,
     GoString,
+    GoUnmarshaler,
     LowerCase,
     OrderedMap,
-    OwnReader,
 )
 from flask_shim.schemas.json_body import NumberOutOfRange, kind, member_text, read_literals, read_object
 from flask_shim.schemas.ollama_fields import schema_of
@@ -70,7 +70,7 @@ MessageSchema = schema_of(
 """One message. Content is a string: OpenAI's lists of parts are rejected."""
 
 
-MESSAGES = GoList(OwnReader(MessageSchema(), requests.Message, "api.Alias"), "[]api.Message")
+MESSAGES = GoList(GoUnmarshaler(MessageSchema(), requests.Message, "api.Alias"), "[]api.Message")
 
 ChatSchema = schema_of(requests.ChatRequest, messages=MESSAGES, tools=TOOLS, **_DEBUG)
 GenerateSchema = schema_of(requests.GenerateRequest, **_DEBUG)

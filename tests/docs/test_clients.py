@@ -15,7 +15,7 @@ URL = "http://localhost:11434"
 
 def _row(name: str, client: Client) -> list[str]:
     key = {"": "cannot send one", None: "unknown"}.get(client.key, client.key)
-    context = f"requests {client.context}" if client.asks else f"{client.context} or more"
+    context = f"requests {client.context}" if client.requests_context else f"{client.context} or more"
     setup = client.setup.format(url=URL, key="KEY")
     return [client.title, f"`{name}`", setup, key, context if client.context else "as loaded"]
 

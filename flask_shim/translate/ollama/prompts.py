@@ -34,7 +34,7 @@ def check_raw(request: GenerateRequest) -> None:
 def chat_prompt(request: ChatRequest, template: str) -> str:
     """Return the turns filled into ``template``, which replaces the model's own."""
     _refuse_pictures(image for message in request.messages for image in message.images)
-    return fill(template, request.messages)
+    return fill_template(template, request.messages)
 
 
 def completion_prompt(
@@ -49,16 +49,16 @@ def completion_prompt(
     if request.raw:
         return request.prompt
     if request.suffix:
-        return insertion(request.model, request.prompt, request.suffix, model)
+        return insertion_prompt(request.model, request.prompt, request.suffix, model)
     before = turns_before(request, history)
     if request.template:
-        return fill(request.template, (*before, Message("user", request.prompt)))
+        return fill_template(request.template, (*before, Message("user", request.prompt)))
     if request.images or not (always or suggests_base(model.key)):
         return None
     return "".join(f"{turn.content}\n\n" for turn in before if turn.content) + request.prompt
 
 
-def insertion(name: str, before: str, after: str, model: Model) -> str:
+def insertion_prompt(name: str, before: str, after: str, model: Model) -> str:
     """Return the prompt for an insertion between two texts; reject a model that is not trained for it.
 
     ``name`` is the client's name of the model.
@@ -96,7 +96,7 @@ def check_template(template: str) -> None:
         )
 
 
-def fill(template: str, turns: Iterable[Message]) -> str:
+def fill_template(template: str, turns: Iterable[Message]) -> str:
     """Fill every round of turns into a template, the last one up to its response."""
     if fault := template_fault(template):
         raise ShimError(fault)

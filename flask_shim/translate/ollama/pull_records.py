@@ -31,7 +31,7 @@ END: tuple[Step, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PullTarget:
     """A download for LM Studio. ``quantization`` is only for URLs of Hugging Face."""
 
     model: str
@@ -43,7 +43,7 @@ class Wanted:
         return hashlib.sha256(f"{self.model}@{self.quantization or ''}".lower().encode()).hexdigest()
 
 
-def to_wanted(name: str) -> Wanted:
+def to_pull_target(name: str) -> PullTarget:
     """Return the download for a name; raise BadRequest for an invalid one.
 
     =================================  ========================================
@@ -59,9 +59,9 @@ def to_wanted(name: str) -> Wanted:
         raise BadRequest("invalid model name")
     tag = None if parts.tag.lower() == DEFAULT_TAG else parts.tag
     if parts.host.lower() in _HUGGING_FACE_HOSTS:
-        return Wanted(f"{HUGGING_FACE}{parts.namespace}/{parts.model}", tag)
+        return PullTarget(f"{HUGGING_FACE}{parts.namespace}/{parts.model}", tag)
     mark = ":" if parts.namespace.lower() == DEFAULT_NAMESPACE else "@"
-    return Wanted(f"{parts.prefix}{parts.model}{mark}{tag}" if tag else f"{parts.prefix}{parts.model}")
+    return PullTarget(f"{parts.prefix}{parts.model}{mark}{tag}" if tag else f"{parts.prefix}{parts.model}")
 
 
 def pulling(digest: str, total: int | None, done: int | None) -> Step:
@@ -74,7 +74,7 @@ def pulling(digest: str, total: int | None, done: int | None) -> Step:
     return step
 
 
-def pulled_model(wanted: Wanted, models: Iterable[Model]) -> Model | None:
+def pulled_model(wanted: PullTarget, models: Iterable[Model]) -> Model | None:
     """Return the model that a download of ``wanted`` has added; None unless exactly one fits.
 
     LM Studio chooses the keys of downloads, so publisher, name and quantization must all fit.
@@ -83,7 +83,7 @@ def pulled_model(wanted: Wanted, models: Iterable[Model]) -> Model | None:
     return found[0] if len(found) == 1 else None
 
 
-def _keys(wanted: Wanted, model: Model) -> Iterator[str]:
+def _keys(wanted: PullTarget, model: Model) -> Iterator[str]:
     """Yield the keys that ``model`` may have if it is the wanted one, in lower case."""
     publisher, _, name = wanted.model.removeprefix(HUGGING_FACE).lower().rpartition("/")
     name, _, variant = name.partition("@")

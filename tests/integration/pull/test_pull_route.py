@@ -8,7 +8,7 @@ from support.fake_lmstudio import Status, v1_model
 from flask_shim.lmstudio import downloads
 from flask_shim.services import services_of
 from flask_shim.translate.ollama.alias import Alias
-from flask_shim.translate.ollama.pull_records import to_wanted
+from flask_shim.translate.ollama.pull_records import to_pull_target
 
 MANIFEST = {"status": "pulling manifest"}
 END = [{"status": "verifying sha256 digest"}, {"status": "writing manifest"}, {"status": "success"}]
@@ -69,7 +69,7 @@ def test_pull_reports_a_download_in_ollamas_lines(studio):
     client, server = studio(
         state("downloading"), state("downloading", 40), state("completed", 100), brings=v1_model("maker/new")
     )
-    digest = to_wanted("maker/new").digest
+    digest = to_pull_target("maker/new").digest
     line = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": 100}
     response = client.post("/api/pull", json={"model": "maker/new"})
     assert lines(response) == [MANIFEST, line, {**line, "completed": 40}, {**line, "completed": 100}, *END]

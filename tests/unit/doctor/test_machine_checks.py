@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from flask_shim.doctor.machine_checks import (
-    Surroundings,
+    NetworkSetup,
     judge_clock,
+    judge_network_setup,
     judge_port,
-    judge_surroundings,
-    look_around,
+    read_network_setup,
 )
 from flask_shim.serving.port_probe import SHIM
 
@@ -18,16 +18,16 @@ PROXY = {"http": "http://proxy.example:3128"}
 
 
 @pytest.mark.parametrize(
-    ("surroundings", "expected"),
+    ("setup", "expected"),
     [
-        (Surroundings({}, False, BOTH), {"proxy": "ok"}),
-        (Surroundings(PROXY, True, BOTH), {"proxy": "ok"}),
-        (Surroundings(PROXY, False, BOTH), {"proxy": "warn"}),
-        (Surroundings({}, False, ()), {"proxy": "ok", "localhost": "warn"}),
+        (NetworkSetup({}, False, BOTH), {"proxy": "ok"}),
+        (NetworkSetup(PROXY, True, BOTH), {"proxy": "ok"}),
+        (NetworkSetup(PROXY, False, BOTH), {"proxy": "warn"}),
+        (NetworkSetup({}, False, ()), {"proxy": "ok", "localhost": "warn"}),
     ],
 )
-def test_surroundings_are_judged(levels, surroundings, expected):
-    assert levels(judge_surroundings(surroundings)) == expected
+def test_network_setup_is_judged(levels, setup, expected):
+    assert levels(judge_network_setup(setup)) == expected
 
 
 @pytest.mark.parametrize(("no_proxy", "level"), [("", "warn"), ("localhost", "warn"), ("localhost,127.0.0.1", "ok")])
@@ -36,7 +36,7 @@ def test_proxy_of_the_environment_is_reported(monkeypatch, levels, no_proxy, lev
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    assert levels(judge_surroundings(look_around()))["proxy"] == level
+    assert levels(judge_network_setup(read_network_setup()))["proxy"] == level
 
 
 @pytest.mark.parametrize(

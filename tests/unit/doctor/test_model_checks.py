@@ -55,23 +55,23 @@ def test_models_that_cannot_chat_are_counted_whatever_they_can():
 
 
 @pytest.mark.parametrize(
-    ("models", "wishes", "expected"),
+    ("models", "needs", "expected"),
     [
-        ([LARGE, VECTORS], {"context": 65_536, "tools": True}, {"context": "ok", "tools": "ok"}),
-        ([SMALL, LARGE], {"context": 65_536, "tools": False}, {"context": "warn"}),
-        ([SMALL, LARGE], {"context": 65_536, "tools": False, "asks": True}, {"context": "note"}),
-        ([COLD, LARGE], {"context": 65_536, "tools": False}, {"context": "ok"}),
-        ([COLD], {"context": 65_536, "tools": False}, {"context": "note"}),
-        ([TINY], {"context": 16_384, "tools": False}, {"context": "note"}),
-        ([TINY], {"context": 8192, "tools": False}, {"context": "warn"}),
-        ([TINY, SMALL], {"context": 16_384, "tools": False}, {"context": "warn"}),
-        ([PLAIN], {"context": 16_384, "tools": True}, {"context": "ok", "tools": "fail"}),
-        ([PLAIN, LARGE], {"context": 0, "tools": True}, {"tools": "note"}),
-        ([ListedModel("odd:latest", CHAT)], {"context": 16_384, "tools": False}, {"context": "ok"}),
+        ([LARGE, VECTORS], {"context": 65_536, "needs_tools": True}, {"context": "ok", "tools": "ok"}),
+        ([SMALL, LARGE], {"context": 65_536, "needs_tools": False}, {"context": "warn"}),
+        ([SMALL, LARGE], {"context": 65_536, "needs_tools": False, "requests_context": True}, {"context": "note"}),
+        ([COLD, LARGE], {"context": 65_536, "needs_tools": False}, {"context": "ok"}),
+        ([COLD], {"context": 65_536, "needs_tools": False}, {"context": "note"}),
+        ([TINY], {"context": 16_384, "needs_tools": False}, {"context": "note"}),
+        ([TINY], {"context": 8192, "needs_tools": False}, {"context": "warn"}),
+        ([TINY, SMALL], {"context": 16_384, "needs_tools": False}, {"context": "warn"}),
+        ([PLAIN], {"context": 16_384, "needs_tools": True}, {"context": "ok", "tools": "fail"}),
+        ([PLAIN, LARGE], {"context": 0, "needs_tools": True}, {"tools": "note"}),
+        ([ListedModel("odd:latest", CHAT)], {"context": 16_384, "needs_tools": False}, {"context": "ok"}),
     ],
 )
-def test_fitness_for_a_client_is_judged(levels, models, wishes, expected):
-    assert levels(judge_fitness(models, **wishes)) == expected
+def test_fitness_for_a_client_is_judged(levels, models, needs, expected):
+    assert levels(judge_fitness(models, **needs)) == expected
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_fitness_for_a_client_is_judged(levels, models, wishes, expected):
     ],
 )
 def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
-    (finding,) = judge_fitness([model, LARGE], context=wanted, tools=False)
+    (finding,) = judge_fitness([model, LARGE], context=wanted, needs_tools=False)
     assert f"{model.name} (4096)" in finding.text
     assert said in finding.remedy
 
@@ -102,4 +102,4 @@ def test_remedy_for_little_context_is_within_the_model(model, wanted, said):
     ],
 )
 def test_a_suitable_model_is_chosen_for_a_chat(models, wants_chat, least, chosen):
-    assert choose_chat_model(models, wants_chat, least=least, tools=True) == chosen
+    assert choose_chat_model(models, wants_chat, least=least, needs_tools=True) == chosen

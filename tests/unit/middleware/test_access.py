@@ -211,8 +211,8 @@ def test_a_preflight_of_an_allowed_page_is_answered_as_ollama_does(ask_with_keys
     ],
 )
 def test_only_a_listed_page_may_reach_into_the_private_network(allowed, origin, is_allowed):
-    wish = {"Origin": origin, "Access_Control_Request_Private_Network": "true"}
-    cors = cors_of(Asked(allowed_origins=allowed)("OPTIONS", "/api/chat", **wish))
+    headers = {"Origin": origin, "Access_Control_Request_Private_Network": "true"}
+    cors = cors_of(Asked(allowed_origins=allowed)("OPTIONS", "/api/chat", **headers))
     assert cors.get("Access-Control-Allow-Private-Network") == ("true" if is_allowed else None)
 
 

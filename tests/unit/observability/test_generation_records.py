@@ -32,8 +32,8 @@ def app(backend):
     services_of(app).close()
 
 
-def asked(wish, model="tiny-chat", **more):
-    return {"model": model, "messages": [{"role": "user", "content": wish}], **more}
+def asked(content, model="tiny-chat", **more):
+    return {"model": model, "messages": [{"role": "user", "content": content}], **more}
 
 
 def number(app, name):

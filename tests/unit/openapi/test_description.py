@@ -16,7 +16,7 @@ from flask_shim.schemas import go_fields, ollama_requests, v1_requests
 from flask_shim.schemas.ollama_fields import FormatValue, KeepAlive
 
 STRUCTS = (go_fields.GoList, go_fields.GoObject, go_fields.OrderedMap)
-ABSTRACT = (go_fields.GoField, go_fields.OwnReader)
+ABSTRACT = (go_fields.GoField, go_fields.GoUnmarshaler)
 VALUES = (True, 1, 1.5, [], {}, ["eA=="], [{}], {"x": "y"}, {"x": 1}, "high")
 SCHEMAS = [
     schema

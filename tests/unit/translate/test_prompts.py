@@ -12,7 +12,7 @@ from flask_shim.translate.ollama.prompts import (
     check_raw,
     check_template,
     completion_prompt,
-    fill,
+    fill_template,
     template_fault,
 )
 from flask_shim.translate.ollama.requests import ChatRequest, GenerateRequest, Message
@@ -111,7 +111,7 @@ def turns(*pairs):
     ],
 )
 def test_a_template_is_filled_in_round_by_round(template, said, prompt):
-    assert fill(template, turns(*said)) == prompt
+    assert fill_template(template, turns(*said)) == prompt
 
 
 @pytest.mark.parametrize("template", ["{{ if .System }}x{{ end }}", "{{ .Messages }}", "{{ .Prompt | upper }}", "{{}}"])
@@ -119,7 +119,7 @@ def test_a_template_that_is_a_program_is_refused(template):
     with pytest.raises(NotSupported, match="only templates made of"):
         check_template(template)
     with pytest.raises(NotSupported, match="only templates made of"):
-        fill(template, ())
+        fill_template(template, ())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_action_without_an_end_is_named_with_its_line(template, fault):
 
 def test_an_action_without_an_end_is_a_failure_when_it_is_used():
     with pytest.raises(ShimError, match="template: :1: unclosed action") as caught:
-        fill("{{ .Bad", ())
+        fill_template("{{ .Bad", ())
     assert caught.value.status == 500
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from flask_shim.errors import BadRequest
 from flask_shim.lmstudio.model import Model
-from flask_shim.translate.ollama.pull_records import BEGIN, END, Wanted, pulled_model, pulling, to_wanted
+from flask_shim.translate.ollama.pull_records import BEGIN, END, PullTarget, pulled_model, pulling, to_pull_target
 
 HF = "https://huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF"
 
@@ -14,40 +14,45 @@ HF = "https://huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF"
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF", Wanted(HF)),
-        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:latest", Wanted(HF)),
-        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M", Wanted(HF, "Q4_K_M")),
-        ("HF.co/bartowski/Llama-3.2-1B-Instruct-GGUF:IQ3_M", Wanted(HF, "IQ3_M")),
-        ("huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF", Wanted(HF)),
-        ("https://huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q8_0", Wanted(HF, "Q8_0")),
-        ("http://hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF", Wanted(HF)),
-        ("openai/gpt-oss-20b", Wanted("openai/gpt-oss-20b")),
-        ("openai/gpt-oss-20b:latest", Wanted("openai/gpt-oss-20b")),
-        ("google/gemma-4-26b-a4b:q4_k_m", Wanted("google/gemma-4-26b-a4b@q4_k_m")),
-        ("google/gemma-4-26b-a4b@q4_k_m", Wanted("google/gemma-4-26b-a4b@q4_k_m")),
-        ("llama3.2", Wanted("llama3.2")),
-        ("llama3.2:latest", Wanted("llama3.2")),
-        ("qwen3:8b", Wanted("qwen3:8b")),
-        ("library/qwen3:8b", Wanted("qwen3:8b")),
-        ("registry.ollama.ai/library/qwen3:8b", Wanted("qwen3:8b")),
-        ("registry.ollama.ai/someone/thing:x", Wanted("someone/thing@x")),
-        ("registry.example.com/a/b:c", Wanted("registry.example.com/a/b@c")),
+        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF", PullTarget(HF)),
+        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:latest", PullTarget(HF)),
+        ("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M", PullTarget(HF, "Q4_K_M")),
+        ("HF.co/bartowski/Llama-3.2-1B-Instruct-GGUF:IQ3_M", PullTarget(HF, "IQ3_M")),
+        ("huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF", PullTarget(HF)),
+        ("https://huggingface.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q8_0", PullTarget(HF, "Q8_0")),
+        ("http://hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF", PullTarget(HF)),
+        ("openai/gpt-oss-20b", PullTarget("openai/gpt-oss-20b")),
+        ("openai/gpt-oss-20b:latest", PullTarget("openai/gpt-oss-20b")),
+        ("google/gemma-4-26b-a4b:q4_k_m", PullTarget("google/gemma-4-26b-a4b@q4_k_m")),
+        ("google/gemma-4-26b-a4b@q4_k_m", PullTarget("google/gemma-4-26b-a4b@q4_k_m")),
+        ("llama3.2", PullTarget("llama3.2")),
+        ("llama3.2:latest", PullTarget("llama3.2")),
+        ("qwen3:8b", PullTarget("qwen3:8b")),
+        ("library/qwen3:8b", PullTarget("qwen3:8b")),
+        ("registry.ollama.ai/library/qwen3:8b", PullTarget("qwen3:8b")),
+        ("registry.ollama.ai/someone/thing:x", PullTarget("someone/thing@x")),
+        ("registry.example.com/a/b:c", PullTarget("registry.example.com/a/b@c")),
     ],
 )
 def test_name_becomes_the_one_sent_to_lm_studio(name, wanted):
-    assert to_wanted(name) == wanted
+    assert to_pull_target(name) == wanted
 
 
 @pytest.mark.parametrize("name", ["", "--foo", "a b", "/x", "x:", "https://huggingface.co/a/b/resolve/main/c.gguf"])
 def test_invalid_name_is_rejected_with_ollamas_text(name):
     with pytest.raises(BadRequest, match="invalid model name"):
-        to_wanted(name)
+        to_pull_target(name)
 
 
 def test_digest_is_the_same_for_the_same_download_and_for_no_other():
-    digests = [Wanted("a/b").digest, Wanted("a/b", "q4").digest, Wanted("a/b", "q8").digest, Wanted("a/c").digest]
+    digests = [
+        PullTarget("a/b").digest,
+        PullTarget("a/b", "q4").digest,
+        PullTarget("a/b", "q8").digest,
+        PullTarget("a/c").digest,
+    ]
     assert len(set(digests)) == 4
-    assert Wanted("A/b", "Q4").digest == Wanted("a/B", "q4").digest
+    assert PullTarget("A/b", "Q4").digest == PullTarget("a/B", "q4").digest
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
 
 
@@ -96,7 +101,7 @@ GEMMA = model("google/gemma-4", "google", variants=("google/gemma-4@q4_k_m", "go
 )
 def test_download_is_recognized_by_publisher_name_and_quantization(name, found):
     others = [model("other", "bartowski"), model("llama-3.2-1b", "a"), model("thing-2", "a", "Q8_0")]
-    assert pulled_model(to_wanted(name), [*others, found]) is found
+    assert pulled_model(to_pull_target(name), [*others, found]) is found
 
 
 @pytest.mark.parametrize(
@@ -111,9 +116,9 @@ def test_download_is_recognized_by_publisher_name_and_quantization(name, found):
     ],
 )
 def test_model_that_may_be_another_is_not_recognized(name, listed):
-    assert pulled_model(to_wanted(name), [listed]) is None
+    assert pulled_model(to_pull_target(name), [listed]) is None
 
 
 def test_two_models_that_fit_are_none():
     copies = [model("thing@q4_k_m", "a"), model("a/thing", "a")]
-    assert pulled_model(to_wanted("hf.co/a/thing:q4_k_m"), copies) is None
+    assert pulled_model(to_pull_target("hf.co/a/thing:q4_k_m"), copies) is None
