@@ -57,7 +57,6 @@ def test_workers_write_log_files_of_their_own(config, tmp_path):
     assert share_of(config(SHIM_WORKERS="2"), 1).log_file is None
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="standard streams have no numbers there")
 def test_worker_that_the_system_refuses_is_started_later(config, monkeypatch, caplog):
     def refuse(_):
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
@@ -72,6 +71,7 @@ def test_worker_that_the_system_refuses_is_started_later(config, monkeypatch, ca
     assert min(parent._due.values()) > time.monotonic() + 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="only a shell of POSIX closes a stream")
 def test_workers_serve_though_standard_input_is_closed(socket_server, tmp_path, until):
     port = unused_port()
     settings = {
