@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from flask_shim.translate.chat_turns import Part, Turn
 
 
-class _OpenCall(NamedTuple):
-    """A call without its result. ``has_made_id`` says that the client gave it no id."""
-
-    id: str
-    name: str
-    has_made_id: bool
-
-
-def pair_calls(turns: Iterable[Turn]) -> list[Turn]:
+def pair_calls(turns: Sequence[Turn]) -> list[Turn]:
     """Return the turns with an id in every call and result; most of Ollama's clients send none."""
-    turns = list(turns)
     pairing = _Pairing(turns)
     return [pairing.pair(turn) for turn in turns]
 
@@ -31,8 +22,9 @@ class _Pairing:
     """Pairs the results of a history with its calls, in the order of the turns."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
-        self._open: list[_OpenCall] = []
-        self._cancelled: list[_OpenCall] = []
+        self._open: list[Part] = []
+        self._cancelled: list[Part] = []
+        self._made_ids: set[str] = set()
         self._turns = turns
         self._numbers = count(1)
 
@@ -53,16 +45,17 @@ class _Pairing:
             return turn if turn.get("tool_call_id") == call_id else {**turn, "tool_call_id": call_id}
         elif calls := _calls(turn):
             repaired = [self._repair_call(call) for call in calls]
-            return turn if repaired == turn["tool_calls"] else {**turn, "tool_calls": repaired}
+            self._open += repaired
+            return turn if repaired == calls else {**turn, "tool_calls": repaired}
         return turn
 
     def _repair_call(self, call: Part) -> Part:
-        function, given_id = dict(call["function"]), call.get("id")
+        function, given_id = call["function"], call.get("id")
         call_id = given_id if isinstance(given_id, str) and given_id else self._new_id()
-        self._open.append(_OpenCall(call_id, function.get("name") or "", call_id != given_id))
         arguments = function.get("arguments")
         if not isinstance(arguments, str) or not arguments.strip():  # text that the client sent is not written again
-            function["arguments"] = orjson.dumps(arguments).decode() if isinstance(arguments, dict) else "{}"
+            text = orjson.dumps(arguments).decode() if isinstance(arguments, dict) else "{}"
+            function = {**function, "arguments": text}
         return {**call, "id": call_id, "type": "function", "function": function}
 
     def _result_id(self, turn: Turn) -> str:
@@ -73,19 +66,21 @@ class _Pairing:
         given_id = turn.get("tool_call_id")
         named = given_id if isinstance(given_id, str) else ""
         candidates = (
-            [call for call in (*self._open, *self._cancelled) if call.id == named]
-            or [call for call in self._open if call.has_made_id or not named]
-            or [call for call in self._cancelled if call.has_made_id or not named]
+            [call for call in (*self._open, *self._cancelled) if call["id"] == named]
+            or [call for call in self._open if not named or call["id"] in self._made_ids]
+            or [call for call in self._cancelled if not named or call["id"] in self._made_ids]
         )
         if not candidates:
             return named or self._new_id()
-        answered = next((call for call in candidates if call.name == turn.get("name")), candidates[0])
-        self._open = [call for call in self._open if call is not answered]
-        self._cancelled = [call for call in self._cancelled if call is not answered]
-        return answered.id
+        name = turn.get("name")
+        answered = next((call for call in candidates if call["function"].get("name") == name), candidates[0])
+        (self._open if answered in self._open else self._cancelled).remove(answered)
+        return str(answered["id"])
 
     def _new_id(self) -> str:
-        return next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
+        made_id = next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
+        self._made_ids.add(made_id)
+        return made_id
 
 
 def _calls(turn: Turn) -> list[Part]:

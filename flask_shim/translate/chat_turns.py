@@ -84,6 +84,5 @@ class TurnBuilder:
 
 def _content(parts: list[Part]) -> Any:
     """Return texts as one string, because some templates accept nothing else."""
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return parts
+    texts = [part["text"] for part in parts if part["type"] == "text"]
+    return "\n".join(texts) if len(texts) == len(parts) else parts

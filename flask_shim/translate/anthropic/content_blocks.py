@@ -16,18 +16,19 @@ Block = Mapping[str, Any]
 def to_turns(system: Any, messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
     """Return the conversation in its order; raise Ollama's 400 for incomplete blocks."""
     turns = TurnBuilder()
-    turns.system(_texts(_blocks(system)))
+    turns.system(_text(system))
     for message in messages:
         _add(turns, message)
     return turns.turns
 
 
 def _add(turns: TurnBuilder, turn: Block) -> None:
-    blocks = _blocks(turn.get("content"))
-    if turn.get("role") == "system":
-        turns.system(_texts(blocks))
+    role, content = turn.get("role"), turn.get("content")
+    if role == "system":
+        turns.system(_text(content))
         return
-    if turn.get("role") == "assistant":
+    blocks = _blocks(content)
+    if role == "assistant":
         for block in blocks:
             kind = block.get("type")
             if kind == "text":
@@ -39,7 +40,7 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
         return
     results = [block for block in blocks if block.get("type") == "tool_result"]
     for block in results:
-        turns.result(text_or_empty(block.get("tool_use_id")), _parts(_blocks(block.get("content"))))
+        turns.result(text_or_empty(block.get("tool_use_id")), _parts(block.get("content")))
     parts = _parts(blocks)
     turns.user(parts if parts or results else [text_part("")])  # a turn without content stays one, as in Ollama
 
@@ -51,10 +52,12 @@ def _call(turns: TurnBuilder, block: Block) -> None:
     turns.call(block["id"], block["name"], orjson.dumps(block.get("input") or {}).decode())
 
 
-def _parts(blocks: Iterable[Block]) -> list[Part]:
+def _parts(content: Any) -> list[Part]:
     """Return texts, images, and the texts of documents and search results."""
+    if isinstance(content, str):
+        return [text_part(content)] if content else []
     parts: list[Part] = []
-    for block in blocks:
+    for block in _blocks(content):
         kind = block.get("type")
         if kind == "text":
             if text := block.get("text"):
@@ -71,7 +74,7 @@ def _document(block: Block) -> list[Part]:
     source = block.get("source")
     holder = source if isinstance(source, dict) else block
     content = holder.get("data") if holder.get("type") == "text" else holder.get("content")
-    parts = _parts(_blocks(content))
+    parts = _parts(content)
     title = text_or_empty(block.get("title"))
     return [text_part(title), *parts] if title and parts else parts
 
@@ -96,5 +99,8 @@ def _blocks(content: Any) -> list[Block]:
     return [block for block in content if isinstance(block, dict)]
 
 
-def _texts(blocks: Iterable[Block]) -> str:
-    return "\n\n".join(text_or_empty(block.get("text")) for block in blocks if block.get("text"))
+def _text(content: Any) -> str:
+    """Return the text of a system prompt."""
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(text_or_empty(block.get("text")) for block in _blocks(content) if block.get("text"))

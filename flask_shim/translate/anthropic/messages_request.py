@@ -124,7 +124,7 @@ def _tool(tool: Mapping[str, Any]) -> Payload:
     if schema is not None and not isinstance(schema, dict):
         text = f"invalid input_schema for tool {go_quote(str(tool['name']))}: it must be an object"
         raise BadRequest(text, log_text="invalid input_schema: it must be an object")
-    function = {"name": tool["name"], "parameters": dict(schema or {"type": "object", "properties": {}})}
+    function = {"name": tool["name"], "parameters": schema or {}}
     if tool.get("description"):
         function["description"] = tool["description"]
     return {"type": "function", "function": function}

