@@ -181,8 +181,6 @@ class GoList(GoField[tuple[Any, ...]]):
 class GoObject(GoField[T]):
     """A struct inside another one, converted by ``make``; an absent one is made of absent fields."""
 
-    accepts = dict
-
     def __init__(self, schema: GoSchema, make: Callable[..., T], go_type: str, **kwargs: Any) -> None:
         super().__init__(**{"load_default": lambda: make(**schema.read({})), **kwargs})
         self.inner = schema
@@ -190,7 +188,8 @@ class GoObject(GoField[T]):
         self.go_type = go_type
 
     def _read(self, value: Any) -> T:
-        super()._read(value)
+        if not isinstance(value, dict):
+            raise mismatch(value, self.go_type)
         return self._make(**self.inner.read(value))
 
 

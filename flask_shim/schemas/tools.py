@@ -89,34 +89,6 @@ def _keys(value: Any) -> set[str]:
     return set().union(*map(_keys, value)) if isinstance(value, (list, tuple)) else set()
 
 
-_PARAMETERS = ParametersSchema()
-
-
-class Parameters(GoObject[dict[str, Any]]):
-    """The JSON schema of a tool's parameters."""
-
-    def __init__(self) -> None:
-        super().__init__(_PARAMETERS, _parameters, "api.ToolFunctionParameters", load_default=None)
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            return super()._read(value)
-        try:
-            given = orjson.dumps(value)
-        except TypeError:  # it has Literals: it is read a second time, for the text of an error
-            return super()._read(value)
-        return (_known_parameters if len(given) <= _LONGEST_CACHED else _known_parameters.__wrapped__)(given)
-
-
-@lru_cache(maxsize=512)  # agents send the same tools with each request
-def _known_parameters(given: bytes) -> dict[str, Any]:
-    value = orjson.loads(given)
-    known = _parameters(**_PARAMETERS.read(value))
-    if log.isEnabledFor(logging.DEBUG) and (dropped := _keys(value) - _keys(known)):
-        log.debug("dropped from the parameters of a tool: %s", ", ".join(sorted(dropped)))
-    return known
-
-
 class FunctionSchema(GoSchema):
     """The function of a tool."""
 
@@ -124,7 +96,7 @@ class FunctionSchema(GoSchema):
 
     name = GoString()
     description = GoString(load_default=None)
-    parameters = Parameters()
+    parameters = GoObject(ParametersSchema(), _parameters, "api.ToolFunctionParameters", load_default=None)
 
 
 class ToolSchema(GoSchema):
@@ -140,7 +112,36 @@ class ToolSchema(GoSchema):
     )
 
 
-TOOLS = GoList(
-    GoObject(ToolSchema(), lambda function, **_: {"type": "function", "function": function}, "api.Tool"), "api.Tools"
-)
-"""The field for a list of tools; each has a type and a function with a name, perhaps an empty one."""
+_TOOL = ToolSchema()
+
+
+def _tool(function: dict[str, Any], **_: str) -> dict[str, Any]:
+    return {"type": "function", "function": function}
+
+
+class Tool(GoObject[dict[str, Any]]):
+    """A tool: a type and a function with a name, perhaps an empty one."""
+
+    def __init__(self) -> None:
+        super().__init__(_TOOL, _tool, "api.Tool")
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return super()._read(value)
+        try:
+            given = orjson.dumps(value)
+        except TypeError:  # it has Literals: it is read a second time, for the text of an error
+            return super()._read(value)
+        return (_known_tool if len(given) <= _LONGEST_CACHED else _known_tool.__wrapped__)(given)
+
+
+@lru_cache(maxsize=512)  # agents send the same tools with each request
+def _known_tool(given: bytes) -> dict[str, Any]:
+    value = orjson.loads(given)
+    known = _tool(**_TOOL.read(value))
+    if log.isEnabledFor(logging.DEBUG) and (dropped := _keys(value) - _keys(known)):
+        log.debug("dropped from a tool: %s", ", ".join(sorted(dropped)))
+    return known
+
+
+TOOLS = GoList(Tool(), "api.Tools")

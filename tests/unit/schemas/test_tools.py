@@ -52,9 +52,7 @@ def test_a_tool_keeps_the_keywords_of_ollama(caplog):
     read = read_tools([tool])[0]["function"]
     assert json.loads(json.dumps(read)) == {"name": "f", "description": "d", "parameters": KNOWN}
     assert list(read["parameters"]["properties"]) == list(SCHEMA["properties"])
-    assert caplog.messages == [
-        "dropped from the parameters of a tool: $ref, additionalProperties, default, minimum, pattern"
-    ]
+    assert caplog.messages == ["dropped from a tool: $ref, additionalProperties, default, minimum, pattern"]
 
 
 @pytest.mark.parametrize(
