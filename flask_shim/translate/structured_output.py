@@ -48,19 +48,19 @@ def with_engine_schemas(payload: Payload) -> tuple[Payload, list[str]]:
 
 
 def _readable_tool(tool: Any, dropped: set[str]) -> Any:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or "parameters" not in function:
-        return tool
-    given = orjson.dumps(function["parameters"])
-    parameters, lost = (_readable if len(given) < _LONGEST_CACHED else _readable.__wrapped__)(given)
+    given = orjson.dumps(tool)
+    readable, lost = (_readable if len(given) < _LONGEST_CACHED else _readable.__wrapped__)(given)
     dropped |= lost
-    return {**tool, "function": {**function, "parameters": parameters}}
+    return readable
 
 
 @lru_cache(maxsize=512)  # agents send the same tools with each request
 def _readable(given: bytes) -> tuple[Any, set[str]]:
-    dropped: set[str] = set()
-    return readable_parameters(orjson.loads(given), dropped), dropped
+    tool, dropped = orjson.loads(given), set[str]()
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if isinstance(function, dict) and "parameters" in function:
+        function["parameters"] = readable_parameters(function["parameters"], dropped)
+    return tool, dropped
 
 
 def readable_parameters(schema: Any, dropped: set[str]) -> Any:

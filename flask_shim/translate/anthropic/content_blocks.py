@@ -47,7 +47,7 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
 
 def _call(turns: TurnBuilder, block: Block) -> None:
     for name in ("id", "name"):
-        if not isinstance(block.get(name), str) or not block[name]:
+        if not text_or_empty(block.get(name)):
             raise BadRequest(f"tool_use block missing required '{name}' field")
     turns.call(block["id"], block["name"], orjson.dumps(block.get("input") or {}).decode())
 
