@@ -44,7 +44,7 @@ def resolve_name(services: Services, name: str, *, may_wake: bool = False) -> Re
     """
     registry = services.registry
     if may_wake and never_seen(services.backends, name):
-        with busy("Looking for it on all machines"):
+        with spinner("Looking for it on all machines"):
             target = registry.find_or_wake(name, BackendCall())
     else:
         target = registry.find(name)
@@ -80,7 +80,7 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def busy(text: str) -> AbstractContextManager[Any]:
+def spinner(text: str) -> AbstractContextManager[Any]:
     """Show ``text`` with a spinner while the block runs, on a terminal only."""
     out = console()
     return out.status(Text(text), spinner=ASCII_SPINNER) if out.is_terminal else nullcontext()

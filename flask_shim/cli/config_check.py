@@ -12,7 +12,7 @@ from typing import Any
 from flask_shim.config.shim_file import FILE_NAME, ModelProfile, ShimFile
 from flask_shim.config.toml_tables import Tables, keys_of, kinds_of
 from flask_shim.config.toml_values import matches
-from flask_shim.doctor.findings import counted
+from flask_shim.doctor.findings import plural
 from flask_shim.models.profiles import names_of
 from flask_shim.translate.ollama.listing import Entry
 
@@ -32,7 +32,7 @@ def explain(file: ShimFile, entries: Sequence[Entry] | None = None) -> str:
         )
     tables = [(each.line, kind, each) for field, kind in kinds_of(ShimFile).items() for each in getattr(file, field)]
     found = [_explain_table(kind, each, entries) for _, kind, each in sorted(tables, key=lambda table: table[0])]
-    return "\n\n".join([f"{file.path.absolute()}: {counted(len(tables), 'table')}, no mistakes.", *found])
+    return "\n\n".join([f"{file.path.absolute()}: {plural(len(tables), 'table')}, no mistakes.", *found])
 
 
 def _explain_table(kind: Tables, table: Any, entries: Sequence[Entry] | None) -> str:

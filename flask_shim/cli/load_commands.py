@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flask_shim.cli.cli_context import busy, complete_names, open_services, resolve_name
+from flask_shim.cli.cli_context import complete_names, open_services, resolve_name, spinner
 from flask_shim.cli.setting_options import BAD_SETTINGS, FAILED, CommandError, backend_options
 from flask_shim.errors import ShimError
 from flask_shim.inference.preload import Preloader
@@ -32,7 +32,7 @@ def load(*, name: str, context: int | None, exclusive: bool, **options: str | No
                 if model.key != target.model.key:
                     _unload(services, services.registry.of(model, listing).at(target.backend))
         length = context or context_of(target.entry) or services.config.default_context
-        with busy(f"Loading {target.entry.name}"), services.backends.watchdog.watch(BackendCall()) as call:
+        with spinner(f"Loading {target.entry.name}"), services.backends.watchdog.watch(BackendCall()) as call:
             services.manager.load_pinned(target, call, context=length, must_fit=True)
         loaded = target.backend.client.listing(max_age=0).models
         granted = next((model.loaded_context_length for model in loaded if model.key == target.model.key), None)
@@ -83,7 +83,7 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
         preloader = Preloader(services)
         for name in wanted:
             try:
-                with busy(f"Loading {name}"):
+                with spinner(f"Loading {name}"):
                     preloader.load(name, BackendCall())
                 click.echo(f"{name} is loaded.")
             except ShimError as exc:
@@ -95,6 +95,6 @@ def preload(*, names: tuple[str, ...], **options: str | None) -> None:
 
 def _unload(services: Services, target: ResolvedModel, instance: str = "") -> None:
     name = instance or target.model.key
-    with busy(f"Unloading {name}"), services.backends.watchdog.watch(BackendCall()) as call:
+    with spinner(f"Unloading {name}"), services.backends.watchdog.watch(BackendCall()) as call:
         copies = services.manager.unload(target, call, instance=instance)
     click.echo(f"{name} was not loaded." if not copies else f"Unloaded {', '.join(copies)}.")

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 
 import click
 
-from flask_shim.cli.cli_context import busy, complete_names, open_services, resolve_name
+from flask_shim.cli.cli_context import complete_names, open_services, resolve_name, spinner
 from flask_shim.cli.progress import Show, show_progress
 from flask_shim.cli.setting_options import CommandError, backend_options
 from flask_shim.inference.pull_progress import Pull
@@ -64,7 +64,7 @@ def ensure(*, name: str | None, quantization: str | None, no_preload: bool, **op
         if ready.was_downloaded:
             click.echo(f"Downloaded {name}.")
         if ready.preload is not None:
-            with busy(f"Loading {ready.key}"):
+            with spinner(f"Loading {ready.key}"):
                 ready.preload.wait()
             if ready.preload.failure is not None:
                 click.echo(f"Warning: {ready.key} is not loaded: {ready.preload.failure.text}", err=True)

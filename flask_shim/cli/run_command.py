@@ -46,10 +46,10 @@ def run(*, name: str, words: tuple[str, ...], url: str, **options: str | None) -
         elif is_piped:
             raise CommandError("No prompt: write one behind the model, or into the pipe.")
         else:
-            _talk(chat)
+            _converse(chat)
 
 
-def _talk(chat: Chat) -> None:
+def _converse(chat: Chat) -> None:
     with suppress(ImportError):  # Windows' console edits lines itself
         import readline  # noqa: F401  gives input() a history
     click.echo(HELP, err=True)

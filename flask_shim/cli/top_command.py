@@ -45,7 +45,7 @@ def _watch(shim: RunningShim) -> None:
                 return
             if key in QUIT:
                 return
-            _act(view, key, running, shim)
+            _handle_key(view, key, running, shim)
             if key and key != "x":
                 continue
             try:
@@ -56,7 +56,7 @@ def _watch(shim: RunningShim) -> None:
                 view.failure = ""
 
 
-def _act(view: View, key: str, running: list[Row], shim: RunningShim) -> None:
+def _handle_key(view: View, key: str, running: list[Row], shim: RunningShim) -> None:
     view.message = view.message if not key else ""
     if key == "s":
         view.sort_next()

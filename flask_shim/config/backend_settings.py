@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from flask_shim.config.addresses import backend_root
-from flask_shim.config.parsers import DAY, MIB, existing_file, flag, key, seconds, whole
+from flask_shim.config.parsers import DAY, MIB, existing_file, flag, integer, key, seconds
 from flask_shim.config.reader import Setting, Unset, setting
 
 _timeout = partial(seconds, 0.1, DAY)
@@ -73,19 +73,19 @@ class BackendSettings:
     max_connections: int = setting(
         "SHIM_MAX_CONNECTIONS",
         Unset("SHIM_MAX_STREAMS + 8, at least 50", 0),
-        whole(1, 10_000),
+        integer(1, 10_000),
         "Connections to LM Studio at the same time; if lower than SHIM_MAX_STREAMS, that is lowered too.",
     )
     max_keepalive_connections: int = setting(
         "SHIM_MAX_KEEPALIVE_CONNECTIONS",
         "20",
-        whole(0, 10_000),
+        integer(0, 10_000),
         "Idle connections to LM Studio that are kept open; with 0, each request has a new one.",
     )
     request_retries: int = setting(
         "SHIM_REQUEST_RETRIES",
         "1",
-        whole(0, 10),
+        integer(0, 10),
         "New attempts when the connection to LM Studio fails; a request that LM Studio has read is not repeated.",
     )
     request_retry_backoff: float = setting(
@@ -108,23 +108,23 @@ class BackendSettings:
     model_selector_cache_size: int = setting(
         "SHIM_MODEL_SELECTOR_CACHE_SIZE",
         "256",
-        whole(0, 1_000_000),
+        integer(0, 1_000_000),
         "Resolved model names to cache; 0 = none.",
         fallbacks=("MODEL_SELECTOR_CACHE_SIZE",),
     )
     stream_chunk_size: int = setting(
         "SHIM_STREAM_CHUNK_SIZE",
         "131072",
-        whole(1, 16 * MIB),
+        integer(1, 16 * MIB),
         "Most bytes to read from a stream at once; what has arrived is passed on without delay.",
         fallbacks=("STREAM_CHUNK_SIZE",),
     )
     max_line_bytes: int = setting(
-        "SHIM_MAX_LINE_BYTES", "1048576", whole(1, 1024 * MIB), "Longest line accepted from LM Studio, in bytes."
+        "SHIM_MAX_LINE_BYTES", "1048576", integer(1, 1024 * MIB), "Longest line accepted from LM Studio, in bytes."
     )
     max_stream_bytes: int = setting(
         "SHIM_MAX_STREAM_BYTES",
         "67108864",
-        whole(0, 1024 * 1024 * MIB),
+        integer(0, 1024 * 1024 * MIB),
         "Most bytes of one answer from LM Studio; 0 = no limit.",
     )

@@ -10,12 +10,12 @@ from flask_shim.config.parsers import (
     LONGEST_SECONDS,
     comma_separated,
     flag,
+    integer,
     one_of,
     seconds,
     temperature,
     text_or_texts,
     version,
-    whole,
 )
 from flask_shim.config.reader import Setting, Unset, setting
 
@@ -72,7 +72,7 @@ class BehaviorSettings:
     default_context: int = setting(
         "SHIM_DEFAULT_CONTEXT",
         "0",
-        whole(0, 2**31 - 1),
+        integer(0, 2**31 - 1),
         "Context length to load models with if the request has no `num_ctx`; 0 = as LM Studio is set.",
         fallbacks=("OLLAMA_CONTEXT_LENGTH",),
     )

@@ -31,7 +31,7 @@ def flag(text: str) -> bool:
     return word in _YES
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
+def integer(low: int, high: int) -> Callable[[str], int]:
     """Parse a whole number within bounds."""
 
     def parse(text: str) -> int:
@@ -48,7 +48,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 def byte_limit(most: int) -> Callable[[str], int]:
     """Parse a number of bytes; 0 means no limit and becomes ``most``."""
-    parse = whole(0, most)
+    parse = integer(0, most)
     return lambda text: parse(text) or most
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from platformdirs import user_data_dir
 
 from flask_shim.config.addresses import bind_hosts, host_names, origins
-from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, keys, path, seconds, user_folder, whole
+from flask_shim.config.parsers import MIB, byte_limit, existing_file, flag, integer, keys, path, seconds, user_folder
 from flask_shim.config.reader import Setting, Unset, setting
 
 
@@ -27,12 +27,12 @@ class ServerSettings:
     )
     """Addresses without brackets, names, or ``*``."""
     port: int = setting(
-        "SHIM_PORT", "11434", whole(0, 65_535), "Port to listen on; 0 = any free one.", fallbacks=("PORT",)
+        "SHIM_PORT", "11434", integer(0, 65_535), "Port to listen on; 0 = any free one.", fallbacks=("PORT",)
     )
     max_streams: int = setting(
         "SHIM_MAX_STREAMS",
         "64",
-        whole(1, 4096),
+        integer(1, 4096),
         "Generations at the same time; one more is refused with 503, or waits for SHIM_QUEUE_SECONDS.",
         fallbacks=("OLLAMA_MAX_QUEUE",),
     )
@@ -46,15 +46,17 @@ class ServerSettings:
     threads: int = setting(
         "SHIM_THREADS",
         Unset("SHIM_MAX_STREAMS + 8, with SHIM_QUEUE_SECONDS 64 more", 0),
-        whole(2, 8192),
+        integer(2, 8192),
         "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation. With "
         "SHIM_QUEUE_SECONDS, all but 8 of those beyond may hold a request that waits.",
     )
-    workers: int = setting("SHIM_WORKERS", "1", whole(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",))
+    workers: int = setting(
+        "SHIM_WORKERS", "1", integer(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",)
+    )
     connection_limit: int = setting(
         "SHIM_CONNECTION_LIMIT",
         "1000",
-        whole(1, 100_000),
+        integer(1, 100_000),
         "Client connections at the same time, idle ones included; at most 500 on Windows.",
     )
     heartbeat: float = setting(
@@ -85,9 +87,9 @@ class ServerSettings:
         fallbacks=("SHIM_SERVICE_LOG_FILE",),
     )
     log_max_bytes: int = setting(
-        "SHIM_LOG_MAX_BYTES", "10485760", whole(0, 1024 * 1024 * MIB), "Size at which the log rotates; 0 = never."
+        "SHIM_LOG_MAX_BYTES", "10485760", integer(0, 1024 * 1024 * MIB), "Size at which the log rotates; 0 = never."
     )
-    log_backups: int = setting("SHIM_LOG_BACKUPS", "5", whole(0, 1000), "Old log files to keep.")
+    log_backups: int = setting("SHIM_LOG_BACKUPS", "5", integer(0, 1000), "Old log files to keep.")
     data_dir: Path = setting(
         "SHIM_DATA_DIR",
         Unset("the user's data folder", lambda: user_folder(user_data_dir)),
@@ -98,7 +100,7 @@ class ServerSettings:
     history_days: int = setting(
         "SHIM_HISTORY_DAYS",
         "0",
-        whole(0, 3660),
+        integer(0, 3660),
         "Days to keep counts and times of requests by day, client and model, never prompts; 0 = none.",
     )
     env_file: ClassVar = Setting(
@@ -155,7 +157,7 @@ class AccessSettings:
     inspect: int = setting(
         "SHIM_INSPECT",
         "0",
-        whole(0, 200),
+        integer(0, 200),
         "How many of the last requests the inspector at `/shim/` keeps in memory, with prompts and answers; "
         "0 = none until it is started there.",
     )

@@ -49,7 +49,7 @@ def count(sections: Iterable[Section], level: Level) -> int:
     return sum(finding.level is level for section in sections for finding in section.findings)
 
 
-def counted(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
     """Return a number with its noun, such as "1 model" or "2 models"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

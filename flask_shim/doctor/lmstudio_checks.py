@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flask_shim.config.backend_table import LMS, BackendTable
-from flask_shim.doctor.findings import Finding, Level, counted, fail, note, ok, warn
+from flask_shim.doctor.findings import Finding, Level, fail, note, ok, plural, warn
 from flask_shim.doctor.probe import Prober, ProbeResponse
 from flask_shim.lmstudio import Model
 from flask_shim.lmstudio.api_versions import ApiVersion, is_list, read_list
@@ -16,7 +16,7 @@ from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.serving.port_probe import OLLAMA_ROOT
 
 ROOT = "/"
-PATHS = (GREETING, *(generation.value for generation in ApiVersion))
+PATHS = (GREETING, *(api_version.value for api_version in ApiVersion))
 """Requests that load no model."""
 
 SLOW_SECONDS = 2.0
@@ -29,7 +29,7 @@ _REMEDIES = {
 }
 
 
-class Found(NamedTuple):
+class DetectedApi(NamedTuple):
     """The newest API that LM Studio answers, and its models."""
 
     api_version: ApiVersion
@@ -44,17 +44,17 @@ def ask_lmstudio(options: ClientOptions) -> dict[str, ProbeResponse]:
             responses[path] = prober.ask("GET", options.url(path))
             if not responses[path].status:
                 return responses
-        if found_in(responses) is None:
+        if detect_api(responses) is None:
             responses[ROOT] = prober.ask("GET", options.url(ROOT))
     return responses
 
 
-def found_in(responses: Mapping[str, ProbeResponse]) -> Found | None:
+def detect_api(responses: Mapping[str, ProbeResponse]) -> DetectedApi | None:
     """Return the newest list among the responses, if any."""
-    for generation in ApiVersion:
-        answer = responses.get(generation.value)
-        if answer is not None and answer.is_good and is_list(generation, answer.json):
-            return Found(generation, read_list(generation, answer.json))
+    for api_version in ApiVersion:
+        answer = responses.get(api_version.value)
+        if answer is not None and answer.is_good and is_list(api_version, answer.json):
+            return DetectedApi(api_version, read_list(api_version, answer.json))
     return None
 
 
@@ -70,13 +70,13 @@ def judge_lmstudio(
     if any(answer.status in (401, 403) for answer in responses.values()):
         yield _judge_token(options, responses)
         return
-    found = found_in(responses)
+    found = detect_api(responses)
     if found is None:
         yield _name_other_server(options, responses)
         return
     yield ok("backend", f"{options.base_url} answers")
     yield ok("token", "the token is accepted" if options.token else "no token is required")
-    yield _generation(found, responses, can_load=can_load)
+    yield _judge_api_version(found, responses, can_load=can_load)
     yield from _loading_on_demand(found, responses, can_load=can_load)
     slowest = max(answer.seconds for answer in responses.values())
     if slowest > SLOW_SECONDS:
@@ -119,13 +119,13 @@ def _name_other_server(options: ClientOptions, responses: Mapping[str, ProbeResp
     return fail("backend", what, "Set SHIM_LMSTUDIO_BASE to LM Studio's address, usually http://localhost:1234/v1.")
 
 
-def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
+def _judge_api_version(found: DetectedApi, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Finding:
     greeting = responses[GREETING].json
     is_studio = isinstance(greeting, dict) and greeting.get("lmstudio") is True
     name = found.api_version.title
     if found.api_version is ApiVersion.OPENAI and is_studio:
         name = "LM Studio before 0.3.6"
-    summary = f"it is {name}, with {counted(len(found.models), 'model')}"
+    summary = f"it is {name}, with {plural(len(found.models), 'model')}"
     if found.api_version is ApiVersion.V1:
         return ok("generation", summary)
     if can_load:
@@ -137,7 +137,9 @@ def _generation(found: Found, responses: Mapping[str, ProbeResponse], *, can_loa
     return warn("generation", text, "Update to LM Studio 0.4 or later.")
 
 
-def _loading_on_demand(found: Found, responses: Mapping[str, ProbeResponse], *, can_load: bool) -> Iterator[Finding]:
+def _loading_on_demand(
+    found: DetectedApi, responses: Mapping[str, ProbeResponse], *, can_load: bool
+) -> Iterator[Finding]:
     """Compare two lists: OpenAI's has models that are not loaded only while just-in-time loading is on."""
     if found.api_version is ApiVersion.OPENAI:
         return

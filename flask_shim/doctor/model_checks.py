@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_shim.doctor.answer_rules import as_dict, as_list, rows_of
-from flask_shim.doctor.findings import Finding, counted, fail, note, ok, warn
+from flask_shim.doctor.findings import Finding, fail, note, ok, plural, warn
 
 AGENT_TOKENS = 32_768
 """The instructions and tools of an agent alone take half of it."""
@@ -54,7 +54,7 @@ def judge_models(models: Sequence[ListedModel]) -> Iterator[Finding]:
     if not chatting:
         yield fail("no-chat-model", "no model can chat", "Download one in LM Studio (or: lms get).")
         return
-    yield ok("models", f"{len(chatting)} of {counted(len(models), 'model')} can chat")
+    yield ok("models", f"{len(chatting)} of {plural(len(models), 'model')} can chat")
     loaded = [model for model in chatting if model.is_loaded]
     if not loaded:
         yield note("loaded", "no model is loaded: the first request waits until one is")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flask_shim.doctor.findings import Level, Section, count, counted
+from flask_shim.doctor.findings import Level, Section, count, plural
 
 _STYLES: dict[Level, dict[str, Any]] = {
     Level.OK: {"fg": "green"},
@@ -48,7 +48,7 @@ def to_summary(sections: Sequence[Section]) -> str:
     failures, warnings = count(sections, Level.FAIL), count(sections, Level.WARN)
     if not failures and not warnings:
         return click.style("All is well.", fg="green", bold=True)
-    parts = [counted(number, noun) for number, noun in ((failures, "failure"), (warnings, "warning")) if number]
+    parts = [plural(number, noun) for number, noun in ((failures, "failure"), (warnings, "warning")) if number]
     return click.style(" and ".join(parts) + ".", fg="red" if failures else "yellow", bold=True)
 
 

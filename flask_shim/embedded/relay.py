@@ -54,7 +54,7 @@ def relay(target: MiniTarget, path: str, payload: Payload) -> Response:
     with ExitStack() as stack:
         instance, reply = _open(target, path, payload, stack)
         if reply.content_type != STREAM_TYPE:
-            return Response(_whole(reply, instance), content_type=JSON_TYPE)
+            return Response(_read_whole(reply, instance), content_type=JSON_TYPE)
         response = Response(_blocks(reply, instance), headers={"Cache-Control": "no-cache"}, content_type=STREAM_TYPE)
         # A generator that is never started runs no finally block; this callback always runs.
         response.call_on_close(stack.pop_all().close)
@@ -65,7 +65,7 @@ def ask(target: MiniTarget, path: str, payload: Payload) -> tuple[Payload, MiniL
     """Return the engine's whole answer and its instance; raise as :func:`relay` does."""
     with ExitStack() as stack:
         instance, reply = _open(target, path, payload, stack)
-        answer: Payload = json.loads(_whole(reply, instance))
+        answer: Payload = json.loads(_read_whole(reply, instance))
         return answer, instance
 
 
@@ -81,16 +81,16 @@ def _open(target: MiniTarget, path: str, payload: Payload, stack: ExitStack) -> 
     stack.callback(services.loaded_models.give_back, instance)
     client = cast("LMStudio", instance.engine.client)
     stack.enter_context(client.watchdog.watch(call))
-    with _reported_end(instance):
+    with _report_end(instance):
         reply = client.open("POST", path, call, json.dumps(payload | {"model": instance.id}).encode())
     stack.callback(reply.close)
     if reply.status != HTTPStatus.OK:
-        raise EngineError(reply.status, _whole(reply, instance))
+        raise EngineError(reply.status, _read_whole(reply, instance))
     return instance, reply
 
 
-def _whole(reply: BackendResponse, instance: MiniLoadedModel) -> bytes:
-    with _reported_end(instance):
+def _read_whole(reply: BackendResponse, instance: MiniLoadedModel) -> bytes:
+    with _report_end(instance):
         return reply.read_all(limit=0)
 
 
@@ -104,7 +104,7 @@ def _blocks(reply: BackendResponse, instance: MiniLoadedModel) -> Iterator[bytes
 
 
 @contextmanager
-def _reported_end(instance: MiniLoadedModel) -> Iterator[None]:
+def _report_end(instance: MiniLoadedModel) -> Iterator[None]:
     """Raise LM Studio's error for an engine that ended before it answered."""
     try:
         yield

@@ -47,7 +47,7 @@ class Pull:
         wake(self._services.backends, (self._backend,), call)
         client = self._backend.client
         with closing(client.download(self._wanted.model, self._wanted.quantization, call=call)) as states:
-            state = _first(states)
+            state = _start(states)
             while state is not None:
                 if self._services.slots.draining:
                     raise draining_error()
@@ -102,7 +102,7 @@ def already_pulled(target: ResolvedModel) -> Steps:
     yield from END
 
 
-def _first(states: Generator[Download, None, None]) -> Download | None:
+def _start(states: Generator[Download, None, None]) -> Download | None:
     try:
         return next(states, None)
     except ClientDisconnected:

@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Alias]:
 def change(path: Path, work: Change[T]) -> T:
     """Do ``work`` in one transaction, in a new file if it does not exist; raise like :func:`read`."""
     # On Windows, SQLite opens a file that is being renamed for reading only.
-    with alone(path):
+    with exclusive_lock(path):
         create_private(path)  # system prompts are private
         is_empty = path.stat().st_size == 0
         with _open(path, BUSY_SECONDS) as db:
@@ -109,7 +109,7 @@ def delete(db: sqlite3.Connection, key: str) -> bool:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Prevent other threads and processes from replacing the file during the block; an empty lock file remains."""
     lock = path.with_name(f"{path.name}.lock")
     create_private(lock)

@@ -140,7 +140,7 @@ class AliasStore:
         except AliasDatabaseError as exc:
             reason = str(exc)
         # Outside the except block, since the traceback may keep the file open, and Windows cannot rename an open file.
-        with alias_db.alone(self._path):
+        with alias_db.exclusive_lock(self._path):
             if _stamp_of(self._path) == stamp:  # otherwise another thread or process has renamed it already
                 self._put_aside(reason)
         return work()

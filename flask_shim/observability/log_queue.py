@@ -103,7 +103,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_in_child)
 
 
-class _AsItIs(logging.Formatter):
+class _VerbatimFormatter(logging.Formatter):
     """Return the lines that a target got in place of a record."""
 
     def format(self, record: Any) -> str:
@@ -120,7 +120,7 @@ class _Writer(QueueListener):
         self.failures = 0
         self.is_failing = False
         self._target = target
-        target.setFormatter(_AsItIs())
+        target.setFormatter(_VerbatimFormatter())
         target.handleError = self._note_failure  # type: ignore[assignment, method-assign]  # else a full disk prints tracebacks
 
     def dequeue(self, block: bool) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from marshmallow import Schema
 
-from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, every, holding, ref
+from flask_shim.openapi.response_schemas import COUNT, OBJECT, TEXT, Shape, array, object_of, ref
 from flask_shim.schemas import ollama_requests as ollama
 from flask_shim.schemas import service_schemas as service
 from flask_shim.schemas import v1_requests as v1
@@ -62,14 +62,14 @@ class Operation:
 
 
 _STREAMED = (EVENTS, TEXT)
-_OPENAI_CHAT = holding(
-    {"stream": {"type": "boolean"}, "max_tokens": COUNT, "temperature": {"type": "number"}, "tools": every(OBJECT)},
+_OPENAI_CHAT = object_of(
+    {"stream": {"type": "boolean"}, "max_tokens": COUNT, "temperature": {"type": "number"}, "tools": array(OBJECT)},
     model=TEXT,
-    messages=every(OBJECT),
+    messages=array(OBJECT),
 )
-_OPENAI_PROMPT = holding({"stream": {"type": "boolean"}, "max_tokens": COUNT}, model=TEXT, prompt=TEXT)
-_OPENAI_DECISION = holding(model=TEXT, input={"type": ["string", "array"]}, questions=every(OBJECT))
-_SOUND = holding(model=TEXT, file={"type": "string", "format": "binary"})
+_OPENAI_PROMPT = object_of({"stream": {"type": "boolean"}, "max_tokens": COUNT}, model=TEXT, prompt=TEXT)
+_OPENAI_DECISION = object_of(model=TEXT, input={"type": ["string", "array"]}, questions=array(OBJECT))
+_SOUND = object_of(model=TEXT, file={"type": "string", "format": "binary"})
 _PROGRESS = (NDJSON, "Progress")
 _SAID = {"type": "string", "const": "Ollama is running"}
 
@@ -143,15 +143,15 @@ OPERATIONS: dict[str, Operation] = {
     "GET /shim/exchanges/<exchange>": Operation(tag=OPERATOR, reply="Exchange"),
     "POST /shim/exchanges/<exchange>/replay": Operation(tag=OPERATOR, reply=OBJECT),
     "GET /shim/static/<name>": Operation(tag=OPERATOR, reply=TEXT, media="*/*"),
-    "GET /shim/models": Operation(tag=OPERATOR, reply=holding(models=every(ref("OperatorModel")))),
+    "GET /shim/models": Operation(tag=OPERATOR, reply=object_of(models=array(ref("OperatorModel")))),
     "POST /shim/models/load": Operation(
-        tag=OPERATOR, body=service.OperatorLoadSchema, reply=holding(model=ref("OperatorModel"))
+        tag=OPERATOR, body=service.OperatorLoadSchema, reply=object_of(model=ref("OperatorModel"))
     ),
     "POST /shim/models/unload": Operation(
-        tag=OPERATOR, body=service.OperatorUnloadSchema, reply=holding(model=ref("OperatorModel"))
+        tag=OPERATOR, body=service.OperatorUnloadSchema, reply=object_of(model=ref("OperatorModel"))
     ),
     "POST /shim/models/pull": Operation(tag=OPERATOR, body=ollama.PullSchema, reply="Progress", stream=_PROGRESS),
-    "GET /shim/log": Operation(tag=OPERATOR, reply=holding(lines=every(holding(level=TEXT, text=TEXT)))),
+    "GET /shim/log": Operation(tag=OPERATOR, reply=object_of(lines=array(object_of(level=TEXT, text=TEXT)))),
     "GET /shim/history": Operation(tag=OPERATOR, reply="History"),
     "GET /": Operation(tag=STATE, reply=_SAID, media=PLAIN),
     "GET /api/version": Operation(tag=STATE, reply="Version"),

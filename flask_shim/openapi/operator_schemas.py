@@ -15,9 +15,9 @@ from flask_shim.openapi.response_schemas import (
     TEXT,
     TIME,
     Shape,
-    every,
-    holding,
+    array,
     members,
+    object_of,
 )
 
 _EXCHANGE = {
@@ -45,22 +45,22 @@ _ENDED = {
     "error": MAYBE_TEXT,
     **members(MAYBE_NUMBER, "prefill_tokens_per_second", "decode_tokens_per_second"),
 }
-_MACHINE = holding(
+_MACHINE = object_of(
     **members(TEXT, "name", "url"),
     state={"enum": ["ready", "draining", "asleep", "away"]},
     error=MAYBE_TEXT,
     priority={"type": "integer"},
     **members(COUNT, "models", "in_flight"),
-    loaded=every(TEXT),
+    loaded=array(TEXT),
     max_streams=MAYBE_COUNT,
 )
-_LOADED = holding(
-    {"backends": every(TEXT)},
+_LOADED = object_of(
+    {"backends": array(TEXT)},
     name=TEXT,
     expires_at=MAYBE_TEXT,
     **members(MAYBE_COUNT, "size_bytes", "context_length"),
 )
-_DAY = holding(
+_DAY = object_of(
     day={"type": "string", "format": "date"},
     **members(TEXT, "client", "model"),
     **members(COUNT, "requests", "errors", "prompt_tokens", "cached_tokens", "output_tokens"),
@@ -70,41 +70,43 @@ _DAY = holding(
 )
 
 OPERATOR_REPLIES: dict[str, Shape] = {
-    "OperatorModel": holding(
-        {"backends": every(holding(name=TEXT, is_loaded=BOOL, context_length=MAYBE_COUNT))},
+    "OperatorModel": object_of(
+        {"backends": array(object_of(name=TEXT, is_loaded=BOOL, context_length=MAYBE_COUNT))},
         **members(TEXT, "name", "key"),
         kind={"enum": ["llm", "embedding", "decision"]},
         is_loaded=BOOL,
         **members(MAYBE_COUNT, "size_bytes", "max_context_length", "context_length"),
         expires_at={"type": ["string", "null"], "format": "date-time"},
     ),
-    "History": holding(days_kept=COUNT, rows=every(_DAY)),
-    "Exchanges": holding(
-        recording=holding(limit=COUNT, until=MAYBE_TEXT),
-        exchanges=every(holding(**_EXCHANGE, changes=COUNT)),
+    "History": object_of(days_kept=COUNT, rows=array(_DAY)),
+    "Exchanges": object_of(
+        recording=object_of(limit=COUNT, until=MAYBE_TEXT),
+        exchanges=array(object_of(**_EXCHANGE, changes=COUNT)),
     ),
-    "Exchange": holding(
+    "Exchange": object_of(
         **_EXCHANGE,
         error=MAYBE_TEXT,
         answer=OBJECT,
-        backend=every(OBJECT),
-        changes=every(holding(**members(TEXT, "field", "change", "reason"))),
+        backend=array(OBJECT),
+        changes=array(object_of(**members(TEXT, "field", "change", "reason"))),
         prompt_prefix={"type": ["object", "null"]},
     ),
-    "Status": holding(
-        {"backends": every(_MACHINE)},
+    "Status": object_of(
+        {"backends": array(_MACHINE)},
         version=TEXT,
-        listening=every(TEXT),
+        listening=array(TEXT),
         workers=COUNT,
         started_at=TIME,
-        backend=holding(url=TEXT, reachable=BOOL, api_version=MAYBE_TEXT, error=MAYBE_TEXT),
-        slots=holding(**members(COUNT, "total", "in_use", "waiting")),
-        loaded=every(_LOADED),
+        backend=object_of(url=TEXT, reachable=BOOL, api_version=MAYBE_TEXT, error=MAYBE_TEXT),
+        slots=object_of(**members(COUNT, "total", "in_use", "waiting")),
+        loaded=array(_LOADED),
         last_error={"type": ["object", "null"]},
-        last_hour=every(holding(minute=TIME, streams=COUNT, **_SPEEDS)),
+        last_hour=array(object_of(minute=TIME, streams=COUNT, **_SPEEDS)),
     ),
-    "Requests": holding(running=every(holding(**_REQUEST)), ended=every(holding(**_REQUEST, **_ENDED))),
-    "Canceled": holding(id=TEXT, canceled=BOOL),
-    "Reloaded": holding({"silent_workers": COUNT}, file=TEXT, **members(COUNT, "backends", "models", "rules", "keys")),
+    "Requests": object_of(running=array(object_of(**_REQUEST)), ended=array(object_of(**_REQUEST, **_ENDED))),
+    "Canceled": object_of(id=TEXT, canceled=BOOL),
+    "Reloaded": object_of(
+        {"silent_workers": COUNT}, file=TEXT, **members(COUNT, "backends", "models", "rules", "keys")
+    ),
 }
 """The answers by the names of their components."""

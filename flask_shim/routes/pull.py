@@ -52,7 +52,7 @@ def pull_model() -> Response:
         stack.callback(steps.close)
         if api_request.stream:
             return stream_response(StreamedPull(steps, stack.pop_all()))
-        return Response(_line(_last(steps)).rstrip(), mimetype="application/json")
+        return Response(_line(_run_to_end(steps)).rstrip(), mimetype="application/json")
 
 
 def _target(name: str) -> ResolvedModel | None:
@@ -67,7 +67,8 @@ def _target(name: str) -> ResolvedModel | None:
     return None
 
 
-def _last(steps: Steps) -> dict[str, object]:
+def _run_to_end(steps: Steps) -> dict[str, object]:
+    """Return the last step."""
     last: dict[str, object] = {}
     try:
         for step in steps:

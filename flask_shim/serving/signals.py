@@ -37,7 +37,7 @@ def handle_signals(
         caught.put(number)
 
     before = {number: signal.signal(number, catch) for number in (*STOPPING, *RELOADING)}
-    threading.Thread(target=_obey, args=(caught, stop, reload, force), name="shim-signals", daemon=True).start()
+    threading.Thread(target=_dispatch, args=(caught, stop, reload, force), name="shim-signals", daemon=True).start()
     try:
         yield
     finally:
@@ -46,7 +46,7 @@ def handle_signals(
         caught.put(0)
 
 
-def _obey(
+def _dispatch(
     caught: SimpleQueue[int],
     stop: Callable[[], object],
     reload: Callable[[], object],

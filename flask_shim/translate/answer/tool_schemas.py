@@ -43,13 +43,13 @@ class ToolSchemas:
     @cached_property
     def _by_loose_name(self) -> dict[str, str]:
         """The names that differ from all others by more than their spelling."""
-        loose = {name: _loose(name) for name in self._schemas}
+        loose = {name: _loose_name(name) for name in self._schemas}
         counts = Counter(loose.values())
         return {short: name for name, short in loose.items() if counts[short] == 1}
 
     def name_of(self, called: str) -> str | None:
         """Return the client's name of the tool that the model called, None unless there is exactly one."""
-        return called if called in self._schemas else self._by_loose_name.get(_loose(called))
+        return called if called in self._schemas else self._by_loose_name.get(_loose_name(called))
 
     def takes(self, name: str, arguments: Mapping[str, Any]) -> bool:
         """Return whether the tool has all of these parameters."""
@@ -66,7 +66,7 @@ class ToolSchemas:
         return _mapping(self._schemas.get(name, {}).get("properties"))
 
 
-def _loose(name: str) -> str:
+def _loose_name(name: str) -> str:
     """Return the letters and digits of a name, in lower case."""
     return re.sub(r"[\W_]", "", name.casefold())
 

@@ -169,9 +169,9 @@ def _metrics(totals: Totals) -> dict[str, int]:
 def to_utc(nanoseconds: int) -> str:
     """Return nanoseconds since 1970 as Go prints them in ``created_at``: RFC 3339 in UTC, always with a fraction."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{_second(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
+    return f"{_timestamp(seconds)}.{f'{rest:09d}'.rstrip('0') or '0'}Z"
 
 
 @lru_cache(maxsize=8)
-def _second(seconds: int) -> str:
+def _timestamp(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"
