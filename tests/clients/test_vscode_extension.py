@@ -47,6 +47,9 @@ def test_start_up_requests_everything_at_once(extension):
 
 
 def test_the_context_of_a_loaded_model_is_among_its_parameters(extension):
+    extension.ask(
+        "POST", "/api/generate", {"model": "tiny-chat", "stream": False, "keep_alive": 0}
+    )  # other tests' copy
     extension.ask("POST", "/api/generate", {"model": "tiny-chat", "stream": False})
     assert extension.ask("POST", "/api/show", {"model": "tiny-chat"})["parameters"].split() == ["num_ctx", "4096"]
 
