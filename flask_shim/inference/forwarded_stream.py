@@ -51,7 +51,6 @@ _TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tok
 _CACHED_TOKENS = re.compile(rb'"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*([0-9]{1,15})')
 """The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
 
-
 _FAIL_AT_COMMENTS = ("Mistral Vibe", "ollama")
 """Clients that cannot read the comments of an event stream (mistral-vibe#762, ollama#16443)."""
 

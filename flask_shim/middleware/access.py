@@ -56,7 +56,12 @@ class AccessGuards:
         self._origins = Origins(config.allowed_origins)
         self._keys = tuple(key.encode() for key in config.api_keys)
         self._max_bytes = config.max_request_bytes
-        self._checks = (("host", self.host), ("origin", self.origin), ("key", self.key), ("size", self.size))
+        self._checks = (
+            ("host", self.check_host),
+            ("origin", self.check_origin),
+            ("key", self.check_key),
+            ("size", self.check_size),
+        )
 
     def admit(self, environ: Environ) -> Response | None:
         """Answer preflights and rejected requests; None lets the request pass.
@@ -74,7 +79,7 @@ class AccessGuards:
             decode_input(environ, self._max_bytes)
         return None
 
-    def host(self, environ: Environ) -> ShimError | None:
+    def check_host(self, environ: Environ) -> ShimError | None:
         """Check the name by which the client reaches this server."""
         header = environ.get("HTTP_HOST") or ""
         if not header:
@@ -84,7 +89,7 @@ class AccessGuards:
             return Forbidden("host not allowed: not the name of one host")
         return None if self._hosts.allows(host) else Forbidden(f"host not allowed: {host} (see SHIM_ALLOWED_HOSTS)")
 
-    def origin(self, environ: Environ) -> ShimError | None:
+    def check_origin(self, environ: Environ) -> ShimError | None:
         """Check the web page that sent the request, if one did; give its answer the CORS headers."""
         origin = environ.get("HTTP_ORIGIN")
         if not origin:  # an empty one is allowed, as in Ollama 0.32.15
@@ -100,7 +105,7 @@ class AccessGuards:
         current().answer_headers = answer_headers(self._origins, origin)
         return None
 
-    def key(self, environ: Environ) -> ShimError | None:
+    def check_key(self, environ: Environ) -> ShimError | None:
         """Check the key if one is configured, and note whether it was sent."""
         if not self._keys:
             return None
@@ -111,7 +116,7 @@ class AccessGuards:
             return None
         return Unauthorized("a key is required: send it as Authorization: Bearer <key>")
 
-    def size(self, environ: Environ) -> ShimError | None:
+    def check_size(self, environ: Environ) -> ShimError | None:
         """Check the length of the body if it is known."""
         if "CONTENT_LENGTH" not in environ or (get_content_length(environ) or 0) <= self._max_bytes:
             return None

@@ -70,7 +70,7 @@ def check_server(environ: Environ, slots: Slots) -> None:
         slots.server_noticed = True
     found = find_waitress(environ)
     if found is not None:
-        _adapt(found, slots)
+        _limit_and_warn(found, slots)
 
 
 def find_waitress(environ: Environ) -> WaitressSettings | None:
@@ -86,7 +86,7 @@ def find_waitress(environ: Environ) -> WaitressSettings | None:
     return WaitressSettings(threads, lookahead, connections, bool(hides_proxies))
 
 
-def _adapt(found: WaitressSettings, slots: Slots) -> None:
+def _limit_and_warn(found: WaitressSettings, slots: Slots) -> None:
     problems: list[str] = []
     options: list[str] = []
     needed = slots.total + slots.max_waiting + SPARE_THREADS

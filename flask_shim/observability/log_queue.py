@@ -1,6 +1,6 @@
 """Write the log on a thread, so that requests never wait for a console, a pipe or a disk.
 
-A Windows console blocks its writers while text in it is marked, and so does a pipe that is not read.
+A Windows console blocks its writers while text in it is selected, and so does a pipe that is not read.
 """
 
 from __future__ import annotations

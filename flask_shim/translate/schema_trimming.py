@@ -37,7 +37,7 @@ _LIMITS = ("minLength", "maxLength", "minItems", "maxItems")
 _LONGEST = 1000
 """llama.cpp cannot read a repetition of 2000 and more, nor a lower one inside another (llama.cpp#25746)."""
 
-MOST = 2**53
+MOST_INTEGER = 2**53
 """llama.cpp reads limits of integers as 64-bit numbers."""
 
 _PATTERN = re.compile(
@@ -160,7 +160,7 @@ class _Trimmer:
 
 _UNREADABLE: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(_LIMITS, lambda value: not isinstance(value, int) or not 0 <= value <= _LONGEST),
-    **dict.fromkeys(_BY_TYPE["integer"], lambda value: not isinstance(value, int) or abs(value) > MOST),
+    **dict.fromkeys(_BY_TYPE["integer"], lambda value: not isinstance(value, int) or abs(value) > MOST_INTEGER),
     "pattern": lambda value: (
         not isinstance(value, str) or bool(_NO_GRAMMAR.search(value)) or not _PATTERN.fullmatch(value)
     ),

@@ -10,7 +10,7 @@ import orjson
 
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.schema_refs import Schema, inline_refs
-from flask_shim.translate.schema_trimming import MOST, is_unreadable, trim_schema, without_shorthands
+from flask_shim.translate.schema_trimming import MOST_INTEGER, is_unreadable, trim_schema, without_shorthands
 
 _MAPS = ("properties", "$defs", "definitions")
 _PARTS = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
@@ -93,7 +93,7 @@ def _is_rejected(key: str, value: Any) -> bool:
     if key in _TEXT_KEYWORDS:
         return is_unreadable(key, value)
     if key in _BOUNDS:
-        return isinstance(value, int | float) and abs(value) > MOST
+        return isinstance(value, int | float) and abs(value) > MOST_INTEGER
     return (key == "enum" and not value) or (key == "items" and value is False)
 
 

@@ -41,7 +41,7 @@ START_SECONDS = 60.0
 """How long the daemon or its server may take to start; ``lms server start`` checks for 5 s whether it succeeded."""
 
 _BLOCK_BYTES = 4096
-_MOST_BYTES = 16 << 20
+_MOST_OUTPUT_BYTES = 16 << 20
 _TAIL_LINES = 20
 
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -94,7 +94,7 @@ class CliTool:
         state, yielded_at, lines = Download(status="downloading"), time.monotonic(), deque[str](maxlen=_TAIL_LINES)
         yield state
         with self._start("get", "--yes", _operand(name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            for line in _lines_of(process, call):
+            for line in _read_lines(process, call):
                 if picks_another(line):
                     text = f'LM Studio has no model of exactly that name on offer: "{name}"'
                     raise BackendRequestError(text, status=404)
@@ -105,7 +105,7 @@ class CliTool:
                 if time.monotonic() - yielded_at >= POLL_SECONDS:  # the tool prints its progress many times a second
                     yielded_at = time.monotonic()
                     yield state
-            _check("get", _end_of(process, call), "\n".join(lines))
+            _check("get", _wait(process, call), "\n".join(lines))
         yield Download(status="completed", done_bytes=state.total_bytes, total_bytes=state.total_bytes)
 
     def start_server(self, port: int, *, bind: str = "", call: BackendCall | None = None) -> None:
@@ -138,9 +138,9 @@ class CliTool:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             # Files, since pipes fill up unless they are read, also by processes that the tool starts.
             with self._start(*arguments, stdout=output, stderr=errors) as process:
-                code = _end_of(process, call, ends_at, f"lms {arguments[0]} took longer than {timeout} s")
-            printed = _content(output)
-            _check(arguments[0], code, _content(errors) or printed)
+                code = _wait(process, call, ends_at, f"lms {arguments[0]} took longer than {timeout} s")
+            printed = _read_all(output)
+            _check(arguments[0], code, _read_all(errors) or printed)
             return printed
 
     @contextmanager
@@ -175,7 +175,7 @@ def _check(command: str, code: int, output: str) -> None:
         raise error_from_text(error_text(output) or f"lms {command} ended with code {code}")
 
 
-def _end_of(
+def _wait(
     process: subprocess.Popen[bytes], call: BackendCall, ends_at: float | None = None, timeout_message: str = ""
 ) -> int:
     """Wait for the end and return the exit code."""
@@ -187,12 +187,12 @@ def _end_of(
             return process.wait(LOOK_SECONDS)
 
 
-def _content(file: IO[bytes]) -> str:
+def _read_all(file: IO[bytes]) -> str:
     file.seek(0)
-    return file.read(_MOST_BYTES).decode("utf-8", "replace")
+    return file.read(_MOST_OUTPUT_BYTES).decode("utf-8", "replace")
 
 
-def _lines_of(process: subprocess.Popen[bytes], call: BackendCall) -> Iterator[str]:
+def _read_lines(process: subprocess.Popen[bytes], call: BackendCall) -> Iterator[str]:
     """Yield the lines as they are printed, from a thread, since reading a pipe has no timeout on Windows."""
     blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_pump, args=(process.stdout, blocks), name="shim-lms", daemon=True).start()

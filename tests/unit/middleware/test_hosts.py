@@ -136,7 +136,7 @@ def test_a_decision_is_remembered_and_what_is_remembered_is_bounded():
 def test_the_machines_own_name_is_allowed_without_a_lookup(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "ThisBox")
     monkeypatch.setattr("socket.getfqdn", lambda: pytest.fail("a lookup may take seconds"))
-    assert AccessGuards(Config()).host({"HTTP_HOST": "thisbox"}) is None
+    assert AccessGuards(Config()).check_host({"HTTP_HOST": "thisbox"}) is None
 
 
 def test_a_machine_without_a_name_allows_no_empty_one(monkeypatch):
