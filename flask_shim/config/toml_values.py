@@ -1,4 +1,4 @@
-"""Parsers of TOML values: each returns the value to use, or raises ValueError with a sentence for the user."""
+"""Parsers of TOML values, and patterns of names. A parser returns the value, or raises ValueError for the user."""
 
 from __future__ import annotations
 

@@ -55,41 +55,41 @@ class Doctor:
         is_here = not self.url or is_this_machine(self.url)
         is_backend_away = False
         if is_here:
-            yield Section("This machine", list(self._machine()))
-            backends = {name: list(self._lmstudio(name)) for name in all_client_options(self.config)}
+            yield Section("This machine", list(self._check_machine()))
+            backends = {name: list(self._check_lmstudio(name)) for name in all_client_options(self.config)}
             for name, findings in backends.items():
                 yield Section(f"LM Studio {name}".rstrip(), findings)
             is_backend_away = all(map(has_failed, backends.values()))
         with ExitStack() as stack:
-            url, port = self._find(stack)
+            url, port = self._find_or_start(stack)
             shim = self._connect(url, stack)
             entrance = list(shim_checks.judge_entrance(url, shim.version, wants_key=shim.wants_key))
-            state = [] if has_failed(entrance) else list(self._state(shim, is_here, is_backend_away))
+            state = [] if has_failed(entrance) else list(self._check_state(shim, is_here, is_backend_away))
             yield Section("The shim", [*port, *entrance, *state])
             if is_backend_away or has_failed([*entrance, *state]):
                 yield Section("Models and clients", [note("left-out", "not checked: first repair what failed above")])
                 return
-            yield Section("Models", list(self._models(shim)))
-            yield Section("Stream", list(self._chat(shim, OLLAMA, {}, needs_tools=False, is_timed=True)))
+            yield Section("Models", list(self._check_models(shim)))
+            yield Section("Stream", list(self._check_chat(shim, OLLAMA, {}, needs_tools=False, is_timed=True)))
             for name in self.clients:
-                yield Section(CLIENTS[name].title, list(self._client(shim, CLIENTS[name])))
+                yield Section(CLIENTS[name].title, list(self._check_client(shim, CLIENTS[name])))
 
-    def _machine(self) -> Iterator[Finding]:
+    def _check_machine(self) -> Iterator[Finding]:
         yield from machine_checks.judge_network_setup(machine_checks.read_network_setup())
         if not self.config.read_only:
             yield from machine_checks.judge_data(self.config.data_dir, why_unwritable(self.config.data_dir))
         yield from (note("setting", text) for text in self.config.notes)
 
-    def _lmstudio(self, name: str) -> Iterator[Finding]:
+    def _check_lmstudio(self, name: str) -> Iterator[Finding]:
         options = all_client_options(self.config)[name]
         responses = lmstudio_checks.ask_lmstudio(options)
         can_load = find_tool() is not None and is_this_machine(options.base_url)
-        found = lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
+        findings = lmstudio_checks.judge_lmstudio(options, responses, can_load=can_load)
         table = next((table for table in self.config.file.backends if table.name == name), None)
-        yield from found if table is None else lmstudio_checks.judge_table(table, found, can_start=can_load)
+        yield from findings if table is None else lmstudio_checks.judge_table(table, findings, can_start=can_load)
         yield from machine_checks.judge_clock("LM Studio's machine", responses[lmstudio_checks.PATHS[0]], time.time())
 
-    def _find(self, stack: ExitStack) -> tuple[str, list[Finding]]:
+    def _find_or_start(self, stack: ExitStack) -> tuple[str, list[Finding]]:
         """Return the address of a shim to check, and the findings about the port; start a shim if none runs."""
         if self.url:
             return self.url, []
@@ -114,7 +114,7 @@ class Doctor:
             version = prober.ask("GET", "/api/version")
         return ShimUnderTest(prober, wants_key, version)
 
-    def _state(self, shim: ShimUnderTest, is_here: bool, is_backend_away: bool) -> Iterator[Finding]:
+    def _check_state(self, shim: ShimUnderTest, is_here: bool, is_backend_away: bool) -> Iterator[Finding]:
         yield from machine_checks.judge_clock("the shim's machine", shim.version, time.time())
         if not is_backend_away:  # else this repeats a failure
             yield from shim_checks.judge_ready(shim.prober.ask("GET", "/ready"))
@@ -122,7 +122,7 @@ class Doctor:
             yield from shim_checks.judge_threads(shim.prober.ask("GET", "/metrics"), self.config)
             yield from shim_checks.judge_openness(self.config)
 
-    def _models(self, shim: ShimUnderTest) -> Iterator[Finding]:
+    def _check_models(self, shim: ShimUnderTest) -> Iterator[Finding]:
         tags, ps = (shim.prober.ask("GET", path) for path in ("/api/tags", "/api/ps"))
         refusal = shim_checks.refusal_in("GET /api/tags", tags)
         if refusal is not None:
@@ -135,7 +135,7 @@ class Doctor:
         if not self.clients:
             yield from model_checks.judge_fitness(self.models, context=model_checks.AGENT_TOKENS, needs_tools=False)
 
-    def _client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
+    def _check_client(self, shim: ShimUnderTest, client: Client) -> Iterator[Finding]:
         names = [model.name for model in self.models]
         findings = list(play_handshake(client, shim.prober, names, wants_key=shim.wants_key))
         yield from findings
@@ -146,12 +146,12 @@ class Doctor:
             requests_context=client.requests_context,
         )
         if not has_failed(findings):
-            yield from self._chat(shim, client.chat, dict(client.headers), needs_tools=client.needs_tools)
+            yield from self._check_chat(shim, client.chat, dict(client.headers), needs_tools=client.needs_tools)
         url = self.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
         key = "YOUR-KEY" if shim.wants_key else "ollama"  # without a key in the settings, the shim accepts any text
         yield note("setup", f"to point it here: {client.setup.format(url=url, key=key)}")
 
-    def _chat(
+    def _check_chat(
         self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, needs_tools: bool, is_timed: bool = False
     ) -> Iterator[Finding]:
         model = model_checks.choose_chat_model(
