@@ -26,7 +26,7 @@ class _Pairing:
         self._cancelled: list[Part] = []
         self._made_ids: set[str] = set()
         self._turns = turns
-        self._free_ids = (number for number in map("call_{}".format, count(1)) if number not in self._taken)
+        self._numbers = count(1)
 
     @cached_property
     def _taken(self) -> set[Any]:
@@ -78,7 +78,7 @@ class _Pairing:
         return str(answered["id"])
 
     def _new_id(self) -> str:
-        made_id = next(self._free_ids)
+        made_id = next(number for number in map("call_{}".format, self._numbers) if number not in self._taken)
         self._made_ids.add(made_id)
         return made_id
 
