@@ -26,9 +26,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 from urllib3.util.timeout import Timeout
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
-from flask_shim.lmstudio.http.heads import format_head
+from flask_shim.lmstudio.http.http11 import RawResponse, format_head, limit_waiting, timeval
 from flask_shim.lmstudio.http.loopback import addresses_of, last_reached
-from flask_shim.lmstudio.http.raw_response import RawResponse, limit_waiting, timeval
 
 MAX_IDLE_SECONDS = 3.0
 """How long a connection waits for its next request. Node closes idle ones after five (``server.keepAliveTimeout``)."""

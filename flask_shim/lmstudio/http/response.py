@@ -18,8 +18,8 @@ from flask_shim.lmstudio.errors import BackendProtocolError, BackendTimeout
 from flask_shim.lmstudio.http._urllib3 import Response
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
+from flask_shim.lmstudio.http.http11 import TIMED_OUT, UrllibBody
 from flask_shim.lmstudio.http.options import ClientOptions
-from flask_shim.lmstudio.http.raw_response import TIMED_OUT, UrllibBody
 from flask_shim.lmstudio.http.sse import SseSplitter
 from flask_shim.lmstudio.http.surrogates import replace_halves
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_shim.lmstudio.http.heads import END_OF_HEAD, MAX_HEADERS, MalformedHead, format_head, parse_head
+from flask_shim.lmstudio.http.http11 import END_OF_HEAD, MAX_HEADERS, MalformedHead, format_head, parse_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
