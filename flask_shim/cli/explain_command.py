@@ -41,7 +41,7 @@ class Recorded(NamedTuple):
 
     method: str
     path: str
-    headers: dict[str, str]
+    headers: Headers
     body: Any
 
 
@@ -108,7 +108,10 @@ def read_request(file: Path) -> Recorded:
     method, headers = request.get("method") or "POST", request.get("headers") or {}
     if not isinstance(method, str) or not isinstance(headers, dict):
         raise CommandError(f"{file} is no recorded request: method has to be a text, and headers an object.")
-    kept = {name: str(text) for name, text in headers.items() if name.lower() not in _LEFT_OUT}
+    try:
+        kept = Headers({name: str(text) for name, text in headers.items() if name.lower() not in _LEFT_OUT})
+    except ValueError as exc:  # a line end
+        raise CommandError(f"{file} is no recorded request: {exc}") from exc
     return Recorded(method, request["path"], kept, request["body"])
 
 
@@ -167,7 +170,7 @@ def _compare(report: dict[str, Any], unsent: Sequence[str], answer: Response) ->
 
 def _machines(services: Services, recorded: Recorded) -> Iterator[str]:
     """Yield which LM Studio gets the request, and why."""
-    if named := Headers(recorded.headers).get(BACKEND_HEADER):
+    if named := recorded.headers.get(BACKEND_HEADER):
         yield f"{named} answers: the request names it in {BACKEND_HEADER}."
         return
     with suppress(ShimError):  # the client gets it as an error

@@ -107,6 +107,11 @@ def test_what_the_shim_answers_itself_has_nothing_to_explain(explain, method, pa
     assert (result.exit_code, f"the shim itself answers {method} {path}" in result.output) == (1, True)
 
 
+def test_a_line_end_in_a_header_is_an_error(explain):
+    result = explain({"path": "/api/chat", "body": CHAT, "headers": {"X-Title": "a\nb"}})
+    assert (result.exit_code, "is no recorded request" in result.output) == (1, True)
+
+
 @pytest.mark.parametrize("odd", [{"method": 5}, {"headers": [["Accept", "*/*"]]}])
 def test_a_method_or_headers_of_another_type_are_an_error(explain, odd):
     result = explain({"path": "/api/chat", "body": CHAT} | odd)
