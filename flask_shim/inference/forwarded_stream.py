@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 
 import orjson
 
@@ -13,7 +15,6 @@ from flask_shim.error_responses import envelope_of
 from flask_shim.errors import ShimError
 from flask_shim.inference.streaming import StreamedAnswer
 from flask_shim.lmstudio.client import CHAT
-from flask_shim.lmstudio.completion_events import DONE, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event
@@ -26,30 +27,10 @@ from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.native_responses import ResponseCompleter
 
-ENDED_BY_DONE = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
-_TAIL_BYTES = 4096
-_DONE = b"data: [DONE]\n\n"
-ERROR_EVENT = re.compile(rb'(^|\n)(event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b))')
-_FAILURE = re.compile(ERROR_EVENT.pattern + rb"|(^|\n)event: ?response\.failed\r?\n")
-_END = re.compile(rb"(^|\n)data: ?\[DONE\]|" + ERROR_EVENT.pattern)
+COMPLETION_PATHS = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 
-_LAST_EVENTS = {
-    "/v1/responses": re.compile(rb"(^|\n)event: ?(response\.(completed|incomplete|failed)|error)\r?\n"),
-    "/v1/messages": re.compile(rb"(^|\n)event: ?(message_stop|error)\r?\n"),
-    "/api/v1/chat": re.compile(rb"(^|\n)event: ?(chat\.end|error)\r?\n"),
-}
-"""The events without which a stream of these routes is not complete."""
-_ANYTHING = re.compile(b"")
-_OUTPUT = re.compile(rb"(^|\n)event: ?\S+delta\b")
-"""A piece of the answer, on these routes."""
-
-_LONGEST_EVENT = 8
-"""A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
-
-_TOKENS_IN = re.compile(rb'"(?:prompt_tokens|input_tokens)"\s*:\s*([0-9]{1,15})')
-_TOKENS_OUT = re.compile(rb'"(?:completion_tokens|output_tokens|total_output_tokens)"\s*:\s*([0-9]{1,15})')
-_CACHED_TOKENS = re.compile(rb'"(?:cached_tokens|cache_read_input_tokens)"\s*:\s*([0-9]{1,15})')
-"""The counts at the end of an answer, for the access log. In a text of the model their quotes would be escaped."""
+ERROR_EVENT = re.compile(rb'event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b)')
+"""The beginning of an error event."""
 
 _FAIL_AT_COMMENTS = ("Mistral Vibe", "ollama")
 """Clients that cannot read the comments of an event stream (mistral-vibe#762, ollama#16443)."""
@@ -93,7 +74,7 @@ class ForwardedAnswer(StreamedAnswer):
             return
         if self._has_begun:
             raise BackendProtocolError("LM Studio's answer is not a stream")
-        _record_tokens(first[-_TAIL_BYTES:])
+        _record_tokens(first)
         self.media_type = answer.content_type or "application/json"
         if self.media_type == "application/json":
             first = replace_halves(first)
@@ -131,105 +112,113 @@ class ForwardedAnswer(StreamedAnswer):
         self._stack.close()
 
 
-def read_to_output(answer: BackendResponse, first: bytes) -> tuple[bytes, bool, Usage | None]:
-    """Read the stream of a completion on from ``first`` until output begins; raise an error that comes instead.
-
-    Return what was read, whether output has begun (False: the answer has none), and the counts in it.
-    """
-    splitter = SseSplitter(answer.options.max_line_bytes)
-    blocks, usage = [first], None
-    while blocks[-1]:
-        for payload in splitter.feed(blocks[-1]):
-            if payload == DONE:
-                return b"".join(blocks), False, usage
-            event = read_event(payload)
-            if event.error:
-                raise parse_error_event(event.error, token=answer.options.token)
-            if event.has_output:
-                return b"".join(blocks), True, usage
-            usage = event.usage or usage
-        blocks.append(answer.read())
-    return b"".join(blocks), False, usage
+def _line_start(start: bytes) -> re.Pattern[bytes]:
+    """Compile a pattern for the start of a line. It includes the end of the line before, which CPython finds fast."""
+    return re.compile(rb"\n(?:%b)" % start)
 
 
-def read_event(data: bytes) -> Event:
-    """Return a completion, or an event of one; an event without anything for data of another form."""
-    try:
-        return decode_event(data)
-    except BackendProtocolError:
-        return Event()
+_LAST_EVENTS = {
+    **dict.fromkeys(COMPLETION_PATHS, _line_start(rb"data: ?\[DONE\]|" + ERROR_EVENT.pattern)),
+    "/v1/responses": _line_start(rb"event: ?(?:response\.(?:completed|incomplete|failed)|error)\r?\n"),
+    "/v1/messages": _line_start(rb"event: ?(?:message_stop|error)\r?\n"),
+    "/api/v1/chat": _line_start(rb"event: ?(?:chat\.end|error)\r?\n"),
+}
+"""The events without which a stream of these routes is not complete; on other routes, only an error ends it early."""
+
+_ERROR_LINE = _line_start(ERROR_EVENT.pattern)
+_FAILURE = _line_start(ERROR_EVENT.pattern + rb"|event: ?response\.failed\r?\n")
+_OUTPUT = _line_start(rb"event: ?\S+delta\b")
+"""A piece of the answer, on routes whose events have names."""
+
+_DONE = b"data: [DONE]\n\n"
+_RECENT_BLOCKS = 8
+_TAIL_BYTES = 4096
+"""The counts of tokens are in the last blocks of an answer, in this many bytes at their end."""
+
+_LONGEST_EVENT = 8
+"""A forwarded event may be this many times longer than a chat's: some repeat the whole answer."""
 
 
 def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
-    """Yield complete events, b"" for a tick; raise if the stream is cut or too long."""
-    options = answer.options
-    timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
-    ends_by_done = path in ENDED_BY_DONE
-    last_event = _LAST_EVENTS.get(path, _ANYTHING)
+    """Yield whole events, b"" for a tick; raise if the stream is cut or too long, or if the prompt was too long."""
+    options, record = answer.options, current()
+    last_event = _LAST_EVENTS.get(path, _ERROR_LINE)
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
-    block: bytes | None = first
-    size = events_so_far = 0
-    is_ended, tail = False, b""
-    record = current()
-    if ends_by_done:
+    events_so_far, has_ended = 0, False
+    recent: deque[bytes] = deque(maxlen=_RECENT_BLOCKS)
+    if path in COMPLETION_PATHS:
         record.begin_output()  # the start of the output was awaited
         record.count_tokens = lambda: events_so_far  # LM Studio sends an event for each token
-    while block:
-        answer.call.allow(options.idle_timeout, timeout_message)
-        size += len(block)
-        if options.max_answer_bytes and size > options.max_answer_bytes:
-            raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
-        if events := cutter.feed(block):
-            is_ended = is_ended or last_event.search(events) is not None
+    try:
+        for block in _read_blocks(answer, first):
+            events = cutter.feed(block)
+            if not events:
+                yield b""
+                continue
+            lines = b"\n" + events
             events_so_far += events.count(b'data: {"')
-            if record.first_token_ns is None and _OUTPUT.search(events):
+            if record.first_token_ns is None and _OUTPUT.search(lines):
                 record.begin_output()
-            yield from _until_overflow(events, options.token, ends_by_error=ends_by_done)
-        else:
-            yield b""
-        tail = (block if len(block) >= _TAIL_BYTES else tail + block)[-_TAIL_BYTES:]
-        if ends_by_done and tail.endswith(_DONE):
-            _record_tokens(tail)
-            return  # the answer is complete, even if the connection breaks now
-        while (block := _read_next(answer, tail)) is None:
-            yield b""
-    if ends_by_done and not _END.search(tail):
-        raise BackendProtocolError(CUT)
-    _record_tokens(tail)
+            recent.append(events)
+            if last_event.search(lines):
+                has_ended = True
+                yield from _until_overflow(lines, options.token)
+            else:
+                yield events
+            if events.endswith(_DONE):
+                break
+    except BackendProtocolError:
+        if not has_ended:  # otherwise the client has the whole answer
+            raise
     rest = cutter.flush()
-    if not is_ended and last_event.search(rest) is None:
+    _record_tokens(b"".join((*recent, rest)))
+    if path in _LAST_EVENTS and not has_ended and not last_event.search(b"\n" + rest):
         raise BackendProtocolError(CUT)
     yield rest
 
 
-def _until_overflow(events: bytes, token: str | None, *, ends_by_error: bool) -> Iterator[bytes]:
-    """Yield the events; raise instead of an event which says in LM Studio's words that the context is full.
+def _read_blocks(answer: BackendResponse, first: bytes) -> Iterator[bytes]:
+    """Yield ``first`` and what follows, b"" for a tick; raise if it is more than the settings allow, or late."""
+    options = answer.options
+    timeout_message = f"LM Studio sent no data for {options.idle_timeout} s"
+    size = 0
+    for block in chain([first], answer):
+        if block:
+            answer.call.allow(options.idle_timeout, timeout_message)
+            size += len(block)
+            if options.max_answer_bytes and size > options.max_answer_bytes:
+                raise BackendProtocolError(f"the answer is too long: more than {options.max_answer_bytes} bytes")
+        yield block or b""
 
-    ``ends_by_error``: only the end can have one. Other streams repeat the whole request after the name of the event.
+
+def _until_overflow(lines: bytes, token: str | None) -> Iterator[bytes]:
+    """Yield the events in ``lines``, which begin with a line end.
+
+    Raise instead of an event which says in LM Studio's words that the context is full.
     """
-    start = max(0, len(events) - _TAIL_BYTES) if ends_by_error else 0
-    failure = _FAILURE.search(events, start) if events.find(b"error", start) >= 0 else None
-    if failure is not None:
-        payloads = SseSplitter().feed(events[failure.start() :])
+    if failure := _FAILURE.search(lines):
+        payloads = SseSplitter().feed(lines[failure.start() + 1 :])
         error = parse_error_event(payloads[0] if payloads else b"", token=token)
         if isinstance(error, ContextOverflow):
-            if before := events[: failure.start()]:
-                yield before + b"\n"
+            if before := lines[1 : failure.start() + 1]:
+                yield before
             raise error
-    yield events
+    yield lines[1:]
 
 
-def _record_tokens(tail: bytes) -> None:
+_COUNTS = [
+    re.compile(rb'"(?:%b)"\s*:\s*([0-9]{1,15})' % names)
+    for names in (
+        b"prompt_tokens|input_tokens",
+        b"completion_tokens|output_tokens|total_output_tokens",
+        b"cached_tokens|cache_read_input_tokens",
+    )
+]
+"""The counts of tokens in an answer. In a text of the model their quotes would be escaped."""
+
+
+def _record_tokens(answer: bytes) -> None:
     """Note the last counts in the end of an answer, if it has any."""
-    found = [pattern.findall(tail) for pattern in (_TOKENS_IN, _TOKENS_OUT, _CACHED_TOKENS)]
+    tail = answer[-_TAIL_BYTES:]
+    found = [pattern.findall(tail) for pattern in _COUNTS]
     current().set_usage(*(int(numbers[-1]) if numbers else None for numbers in found))
-
-
-def _read_next(answer: BackendResponse, tail: bytes) -> bytes | None:
-    """Return the next bytes, None at a tick; a connection that breaks after an error event has ended properly."""
-    try:
-        return answer.read_or_tick()
-    except BackendProtocolError:
-        if ERROR_EVENT.search(tail):
-            return b""
-        raise

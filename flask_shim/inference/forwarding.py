@@ -15,18 +15,16 @@ from flask import Response
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits, warn_if_cut
 from flask_shim.inference.forwarded_stream import (
-    ENDED_BY_DONE,
+    COMPLETION_PATHS,
     ERROR_EVENT,
     Completer,
     ForwardedAnswer,
     OpenedAnswer,
-    read_event,
-    read_to_output,
 )
 from flask_shim.inference.streaming import stream_response
 from flask_shim.inference.structured_answers import result_or_none, second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
-from flask_shim.lmstudio.completion_events import Choice, Usage
+from flask_shim.lmstudio.completion_events import DONE, Choice, Event, Usage, decode_event
 from flask_shim.lmstudio.errors import BackendProtocolError, ServerBusy
 from flask_shim.lmstudio.http.cancellation import Ticks
 from flask_shim.lmstudio.http.error_parsing import parse_error_event, parse_error_response
@@ -67,7 +65,7 @@ class ForwardRequest:
 
 def forward(request: ForwardRequest) -> Response:
     """Send ``request`` to the backend and answer with its answer as it arrives."""
-    manager, is_completion = services().manager, request.path in ENDED_BY_DONE
+    manager, is_completion = services().manager, request.path in COMPLETION_PATHS
 
     def send_to(client: LMStudio, call: BackendCall, payload: Mapping[str, Any]) -> OpenedAnswer:
         body = request.raw if payload == request.body else orjson.dumps(payload)
@@ -129,7 +127,7 @@ def _with_valid_answer(opened: OpenedAnswer, payload: Payload, send: Callable[[P
 
 
 def _attempt_after(opened: OpenedAnswer, payload: Payload) -> Payload | None:
-    choice = next(iter(read_event(opened[1]).choices), Choice())
+    choice = next(iter(_read_event(opened[1]).choices), Choice())
     reason = "tool_calls" if choice.tool_calls else choice.finish_reason
     return second_attempt(payload, choice.text or choice.thinking or "", reason)
 
@@ -139,9 +137,9 @@ def _with_output(opened: OpenedAnswer, check_empty: Callable[[Usage | None], Non
     answer, first = opened
     try:
         if answer.content_type == SSE:
-            first, has_output, usage = read_to_output(answer, first)
+            first, has_output, usage = _read_to_output(answer, first)
         else:
-            event = read_event(first)
+            event = _read_event(first)
             has_output, usage = not event.choices or event.has_output, event.usage
         if not has_output:
             check_empty(usage)
@@ -149,6 +147,35 @@ def _with_output(opened: OpenedAnswer, check_empty: Callable[[Usage | None], Non
         answer.close()
         raise
     return answer, first
+
+
+def _read_to_output(answer: BackendResponse, first: bytes) -> tuple[bytes, bool, Usage | None]:
+    """Read the stream of a completion on from ``first`` until output begins; raise an error that comes instead.
+
+    Return what was read, whether output has begun (False: the answer has none), and the counts in it.
+    """
+    splitter = SseSplitter(answer.options.max_line_bytes)
+    blocks, usage = [first], None
+    while blocks[-1]:
+        for payload in splitter.feed(blocks[-1]):
+            if payload == DONE:
+                return b"".join(blocks), False, usage
+            event = _read_event(payload)
+            if event.error:
+                raise parse_error_event(event.error, token=answer.options.token)
+            if event.has_output:
+                return b"".join(blocks), True, usage
+            usage = event.usage or usage
+        blocks.append(answer.read())
+    return b"".join(blocks), False, usage
+
+
+def _read_event(data: bytes) -> Event:
+    """Return a completion, or an event of one; an event without anything for data of another form."""
+    try:
+        return decode_event(data)
+    except BackendProtocolError:
+        return Event()
 
 
 def _with_query(path: str, query: str) -> str:

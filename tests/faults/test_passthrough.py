@@ -172,3 +172,11 @@ def test_connection_that_breaks_after_the_end_of_a_stream_does_no_harm(impatient
     odd = b"event: x\r\ndata: \xff\r\n\r\n" + sse({"anything": 1}) + b"data: [DONE]\n\n"
     studio.answers[CHAT] = streams(odd, ends=False)
     assert impatient.ask("/v1/chat/completions", chat(stream=True)).body == odd
+
+
+@pytest.mark.parametrize(("path", "last"), [(RESPONSES, "response.completed"), (NATIVE_CHAT, "chat.end")])
+def test_break_after_the_last_event_of_a_protocol_does_no_harm(impatient, studio, path, last):
+    whole = f'event: a\ndata: {{"type": "a"}}\n\nevent: {last}\ndata: {{"type": "{last}"}}\n\n'.encode()
+    studio.answers[path] = streams(whole, ends=False)
+    body = {"model": "tiny", "stream": True, "input": PROMPT, "store": True}
+    assert b"error" not in impatient.ask(path, body).body
