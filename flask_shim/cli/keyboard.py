@@ -15,7 +15,7 @@ UP, DOWN = "up", "down"
 if sys.platform == "win32":
     import msvcrt
 
-    _ARROWS = {"H": UP, "P": DOWN}
+    _ARROWS = {b"H": UP, b"P": DOWN}
     _POLL_SECONDS = 0.02
 
     @contextmanager
@@ -29,8 +29,11 @@ if sys.platform == "win32":
             if time.monotonic() >= deadline:
                 return ""
             time.sleep(_POLL_SECONDS)
-        key = msvcrt.getwch()
-        return _ARROWS.get(msvcrt.getwch(), "") if key in ("\x00", "\xe0") else key
+        # Not getwch: where it is used, kbhit cannot tell the first half of an arrow key from the letter à (click#1108).
+        key = msvcrt.getch()
+        if key in (b"\x00", b"\xe0") and msvcrt.kbhit():
+            return _ARROWS.get(msvcrt.getch(), "")
+        return key.decode("ascii", "ignore")
 
 else:
     import os

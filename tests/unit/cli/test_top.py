@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import sys
@@ -11,7 +12,7 @@ from contextlib import nullcontext
 import pytest
 from rich.console import Console
 
-from flask_shim.cli import top_command
+from flask_shim.cli import keyboard, top_command
 from flask_shim.cli.keyboard import DOWN, UP, pressed_keys
 from flask_shim.cli.setting_options import CommandError
 from flask_shim.cli.top_view import SORT_KEYS, View, render, seconds_text
@@ -156,3 +157,45 @@ def test_keys_that_arrive_together_are_read_one_by_one(monkeypatch):
             os.write(ours, b"\x1b[A\x1b[Bs\x1b[5~q")  # 5~ is Page Up, which means nothing here
             assert [read_key(5) for _ in range(5)] == [UP, DOWN, "s", "", "q"]
     os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        (b"q", ["q", ""]),
+        (b"\xe0H", [UP, ""]),
+        (b"\x00P", [DOWN, ""]),
+        (b"\xe0G", ["", ""]),  # Home
+        (b"\xe0", ["", ""]),  # the letter à in the code page 1252
+        (b"\xe0\xb8\xb2", ["", ""]),  # a Thai letter in UTF-8
+    ],
+)
+def test_keys_are_read_from_a_windows_console(sent, keys, monkeypatch):
+    console = UcrtConsole()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", console)
+    spec = importlib.util.spec_from_file_location("windows_keyboard", keyboard.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.pressed_keys() as read_key:
+        console.pressed.append(sent)
+        assert [read_key(0), read_key(0)] == keys
+        console.pressed.append(b"s")
+        assert read_key(0) == "s"
+
+
+class UcrtConsole:
+    """A console as Microsoft's C runtime shows it: ``getch`` keeps the further bytes of a key, and ``kbhit`` sees them."""
+
+    def __init__(self):
+        self.pressed = []
+        self.rest = []
+
+    def kbhit(self):
+        return bool(self.rest or self.pressed)
+
+    def getch(self):
+        assert self.kbhit(), "it would block"
+        if not self.rest:
+            self.rest = [bytes([byte]) for byte in self.pressed.pop(0)]
+        return self.rest.pop(0)
