@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, Decorated
 from flask_shim.config import Config
 from flask_shim.embedded import MiniLMStudio, MiniSettings
 from flask_shim.embedded.mini_settings import Generation
+from flask_shim.embedded.shell_commands import shell_command
 from flask_shim.lmstudio import Kind, LMStudio
 from flask_shim.observability import logs
 from flask_shim.serving import run, urls_of
@@ -104,9 +103,10 @@ def _announce(backend: str, urls: list[str], model: str) -> None:
     click.echo(f"flask-shim {__version__}, demo: a small llama.cpp server stands in for LM Studio.\n")
     click.echo(f"  LM Studio  {backend}\n  shim       {' '.join(urls)}\n")
     click.echo("Try, in another terminal:\n")
-    click.echo(f"  curl {url}/api/tags")
+    # In PowerShell 5 curl is another command.
+    click.echo(f"  {'curl.exe' if sys.platform == 'win32' else 'curl'} {url}/api/tags")
     click.echo(f"  {_generate_command(url, model)}")
-    click.echo(f"  {_own_command()} doctor --url {url}\n")
+    click.echo(f"  {shell_command(*_own_command(), 'doctor', '--url', url)}\n")
     click.echo("Ctrl-C ends both.")
 
 
@@ -117,23 +117,22 @@ def _generate_command(url: str, model: str) -> str:
     if is_windows:  # PowerShell 5 removes the quotes in the arguments of curl
         quoted = body.replace("'", "''")
         return f"'{quoted}' |\n    Invoke-RestMethod {url}/api/generate -Method Post"
-    return f"curl {url.removeprefix('http://')}/api/generate -d {shlex.quote(body)}"
+    return shell_command("curl", f"{url.removeprefix('http://')}/api/generate", "-d", body)
 
 
-def _own_command() -> str:
-    """Return the command of this installation, as short as the shell understands it in the current folder."""
+def _own_command() -> list[str]:
+    """Return the words that start this installation, as few as the shell understands in the current folder."""
     script = Path(sys.argv[0])
     if script.stem != "flask-shim":
-        return f"{_shell_word(Path(sys.executable))} -m flask_shim"
+        return [_from_here(Path(sys.executable)), "-m", "flask_shim"]
     found = shutil.which("flask-shim")
     is_on_path = found is not None and Path(found).parent.resolve() == script.absolute().parent.resolve()
-    return "flask-shim" if is_on_path else _shell_word(script)
+    return ["flask-shim" if is_on_path else _from_here(script)]
 
 
-def _shell_word(path: Path) -> str:
-    """Return a path relative to the current folder if it is below it, quoted if necessary."""
+def _from_here(path: Path) -> str:
+    """Return a path relative to the current folder if it is below it."""
     path, here = path.absolute(), Path.cwd()
     if path.is_relative_to(here) and path.parent != here:  # a name without a folder would be searched on PATH
         path = path.relative_to(here)
-    # cmd.exe knows no single quotes.
-    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
+    return str(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import subprocess
 import sys
 import threading
@@ -12,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
 
 from flask_shim.embedded import engine_process
+from flask_shim.embedded.shell_commands import install_command
 from flask_shim.lmstudio import ClientOptions, LMStudio
 from flask_shim.lmstudio.errors import BackendProtocolError, ClientDisconnected, ModelLoadError, NotSupported
 from flask_shim.lmstudio.lms.tool import NO_WINDOW
@@ -29,25 +28,6 @@ IMPORT_SECONDS = 60.0
 LOG_LINES = 12
 POLL_SECONDS = 0.05
 STOP_SECONDS = 3.0
-
-
-def install_command(package: str) -> str:
-    """Return the command of the program that installed the shim: pipx, uv or pip."""
-    prefix = Path(sys.prefix)
-    if (prefix / "pipx_metadata.json").is_file():
-        words = ["pipx", "inject", prefix.name, package]
-    elif (prefix / "uv-receipt.toml").is_file() or _installer() == "uv":  # such an environment has no pip
-        words = ["uv", "pip", "install", "--python", sys.executable, package]
-    else:
-        words = [sys.executable, "-m", "pip", "install", package]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
-
-
-def _installer() -> str:
-    try:
-        return (distribution("flask-shim").read_text("INSTALLER") or "").strip()
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return ""
 
 
 def require_engine() -> None:

@@ -18,7 +18,7 @@ from support.processes import ShimProcess, clean_environment
 
 from flask_shim.cli import cli, demo_command
 from flask_shim.embedded import engine
-from flask_shim.embedded.engine import install_command
+from flask_shim.embedded.shell_commands import install_command
 from flask_shim.services import services_of
 
 
@@ -33,7 +33,7 @@ def demo():
 @pytest.fixture
 def port(demo):
     """The port of the running demo."""
-    return re.search(r"curl http://[^/]+:(\d+)/api/tags", demo.log).group(1)
+    return re.search(r"curl\S* http://[^/]+:(\d+)/api/tags", demo.log).group(1)
 
 
 def invoke(*arguments, **env):

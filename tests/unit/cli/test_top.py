@@ -185,7 +185,7 @@ def test_keys_are_read_from_a_windows_console(sent, keys, monkeypatch):
 
 
 class UcrtConsole:
-    """A console as Microsoft's C runtime shows it: ``getch`` keeps the further bytes of a key, and ``kbhit`` sees them."""
+    """A console as Microsoft's C runtime shows it: ``getch`` keeps further bytes of a key, and ``kbhit`` sees them."""
 
     def __init__(self):
         self.pressed = []

@@ -1,4 +1,4 @@
-"""The command that the demo suggests when its engine is missing."""
+"""The commands that the demo prints for the user's shell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from flask_shim.embedded import engine as module
-from flask_shim.embedded.engine import install_command
+from flask_shim.embedded import shell_commands as module
+from flask_shim.embedded.shell_commands import install_command, powershell_command
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="quotes differ there")
+not_in_powershell = pytest.mark.skipif(sys.platform == "win32", reason="quotes differ there")
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def installed_by(monkeypatch, tmp_path):
     return pretend
 
 
+@not_in_powershell
 @pytest.mark.parametrize(
     ("installer", "files", "words"),
     [
@@ -43,6 +44,7 @@ def test_the_command_is_that_of_the_installer(installed_by, installer, files, wo
     assert shlex.split(install_command("xllamacpp")) == [*words, "xllamacpp"]
 
 
+@not_in_powershell
 def test_a_folder_with_blanks_is_quoted(installed_by, monkeypatch):
     installed_by("pip")
     monkeypatch.setattr(sys, "executable", "/opt/my shim/python")
@@ -55,3 +57,17 @@ def test_a_checkout_that_is_not_installed_uses_pip(monkeypatch):
 
     monkeypatch.setattr(module, "distribution", missing)
     assert module._installer() == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        (r".venv\Scripts\flask-shim", r".venv\Scripts\flask-shim doctor"),
+        (r"C:\Jürgen\flask-shim.exe", r"C:\Jürgen\flask-shim.exe doctor"),
+        (r"C:\My shim\flask-shim.exe", r"& 'C:\My shim\flask-shim.exe' doctor"),
+        (r"C:\O'Neil\flask-shim.exe", r"& 'C:\O''Neil\flask-shim.exe' doctor"),
+        (r"C:\$new(1)\flask-shim.exe", r"& 'C:\$new(1)\flask-shim.exe' doctor"),
+    ],
+)
+def test_powershell_runs_a_program_in_quotes(program, command):
+    assert powershell_command(program, "doctor") == command
