@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -180,6 +181,22 @@ def collect(requests: Mapping[Future[Listing], Backend], lists: dict[Backend, Li
         backend = requests[request]
         if backend.failure is None and backend.last_listing is not None:
             lists[backend] = backend.last_listing
+
+
+def find_reachable(backends: Iterable[Backend]) -> dict[Backend, bool]:
+    """Return which accept connections, without those that take long.
+
+    Looking up a name has no time-out: with a resolver that does not answer, it takes ten seconds on Linux.
+    """
+    checks: dict[Backend, Future[bool]] = {backend: Future() for backend in backends}
+
+    def check(backend: Backend) -> None:
+        checks[backend].set_result(backend.client.is_reachable())
+
+    for backend in checks:
+        threading.Thread(target=check, args=(backend,), name="shim-reachable", daemon=True).start()
+    wait(checks.values(), LIVING_SECONDS)
+    return {backend: known.result() for backend, known in checks.items() if known.done()}
 
 
 def unloaded(listing: Listing) -> Listing:

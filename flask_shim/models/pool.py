@@ -19,6 +19,7 @@ from flask_shim.models.backends import (
     MergedListing,
     carry_over,
     collect,
+    find_reachable,
     last_lists,
     merge,
     unloaded,
@@ -125,11 +126,11 @@ class Backends:
 
     def measure(self) -> Iterator[tuple[str, bool, int, int]]:
         """Yield, for each: its name, whether it accepts connections, its connections, its generations."""
+        reachable = find_reachable(backend for backend in self._all if backend.failure is None)
         for backend in self._all:
-            is_up = backend.failure is None and backend.client.is_reachable()
-            if not is_up and backend.failure is None:  # so that the next scrape does not wait for it
+            if reachable.get(backend) is False:  # so that the next scrape does not wait for it
                 self.leave_out(backend, BackendUnavailable("it accepts no connections"))
-            yield backend.name, is_up, backend.client.open_connections, backend.running.total()
+            yield backend.name, reachable.get(backend, False), backend.client.open_connections, backend.running.total()
 
     def leave_out(self, backend: Backend, failure: ShimError) -> None:
         """Send no requests to an LM Studio until it lists its models again."""

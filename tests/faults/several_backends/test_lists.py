@@ -21,7 +21,7 @@ def three_dead(start_pool):
     return shim
 
 
-@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/v1/models", "/models", "/ready"])
+@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/v1/models", "/models", "/ready", "/metrics"])
 def test_a_list_does_not_wait_for_the_dead(three_dead, path):
     assert three_dead.get(path).status_code == 200
 
