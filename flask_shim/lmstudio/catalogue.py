@@ -61,6 +61,10 @@ class Listing:
             )
         return [model for model in self.models if model.is_loaded]
 
+    def has_instance(self, name: str) -> bool:
+        """Return whether a loaded copy of a model has that name."""
+        return any(copy.id == name for model in self.models for copy in model.instances)
+
 
 class ModelListCache:
     """The backend's model list, cached."""

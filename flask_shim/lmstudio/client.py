@@ -167,10 +167,13 @@ class LMStudio:
                 return tool.unload(model if isinstance(model, str) else model.key, call=call)
             found = self.find(model, max_age=0) if isinstance(model, str) else model
             names = tuple(copy.id for copy in found.instances)
-            if isinstance(model, str) and model != found.key and model in names:
-                names = (model,)
+            names = tuple(name for name in names if name == model != found.key) or names
             for name in names:
-                self._post("/api/v1/models/unload", {"instance_id": name}, call, timeout=self.options.load_timeout)
+                try:
+                    self._post("/api/v1/models/unload", {"instance_id": name}, call, timeout=self.options.load_timeout)
+                except BackendRequestError:  # LM Studio or its user may have unloaded it since it was listed
+                    if self.listing(max_age=0).has_instance(name):
+                        raise
             return names
         finally:
             self.catalogue.expire()
@@ -202,8 +205,7 @@ class LMStudio:
     ) -> Generator[Download, None, None]:
         """Download a model, or join its running download; yield the progress until it is complete, or raise.
 
-        ``quantization`` is only for addresses at Hugging Face. Cancelling the call ends the iteration, not the
-        download: LM Studio has no route for that.
+        ``quantization`` is only for addresses at Hugging Face. Cancelling the call does not end the download.
         """
         call = call or BackendCall()
         try:

@@ -16,7 +16,7 @@
         │   ├── NoModelLoaded        load the model and repeat the request
         │   └── UnsupportedReasoningEffort   repeat the request without it
         └── ModelLoadError      500  the model crashed or could not be loaded
-            └── ModelEvicted         another load displaced it: repeat the request
+            └── ModelEvicted    503  another load displaced it: repeat the request
 
 ``status`` is the HTTP status with which a server may pass the error on.
 """
@@ -125,6 +125,13 @@ class ModelLoadError(BackendError):
 
 class ModelEvicted(ModelLoadError):
     """The model was unloaded while a request used it: repeat the request, unless output was already sent."""
+
+    status = 503
+
+    def __init__(self, text: str) -> None:
+        """Say what happened and what to do; ``text`` is LM Studio's own."""
+        explained = f"LM Studio unloaded the model while this request used it, please try again ({text})"
+        super().__init__(explained, retry_after=1)
 
 
 def lacks_route(error: ShimError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import responses
@@ -206,6 +207,19 @@ def test_a_model_is_unloaded_by_its_key_and_a_copy_by_its_own_name(mock, client,
     mock.post(f"{URL}/api/v1/models/unload", json={})
     assert client.unload(name) == unloaded
     assert asked(mock, "/api/v1/models/unload") == [{"instance_id": one} for one in unloaded]
+
+
+@pytest.mark.parametrize(("is_gone", "status"), [(True, 404), (False, 404), (True, 400)])
+def test_unloading_a_copy_that_went_away_meanwhile_is_a_success(mock, client, is_gone, status):
+    def refuse(_):
+        copies = [] if is_gone else [{"id": "m"}]
+        mock.upsert(responses.GET, URL + ApiVersion.V1.value, json={"models": [model("m", loaded_instances=copies)]})
+        return status, {}, json.dumps({"error": {"message": "Instance not found.", "code": "model_not_found"}})
+
+    mock.upsert(responses.GET, URL + ApiVersion.V1.value, json={"models": [COPIES["m"]]})
+    mock.add_callback(responses.POST, f"{URL}/api/v1/models/unload", refuse)
+    with nullcontext() if is_gone else pytest.raises(BackendRequestError, match="Instance not found"):
+        assert client.unload("m") == ("m", "m:2")
 
 
 def test_a_model_that_is_not_there_cannot_be_unloaded(mock, client):

@@ -240,7 +240,7 @@ TEXTS = [
     *((text, ContextOverflow, 400) for text in OVERFLOWS),
     *((text, BackendRequestError, 400) for text in REFUSED),
     *((text, ModelLoadError, 500) for text in FAILED),
-    *((text, ModelEvicted, 500) for text in EVICTED),
+    *((text, ModelEvicted, 503) for text in EVICTED),
     *((text, UnsupportedReasoningEffort, 400) for text in EFFORTS),
     *((text, NoModelLoaded, 400) for text in NOT_LOADED),
     ("Unexpected endpoint or method. (POST /v1/responses)", NoSuchEndpoint, 501),

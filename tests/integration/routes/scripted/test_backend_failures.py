@@ -137,10 +137,18 @@ def test_a_model_that_is_not_loaded_on_demand_is_loaded(client, backend):
     ]
 
 
-@pytest.mark.parametrize("text", ["Model unloaded.", CRASHED])
-def test_there_is_no_third_attempt(client, backend, text):
-    in_turn(backend, refusal(text), refusal(text), GOOD)
-    assert client.chat(stream=False).json == {"error": text}
+def test_a_model_that_crashes_is_not_tried_again(client, backend):
+    in_turn(backend, refusal(CRASHED), GOOD)
+    answer = client.chat(stream=False)
+    assert (answer.status_code, answer.json) == (500, {"error": CRASHED})
+
+
+def test_a_model_evicted_twice_is_a_reason_to_try_later(client, backend):
+    in_turn(backend, refusal("Model unloaded."), refusal("Model unloaded."), GOOD)
+    answer = client.chat(stream=False)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    text = "LM Studio unloaded the model while this request used it, please try again (Model unloaded.)"
+    assert answer.json == {"error": text}
 
 
 # --- away ---
