@@ -14,11 +14,15 @@ from typing import Any
 import orjson
 
 from flask_shim.lmstudio.errors import BackendProtocolError
+from flask_shim.lmstudio.http.surrogates import replace_halves
 
 DONE = b"[DONE]"
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 """The fields of a request that ask for a stream with token counts in its last event."""
+
+_FAILURES = ("abort", "error")
+"""How vLLM and SGLang (abort), and KoboldCpp (error), end an answer that is not complete (vllm#57082)."""
 
 _MAX_COUNT = 2**53  # the largest integer that every JSON reader can represent
 
@@ -170,14 +174,15 @@ def decode_event(payload: bytes) -> Event:
     value = _loads(payload)
     if not isinstance(value, dict):
         raise BackendProtocolError("LM Studio sent an event that is not an object")
-    choices, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
-    is_error = bool(value.get("error")) or (not choices and "error" in (value.get("type"), value.get("object")))
-    return Event(
-        [_choice(row) for row in choices if isinstance(row, dict)] if isinstance(choices, list) else (),
-        _usage(usage, timings) if isinstance(usage, dict) else None,
-        payload if is_error else None,
-        timings if isinstance(timings, dict) else None,
-    )
+    rows, usage, timings = value.get("choices"), value.get("usage"), value.get("timings")
+    choices = [_choice(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    is_error = bool(value.get("error")) or (not rows and "error" in (value.get("type"), value.get("object")))
+    error = payload if is_error else None
+    failure = next((choice.finish_reason for choice in choices if choice.finish_reason in _FAILURES), None)
+    if failure and error is None:
+        error = orjson.dumps({"error": f"LM Studio stopped before the end of its answer (finish_reason {failure})"})
+    counts = _usage(usage, timings) if isinstance(usage, dict) else None
+    return Event(choices, counts, error, timings if isinstance(timings, dict) else None)
 
 
 def _loads(payload: bytes) -> Any:
@@ -185,18 +190,13 @@ def _loads(payload: bytes) -> Any:
         return orjson.loads(payload)
     except orjson.JSONDecodeError:
         try:  # the standard library also reads NaN, and the halves of surrogate pairs that some tokenizers split
-            return json.loads(encodable(json.dumps(json.loads(payload), ensure_ascii=False)))
+            return json.loads(replace_halves(payload))
         except (ValueError, RecursionError) as exc:
             raise BackendProtocolError("LM Studio sent an event that is not JSON") from exc
 
 
-def encodable(text: str) -> str:
-    """Return ``text`` with U+FFFD for each half of a surrogate pair, as Go does, so that it can be encoded."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _choice(value: dict[str, Any]) -> Choice:
-    message = value.get("delta") or value.get("message")
+    message = value.get("delta", value.get("message"))  # some servers send the whole message with every delta
     if isinstance(message, dict):
         text = message.get("content")
     else:  # a text completion
@@ -215,22 +215,25 @@ def _choice(value: dict[str, Any]) -> Choice:
 def _call(value: dict[str, Any]) -> CallDelta:
     function, number = value.get("function"), value.get("id")
     function = function if isinstance(function, dict) else {}
+    name = function.get("name")
     return CallDelta(
         index=_int(value.get("index")),
         id=str(number) if isinstance(number, str | int) else None,
-        name=_text(function.get("name")),
+        name=name if isinstance(name, str) else None,
         arguments=function.get("arguments"),
     )
 
 
-def _usage(value: dict[str, Any], timings: Any) -> Usage:
-    prompt_tokens = _count(value, "prompt_tokens") or 0
+def _usage(value: dict[str, Any], timings: Any) -> Usage | None:
+    prompt_tokens, completion_tokens = _count(value, "prompt_tokens") or 0, _count(value, "completion_tokens") or 0
+    if not prompt_tokens and not completion_tokens:
+        return None  # LocalAI 2 sends zeros in every event, and no counts (LocalAI#1744)
     cached = _count(value.get("prompt_tokens_details"), "cached_tokens")
     if cached is None:
         cached = _count(timings, "cache_n")  # llama.cpp's server before it had the details
     return Usage(
         prompt_tokens,
-        _count(value, "completion_tokens") or 0,
+        completion_tokens,
         cached_tokens=None if cached is None else min(cached, prompt_tokens),
         reasoning_tokens=_count(value.get("completion_tokens_details"), "reasoning_tokens"),
     )
@@ -239,10 +242,6 @@ def _usage(value: dict[str, Any], timings: Any) -> Usage:
 def _count(counts: Any, name: str) -> int | None:
     number = _int(counts.get(name)) if isinstance(counts, dict) else None
     return None if number is None else max(0, number)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _int(value: Any) -> int | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-from flask_shim.lmstudio.completion_events import encodable
 from flask_shim.lmstudio.errors import BackendProtocolError
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.call_forms import parse_tagged_arguments, skip_space
@@ -91,7 +90,8 @@ def _read_leniently(text: str) -> list[Any]:
     try:
         while at < len(text):
             value, end = decode(text, at)
-            values.append(_unwrap(orjson.loads(encodable(json.dumps(value, ensure_ascii=False)))))
+            encoded = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            values.append(_unwrap(orjson.loads(encoded.decode("utf-16", "replace"))))
             at = skip_space(text, end)
     except (ValueError, RecursionError):
         return []

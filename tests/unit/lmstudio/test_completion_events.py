@@ -62,6 +62,26 @@ def test_an_error_is_read(error):
     assert decode_event(sent).error == sent
 
 
+@pytest.mark.parametrize("reason", ["abort", "error"])  # of vLLM and SGLang (vllm#57082), and of KoboldCpp
+@pytest.mark.parametrize("key", ["delta", "message"])
+def test_an_answer_that_the_backend_gave_up_is_an_error(reason, key):
+    choice = {"index": 0, key: {"content": "Hel"}, "finish_reason": reason}
+    event = decode_event(json.dumps({"choices": [choice], "usage": {"prompt_tokens": 3}}).encode())
+    text = f"LM Studio stopped before the end of its answer (finish_reason {reason})"
+    assert json.loads(event.error) == {"error": text}
+
+
+def test_the_reason_of_a_failure_is_the_error_that_comes_with_it():
+    sent = json.dumps({"choices": [{"delta": {}, "finish_reason": "error"}], "error": {"message": "boom"}}).encode()
+    assert decode_event(sent).error == sent
+
+
+def test_the_whole_message_that_comes_with_each_delta_is_not_read():
+    for piece in ("Hel", ""):
+        sent = {"choices": [{"delta": {"content": piece} if piece else {}, "message": {"content": "Hello"}}]}
+        assert (choice_of(json.dumps(sent).encode()).text or "") == piece
+
+
 @pytest.mark.parametrize(
     ("sent", "content"),
     [
@@ -98,7 +118,8 @@ def test_without_choices_there_are_none(sent):
         ({"prompt_tokens": 2.0, "completion_tokens": 3}, Usage(2, 3)),
         ({"prompt_tokens": "2", "completion_tokens": 3}, Usage(0, 3)),
         ({"prompt_tokens": 10**400, "completion_tokens": 3}, Usage(0, 3)),
-        ({}, Usage(0, 0)),
+        ({}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         (None, None),
     ],
 )
