@@ -7,7 +7,7 @@ pattern that they cannot read, and which ones depends on the version. An answer 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flask_shim.translate.schema_refs import Schema
@@ -32,8 +32,6 @@ _WITHOUT_EFFECT = {
 
 _ANYTHING: Schema = {"anyOf": [{"type": name} for name in ("string", "number", "boolean", "null", "object", "array")]}
 
-_FORMATS = ("date", "time", "date-time", "uuid")
-_LIMITS = ("minLength", "maxLength", "minItems", "maxItems")
 _LONGEST = 1000
 """llama.cpp cannot read a repetition of 2000 and more, nor a lower one inside another (llama.cpp#25746)."""
 
@@ -44,8 +42,29 @@ _PATTERN = re.compile(
     r"\^(?:[A-Za-z0-9 _:/@,;=~#&%!-]|\\[dw.+*?()\[\]{}|/-]|\[(?:[A-Za-z0-9 _.:/@+-]|\\[dw./-])+\]"
     r"|[()|?*+]|\{\d{1,3}(?:,\d{0,3})?\})*\$"
 )
-"""Patterns that every version of llama.cpp can read: anchored, without look-around and negated classes."""
-_NO_GRAMMAR = re.compile(r"\((?!\?:)\?|[?*+}][?+]")
+"""Patterns that every version of llama.cpp can read, if they also have no look-around and no lazy repetition."""
+_LOOK_AROUND_OR_LAZY = re.compile(r"\((?!\?:)\?|[?*+}][?+]")
+
+
+def _is_readable_length(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LONGEST
+
+
+def _is_readable_bound(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) <= MOST_INTEGER
+
+
+def _is_readable_pattern(value: Any) -> bool:
+    return isinstance(value, str) and not _LOOK_AROUND_OR_LAZY.search(value) and bool(_PATTERN.fullmatch(value))
+
+
+_IS_READABLE: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_readable_length),
+    **dict.fromkeys(_BY_TYPE["integer"], _is_readable_bound),
+    "pattern": _is_readable_pattern,
+    "format": lambda value: value in ("date", "time", "date-time", "uuid"),
+}
+"""For keywords that engines cannot read with every value: whether they can read one."""
 
 
 def trim_schema(schema: Any) -> tuple[Schema, tuple[str, ...]]:
@@ -68,58 +87,37 @@ class _Trimmer:
             return _ANYTHING
         if isinstance(schema.get("$ref"), str):
             return {"$ref": schema["$ref"]}
-        schema = self._merge_all(schema)
+        schema = _merge_all_of(schema)
         trimmed = self._trim_merged(schema)
         if schema.get("nullable") is True and schema.get("type") is not None:  # OpenAPI 3.0
             trimmed = {"anyOf": [trimmed, {"type": "null"}]}
         return {**{key: schema[key] for key in _NOTES if key in schema}, **trimmed}
 
     def _trim_merged(self, schema: Schema) -> Schema:
+        """Return a schema without ``allOf`` as the first that it is: one value, some values, alternatives, types."""
         if "const" in schema:
-            return self._only(schema, "const")
+            self._note_dropped(schema, kept=("const", "enum"))
+            return {"const": schema["const"]}
         if isinstance(schema.get("enum"), list) and schema["enum"]:
-            return self._only(schema, "enum")
-        choices = next((schema[key] for key in ("anyOf", "oneOf") if isinstance(schema.get(key), list)), None)
-        if choices and "properties" not in schema:
-            self._drop(schema, "anyOf", "oneOf")
-            inherited = {"type": schema["type"]} if schema.get("type") is not None else {}
-            return {
-                "anyOf": [
-                    self.trim({**inherited, **choice} if isinstance(choice, Mapping) else choice) for choice in choices
-                ]
-            }
-        given = schema.get("type")
-        kinds = [kind for kind in _BY_TYPE if kind in (given if isinstance(given, list) else [given])]
-        if not kinds:  # the one that the keywords belong to
-            kinds = [kind for kind, names in _BY_TYPE.items() if not schema.keys().isdisjoint(names)][:1]
-        self._drop(schema, *(name for kind in kinds for name in _BY_TYPE[kind]))
-        alternatives = [self._of_type(kind, schema) for kind in kinds]
-        if isinstance(given, str) and not alternatives:
-            return {"type": given}  # LM Studio rejects it, with its own words
-        return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives} if alternatives else _ANYTHING
+            self._note_dropped(schema, kept=("enum",))
+            return {"enum": schema["enum"]}
+        if "properties" not in schema and (choices := _choices(schema)):
+            self._note_dropped(schema, kept=("anyOf", "oneOf"))
+            return {"anyOf": [self.trim(choice) for choice in choices]}
+        types = _types(schema)
+        self._note_dropped(schema, kept=[name for type_ in types for name in _BY_TYPE[type_]])
+        if not types:
+            unknown = schema.get("type")  # LM Studio rejects it, with its own words
+            return {"type": unknown} if isinstance(unknown, str) else _ANYTHING
+        alternatives = [self._trim_type(type_, schema) for type_ in types]
+        return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
 
-    def _merge_all(self, schema: Mapping[str, Any]) -> Schema:
-        """Return the schema with the parts of ``allOf`` in it: of several values for one keyword, the first stays."""
-        merged = {key: value for key, value in schema.items() if key != "allOf"}
-        parts = schema.get("allOf")
-        for part in parts if isinstance(parts, list) else ():
-            added = self._merge_all(part) if isinstance(part, Mapping) else {}
-            if isinstance(merged.get("properties"), dict) and isinstance(added.get("properties"), dict):
-                merged["properties"] = {**added["properties"], **merged["properties"]}
-            if isinstance(merged.get("required"), list) and isinstance(added.get("required"), list):
-                merged["required"] = [*merged["required"], *added["required"]]
-            merged = {**added, **merged}
-        return merged
-
-    def _only(self, schema: Schema, keyword: str) -> Schema:
-        self._drop(schema, keyword, "const", "enum")
-        return {keyword: schema[keyword]}
-
-    def _of_type(self, kind: str, schema: Schema) -> Schema:
-        known = {"type": kind, **{name: schema[name] for name in _BY_TYPE[kind] if name in schema}}
-        if kind == "object":
+    def _trim_type(self, type_: str, schema: Schema) -> Schema:
+        """Return what ``schema`` says about values of one type."""
+        known = {"type": type_, **{name: schema[name] for name in _BY_TYPE[type_] if name in schema}}
+        if type_ == "object":
             self._trim_object(known)
-        elif kind == "array":
+        elif type_ == "array":
             self._trim_array(known)
         for name in [name for name, value in known.items() if is_unreadable(name, value)]:
             known.pop(name)
@@ -153,25 +151,42 @@ class _Trimmer:
         elif "items" in known:
             known["items"] = self.trim(items)
 
-    def _drop(self, schema: Schema, *kept: str) -> None:
-        """Note the keywords that are not kept."""
+    def _note_dropped(self, schema: Schema, kept: Iterable[str]) -> None:
         self.dropped |= schema.keys() - _WITHOUT_EFFECT - set(kept)
 
 
-_UNREADABLE: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(_LIMITS, lambda value: not isinstance(value, int) or not 0 <= value <= _LONGEST),
-    **dict.fromkeys(_BY_TYPE["integer"], lambda value: not isinstance(value, int) or abs(value) > MOST_INTEGER),
-    "pattern": lambda value: (
-        not isinstance(value, str) or bool(_NO_GRAMMAR.search(value)) or not _PATTERN.fullmatch(value)
-    ),
-    "format": lambda value: value not in _FORMATS,
-}
-"""For keywords whose value may be unreadable: whether it is."""
+def _merge_all_of(schema: Mapping[str, Any]) -> Schema:
+    """Return the schema with the parts of ``allOf`` in it: of several values for one keyword, the first stays."""
+    merged = {key: value for key, value in schema.items() if key != "allOf"}
+    parts = schema.get("allOf")
+    for part in parts if isinstance(parts, list) else ():
+        added = _merge_all_of(part) if isinstance(part, Mapping) else {}
+        if isinstance(merged.get("properties"), dict) and isinstance(added.get("properties"), dict):
+            merged["properties"] = {**added["properties"], **merged["properties"]}
+        if isinstance(merged.get("required"), list) and isinstance(added.get("required"), list):
+            merged["required"] = [*merged["required"], *added["required"]]
+        merged = {**added, **merged}
+    return merged
+
+
+def _choices(schema: Schema) -> list[Any]:
+    """Return the alternatives in a schema, each with the type that stands beside them."""
+    choices: list[Any] = next((schema[key] for key in ("anyOf", "oneOf") if isinstance(schema.get(key), list)), [])
+    if schema.get("type") is None:
+        return choices
+    return [{"type": schema["type"], **choice} if isinstance(choice, Mapping) else choice for choice in choices]
+
+
+def _types(schema: Schema) -> list[str]:
+    """Return the known types that a schema names, otherwise the one that its keywords belong to."""
+    named = schema.get("type")
+    types = [type_ for type_ in _BY_TYPE if type_ in (named if isinstance(named, list) else [named])]
+    return types or [type_ for type_, names in _BY_TYPE.items() if not schema.keys().isdisjoint(names)][:1]
 
 
 def is_unreadable(keyword: str, value: Any) -> bool:
     """Return whether an engine cannot read that value of a keyword."""
-    return keyword in _UNREADABLE and _UNREADABLE[keyword](value)
+    return keyword in _IS_READABLE and not _IS_READABLE[keyword](value)
 
 
 def without_shorthands(pattern: str) -> str:
