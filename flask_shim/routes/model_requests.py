@@ -32,10 +32,9 @@ from flask_shim.translate.ollama.records import OllamaEncoder
 from flask_shim.translate.ollama.requests import AnyModelRequest, InferenceRequest, ModelRequest, Think
 from flask_shim.translate.ollama.sampling_options import check_options
 from flask_shim.translate.openai.responses_request import ResponsesRequest
+from flask_shim.translate.payload_settings import payload_with_settings, settings_of_payload
 from flask_shim.translate.request_settings import (
-    payload_with_settings,
     settings_of,
-    settings_of_payload,
     with_defaults,
     with_settings,
 )

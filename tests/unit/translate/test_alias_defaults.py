@@ -9,13 +9,8 @@ from flask_shim.lmstudio.model import Model
 from flask_shim.translate.ollama.alias_defaults import context_of, payload_with_alias_turns, with_alias_turns
 from flask_shim.translate.ollama.listing import Entry
 from flask_shim.translate.ollama.requests import ChatRequest, EmbedRequest, GenerateRequest, Message
-from flask_shim.translate.request_settings import (
-    payload_with_settings,
-    settings_of,
-    settings_of_payload,
-    with_defaults,
-    with_settings,
-)
+from flask_shim.translate.payload_settings import payload_with_settings, settings_of_payload
+from flask_shim.translate.request_settings import settings_of, with_defaults, with_settings
 
 MODEL = Model(key="tiny")
 PLAIN = Entry(name="tiny:latest", model=MODEL, modified_ns=1)
