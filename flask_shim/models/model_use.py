@@ -141,8 +141,8 @@ class ModelUse:
         """Return ``send(payload)`` with the model's name in the payload.
 
         ``send`` is called again, once for each of these failures, if the model was evicted, nothing is loaded, the
-        reasoning effort was rejected, or the model was reloaded for a prompt that does not fit. It must not have sent
-        anything to the client when it raises. As in :meth:`open`, a backend may be replaced.
+        reasoning effort or the limit of the answer was rejected, or the model was reloaded for a prompt that does not
+        fit. It must not have sent anything to the client when it raises. As in :meth:`open`, a backend may be replaced.
         """
         while True:
             try:
@@ -207,14 +207,18 @@ class ModelUse:
 
     def _recover(self, failure: ShimError, payload: Payload) -> Payload:
         """Remove the cause of a failure and return the payload for the next attempt, or raise the failure."""
-        if isinstance(failure, UnsupportedReasoningEffort):
-            if "reasoning_effort" not in payload:
-                raise failure
-            log.debug("left out reasoning_effort: %s", failure.text)
-            return {key: value for key, value in payload.items() if key != "reasoning_effort"}
-        if isinstance(failure, ContextOverflow):
+        if isinstance(failure, ContextOverflow) and (self.target.listing.reports_state or "messages" not in payload):
             self._enlarge(failure, payload)
             return payload
+        if isinstance(failure, UnsupportedReasoningEffort | ContextOverflow):
+            # vLLM rejects a limit above the rest of the context; other servers end the answer there (vllm#42474).
+            is_limit = isinstance(failure, ContextOverflow)
+            names = ("max_tokens", "max_completion_tokens") if is_limit else ("reasoning_effort",)
+            left = {key: value for key, value in payload.items() if key not in names}
+            if len(left) == len(payload):
+                raise failure
+            log.debug("left out %s: %s", " or ".join(names), failure.text)
+            return left
         jit_is_off = isinstance(failure, NoModelLoaded)
         if jit_is_off and self._read_only:
             raise failure
@@ -232,8 +236,7 @@ class ModelUse:
         prompt_tokens = max(overflow.prompt_tokens or 0, (model.loaded_context_length or 0) + 1)
         if model.max_context_length is not None and prompt_tokens > model.max_context_length:
             raise overflow
-        tokens = needed_tokens(payload, prompt_tokens)
-        self._requirements = dataclasses.replace(self._requirements, tokens=tokens)
+        self._requirements = dataclasses.replace(self._requirements, tokens=needed_tokens(payload, prompt_tokens))
         self._reopen()
         context = self._loader.current(model).loaded_context_length or 0
         if context < prompt_tokens:

@@ -68,3 +68,40 @@ def test_empty_text_completion_beyond_the_context_is_a_400(stream, studio, clien
     answer = client.post(COMPLETIONS, json={"model": "tiny", "prompt": "hi", "stream": stream})
     error = answer.json["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, "context_length_exceeded", "prompt")
+
+
+LIMITS = {
+    "/api/chat": {"options": {"num_predict": 32_000}},
+    "/api/generate": {"options": {"num_predict": 32_000}},
+    "/v1/chat/completions": {"max_completion_tokens": 32_000},
+    "/v1/responses": {"max_output_tokens": 32_000},
+    "/v1/messages": {"max_tokens": 32_000},
+}
+TOO_LARGE = (
+    "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 32768 tokens "
+    "and your request has 17459 input tokens (32000 > 32768 - 17459). (parameter=max_tokens, value=32000)"
+)
+REJECTION = replies({"error": {"message": TOO_LARGE, "type": "BadRequestError", "code": 400}}, "400 Bad Request")
+
+
+def is_limited(asked):
+    return not {"max_tokens", "max_completion_tokens"}.isdisjoint(asked.json)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_limit_above_the_rest_of_the_context_does_not_count_on_other_servers(protocol, stream, studio, client):
+    studio.calm("openai")
+    studio.answer = lambda asked: REJECTION if is_limited(asked) else None
+    outcome = protocol.ask(client, stream=stream, **LIMITS[protocol.path])
+    assert (outcome.status, outcome.text, outcome.is_complete) == (200, "Hello world", True)
+    assert [is_limited(asked) for asked in studio.asked if asked.path == CHAT] == [True, False]
+
+
+@pytest.mark.parametrize("version", ["openai", "v1"])
+def test_a_prompt_that_does_not_fit_without_a_limit_either_is_a_400(version, studio, client):
+    studio.calm(version)
+    studio.answers[CHAT] = EARLY["status"]
+    outcome = PROTOCOLS[0].ask(client, stream=True, **LIMITS["/api/chat"])
+    assert (outcome.status, len(studio.posted(CHAT))) == (400, 2 if version == "openai" else 1)
+    assert_is_overflow(outcome, "/api/chat")
