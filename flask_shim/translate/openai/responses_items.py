@@ -10,12 +10,12 @@ import orjson
 from flask_shim.errors import BadRequest
 from flask_shim.translate.chat_turns import Part, Turn, TurnBuilder, image_part, text_or_empty, text_part
 from flask_shim.translate.ollama.quoting import go_quote
-from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, LOCAL_SHELL, function_name
+from flask_shim.translate.openai.responses_tools import CUSTOM_PARAMETER, function_name
 
 Item = Mapping[str, Any]
 
 _ENCRYPTED = "gAAAA"
-"""The start of thinking that OpenAI's servers have encrypted."""
+"""The start of what OpenAI's servers have encrypted."""
 
 
 def to_turns(instructions: str | None, given: str | list[Any] | None) -> list[Turn]:
@@ -38,7 +38,7 @@ def _add(turns: TurnBuilder, item: Any, place: str) -> None:
         raise BadRequest(f"{place}: input item missing required 'type' field")
     if kind == "item_reference":
         raise BadRequest("item_reference is not supported, because this server stores no items: send the item itself")
-    if kind in _RUN_ELSEWHERE:
+    if kind in _NOT_FOR_MODELS:
         return
     add = _ITEMS.get(kind) if isinstance(kind, str) else None
     if add is None:
@@ -56,6 +56,11 @@ def _message(turns: TurnBuilder, item: Item) -> None:
     (turns.assistant if role == "assistant" else turns.system)(text)
 
 
+def _agent_message(turns: TurnBuilder, item: Item) -> None:
+    """Add what another agent of Codex has sent: to the model that reads it, a request."""
+    turns.user(_parts(item.get("content")))
+
+
 def _call(turns: TurnBuilder, item: Item) -> None:
     is_custom = item.get("type") == "custom_tool_call"
     arguments = {CUSTOM_PARAMETER: text_or_empty(item.get("input"))} if is_custom else item.get("arguments")
@@ -63,26 +68,27 @@ def _call(turns: TurnBuilder, item: Item) -> None:
     turns.call(_call_id(item), name, arguments if isinstance(arguments, str) else _json(arguments))
 
 
-def _shell_call(turns: TurnBuilder, item: Item) -> None:
-    action = item.get("action")
-    given = action if isinstance(action, dict) else {}
-    arguments = {name: value for name, value in given.items() if value and name != "type"}
-    turns.call(_call_id(item), LOCAL_SHELL, _json(arguments))
+def _built_in_call(turns: TurnBuilder, item: Item) -> None:
+    """Add a call of a tool that OpenAI's API knows by its type, such as ``local_shell``."""
+    given = item.get("action") or item.get("operation")
+    fields = given.items() if isinstance(given, dict) else ()
+    arguments = {name: value for name, value in fields if value and (name, value) != ("type", "exec")}
+    turns.call(_call_id(item), str(item["type"]).removesuffix("_call"), _json(arguments))
 
 
 def _output(turns: TurnBuilder, item: Item) -> None:
     output = item.get("output")
-    turns.result(_call_id(item), _parts(output) if isinstance(output, str | list) else [text_part(_json(output))])
+    is_content = isinstance(output, str) or (isinstance(output, list) and all(map(_is_part, output)))
+    turns.result(_call_id(item), _parts(output) if is_content else [text_part(_json(output))])
 
 
 def _reasoning(turns: TurnBuilder, item: Item) -> None:
     lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
     text = "\n".join(text_or_empty(part.get("text")) for parts in lists for part in parts if isinstance(part, dict))
-    encrypted = text_or_empty(item.get("encrypted_content"))  # plain text in Ollama's answers and ours
-    turns.think(text or ("" if encrypted.startswith(_ENCRYPTED) else encrypted))
+    turns.think(text or _unless_encrypted(item))
 
 
-_RUN_ELSEWHERE = (
+_NOT_FOR_MODELS = (
     "web_search_call",
     "file_search_call",
     "code_interpreter_call",
@@ -93,17 +99,33 @@ _RUN_ELSEWHERE = (
     "mcp_call",
     "mcp_approval_request",
     "mcp_approval_response",
+    "tool_search_call",
+    "tool_search_output",
+    "program",
+    "program_output",
+    "compaction",
+    "context_compaction",
+    "additional_tools",
+    "configuration_update",
 )
-"""Calls that OpenAI's servers ran, together with their results."""
+"""Calls that OpenAI's servers ran, together with their results, what they encrypted, and settings.
+
+Agents that change the model in the middle of a session send them to the new one.
+"""
 
 _ITEMS: dict[Any, Callable[[TurnBuilder, Item], None]] = {
     "message": _message,
+    "agent_message": _agent_message,
     "function_call": _call,
     "function_call_output": _output,
     "custom_tool_call": _call,
     "custom_tool_call_output": _output,
-    "local_shell_call": _shell_call,
+    "local_shell_call": _built_in_call,
     "local_shell_call_output": _output,
+    "shell_call": _built_in_call,
+    "shell_call_output": _output,
+    "apply_patch_call": _built_in_call,
+    "apply_patch_call_output": _output,
     "reasoning": _reasoning,
 }
 
@@ -114,6 +136,10 @@ def _parts(content: Any) -> list[Part]:
     return [text_part(content)] if isinstance(content, str) and content else []
 
 
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and "type" in value
+
+
 def _part(part: Mapping[str, Any]) -> Part:
     kind = part.get("type")
     if kind in ("input_text", "output_text", "text", "refusal"):
@@ -121,9 +147,17 @@ def _part(part: Mapping[str, Any]) -> Part:
     if kind == "input_image":
         image = part.get("image_url")
         return image_part(text_or_empty(image.get("url") if isinstance(image, dict) else image))
+    if kind == "encrypted_content":
+        return text_part(_unless_encrypted(part))
     if kind == "input_file":
         raise BadRequest("file inputs are not currently supported")
     raise BadRequest(f"unknown content type: {kind}", log_text="unknown content type")
+
+
+def _unless_encrypted(holder: Mapping[str, Any]) -> str:
+    """Return ``encrypted_content``, which is plain text in the answers of Ollama and of the shim, and in Codex."""
+    content = text_or_empty(holder.get("encrypted_content"))
+    return "" if content.startswith(_ENCRYPTED) else content
 
 
 def _call_id(item: Item) -> str:

@@ -31,6 +31,10 @@ ESTIMATE = (
     "Studio reports them at the end."
 )
 
+ITEMS = (
+    "Items of /v1/responses that only OpenAI's servers can read are left out, and its other tools and messages between "
+    "agents are translated; Ollama rejects them as unknown."
+)
 SIGNATURE = "Thinking on /v1/messages has an empty `signature`, which Ollama leaves out: the AI SDK fails without it."
 
 
@@ -73,6 +77,12 @@ ROWS = (
         {"input": "Hello"},
         mapping(ANYTHING, {"object": "response", "status": "completed", "output": [_TEXT]}),
         differs=NATIVE,
+    ),
+    respond(
+        "a history that a model of OpenAI began",
+        {"input": [{"type": "compaction", "encrypted_content": "gAAAA"}, *USER]},
+        mapping(ANYTHING, {"status": "completed", "output": [_TEXT]}),
+        differs=ITEMS,
     ),
     respond(
         "an effort is left out for a model that cannot think",

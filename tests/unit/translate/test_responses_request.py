@@ -116,11 +116,6 @@ def test_thinking_is_returned_unless_unreadable(item, thought):
     assert turn.get("reasoning_content") == thought
 
 
-def test_calls_that_ran_elsewhere_are_passed_over():
-    given = [{"type": "web_search_call", "id": "ws"}, {"type": "mcp_call", "id": "c"}]
-    assert messages([*given, {"role": "user", "content": "hi"}]) == [{"role": "user", "content": "hi"}]
-
-
 @pytest.mark.parametrize(
     ("item", "text"),
     [
