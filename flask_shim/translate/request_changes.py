@@ -45,7 +45,11 @@ _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("messages", "part of the last message", ("images",)),
     ("prompt", "written into the prompt, because LM Studio ignores it", ("suffix",)),
     ("stream", "LM Studio always sends a stream; a whole answer is added up from it", ("stream",)),
-    ("response_format", "LM Studio accepts a JSON schema only", ("format", "text", "response_format")),
+    (
+        "response_format",
+        "LM Studio accepts a JSON schema only, and would follow it instead of calling a tool that must be called",
+        ("format", "text", "response_format"),
+    ),
     (
         "reasoning_effort",
         "LM Studio's name; left out where its default is right or the model cannot think",

@@ -42,6 +42,9 @@ def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
             to_tool(tool) if isinstance(tool, dict) and isinstance(tool.get("function"), dict) else tool
             for tool in payload["tools"]
         ]
+    if payload.get("tools") and payload.get("tool_choice") == "required":
+        # A format is for answers in words. llama.cpp's engine would write one of these instead of the call.
+        payload.pop("response_format", None)
     if "max_completion_tokens" in payload:
         payload.setdefault("max_tokens", payload["max_completion_tokens"])  # the only name that older builds know
     if not payload.get("stream"):

@@ -99,6 +99,16 @@ def test_a_tool_to_be_called_is_the_only_one_offered(choice, tools):
     assert (payload["tool_choice"], payload["tools"]) == ("required", tools)
 
 
+@pytest.mark.parametrize(
+    ("choice", "stays"), [("required", False), ({"type": "function", "name": "get_time"}, False), ("auto", True)]
+)
+def test_a_call_that_is_required_has_no_format(choice, stays):
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    payload = adapted(tools=[WEATHER, TIME], tool_choice=choice, response_format=wanted)
+    assert ("response_format" in payload) is stays
+    assert "response_format" in adapted(tool_choice=choice, response_format=wanted)
+
+
 def test_a_tool_whose_name_is_no_text_is_left_to_lm_studio():
     odd = {"type": "function", "function": {"name": {}}}
     assert adapted(tools=[odd], tool_choice={"type": "function", "name": "get_time"})["tools"] == [odd]
