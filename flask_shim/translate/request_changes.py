@@ -43,6 +43,14 @@ _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("messages", "the turns before, as messages", ("context",)),
     ("messages", "part of the last message", ("images",)),
+    (
+        "prompt",
+        "written into one prompt, to which LM Studio applies no template",
+        ("messages", "prompt", "system", "context", "images"),
+    ),
+    ("input", "texts for embeddings, as a list", ("input", "prompt")),
+    ("", "this server does it itself", ("dimensions", "encoding_format")),
+    ("", "LM Studio's own settings decide what happens to a prompt that does not fit", ("truncate", "shift")),
     ("prompt", "written into the prompt, because LM Studio ignores it", ("suffix",)),
     ("stream", "LM Studio always sends a stream; a whole answer is added up from it", ("stream",)),
     (
@@ -69,12 +77,15 @@ _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("stream_options", "LM Studio is always asked for the token counts", ("stream_options",)),
 )
-_FIELDS = {name: (target, reason) for target, reason, names in _REASONS for name in names}
-"""LM Studio's name for a client's field, and why it differs; other fields keep their names."""
+_FIELDS: dict[str, list[tuple[str, str]]] = {}
+"""The names that LM Studio may have for a client's field, and why each differs; other fields keep their names."""
+for _target, _reason, _names in _REASONS:
+    for _name in _names:
+        _FIELDS.setdefault(_name, []).append((_target, _reason))
 
 _ADDED = {
-    "stream": _FIELDS["stream"][1],
-    "stream_options": _FIELDS["stream_options"][1],
+    "stream": _FIELDS["stream"][0][1],
+    "stream_options": _FIELDS["stream_options"][0][1],
     "temperature": "SHIM_DEFAULT_TEMPERATURE or the settings of the model's alias",
     "stop": "SHIM_DEFAULT_STOP or the settings of the model's alias",
     "ttl": "SHIM_DEFAULT_TTL_SECONDS",
@@ -96,12 +107,11 @@ def request_changes(
     that are known here.
     """
     reasons = reasons or {}
-    found, used = [], set()
+    found: list[Change] = []
+    used: set[str] = set()
     for field, name, value in _flat(sent):
-        target, reason = _FIELDS.get(name, (name, _UNKNOWN))
-        if target == "messages" and target not in received:
-            target = "prompt"
-        used.add(target)
+        target, reason = _counterpart(name, received)
+        used.update((name, target))
         change = _difference(name, value, target, received)
         if change:
             found.append(Change(field, change, reasons.get(name) or reason))
@@ -144,6 +154,16 @@ def _flat(sent: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield name, name, value
 
 
+def _counterpart(name: str, received: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what LM Studio calls a client's field in this request, and why it may differ.
+
+    Requests that are passed on keep the names that chats are translated from, such as ``input`` and ``store``.
+    """
+    known = _FIELDS.get(name, [])
+    choices = [*known, (name, _UNKNOWN)]
+    return next((choice for choice in choices if choice[0] in received), choices[0])
+
+
 def _difference(name: str, value: Any, target: str, received: Mapping[str, Any]) -> str:
     """Return what happened to a field in words, "" if LM Studio receives it as it is."""
     if target not in received:
@@ -153,7 +173,7 @@ def _difference(name: str, value: Any, target: str, received: Mapping[str, Any])
     if received[target] == value:
         return ""
     if isinstance(value, list) and isinstance(received[target], list):
-        return f"changed: {len(value)} items, now {len(received[target])}"
+        return f"changed: length {len(value)}, now {len(received[target])}"
     return f"changed: {_excerpt(received[target])}"
 
 

@@ -21,8 +21,17 @@ TURN = {"role": "user", "content": "Hi"}
         ({"format": None}, {}, {}),
         ({"prompt": "Hi"}, {"messages": [TURN]}, {"prompt": "sent as messages"}),
         ({"prompt": "Hi"}, {"prompt": "Hi"}, {}),
-        ({"messages": [TURN]}, {"messages": [TURN, TURN]}, {"messages": "changed: 1 items, now 2"}),
+        ({"messages": [TURN]}, {"messages": [TURN, TURN]}, {"messages": "changed: length 1, now 2"}),
         ({}, {"stream": True}, {"stream": "added: true"}),
+        ({"input": "Hi"}, {"input": "Hi"}, {}),
+        ({"input": "Hi"}, {"input": ["Hi"]}, {"input": 'changed: ["Hi"]'}),
+        ({"prompt": "Hi"}, {"input": ["Hi"]}, {"prompt": 'sent as input: ["Hi"]'}),
+        ({"store": True, "reasoning": {}, "text": {}}, {"store": True, "reasoning": {}, "text": {}}, {}),
+        (
+            {"max_completion_tokens": 3},
+            {"max_completion_tokens": 3, "max_tokens": 3},
+            {"max_completion_tokens": "sent as max_tokens: 3"},
+        ),
         ({"seed": "x" * 400}, {"seed": "y" * 400}, {"seed": f'changed: "{"y" * 299}…'}),
     ],
 )
@@ -30,6 +39,20 @@ def test_differences_are_found(sent, received, changes):
     found = request_changes(sent, received)
     assert {change.field: change.change for change in found} == changes
     assert all(change.reason for change in found)
+
+
+def test_reason_fits_what_the_field_became():
+    reasons = [
+        request_changes({name: "Hi"}, received)[0].reason
+        for name, received in (
+            ("prompt", {"messages": [TURN]}),
+            ("prompt", {"prompt": "Hi?"}),
+            ("prompt", {"input": ["Hi"]}),
+            ("input", {"input": ["Hi"]}),
+        )
+    ]
+    assert len(set(reasons)) == 3
+    assert reasons[2] == reasons[3] == "texts for embeddings, as a list"
 
 
 def test_what_was_dropped_inside_of_a_field_is_named():
