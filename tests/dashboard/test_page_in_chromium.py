@@ -26,8 +26,9 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium he
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 VIEWS = ("overview", "requests", "models", "history", "log", "inspector")
-WIDTHS = (320, 400, 720, 900, 980, 1100)
-NO_OVERFLOW = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+WIDTHS = (320, 380, 400, 720, 800, 900, 980, 1100)
+NO_OVERFLOW = """
+[document.documentElement, document.querySelector('nav')].every((each) => each.scrollWidth <= each.clientWidth)"""
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +221,12 @@ def test_exchange_shows_both_sides_and_can_be_replayed(page, shim, studio):
     assert studio.posted(CHAT)[0] == studio.posted(CHAT)[1]
 
 
+PIXELS_OF_THE_LINE = """(id) => {
+  const canvas = document.querySelector(`#${id} canvas`);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const green = (at) => data[at + 3] > 200 && data[at + 1] - data[at] > 80;
+  return Array.from({ length: data.length / 4 }, (_, pixel) => 4 * pixel).filter(green).length;
+}"""
 LABELS_CUT = """
 window.labels = new Map();
 const write = CanvasRenderingContext2D.prototype.fillText;
@@ -268,6 +275,15 @@ def test_a_single_day_of_the_history_has_its_own_date(page, shim, monkeypatch):
     [row] = rows(page, "history")
     days = {text for text in page.until("written.size && [...written]") if text.startswith("20") and "-" in text}
     assert days == {row.split()[0]}
+
+
+def test_first_value_of_a_plot_is_drawn(page, shim):
+    running = shim()
+    requests.post(f"{running.url}/api/generate", json={"model": "tiny", "prompt": "Hi"}, timeout=30)
+    page.prefer("light")
+    visit(page, running)
+    page.until("document.getElementById('plot-first-now').innerText.endsWith('s')")
+    page.until(f"({PIXELS_OF_THE_LINE})('plot-first') > 0")
 
 
 def test_key_is_prompted_once_and_kept_for_the_tab(page, shim):

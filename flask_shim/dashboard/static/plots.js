@@ -68,6 +68,9 @@ function daysBack({ data: [times] }, _axis, first, _last, step) {
 // Returns the width of an axis: a number that is cut is another number.
 const widthOf = (_plot, labels) => Math.max(52, 14 + 7 * Math.max(...(labels ?? []).map((label) => label.length)));
 
+// Returns whether each value gets a dot: a line needs two values side by side.
+const hasFewValues = ({ data: [, values] }) => values.filter((value) => value !== null).length < 10;
+
 function create(place, data, { shown, bars, whole }) {
   const quiet = color("--quiet");
   const accent = color("--accent");
@@ -91,7 +94,7 @@ function create(place, data, { shown, bars, whole }) {
       {},
       bars
         ? { stroke: accent, fill: accent, paths: uPlot.paths.bars({ size: [0.6, 40] }), points: { show: false } }
-        : { stroke: accent, width: 1.5, spanGaps: false, points: { size: 4, fill: accent } },
+        : { stroke: accent, width: 1.5, spanGaps: false, points: { size: 4, fill: accent, show: hasFewValues } },
     ],
   };
   return new uPlot(options, data, place);
