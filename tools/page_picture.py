@@ -27,7 +27,7 @@ MODELS = (
     v1_model("openai/gpt-oss-20b", size_bytes=12_100_000_000),
 )
 CLIENTS = (("GitHubCopilotChat/0.40", LARGE), ("claude-cli/2.1.0", LARGE), ("Continue/1.2", SMALL))
-WIDTH, HEIGHT = 1100, 900
+WIDTH, HEIGHT = 1100, 740
 TOKENS_SECONDS = 0.04
 
 
@@ -41,6 +41,7 @@ def main(target: Path) -> None:
         for agent, model in CLIENTS:
             stack.enter_context(streaming(shim.port, agent, model))
         page = stack.enter_context(browsing(find_browser() or "chromium"))
+        page.call("Emulation.setScrollbarsHidden", hidden=True)
         page.resize(WIDTH, HEIGHT)
         page.go(f"{shim.url}/shim/")
         page.until(f"document.querySelectorAll('#running tbody tr').length === {len(CLIENTS)}")
