@@ -67,6 +67,8 @@ def to_text(value: Any) -> str:
     if dataclasses.is_dataclass(value):
         given = {name: each for name in keys_of(type(value)) if (each := getattr(value, name)) is not None}
         return f"{{ {', '.join(f'{name} = {to_text(each)}' for name, each in given.items())} }}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, float) and math.isinf(value):
         return "-1"
     return json.dumps(value, ensure_ascii=False)

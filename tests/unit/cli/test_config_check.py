@@ -29,12 +29,14 @@ def test_without_a_file_the_searched_folders_are_named(check):
 
 def test_each_table_is_explained_with_its_line(check, tmp_path):
     result = check(
-        '[key.editor]\nvalue = "secret"\n\n[[rule]]\nroute = ["a", "b"]\nset = { top_k = 1 }\nkeep_alive = -1'
+        '[key.editor]\nvalue = "secret"\n\n[[rule]]\nroute = ["a", "b"]\nset = { top_k = 1 }\nkeep_alive = -1\n'
+        '[model.x]\nkeep_alive = "2h"'
     )
     assert result.exit_code == 0
-    assert result.output.startswith(f"{tmp_path / 'flask-shim.toml'}: 2 tables, no mistakes.\n\nline 1: [key.")
+    assert result.output.startswith(f"{tmp_path / 'flask-shim.toml'}: 3 tables, no mistakes.\n\nline 1: [key.")
     for part in ("line 4: [[rule]]\n", 'route = ["a", "b"]   #', "set = { top_k = 1 }", "keep_alive = -1 "):
         assert part in result.output
+    assert "keep_alive = 7200 " in result.output
     assert "secret" not in result.output
 
 
