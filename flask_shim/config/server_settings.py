@@ -40,15 +40,15 @@ class ServerSettings:
         "SHIM_QUEUE_SECONDS",
         "0",
         seconds(0.1, 3600, zero=True),
-        "Seconds that a request may wait for one of them to end; the client with the fewest running requests is next. "
-        "0 = none waits. Each request that waits takes a thread.",
+        "Seconds that a request beyond SHIM_MAX_STREAMS may wait for a free slot; the client with the fewest running "
+        "requests is next. 0 = none waits. Each request that waits takes a thread.",
     )
     threads: int = setting(
         "SHIM_THREADS",
         Unset("SHIM_MAX_STREAMS + 8, with SHIM_QUEUE_SECONDS 64 more", 0),
         integer(2, 8192),
         "Worker threads; more than SHIM_MAX_STREAMS, so that lists and health never wait for a generation. With "
-        "SHIM_QUEUE_SECONDS, all but 8 of those beyond may hold a request that waits.",
+        "SHIM_QUEUE_SECONDS, those beyond SHIM_MAX_STREAMS + 8 are for requests that wait.",
     )
     workers: int = setting(
         "SHIM_WORKERS", "1", integer(1, 64), "Processes that serve the port.", fallbacks=("WORKERS",)
@@ -64,7 +64,7 @@ class ServerSettings:
         "20",
         seconds(0.1, 3600, zero=True),
         "Seconds without a byte after which a streamed answer gets a heartbeat, so that proxies and clients do not "
-        "give up while a model loads or reads a long prompt; 0 = never. Less than half of the shortest limit.",
+        "give up while a model loads or reads a long prompt; 0 = never. Set less than half of their shortest limit.",
     )
     drain_seconds: float = setting(
         "SHIM_DRAIN_SECONDS", "10", seconds(0, 3600), "Seconds for running answers to finish when the shim stops."
@@ -73,8 +73,8 @@ class ServerSettings:
         "SHIM_DRAIN_DELAY",
         "0",
         seconds(0, 3600),
-        "Seconds before that in which `/ready` says 503 while new work is still accepted; 5 behind a proxy for several "
-        "shims, 0 where it would only delay the end.",
+        "Seconds before SHIM_DRAIN_SECONDS in which `/ready` says 503 while new work is still accepted; 5 behind a "
+        "proxy for several shims, 0 where it would only delay the end.",
     )
     debug: bool = setting(
         "SHIM_DEBUG", "0", flag, "1 = detailed log, with texts of LM Studio, which may quote prompts."
