@@ -155,14 +155,14 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             if not events:
                 yield b""
                 continue
-            lines = b"\n" + events
+            lines = b"\n" + events.replace(b"\r", b"\n")  # which ends a line, too, with or without a LF
             events_so_far += events.count(b'data: {"')
             if record.first_token_ns is None and _OUTPUT.search(lines):
                 record.begin_output()
             recent.append(events)
             if last_event.search(lines):
                 has_ended = True
-                yield from _until_overflow(lines, options.token)
+                yield from _until_overflow(b"\n" + events, options.token)
             else:
                 yield events
             if events.endswith(_DONE):
@@ -172,7 +172,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             raise
     rest = cutter.flush()
     _record_tokens(b"".join((*recent, rest)))
-    if path in _LAST_EVENTS and not has_ended and not last_event.search(b"\n" + rest):
+    if path in _LAST_EVENTS and not has_ended and not last_event.search(b"\n" + rest.replace(b"\r", b"\n")):
         raise BackendProtocolError(CUT)
     yield rest
 

@@ -1,7 +1,4 @@
-"""The events of a completion stream.
-
-Only the fields that are used are kept. A field of an unexpected type counts as missing.
-"""
+"""The events of a completion stream: only the fields that are used; one of an unexpected type counts as missing."""
 
 from __future__ import annotations
 
@@ -31,8 +28,7 @@ _MAX_COUNT = 2**53  # the largest integer that every JSON reader can represent
 class CallDelta:
     """What one event adds to one tool call.
 
-    Only the first fragment of a call has an id and a name. ``arguments`` is a piece of text or, from some engines, an
-    object.
+    Only the first fragment of a call has an id and a name. ``arguments`` is a text or, from some engines, an object.
     """
 
     index: int | None = None
@@ -204,12 +200,18 @@ def _choice(value: dict[str, Any]) -> Choice:
     thinking = message.get("reasoning_content") or message.get("reasoning")
     calls, reason = message.get("tool_calls"), value.get("finish_reason")
     return Choice(
-        text if isinstance(text, str) else None,
-        thinking if isinstance(thinking, str) else None,
+        text if isinstance(text, str) else _join_parts(text),
+        thinking if isinstance(thinking, str) else _join_parts(thinking),
         [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None,
         reason if isinstance(reason, str) else None,
         value.get("logprobs"),
     )
+
+
+def _join_parts(value: Any) -> str | None:
+    """Return the text in a list of parts, which OpenAI's API has, too; None for anything else."""
+    parts = [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str)) or None
 
 
 def _call(value: dict[str, Any]) -> CallDelta:

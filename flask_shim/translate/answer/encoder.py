@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +20,12 @@ from flask_shim.translate.answer.usage import Totals
 
 NDJSON = "application/x-ndjson"
 SSE = "text/event-stream"
+
+EVENT = re.compile(rb".+?(?:(?:\n|\r\n|\r(?!\n)){2}|\Z)", re.S)
+"""One event of an event stream, with its end."""
+
+DATA = re.compile(rb"(?:^|[\r\n])data: ?([^\r\n]*)")
+"""A line of an event's data."""
 
 
 class FullAnswer:

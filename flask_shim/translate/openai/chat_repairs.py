@@ -6,7 +6,6 @@ answers also JSON that is in the thinking instead of the text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -15,14 +14,12 @@ from flask_shim.errors import ShimError
 from flask_shim.lmstudio.completion_events import Choice, Event, decode_event
 from flask_shim.lmstudio.tool_call_deltas import PartialToolCall, ToolCallDeltas
 from flask_shim.translate.answer.answer_reader import AnswerReader, Piece, ReaderOptions
-from flask_shim.translate.answer.encoder import FullAnswer
+from flask_shim.translate.answer.encoder import DATA, EVENT, FullAnswer
 from flask_shim.translate.answer.text_tool_calls import TextCalls, TrailingCalls
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.tool_schemas import ToolSchemas
 from flask_shim.translate.ollama.payloads import Payload
 
-_EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\Z)", re.S)
-_DATA = re.compile(rb"^data: ?(.+)$", re.M)
 _THINKING_FIELDS = ("reasoning_content", "reasoning")
 
 
@@ -69,10 +66,10 @@ class ChatRepairer:
         """Return whole events of a stream as far as they are settled."""
         if not self._options.offered:
             return block
-        return b"".join(map(self._event, _EVENT.findall(block)))
+        return b"".join(map(self._event, EVENT.findall(block)))
 
     def _event(self, raw: bytes) -> bytes:
-        data = _DATA.search(raw)
+        data = DATA.search(raw)
         try:
             event = decode_event(data[1]) if data else Event()
         except ShimError:
@@ -116,7 +113,7 @@ class ChatRepairer:
         pieces = self._read([event for _, event in self._held])
         if pieces is None:
             return self._release()
-        last = _DATA.search(self._held[-1][0])
+        last = DATA.search(self._held[-1][0])
         value = orjson.loads(last[1]) if last else {}
         choice = value["choices"][0]
         deltas = [delta for piece in pieces for delta in self._deltas(piece)]
@@ -166,12 +163,12 @@ class ThinkingRemover(ChatRepairer):
 
     def complete_events(self, block: bytes) -> bytes:
         """Return whole events of a stream as far as they are settled."""
-        return b"".join(map(_event_without_thinking, _EVENT.findall(super().complete_events(block))))
+        return b"".join(map(_event_without_thinking, EVENT.findall(super().complete_events(block))))
 
 
 def _event_without_thinking(raw: bytes) -> bytes:
     """Return an event without thinking, nothing if it had nothing else."""
-    data = _DATA.search(raw)
+    data = DATA.search(raw)
     value = _without_thinking(data[1]) if data else None
     if value is None:
         return raw

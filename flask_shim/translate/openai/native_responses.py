@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from flask_shim.lmstudio.model import Model, Support
-from flask_shim.translate.answer.encoder import named_event
+from flask_shim.translate.answer.encoder import DATA, EVENT, named_event
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.openai.chat_completions import adapt, uses_mcp
 from flask_shim.translate.openai.response_object import response_object
@@ -22,9 +22,6 @@ from flask_shim.translate.openai.responses_request import ResponsesRequest
 
 _OWN_ID = re.compile(r"resp_\d{1,15}")
 """An id that the encoder made; LM Studio's have 48 hexadecimal digits."""
-
-_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\n\r\n)")
-_DATA = re.compile(rb"^data: ?(.*)$", re.M)
 
 _ITEM_DEFAULTS: Mapping[Any, Payload] = {
     "message": {"status": "completed", "role": "assistant", "content": []},
@@ -75,11 +72,11 @@ class ResponseCompleter:
 
     def complete_events(self, block: bytes) -> bytes:
         """Return the events of ``block``, which holds whole ones."""
-        return b"".join(map(self._complete_block, _EVENT_END.split(block)))
+        return b"".join(map(self._complete_block, EVENT.findall(block)))
 
     def _complete_block(self, block: bytes) -> bytes:
         try:
-            given = orjson.loads(b"".join(_DATA.findall(block)))
+            given = orjson.loads(b"".join(DATA.findall(block)))
         except orjson.JSONDecodeError:
             return block  # a comment
         if not isinstance(given, dict) or not isinstance(given.get("type"), str):

@@ -35,6 +35,14 @@ def test_a_token_is_read():
     assert event == Event(choices=[Choice("Hel")])
 
 
+@pytest.mark.parametrize("field", ["delta", "message"])
+@pytest.mark.parametrize("name", ["content", "reasoning_content"])
+def test_a_text_in_parts_is_read(field, name):
+    parts = [{"type": "text", "text": "Hel"}, {"type": "image_url"}, "?", {"text": 1}, {"type": "text", "text": "lo"}]
+    choice = choice_of({"choices": [{field: {name: parts}}]})
+    assert (choice.text or choice.thinking) == "Hello"
+
+
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_thinking_is_read_under_either_name(name):
     assert choice_of(delta(**{name: "Hm"})).thinking == "Hm"

@@ -183,3 +183,9 @@ def test_a_faulty_body_is_repaired(body, thinking, calls, reason):
     found = [call["function"] for call in choice["message"]["tool_calls"]]
     assert [(each["name"], json.loads(each["arguments"])) for each in found] == calls
     assert (choice["message"].get("reasoning_content"), choice["finish_reason"], value["y"]) == (thinking, reason, 1.0)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_call_is_repaired_whatever_ends_the_lines(line_end):
+    events = [part.replace(b"\n", line_end) for part in (thought(WRITTEN), finish(), DONE)]
+    assert read(repaired(b"".join(events))) == ("", ADD, "tool_calls")

@@ -20,8 +20,8 @@ def encode(*events):
     return b"".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events)
 
 
-def completed(*events):
-    text = completer().complete_events(encode(*events)).decode()
+def completed(*events, line_end=b"\n"):
+    text = completer().complete_events(encode(*events).replace(b"\n", line_end)).decode()
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
 
 
@@ -110,3 +110,9 @@ def test_a_complete_body_is_not_changed():
     once = completer().complete_body(b'{"id":"resp_x"}')
     spaced = once.replace(b",", b" ,\n")
     assert completer().complete_body(spaced) == spaced
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_events_are_completed_whatever_ends_their_lines(line_end):
+    events = completed({"type": "response.created"}, {"type": "response.completed"}, line_end=line_end)
+    assert [event["sequence_number"] for event in events] == [0, 1]

@@ -44,10 +44,11 @@ def test_an_object_passes_byte_for_byte(client, backend, path):
     assert response.content_type.startswith("application/json")
 
 
-def test_a_stream_passes_byte_for_byte(client, backend):
-    streamed(backend)
+@pytest.mark.parametrize("body", [ODD_STREAM, ODD_STREAM.replace(b"\r", b"").replace(b"\n", b"\r")], ids=["LF", "CR"])
+def test_a_stream_passes_byte_for_byte(client, backend, body):
+    streamed(backend, body)
     response = client.post(CHAT, {**body_for(CHAT), "stream": True})
-    assert (response.status_code, response.data) == (200, ODD_STREAM)
+    assert (response.status_code, response.data) == (200, body)
     assert response.content_type.startswith("text/event-stream")
     assert response.headers["X-Accel-Buffering"] == "no"
 
