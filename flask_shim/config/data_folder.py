@@ -1,4 +1,4 @@
-"""The files in the data folder are private; at start, check that it is writable, before a client needs that."""
+"""Create private files in the data folder, and check at start that it is writable, before a client needs that."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def why_unwritable(folder: Path) -> str | None:
 
 def create_private(path: Path) -> None:
     """Create a missing file and its missing folders for this user only."""
-    for folder in [*reversed(path.parents)]:
+    for folder in reversed(path.parents):
         folder.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
         path.touch(mode=0o600, exist_ok=False)

@@ -68,12 +68,12 @@ def judge_fitness(
     """Judge whether the models suit a client with these needs; ``requests_context``: it sends ``num_ctx`` itself."""
     chatting = [model for model in models if model.can_chat]
     if needs_tools and chatting:
-        yield _tools(chatting)
+        yield _judge_tools(chatting)
     if context:
-        yield from _context(chatting, context, requests_context=requests_context)
+        yield from _judge_context(chatting, context, requests_context=requests_context)
 
 
-def _context(chatting: Sequence[ListedModel], wanted: int, *, requests_context: bool) -> Iterator[Finding]:
+def _judge_context(chatting: Sequence[ListedModel], wanted: int, *, requests_context: bool) -> Iterator[Finding]:
     small = [model for model in chatting if 0 < model.context < wanted]
     loaded = [model for model in small if model.is_loaded]
     shown = _names([f"{model.name} ({model.context})" for model in loaded])
@@ -113,7 +113,7 @@ def choose_chat_model(
     return next(ready, able[0] if able and wants_chat else None)
 
 
-def _tools(chatting: Sequence[ListedModel]) -> Finding:
+def _judge_tools(chatting: Sequence[ListedModel]) -> Finding:
     able = [model.name for model in chatting if "tools" in model.capabilities]
     rest = [model.name for model in chatting if "tools" not in model.capabilities]
     get = "Download a model that is trained for tool use."

@@ -133,7 +133,7 @@ def quantization(fields: Mapping[str, Value]) -> str | None:
 
 
 def bits_per_weight(name: str | None) -> int | None:
-    """Return the nominal bits of a quantisation, the number in its name."""
+    """Return the nominal bits of a quantization, the number in its name."""
     digits = re.search(r"\d+", name or "")
     return int(digits[0]) if digits else None
 

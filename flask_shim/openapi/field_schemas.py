@@ -62,7 +62,7 @@ WORDS = {
     "keep_alive": "How long the model stays loaded: seconds, or a duration such as `5m`; 0 unloads it at once, "
     "negative means without a limit.",
     "options": "Options of this one answer; those that LM Studio does not have have no effect.",
-    "think": "Whether a model that can think does so, or the name of one of its levels (``thinking`` of /api/show).",
+    "think": "Whether a model that can think does so, or the name of one of its levels (`thinking` of `/api/show`).",
     "logprobs": "Return the log probability of each token.",
     "top_logprobs": "How many other tokens to return for each, at most 20.",
     "prompt": "The text to answer, or to continue.",

@@ -13,9 +13,9 @@ from flask_shim.error_responses import json_response
 from flask_shim.inference.respond import count_prompt_tokens
 from flask_shim.lmstudio.errors import ContextOverflow
 from flask_shim.observability.request_context import current
+from flask_shim.routes.forward_requests import read_body
 from flask_shim.routes.model_requests import drop_billing_line, new_chat, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
-from flask_shim.routes.passthrough import read_body
 from flask_shim.schemas.v1_requests import MESSAGES_TYPE, load_messages
 from flask_shim.services import services
 from flask_shim.translate.answer.usage import estimate_prompt_tokens

@@ -15,9 +15,9 @@ from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.lmstudio.errors import LMStudioError, lacks_route
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
+from flask_shim.routes.forward_requests import build_forward_request, read_body
 from flask_shim.routes.model_requests import default_requirements
 from flask_shim.routes.naming import CHAT_NAMING
-from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.v1_requests import load_systemone
 from flask_shim.services import services
 from flask_shim.translate.ollama.quoting import go_quote

@@ -46,7 +46,7 @@ def embed() -> Response:
         return json_response({"model": api_request.model, "embeddings": []})
     num_ctx = api_request.options.get("num_ctx")
     check_num_ctx(num_ctx)
-    done = _embedded(target, api_request, api_request.inputs, truncate=api_request.truncate, num_ctx=num_ctx)
+    done = _embed_texts(target, api_request, api_request.inputs, truncate=api_request.truncate, num_ctx=num_ctx)
     vectors = [normalize(shorten(vector, api_request.dimensions)) for vector in done.vectors]
     return json_response(
         to_embed(api_request.model, vectors, total_ns=done.total_ns, load_ns=done.load_ns, tokens=done.tokens)
@@ -65,7 +65,7 @@ def embeddings() -> Response:
     try:
         num_ctx = api_request.options.get("num_ctx")
         loaded = None if num_ctx is None else max(num_ctx, LEAST_CONTEXT)
-        done = _embedded(target, api_request, (api_request.prompt,), truncate=False, num_ctx=loaded)
+        done = _embed_texts(target, api_request, (api_request.prompt,), truncate=False, num_ctx=loaded)
     except (BackendRequestError, BadRequest) as exc:
         raise ShimError(exc.text, status=500) from exc  # as in Ollama, whatever the engine's own status was
     return json_response({"embedding": done.vectors[0]})
@@ -90,7 +90,7 @@ def openai_embeddings() -> Response:
     )
 
 
-def _embedded(
+def _embed_texts(
     target: ResolvedModel,
     api_request: EmbedRequest | EmbeddingsRequest,
     texts: tuple[str, ...],

@@ -13,9 +13,9 @@ from flask_shim.inference.forwarding import forward
 from flask_shim.inference.respond import send_empty
 from flask_shim.lmstudio.api_versions import ApiVersion
 from flask_shim.models.registry import ResolvedModel
+from flask_shim.routes.forward_requests import build_forward_request, read_body
 from flask_shim.routes.model_requests import default_requirements, load, record_dropped_effort, send_chat
 from flask_shim.routes.naming import CHAT_NAMING
-from flask_shim.routes.passthrough import build_forward_request, read_body
 from flask_shim.schemas.v1_requests import RESPONSES_TYPE, load_responses
 from flask_shim.services import services
 from flask_shim.translate.ollama.capabilities import check_chat
@@ -38,15 +38,14 @@ def responses() -> Response:
     target = CHAT_NAMING.resolve(api_request.model)
     check_chat(api_request.model, (), target.model)
     record_dropped_effort(api_request.think, target.model)
+    # LM Studio 0.4 stores responses and runs MCP tools.
     if target.listing.api_version is ApiVersion.V1 and needs_backend_state(body):
-        # LM Studio 0.4 stores responses and runs MCP tools; it takes a payload without the repairs of a chat.
         # Only the machine that has stored a response knows it, so all of them go to the same one.
         backends = {place.backend for place in target.places}
         target = target.at(next(backend for backend in services().backends if backend in backends))
-        completer = ResponseCompleter(api_request, created_at=int(time.time()))
         forward_request = build_forward_request(raw, body, adapt_native(body, target.model), target)
-        forward_request = dataclasses.replace(forward_request, completer=completer)
-        return forward(forward_request)
+        completer = ResponseCompleter(api_request, created_at=int(time.time()))
+        return forward(dataclasses.replace(forward_request, completer=completer))
     return _send_chat(api_request, target)
 
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
@@ -19,9 +18,17 @@ from flask_shim.lmstudio.errors import NoSuchEndpoint
 from flask_shim.models.backends import Backend
 from flask_shim.models.registry import ResolvedModel
 from flask_shim.observability.request_context import current
-from flask_shim.routes.model_requests import adjust_payload, drop_billing_line
+from flask_shim.routes.forward_requests import (
+    Body,
+    build_forward_request,
+    changes_models,
+    query_text,
+    quoted_path,
+    read_body,
+)
+from flask_shim.routes.model_requests import drop_billing_line
 from flask_shim.routes.naming import CHAT_NAMING, GENERATE_NAMING, Naming
-from flask_shim.schemas.json_body import kind, read_json
+from flask_shim.schemas.json_body import kind
 from flask_shim.services import services
 from flask_shim.translate.answer.answer_reader import ReaderOptions
 from flask_shim.translate.answer.tool_schemas import to_schemas
@@ -29,13 +36,11 @@ from flask_shim.translate.chat_turns import SYSTEM_ROLES
 from flask_shim.translate.ollama import capabilities
 from flask_shim.translate.ollama.payloads import Payload
 from flask_shim.translate.ollama.prompts import insertion_prompt
-from flask_shim.translate.openai.chat_completions import adapt, adapt_chat, check_chat, check_completion, check_mcp
+from flask_shim.translate.openai.chat_completions import adapt, adapt_chat, check_chat, check_completion
 from flask_shim.translate.openai.chat_repairs import ChatRepairer, ThinkingRemover
 from flask_shim.translate.structured_output import schema_of
 
 bp = Blueprint("passthrough", __name__)
-
-Body = Mapping[str, Any]
 
 
 def _adapt_chat(body: Body, target: ResolvedModel) -> Payload:
@@ -90,9 +95,6 @@ _DEFAULT_POLICY = RoutePolicy()
 _NO_MODEL = ("/api/v1/models/unload", "/api/v1/models/download")
 """Their bodies name instances, or models that are not downloaded yet."""
 
-_CHANGES_MODELS = ("/api/v1/models/load", "/api/v1/models/unload", "/api/v1/models/download")
-
-
 BACKEND_HEADER = "X-Shim-Backend"
 """Names the LM Studio that answers a request to LM Studio's own API. It is not forwarded."""
 
@@ -105,12 +107,12 @@ def passthrough(rest: str) -> Response:  # noqa: ARG001  the whole path is forwa
     try:
         if request.method == "GET":
             backend = _wanted_backend() or services().backends.first
-            return forward_list(backend, _path(), query=_query())
-        return forward(_post())
+            return forward_list(backend, quoted_path(), query=query_text())
+        return forward(_read_post())
     except NoSuchEndpoint as exc:
         raise BadRequest(exc.text, status=404) from exc
     finally:
-        if _changes_models(request.path):
+        if changes_models(request.path):
             for backend in services().backends:
                 backend.client.catalogue.expire()
 
@@ -123,8 +125,8 @@ def _wanted_backend() -> Backend | None:
     return backends.by_name(name.lower())
 
 
-def _post() -> ForwardRequest:
-    if _changes_models(request.path):
+def _read_post() -> ForwardRequest:
+    if changes_models(request.path):
         services().manager.check_may_change()
     policy, backend = _POLICIES.get(request.path, _DEFAULT_POLICY), _wanted_backend()
     try:
@@ -152,50 +154,6 @@ def _chat_repairer(payload: Mapping[str, Any]) -> ChatRepairer:
     wants_json = schema_of(payload) is not None
     repairer = ThinkingRemover if current().hides_thinking else ChatRepairer
     return repairer(ReaderOptions(offered=offered, wants_json=wants_json, new_id=new_call_id))
-
-
-def read_body(go_type: str) -> tuple[bytes, dict[str, Any]]:
-    """Return the body as valid JSON and as an object; reject what is not allowed."""
-    raw, body = read_json(request.get_data(cache=False), go_type, empty_text="EOF")
-    check_mcp(body, allowed=services().config.allow_mcp)
-    current().options = tuple(body)
-    return raw, body
-
-
-def build_forward_request(raw: bytes, body: Body, payload: Payload, target: ResolvedModel | None) -> ForwardRequest:
-    """Return the request to forward for ``target``: byte for byte, unless ``payload`` differs from ``body``."""
-    requirements = None
-    if target is not None:
-        ttl = body.get("ttl")
-        client_ttl = float(ttl) if isinstance(ttl, int | float) else None
-        payload, requirements = adjust_payload(request.path, payload, target, ttl=client_ttl)
-        if _changes_models(request.path):
-            payload, requirements = {**target.entry.load_settings, **payload, "model": target.model.key}, None
-    current().dropped += tuple(name for name in body if name not in payload)
-    return ForwardRequest(
-        path=_path(),
-        query=_query(),
-        raw=raw,
-        body=body,
-        payload=payload,
-        accept=request.headers.get("Accept", "*/*"),
-        requirements=requirements,
-        backend=None if target is None else target.backend,
-    )
-
-
-def _changes_models(path: str) -> bool:
-    """Tell whether LM Studio, whose paths are case-insensitive, loads, unloads or downloads there."""
-    return path.lower() in _CHANGES_MODELS
-
-
-def _path() -> str:
-    """Return the path percent-encoded: an escaped ? or % stays escaped."""
-    return quote(request.path, safe="/:@!$&'()*+,;=~")
-
-
-def _query() -> str:
-    return request.query_string.decode("ascii", "replace")
 
 
 def _name(body: Body, policy: RoutePolicy) -> str:

@@ -33,7 +33,8 @@ def check_raw(request: GenerateRequest) -> None:
 
 def chat_prompt(request: ChatRequest, template: str) -> str:
     """Return the turns filled into ``template``, which replaces the model's own."""
-    _refuse_pictures(image for message in request.messages for image in message.images)
+    for message in request.messages:
+        _reject_images(message.images)
     return fill_template(template, request.messages)
 
 
@@ -45,7 +46,7 @@ def completion_prompt(
     With ``always`` none is applied.
     """
     if request.raw or request.suffix or request.template:
-        _refuse_pictures(request.images)
+        _reject_images(request.images)
     if request.raw:
         return request.prompt
     if request.suffix:
@@ -71,8 +72,8 @@ def insertion_prompt(name: str, before: str, after: str, model: Model) -> str:
     return f"{prefix}{before}{suffix}{after}{middle}"
 
 
-def _refuse_pictures(images: Iterable[str]) -> None:
-    if any(True for _ in images):
+def _reject_images(images: Sequence[str]) -> None:
+    if images:
         raise NotSupported("LM Studio accepts images only where it applies the model's own template")
 
 
@@ -92,7 +93,7 @@ def check_template(template: str) -> None:
     if "{{" in _PLACEHOLDER.sub("", template):
         raise NotSupported(
             "LM Studio applies the model's own template: only templates made of {{ .System }}, {{ .Prompt }} and"
-            " {{ .Response }} are honoured here"
+            " {{ .Response }} are honored here"
         )
 
 
