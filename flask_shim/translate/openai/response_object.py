@@ -66,9 +66,14 @@ def reasoning_item(item_id: str, text: str) -> Payload:
     return {
         "id": item_id,
         "type": "reasoning",
-        "summary": [{"type": "summary_text", "text": text}],
+        "summary": [summary_text(text)],
         "encrypted_content": text,
     }
+
+
+def summary_text(text: str) -> Payload:
+    """Return the content of thinking."""
+    return {"type": "summary_text", "text": text}
 
 
 def message_item(item_id: str, text: str) -> Payload:

@@ -18,6 +18,7 @@ from flask_shim.translate.openai.response_object import (
     output_text,
     reasoning_item,
     response_object,
+    summary_text,
 )
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 
@@ -53,8 +54,11 @@ class ResponsesEncoder(Encoder):
         return b"".join(event for piece in pieces for event in self._piece(piece))
 
     def heartbeat(self, _: int, /) -> bytes:
-        """Repeat ``response.in_progress``: Codex gives up without events, and a comment is none (codex#31539)."""
-        return self._event("response.in_progress", response=self._response("in_progress"))
+        """Repeat ``response.in_progress``: Codex gives up without events, and a comment is none (codex#31539).
+
+        openai-node 7 would replace an unfinished item by what ``output`` says of it, and fail at its next delta.
+        """
+        return self._event("response.in_progress", response=self._response("in_progress") | {"output": []})
 
     def finish(self, totals: Totals, now_ns: int, /) -> bytes:
         """Return the events that end the stream; an answer without text and calls is an empty message."""
@@ -107,6 +111,8 @@ class ResponsesEncoder(Encoder):
         self._open_kind = kind
         if kind == "thinking":
             yield self._add_item({"id": self._item_id("rs_resp"), "type": "reasoning", "summary": []})
+            # Ollama sends no events for the part, without which openai-node 7 fails.
+            yield self._item_event("response.reasoning_summary_part.added", summary_index=0, part=summary_text(""))
             return
         message = message_item(self._item_id("msg"), "")
         yield self._add_item({**message, "status": "in_progress", "content": []})
@@ -119,6 +125,7 @@ class ResponsesEncoder(Encoder):
         self._deltas.clear()
         if kind == "thinking":
             yield self._item_event("response.reasoning_summary_text.done", summary_index=0, text=text)
+            yield self._item_event("response.reasoning_summary_part.done", summary_index=0, part=summary_text(text))
             yield self._end_item(reasoning_item(self._output[-1]["id"], text))
         elif kind == "text":
             yield self._item_event("response.output_text.done", content_index=0, text=text, logprobs=[])

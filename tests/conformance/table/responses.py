@@ -31,6 +31,10 @@ ESTIMATE = (
     "Studio reports them at the end."
 )
 
+PARTS = (
+    "Thinking that is streamed on /v1/responses has the events of its part, which Ollama leaves out: openai-node 7 "
+    "fails without them."
+)
 ITEMS = (
     "Items of /v1/responses that only OpenAI's servers can read are left out, and its other tools and messages between "
     "agents are translated; Ollama rejects them as unknown."
@@ -77,6 +81,19 @@ ROWS = (
         {"input": "Hello"},
         mapping(ANYTHING, {"object": "response", "status": "completed", "output": [_TEXT]}),
         differs=NATIVE,
+    ),
+    respond(
+        "a streamed response with thinking",
+        {"model": "tiny-think", "input": "Hello", "stream": True},
+        type=SSE,
+        events=[
+            *((f"response.{name}", ANYTHING) for name in ("created", "in_progress", "output_item.added")),
+            ("response.reasoning_summary_part.added", ANYTHING),
+            Many(("response.reasoning_summary_text.delta", ANYTHING)),
+            *((f"response.reasoning_summary_{name}.done", ANYTHING) for name in ("text", "part")),
+            Many((matching("response.*"), ANYTHING)),
+        ],
+        differs=PARTS,
     ),
     respond(
         "a history that a model of OpenAI began",

@@ -73,15 +73,17 @@ def kinds(events):
     return [event["type"].removeprefix("response.") for event in events]
 
 
-def test_thinking_and_text_have_ollamas_order():
+def test_thinking_and_text_have_openais_order():
     received = streamed(Piece(thinking="Let me "), Piece(thinking="think."), Piece("Hel"), Piece("lo"))
     assert kinds(received) == [
         "created",
         "in_progress",
         "output_item.added",
+        "reasoning_summary_part.added",
         "reasoning_summary_text.delta",
         "reasoning_summary_text.delta",
         "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
         "output_item.done",
         "output_item.added",
         "content_part.added",
@@ -92,11 +94,19 @@ def test_thinking_and_text_have_ollamas_order():
         "output_item.done",
         "completed",
     ]
-    assert [event["sequence_number"] for event in received] == list(range(15))
-    assert [event["output_index"] for event in received[2:-1]] == [0] * 5 + [1] * 7
-    assert received[6]["item"] == REASONED
-    assert received[13]["item"] == SAID
+    assert [event["sequence_number"] for event in received] == list(range(17))
+    assert [event["output_index"] for event in received[2:-1]] == [0] * 7 + [1] * 7
+    assert [received[at]["part"] for at in (3, 7)] == [{"type": "summary_text", "text": ""}, *REASONED["summary"]]
+    assert received[8]["item"] == REASONED
+    assert received[15]["item"] == SAID
     assert received[-1]["response"]["output"] == [REASONED, SAID]
+
+
+def test_a_heartbeat_says_nothing_of_unfinished_items():
+    encoder = encoder_for()
+    encoder.pieces((Piece(thinking="Let me "),), NOW)
+    (beat,) = events(encoder.heartbeat(NOW))
+    assert (beat["type"], beat["response"]["output"]) == ("response.in_progress", [])
 
 
 def test_a_call_is_sent_whole():
