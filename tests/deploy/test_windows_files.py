@@ -109,7 +109,7 @@ def test_iis_waits_in_whole_minutes_and_not_less_than_the_shim(seconds):
 
 
 def test_every_attribute_is_valid_for_arr():
-    (command,) = re.findall(r"set config -section:system.webServer/proxy (.*) /commit:apphost", shipped("iis"))
+    (command,) = re.findall(r"set config /section:system.webServer/proxy (.*) /commit:apphost", shipped("iis"))
     result = dict(re.findall(r'/(\w+):"([^"]*)"', command))
     assert all(re.fullmatch(ARR_PROXY[name], value.lower()) for name, value in result.items())
     assert {result["minResponseBuffer"], result["responseBufferLimit"]} == {"0"}
