@@ -104,14 +104,14 @@ def read_request(file: Path) -> Recorded:
     client = recorded.get("client") if isinstance(recorded, dict) else None
     request = client.get("request") if isinstance(client, dict) else recorded
     if not isinstance(request, dict) or not isinstance(request.get("path"), str) or "body" not in request:
-        raise CommandError(f"{file} is no recorded request: it needs an object with path and body.")
+        raise CommandError(f"{file} is not a recorded request: it needs an object with path and body.")
     method, headers = request.get("method") or "POST", request.get("headers") or {}
     if not isinstance(method, str) or not isinstance(headers, dict):
-        raise CommandError(f"{file} is no recorded request: method has to be a text, and headers an object.")
+        raise CommandError(f"{file} is not a recorded request: method has to be a text, and headers an object.")
     try:
         kept = Headers({name: str(text) for name, text in headers.items() if name.lower() not in _LEFT_OUT})
     except ValueError as exc:  # a line end
-        raise CommandError(f"{file} is no recorded request: {exc}") from exc
+        raise CommandError(f"{file} is not a recorded request: {exc}") from exc
     return Recorded(method, request["path"], kept, request["body"])
 
 

@@ -41,7 +41,7 @@ def service() -> None:
 @click.option("--env-file", metavar="FILE", help="Settings for the service [.env in this folder].")
 @_changing
 def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
-    """Install it for the start of the machine, or for your login."""
+    """Install the service for the start of the machine, or for your login."""
     named = Path(env_file).absolute() if env_file else Path.cwd() / ".env"
     manager = choose_manager(user=user, folder=named.parent)
     if not manager.copies_settings and named.name != ".env":
@@ -54,8 +54,8 @@ def install(*, env_file: str | None, user: bool, dry_run: bool) -> None:
     unused = _unused_file(manager, config)
     _perform(manager.install(config, text), dry_run=dry_run)
     if unused is not None:
-        click.echo(f"It will not use {unused}: copy that to a folder that the service can read, and name it there")
-        click.echo(f"with SHIM_CONFIG in {manager.settings}.")
+        click.echo(f"It will not use {unused}: copy this file to a folder that the service can read, and name")
+        click.echo(f"the copy as SHIM_CONFIG in {manager.settings}.")
     if not dry_run:
         click.echo(f"Installed. {manager.advice()}")
         click.echo(f"Start it now: flask-shim service start{' --user' if user else ''}")
@@ -93,7 +93,7 @@ def _settings_text(manager: ServiceManager, named: Path, *, is_named: bool) -> s
 @service.command()
 @_changing
 def start(*, user: bool, dry_run: bool) -> None:
-    """Start it."""
+    """Start the service."""
     manager, state = _require_installed(user=user, dry_run=dry_run)
     if state is State.RUNNING:
         click.echo("The service is already running.")
@@ -104,7 +104,7 @@ def start(*, user: bool, dry_run: bool) -> None:
 @service.command()
 @_changing
 def stop(*, user: bool, dry_run: bool) -> None:
-    """Stop it; running answers may end."""
+    """Stop the service; running answers may end."""
     manager, state = _require_installed(user=user, dry_run=dry_run)
     if state is State.STOPPED:
         click.echo("The service is not running.")
@@ -115,7 +115,7 @@ def stop(*, user: bool, dry_run: bool) -> None:
 @service.command()
 @_changing
 def remove(*, user: bool, dry_run: bool) -> None:
-    """Stop and remove it; its settings and log stay."""
+    """Stop and remove the service; its settings and log stay."""
     manager, state = _require_installed(user=user, dry_run=dry_run)
     _perform(manager.remove(state), dry_run=dry_run)
     if not dry_run:
@@ -125,7 +125,7 @@ def remove(*, user: bool, dry_run: bool) -> None:
 @service.command()
 @user_option
 def status(*, user: bool) -> None:
-    """Say whether it is installed and running, and where its log is.
+    """Say whether the service is installed and running, and where its log is.
 
     Ends with code 0 if it runs, 3 if it is stopped, 4 if it is not installed.
     """

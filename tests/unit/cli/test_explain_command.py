@@ -109,7 +109,7 @@ def test_what_the_shim_answers_itself_has_nothing_to_explain(explain, method, pa
 
 def test_a_line_end_in_a_header_is_an_error(explain):
     result = explain({"path": "/api/chat", "body": CHAT, "headers": {"X-Title": "a\nb"}})
-    assert (result.exit_code, "is no recorded request" in result.output) == (1, True)
+    assert (result.exit_code, "is not a recorded request" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("odd", [{"method": 5}, {"headers": [["Accept", "*/*"]]}])
