@@ -28,8 +28,7 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _INTRODUCTION = """\
 An Ollama server whose models run in LM Studio. Every program that speaks to Ollama, OpenAI or Anthropic can use it.
 
-The examples name a model; this page puts in one that is there. Answers that are streamed appear here when they are
-complete.
+The examples on this page name a model that exists. Answers that are streamed appear here when they are complete.
 """
 
 _UNKNOWN = Operation(tag=STATE)

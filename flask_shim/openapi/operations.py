@@ -32,9 +32,9 @@ CHAT, MODELS, NAMES, OTHERS, STUDIO, SERVICE, OPERATOR, STATE, ACCOUNT = (
 )
 
 TAGS = {
-    CHAT: "Ollama's routes that ask a model. They answer in a stream of JSON lines unless `stream` is false.",
+    CHAT: "Ollama's routes for answers. Chats and prompts get a stream of JSON lines unless `stream` is false.",
     MODELS: "Which models there are, what they can do, what is loaded.",
-    NAMES: "A model under another name, with a system prompt and settings that always hold.",
+    NAMES: "A model under another name, with a system prompt and settings of its own.",
     OTHERS: "The same models for programs that speak OpenAI's or Anthropic's API.",
     STUDIO: "Forwarded unchanged, except that every name of a model is accepted.",
     SERVICE: "A small API of its own: chat with the default models, load and unload.",
@@ -96,10 +96,10 @@ OPERATIONS: dict[str, Operation] = {
     "HEAD /api/blobs/<digest>": Operation(tag=NAMES, status=404, summary="Look for a model file; always 404."),
     "POST /api/blobs/<digest>": Operation(tag=NAMES, status=501, summary="Send a model file (refused)."),
     "POST /v1/chat/completions": Operation(
-        tag=OTHERS, body=_OPENAI_CHAT, reply=OBJECT, stream=_STREAMED, summary="Chat, in OpenAI's shape."
+        tag=OTHERS, body=_OPENAI_CHAT, reply=OBJECT, stream=_STREAMED, summary="Chat, in OpenAI's format."
     ),
     "POST /v1/completions": Operation(
-        tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's shape."
+        tag=OTHERS, body=_OPENAI_PROMPT, reply=OBJECT, stream=_STREAMED, summary="Continue a text, in OpenAI's format."
     ),
     "POST /v1/embeddings": Operation(tag=OTHERS, body=v1.OpenAIEmbeddingsSchema, reply=OBJECT),
     "POST /v1/systemone": Operation(tag=CHAT, body=v1.SystemOneSchema, reply="Decision"),

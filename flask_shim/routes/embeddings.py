@@ -55,7 +55,7 @@ def embed() -> Response:
 
 @bp.post("/api/embeddings")
 def embeddings() -> Response:
-    """Return the vector of one text as the model makes it; the route of old clients."""
+    """Return the vector of one text, not normalized; the route of old clients."""
     api_request = load_embeddings(request.get_data(cache=False))
     target = EMBEDDINGS_NAMING.resolve(api_request.model)
     api_request = with_checked_options(with_defaults_and_rules(api_request, target))
@@ -73,7 +73,7 @@ def embeddings() -> Response:
 
 @bp.post("/v1/embeddings")
 def openai_embeddings() -> Response:
-    """Forward the request; base64 and dimensions, which LM Studio ignores, are applied here."""
+    """Return the vectors of LM Studio; base64 and dimensions, which it ignores, are applied here."""
     api_request = load_openai_embeddings(request.get_data(cache=False))
     current().options = tuple(api_request.rest)
     EMBED_NAMING.check(api_request.model)
