@@ -107,7 +107,7 @@ class ServerSettings:
         "SHIM_ENV_FILE",
         Unset("`.env` in the current folder, if it exists"),
         path,
-        "File with settings, one NAME=value per line. Only the environment can name it, and wins over it.",
+        "File with settings, one NAME=value per line. Only the environment can name it; its variables win.",
     )
     config_file: ClassVar = Setting(
         "SHIM_CONFIG",

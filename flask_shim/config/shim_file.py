@@ -114,10 +114,10 @@ class ModelProfile(NumberOptions, LoadOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientRule:
-    """What is changed in the requests that match; a request matches if it does so by every key that is given."""
+    """Changes to requests; the first five keys are conditions, and all that are given must match."""
 
     client: tuple[str, ...] = toml_key(
-        texts, "Names of client programs as the log shows them.", '"VS Code"', default=()
+        texts, "Names of client programs, as `flask-shim requests` shows them.", '"VS Code"', default=()
     )
     user_agent: tuple[str, ...] = toml_key(texts, "What the client sends as User-Agent.", '"*aiohttp/*"', default=())
     route: tuple[str, ...] = toml_key(texts, "Paths of requests.", '["/api/generate", "/v1/*"]', default=())
@@ -174,8 +174,8 @@ class ShimFile:
     rules: tuple[ClientRule, ...] = tables(
         "rule",
         ClientRule,
-        "What is changed in the requests that match. A request matches if it does so by every key of the first five "
-        "that is given; `*` in their texts means any characters. All rules that match apply, in the order of the file.",
+        "Changes to the requests of certain clients. The first five keys are conditions, and all that are given must "
+        "match; `*` means any characters. All rules that match apply, in the order of the file.",
     )
     keys: tuple[NamedKey, ...] = tables(
         "key",
