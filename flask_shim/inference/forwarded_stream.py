@@ -29,7 +29,7 @@ from flask_shim.translate.openai.native_responses import ResponseCompleter
 
 COMPLETION_PATHS = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
 
-ERROR_EVENT = re.compile(rb'event: ?error\r?\n|data: ?\{\s*"error"\s*:(?!\s*null\b)')
+ERROR_EVENT = re.compile(rb'event: ?error[\r\n]|data: ?\{\s*"error"\s*:(?!\s*null\b)')
 """The beginning of an error event."""
 
 _FAIL_AT_COMMENTS = ("Mistral Vibe", "ollama")
@@ -119,14 +119,14 @@ def _line_start(start: bytes) -> re.Pattern[bytes]:
 
 _LAST_EVENTS = {
     **dict.fromkeys(COMPLETION_PATHS, _line_start(rb"data: ?\[DONE\]|" + ERROR_EVENT.pattern)),
-    "/v1/responses": _line_start(rb"event: ?(?:response\.(?:completed|incomplete|failed)|error)\r?\n"),
-    "/v1/messages": _line_start(rb"event: ?(?:message_stop|error)\r?\n"),
-    "/api/v1/chat": _line_start(rb"event: ?(?:chat\.end|error)\r?\n"),
+    "/v1/responses": _line_start(rb"event: ?(?:response\.(?:completed|incomplete|failed)|error)\n"),
+    "/v1/messages": _line_start(rb"event: ?(?:message_stop|error)\n"),
+    "/api/v1/chat": _line_start(rb"event: ?(?:chat\.end|error)\n"),
 }
 """The events without which a stream of these routes is not complete; on other routes, only an error ends it early."""
 
 _ERROR_LINE = _line_start(ERROR_EVENT.pattern)
-_FAILURE = _line_start(ERROR_EVENT.pattern + rb"|event: ?response\.failed\r?\n")
+_FAILURE = _line_start(ERROR_EVENT.pattern + rb"|event: ?response\.failed\n")
 _OUTPUT = _line_start(rb"event: ?\S+delta\b")
 """A piece of the answer, on routes whose events have names."""
 
@@ -155,14 +155,14 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             if not events:
                 yield b""
                 continue
-            lines = b"\n" + events.replace(b"\r", b"\n")  # which ends a line, too, with or without a LF
+            lines = _lines(events)
             events_so_far += events.count(b'data: {"')
             if record.first_token_ns is None and _OUTPUT.search(lines):
                 record.begin_output()
             recent.append(events)
             if last_event.search(lines):
                 has_ended = True
-                yield from _until_overflow(b"\n" + events, options.token)
+                yield from _until_overflow(events, options.token)
             else:
                 yield events
             if events.endswith(_DONE):
@@ -172,7 +172,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             raise
     rest = cutter.flush()
     _record_tokens(b"".join((*recent, rest)))
-    if path in _LAST_EVENTS and not has_ended and not last_event.search(b"\n" + rest.replace(b"\r", b"\n")):
+    if path in _LAST_EVENTS and not has_ended and not last_event.search(_lines(rest)):
         raise BackendProtocolError(CUT)
     yield rest
 
@@ -191,19 +191,24 @@ def _read_blocks(answer: BackendResponse, first: bytes) -> Iterator[bytes]:
         yield block or b""
 
 
-def _until_overflow(lines: bytes, token: str | None) -> Iterator[bytes]:
-    """Yield the events in ``lines``, which begin with a line end.
+def _lines(events: bytes) -> bytes:
+    """Return the text in which the patterns find the lines of the events: each begins after a LF, also the first.
 
-    Raise instead of an event which says in LM Studio's words that the context is full.
+    A position in it is that of the next byte of the events. CR ends a line, too, with or without a LF.
     """
-    if failure := _FAILURE.search(lines):
-        payloads = SseSplitter().feed(lines[failure.start() + 1 :])
+    return b"\n" + events.replace(b"\r", b"\n")
+
+
+def _until_overflow(events: bytes, token: str | None) -> Iterator[bytes]:
+    """Yield the events; raise instead of an event which says in LM Studio's words that the context is full."""
+    if failure := _FAILURE.search(_lines(events)):
+        payloads = SseSplitter().feed(events[failure.start() :])
         error = parse_error_event(payloads[0] if payloads else b"", token=token)
         if isinstance(error, ContextOverflow):
-            if before := lines[1 : failure.start() + 1]:
+            if before := events[: failure.start()]:
                 yield before
             raise error
-    yield lines[1:]
+    yield events
 
 
 _COUNTS = [
