@@ -63,7 +63,8 @@ class Pull:
             if total is None and (model := self._listed()) is not None:
                 total = model.size_bytes
             done = total
-        return pulling(self._wanted.digest, total, done)
+        step = pulling(self._wanted.digest, total, done)
+        return {**step, "status": f"waiting for LM Studio: {state.error}"} if state.error else step
 
     def _listed(self) -> Model | None:
         return pulled_model(self._wanted, self._backend.client.listing(max_age=0).models)

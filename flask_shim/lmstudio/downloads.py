@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -22,14 +22,20 @@ POLL_SECONDS = 0.5
 """The interval between two requests for the progress of a download."""
 
 PATIENCE_SECONDS = 30.0
-"""How long those requests may fail: LM Studio does not answer them while it moves a large file into place."""
+"""How long those requests may fail: LM Studio does not answer them while it moves a large file into place.
+
+A status that is not documented may last as long without progress: it may mean an end.
+"""
+
+_ONGOING, _ENDED = ("downloading", "paused"), ("completed", "already_downloaded", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
     """The state of a download. Sizes that LM Studio does not report are None.
 
-    ``status`` is LM Studio's: downloading, paused, completed, failed or already_downloaded.
+    ``status`` is LM Studio's: downloading, paused, completed, failed or already_downloaded. ``error`` is why it failed,
+    or why its progress is not known at the moment.
     """
 
     status: str
@@ -72,7 +78,7 @@ class Downloads:
         Studio has no route for that.
         """
         state = self._join(name, quantization, call) or self._start(name, quantization, call)
-        job_id, answered_at = state.job_id, time.monotonic()
+        job_id, went_on_at = state.job_id, time.monotonic()
         if not job_id and not state.is_complete:
             raise BackendProtocolError(state.error or "LM Studio does not say how to ask for the download's progress")
         self._jobs[name, quantization] = job_id
@@ -85,11 +91,16 @@ class Downloads:
             if state.is_complete:
                 return
             call.pause(POLL_SECONDS)
+            before = state.done_bytes
             try:
-                state, answered_at = self._status(job_id, call), time.monotonic()
+                state = self._status(job_id, call)
+                if state.status not in (*_ONGOING, *_ENDED) and state.done_bytes == before:
+                    raise BackendError(f"the download makes no progress, and its status is {state.status!r}")
+                went_on_at = time.monotonic()
             except (BackendError, ServerBusy) as exc:
-                if isinstance(exc, BackendRequestError) or time.monotonic() - answered_at > PATIENCE_SECONDS:
+                if isinstance(exc, BackendRequestError) or time.monotonic() - went_on_at > PATIENCE_SECONDS:
                     raise
+                state = replace(state, error=exc.text)
 
     def _start(self, name: str, quantization: str | None, call: BackendCall) -> Download:
         body = orjson.dumps({"model": name} | ({"quantization": quantization} if quantization else {}))
@@ -104,7 +115,7 @@ class Downloads:
             state = self._status(job_id, call)
         except BackendRequestError:
             return None  # LM Studio was restarted and has forgotten the job
-        return state if state.status in ("downloading", "paused") else None
+        return state if state.status in _ONGOING else None
 
     def _status(self, job_id: str, call: BackendCall) -> Download:
         path, timeout = f"{DOWNLOAD}/status/{quote(job_id, safe='')}", self._transport.options.list_timeout

@@ -93,12 +93,10 @@ async function pull(model) {
 }
 
 function showStep({ status, total, completed }) {
-  if (!total) {
-    setText("pull-text", status);
-    return;
-  }
-  byId("pull-bar").value = (completed ?? 0) / total;
-  setText("pull-text", `${percent((completed ?? 0) / total)} of ${size(total)}`);
+  const share = total ? (completed ?? 0) / total : null;
+  if (share !== null) byId("pull-bar").value = share;
+  const isMoving = share !== null && status.startsWith("pulling ");
+  setText("pull-text", isMoving ? `${percent(share)} of ${size(total)}` : status);
 }
 
 // Yields the JSON objects of a streamed answer, one a line.

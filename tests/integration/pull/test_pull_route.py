@@ -168,6 +168,13 @@ def test_pull_that_fails_midway_reports_the_reason(studio, stream):
     assert {"status": "success"} not in records
 
 
+def test_pull_says_that_lm_studio_does_not_answer(studio):
+    client, _ = studio(state("downloading"), Status(500, {"error": "busy"}), state("completed", 100))
+    steps = [line for line in lines(client.post("/api/pull", json={"model": "maker/new"})) if "digest" in line]
+    assert [step["status"].startswith("pulling ") for step in steps] == [True, False, True]
+    assert steps[1]["status"] == "waiting for LM Studio: busy"
+
+
 @pytest.mark.parametrize(("stream", "status"), [(True, 200), (False, 500)])
 def test_pull_without_backend_is_ollamas_error(backend, shim, stream, status):
     server = backend(lambda asked: {})

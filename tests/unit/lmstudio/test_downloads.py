@@ -109,13 +109,22 @@ def test_download_that_no_longer_runs_is_restarted(studio, forgotten):
 def test_download_survives_a_moment_without_an_answer(studio):
     silences = (b"<html>", b"not JSON", Status(500, {"error": "busy"}), Status(503, {"error": "busy"}))
     _, client = studio(state("downloading"), *silences, state("completed", 100))
-    assert [moment.status for moment in client.download("m")] == [*(["downloading"] * 5), "completed"]
+    moments = list(client.download("m"))
+    assert [moment.status for moment in moments] == [*(["downloading"] * 5), "completed"]
+    assert [bool(moment.error) for moment in moments] == [False, *([True] * 4), False]
 
 
 def test_download_without_answers_is_given_up_in_the_end(studio, monkeypatch):
     monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.0)
     _, client = studio(state("downloading"), b"not JSON")
     with pytest.raises(BackendProtocolError):
+        list(client.download("m"))
+
+
+def test_download_without_progress_is_given_up_if_its_status_may_be_an_end(studio, monkeypatch):
+    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.0)
+    _, client = studio(state("downloading"), state("paused"), state("paused"), *([state("canceled")] * 2))
+    with pytest.raises(BackendError, match="makes no progress, and its status is 'canceled'"):
         list(client.download("m"))
 
 
