@@ -10,7 +10,7 @@ import click
 from flask_shim.cli.cli_context import QUICK_SECONDS, open_services
 from flask_shim.cli.config_check import explain
 from flask_shim.cli.help_lists import ListingCommand
-from flask_shim.cli.setting_options import CommandError, backend_options, read_config
+from flask_shim.cli.setting_options import BAD_SETTINGS, CommandError, backend_options, read_config
 from flask_shim.config.addresses import with_port
 from flask_shim.deploy.rendering import CLUSTERS, TEMPLATES, render, save
 from flask_shim.translate.ollama.listing import Entry
@@ -42,6 +42,8 @@ def config(*, name: str, shims: Sequence[str], root: str | None, output: str | N
     if shims and name not in CLUSTERS:
         raise CommandError(f"{name} is not for several shims. Leave out --shim, or choose {' or '.join(CLUSTERS)}.")
     settings = read_config(**options)
+    if not settings.port:
+        raise CommandError("SHIM_PORT is 0: each start has another port. Choose one, such as 11434.", BAD_SETTINGS)
     try:
         addresses = [with_port(shim, settings.port) for shim in shims]
     except ValueError as exc:

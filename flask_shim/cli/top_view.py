@@ -43,7 +43,8 @@ class View:
 
     def move(self, running: list[Row], steps: int) -> None:
         """Select the request that many lines below the selected one."""
-        ids = [row["id"] for row in self.ordered(running)]
+        # Clients choose the ids (X-Request-ID), also that of another request.
+        ids = list(dict.fromkeys(row["id"] for row in self.ordered(running)))
         at = ids.index(self.selected) + steps if self.selected in ids else 0
         self.selected = ids[min(max(0, at), len(ids) - 1)] if ids else ""
 

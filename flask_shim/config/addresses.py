@@ -70,7 +70,8 @@ def with_port(text: str, default: int) -> str:
     """Parse the address of a server such as ``box``, ``box:11434`` or ``[fd00::1]:11434``; return it with its port."""
     parts = _split_url(f"http://{text.lower()}")
     host = parts.hostname or ""
-    if parts.netloc != text.lower() or "@" in text or not (is_address(host) or _NAME.fullmatch(host)):
+    is_host = is_address(host) or _NAME.fullmatch(host) is not None
+    if parts.netloc != text.lower() or "@" in text or not is_host or parts.port == 0:
         raise ValueError(f"Not an address such as box:11434 or [fd00::1]:11434: {text!r}.")
     return f"{bracketed(host)}:{parts.port or default}"
 

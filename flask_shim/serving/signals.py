@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -21,6 +22,10 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBRE
 RELOADING = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
 """What service managers send to make a server read its files again. Closing the terminal sends it, too."""
 
+ECHO_SECONDS = 0.5
+"""Another signal to stop within this time is part of the first: Ctrl-C reaches a whole group of processes, in which a
+program that started the shim may send it SIGTERM."""
+
 
 @contextmanager
 def handle_signals(
@@ -31,10 +36,10 @@ def handle_signals(
     ``reload`` is called on each SIGHUP. All run on other threads. Only the main thread may enter the block.
     """
     # Unlike queue.Queue, SimpleQueue.put is reentrant, so signal handlers may call it.
-    caught: SimpleQueue[int] = SimpleQueue()
+    caught: SimpleQueue[tuple[int, float]] = SimpleQueue()
 
     def catch(number: int, _: FrameType | None) -> None:
-        caught.put(number)
+        caught.put((number, time.monotonic()))
 
     before = {number: signal.signal(number, catch) for number in (*STOPPING, *RELOADING)}
     threading.Thread(target=_dispatch, args=(caught, stop, reload, force), name="shim-signals", daemon=True).start()
@@ -43,26 +48,27 @@ def handle_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        caught.put(0)
+        caught.put((0, 0.0))
 
 
 def _dispatch(
-    caught: SimpleQueue[int],
+    caught: SimpleQueue[tuple[int, float]],
     stop: Callable[[], object],
     reload: Callable[[], object],
     force: Callable[[], object] | None,
 ) -> None:
-    is_stopping = False
-    while number := caught.get():
+    first: tuple[int, float] | None = None
+    while (received := caught.get())[0]:
+        number, at = received
         name = signal.Signals(number).name
         if number in RELOADING:
             log.info("reloading signal=%s", name)
             _start(reload, "shim-reload")
-        elif not is_stopping:
-            is_stopping = True
+        elif first is None:
+            first = received
             log.info("stopping signal=%s", name)
             _start(stop, "shim-stop")
-        else:
+        elif number == first[0] or at - first[1] > ECHO_SECONDS:
             log.warning("forced signal=%s", name)
             if force is not None:
                 force()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 from flask import Flask
 
 from flask_shim.app import create_app
+from flask_shim.config import ConfigError
 from flask_shim.inference.preload import Preloader
 from flask_shim.observability import logs
 from flask_shim.observability.access_log import recorder_of
@@ -28,6 +30,8 @@ from flask_shim.serving.server import Server, collect_less_garbage
 from flask_shim.serving.signals import RELOADING, STOPPING
 from flask_shim.serving.supervisor import WorkerConfig
 from flask_shim.serving.worker_exchange import ask, serve_answers
+
+log = logging.getLogger(__name__)
 
 _METRICS = "metrics"
 
@@ -44,7 +48,12 @@ def main() -> None:
     if settings.config.file.path:
         services.reload()  # the parent's settings are those of its start
     listeners = [socket.socket(family, socket.SOCK_STREAM, fileno=number) for number, family in settings.listeners]
-    server = Server(app, settings.config, listeners)
+    try:
+        server = Server(app, settings.config, listeners)
+    except ConfigError as exc:
+        log.error("worker=%d can't serve: %s", settings.number, exc)
+        logs.finish()
+        sys.exit(1)
     is_stopping = threading.Lock()
 
     def stop() -> None:

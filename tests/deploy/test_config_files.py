@@ -63,6 +63,7 @@ def test_a_file_for_several_shims_has_their_addresses(name):
         ("haproxy", "a b", "--shim: Not an address"),
         ("haproxy", "ann@box", "--shim: Not an address"),
         ("haproxy", "box:99999", "--shim: Not a URL"),
+        ("haproxy", "box:0", "--shim: Not an address"),
     ],
 )
 def test_url_that_is_not_of_a_shim_is_reported(name, shim, problem):
@@ -80,6 +81,12 @@ def test_a_written_file_can_be_read_whatever_the_folder_is_called(template, mark
     assert data.startswith(mark)
     assert "C:\\J\u00fcrgen" in data.decode("utf-8")
     assert b"\r" not in data
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_port_that_is_not_chosen_is_reported(name):
+    printed = CliRunner(env={"SHIM_PORT": "0"}).invoke(cli, ["config", name])
+    assert (printed.exit_code, printed.output[:14]) == (2, "SHIM_PORT is 0")
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path):

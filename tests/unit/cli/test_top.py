@@ -131,6 +131,13 @@ def test_selection_stays_within_the_list():
     assert view.selected == ""
 
 
+def test_selection_passes_requests_with_the_same_id():
+    view, running = View(), [SLOW, FAST, {**FAST, "age_seconds": 2}, QUEUED]
+    for _ in range(3):
+        view.move(running, 1)
+    assert view.selected == "queued"
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(None, "-"), (0.25, "0.2 s"), (61, "1:01"), (3723, "1:02:03")])
 def test_durations_are_short(seconds, text):
     assert seconds_text(seconds) == text

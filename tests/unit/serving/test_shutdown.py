@@ -10,6 +10,7 @@ import urllib.request
 from flask import Flask
 from waitress.server import create_server
 
+from flask_shim.serving import signals
 from flask_shim.serving._waitress import shut_down
 from flask_shim.serving.signals import handle_signals
 
@@ -82,3 +83,13 @@ def test_signal_stops_the_shim_where_no_thread_can_start(monkeypatch):
     with handle_signals(stopped.set, stopped.clear):
         signal.raise_signal(signal.SIGINT)
         assert stopped.wait(10)
+
+
+def test_another_signal_at_the_same_moment_is_part_of_the_first(monkeypatch, caplog):
+    ended = threading.Event()
+    monkeypatch.setattr(signals.os, "_exit", lambda _: ended.set())
+    with handle_signals(lambda: None, lambda: None):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+        assert ended.wait(10)
+    assert [record.getMessage() for record in caplog.records] == ["forced signal=SIGINT"]

@@ -99,6 +99,29 @@ def pids(shim, count):
     return [int(pid) for pid in re.findall(r"started worker=\d+ pid=(\d+)", shim.log)]
 
 
+LITTLE_MEMORY = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+runpy.run_module("flask_shim", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count the stacks of threads")
+def test_worker_that_is_refused_its_threads_says_so_without_a_traceback(tmp_path):
+    settings = {"SHIM_HOST": "127.0.0.1", "SHIM_PORT": "0", "SHIM_DATA_DIR": str(tmp_path), "SHIM_MAX_STREAMS": "1000"}
+    command = [sys.executable, "-c", LITTLE_MEMORY, "serve", "--workers", "2"]
+    environment = clean_environment() | settings
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "restart in" in line:
+                process.terminate()
+        assert process.wait(START_SECONDS) == 0
+    assert any("worker=1 can't serve: SHIM_THREADS=" in line for line in lines)
+    assert not any("Traceback" in line for line in lines)
+
+
 def test_workers_answer_drain_and_leave_nothing(socket_server):
     backend = socket_server(lm_studio(endless()))
     with ShimProcess(backend.url, SHIM_WORKERS="2", SHIM_DRAIN_SECONDS="0.3") as shim, shim.chat() as response:
