@@ -10,6 +10,7 @@ import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -120,7 +121,21 @@ def main() -> None:
         # A redirected stream on Windows has a legacy code page, which has neither all characters nor all bytes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    cli(prog_name="flask-shim")
+    try:
+        cli(prog_name="flask-shim")
+    except OSError as exc:
+        with suppress(OSError):  # standard error may be in the same full file
+            click.echo(_describe(exc), err=True)
+        sys.exit(1)
+
+
+def _describe(exc: OSError) -> str:
+    """Return what the system refused a command, such as space on the disk of its output."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "The current folder does not exist any more. Change to another one."
+    return str(exc)
 
 
 def _open_standard_descriptors() -> None:

@@ -34,6 +34,42 @@ def test_closed_streams_are_no_terminal(tmp_path, words):
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
 
 
+IN_A_DELETED_FOLDER = "import os, runpy; os.rmdir(os.getcwd()); runpy.run_module('flask_shim', run_name='__main__')"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use can't be deleted there")
+def test_a_deleted_folder_is_reported(tmp_path):
+    (folder := tmp_path / "gone").mkdir()
+    command = [sys.executable, "-c", IN_A_DELETED_FOLDER, "init", "--yes"]
+    ended = subprocess.run(command, capture_output=True, cwd=folder, text=True, check=False)
+    text = "The current folder does not exist any more. Change to another one.\n"
+    assert (ended.returncode, ended.stderr) == (1, text)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("words", ["--version", "config nginx", "serve --port 0"])
+def test_a_full_disk_is_reported(tmp_path, words):
+    command = [sys.executable, "-m", "flask_shim", *words.split()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "[Errno 28] No space left on device\n")
+
+
+WITHOUT_TEMPORARY_FOLDERS = """
+import runpy, tempfile
+tempfile._candidate_tempdir_list = list
+runpy.run_module("flask_shim", run_name="__main__")
+"""
+
+
+def test_a_demo_without_a_folder_for_its_files_is_reported(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_TEMPORARY_FOLDERS, "demo"]
+    ended = subprocess.run(command, capture_output=True, cwd=tmp_path, text=True, check=False)
+    assert ended.returncode == 1
+    assert "No usable temporary directory found" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 SERVE = ("-m", "flask_shim", "serve")
 
 
