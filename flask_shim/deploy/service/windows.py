@@ -86,7 +86,8 @@ class WindowsServices:
         if inside:
             return (
                 f"A service can't read {inside[0]}, where flask-shim or its Python is installed. "
-                r"Install Python for all users, and flask-shim into a folder such as C:\flask-shim."
+                r"Install Python for all users, for example with py install 3 --target=C:\flask-shim\python, "
+                r"and flask-shim with that Python into a folder such as C:\flask-shim."
             )
         return None
 
