@@ -37,7 +37,6 @@ REDACTED_TEXT = "LM Studio's error text, which was sent to the client"
 """Replaces texts of LM Studio in logs, since they may quote the prompt."""
 
 _MAX_DEPTH = 8
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ _KINDS: tuple[tuple[re.Pattern[str], type[ShimError]], ...] = (
             r"available context size|context size has been exceeded|context the overflows|context overflow"
             r"|(greater|longer) than the (model's )?context|n_keep|fit in context length|exceed_context_size"
             r"|maximum context length|prompt is too long|exceeds? the (model's )?context"
-            r"|is too large to process",  # llama.cpp, of a text to embed
+            r"|is too large to process|maximum allowed length",  # llama.cpp, of a text to embed; SGLang
             re.I,
         ),
         ContextOverflow,
@@ -200,7 +199,7 @@ def _details(value: Any, depth: int) -> _Details:
         code, prompt, context = value.get("code"), value.get("n_prompt_tokens"), value.get("n_ctx")
         return replace(
             inner,
-            status=inner.status or _status(code) or _status(value.get("status")),
+            status=inner.status or _status(code) or _status(value.get("status") or value.get("status_code")),
             type=inner.type or _string(value.get("type")),
             code=inner.code or (None if _status(code) else _string(code)),
             param=inner.param or _string(value.get("param")),
@@ -224,8 +223,9 @@ def _status(value: Any) -> int | None:
 def _issue(item: Any, depth: int) -> _Details:
     """Return an entry of a list of errors; the text of a validation error begins with its path."""
     details = _details(item, depth)
-    path = item.get("path") if isinstance(item, Mapping) else None
-    return replace(details, text=f"{'.'.join(map(str, path))}: {details.text}") if path and details.text else details
+    path = (item.get("path") or item.get("loc")) if isinstance(item, Mapping) else None
+    names = [str(name) for name in path if name != "body"] if isinstance(path, list) else []  # FastAPI begins with it
+    return replace(details, text=f"{'.'.join(names)}: {details.text}") if names and details.text else details
 
 
 _PREFIX_STATUS = re.compile(r"(?:^HTTP|request (?:returned|failed with status(?: code)?)) ([45]\d\d)\b")
@@ -239,7 +239,7 @@ def _unwrap(text: str, depth: int) -> _Details:
     outer = _Details(text, int(match[1]) if match else None)
     for start in islice(_JSON_START.finditer(text), _MAX_STARTS):
         try:
-            value, _ = _DECODER.raw_decode(text, start.start())
+            value, _ = json.JSONDecoder().raw_decode(text, start.start())
         except (ValueError, RecursionError):
             continue
         if isinstance(value, list) and not all(isinstance(item, Mapping) for item in value):

@@ -43,6 +43,10 @@ OVERFLOWS = [
     ),
     TOO_LONG,
     "input (24002 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+    (
+        "Input length (9000 tokens) exceeds the maximum allowed length (8191 tokens). Use a shorter input or enable "
+        "--allow-auto-truncate."
+    ),
     "Context size has been exceeded.",
     (
         "Reached context length of 4096 tokens with model (arch: qwen2) that does not currently support mid-generation "
@@ -107,7 +111,7 @@ def test_a_fault_of_the_request_is_a_400_inside_a_stream_too(text):
 
 
 SIZES = [
-    *((15857, 4096), (13055, 4096), (15028, 7424), (359277, 262144), (8810, 8192), (24002, 512)),
+    *((15857, 4096), (13055, 4096), (15028, 7424), (359277, 262144), (8810, 8192), (24002, 512), (9000, 8191)),
     *((None, None), (None, None)),
 ]
 
@@ -126,6 +130,7 @@ def _from_engine(status, error):
 ENGINE_ERRORS = {
     "the status in the prefix": (_from_engine(400, {"message": "odd"}), BackendRequestError, 400),
     "the status in the error": ({"error": {"code": 400, "message": "odd"}}, BackendRequestError, 400),
+    "the status that a proxy adds": ({"error": {"message": "odd", "status_code": 400}}, BackendRequestError, 400),
     "only a type": ({"error": {"message": "odd", "type": "invalid_request_error"}}, BackendRequestError, 400),
     "an overflow by its type": (
         _from_engine(400, {"message": "odd", "type": "exceed_context_size_error"}),

@@ -42,6 +42,16 @@ ENVELOPES = {
     "the data of an error event": ({"error": {"message": CRASHED}, "message": CRASHED}, CRASHED),
     "a message beside nothing": ({"message": CRASHED}, CRASHED),
     "a detail": ({"detail": [{"loc": ["body"], "msg": "field required"}]}, "field required"),
+    "details of FastAPI": (
+        {
+            "detail": [
+                {"type": "less_than", "loc": ["body", "top_p"], "msg": "Input should be less than 1", "input": 2},
+                {"type": "missing", "loc": ["body", "messages", 0, "role"], "msg": "Field required", "input": {}},
+            ]
+        },
+        "top_p: Input should be less than 1; messages.0.role: Field required",
+    ),
+    "a path that is no list": ({"error": [{"path": 5, "loc": {}, "message": "Required"}]}, "Required"),
     "a number": ({"error": 500}, "500"),
 }
 
