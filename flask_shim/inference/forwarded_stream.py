@@ -131,6 +131,8 @@ _OUTPUT = _line_start(rb"event: ?\S+delta\b")
 """A piece of the answer, on routes whose events have names."""
 
 _DONE = b"data: [DONE]\n\n"
+_DONES = (_DONE, b"data: [DONE]\r\n\r\n")
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _RECENT_BLOCKS = 8
 _TAIL_BYTES = 4096
 """The counts of tokens are in the last blocks of an answer, in this many bytes at their end."""
@@ -165,16 +167,24 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
                 yield from _until_overflow(events, options.token)
             else:
                 yield events
-            if events.endswith(_DONE):
+            if events.endswith(_DONES):
                 break
     except BackendProtocolError:
         if not has_ended:  # otherwise the client has the whole answer
             raise
     rest = cutter.flush()
-    _record_tokens(b"".join((*recent, rest)))
+    ending = b"".join((*recent, rest))
+    _record_tokens(ending)
     if path in _LAST_EVENTS and not has_ended and not last_event.search(_lines(rest)):
-        raise BackendProtocolError(CUT)
+        if path not in COMPLETION_PATHS or "Transfer-Encoding" not in answer.headers or not _FINISHED.search(ending):
+            raise _error_of_end(rest, options.token)
+        rest = rest + b"\n\n" + _DONE if rest else _DONE  # some servers leave it out (ik_llama.cpp#467)
     yield rest
+
+
+def _error_of_end(rest: bytes, token: str | None) -> ShimError:
+    """Return the error of a stream that ends with ``rest``: llama-swap 2026 relays errors of its server as they are."""
+    return parse_error_event(rest, token=token) if rest.startswith(b'{"error"') else BackendProtocolError(CUT)
 
 
 def _read_blocks(answer: BackendResponse, first: bytes) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import pytest
 from support.answers import END, event, replies, sse, streams
 from support.checked_shim import PROMPT, chat
 from support.fake_lmstudio import CHAT, COLD, DOWNLOAD, LOAD, UNLOAD
+from support.peer import Peer
 
 from flask_shim import create_app
 from flask_shim.config import Config
@@ -172,6 +173,29 @@ def test_connection_that_breaks_after_the_end_of_a_stream_does_no_harm(impatient
     odd = b"event: x\r\ndata: \xff\r\n\r\n" + sse({"anything": 1}) + b"data: [DONE]\n\n"
     studio.answers[CHAT] = streams(odd, ends=False)
     assert impatient.ask("/v1/chat/completions", chat(stream=True)).body == odd
+
+
+FINISH = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize("last", [FINISH, FINISH.removesuffix(b"\n\n")])
+def test_complete_stream_without_an_end_mark_gets_one(impatient, studio, last):
+    studio.answers[CHAT] = streams("one", last, b"", ends=False)
+    assert impatient.ask("/v1/chat/completions", chat(stream=True)).body == event("one") + FINISH + b"data: [DONE]\n\n"
+
+
+def test_stream_that_stays_open_after_its_end_mark_is_complete(impatient, studio):
+    stream = (event("one") + FINISH + b"data: [DONE]\n\n").replace(b"\n", b"\r\n")
+    studio.answers[CHAT] = streams(stream, Peer.hold, ends=False)
+    assert impatient.ask("/v1/chat/completions", chat(stream=True)).body == stream
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_error_that_a_proxy_sends_on_into_a_stream_reaches_the_client(impatient, studio, end, path):
+    studio.answers[CHAT] = streams("one", b'{"error":{"code":500,"message":"boom"}}' + end, b"", ends=False)
+    answer = impatient.ask(path, chat(stream=True))
+    assert (answer.status, answer.body.count(b"boom"), b"closed the connection" in answer.body) == (200, 1, False)
 
 
 @pytest.mark.parametrize(("path", "last"), [(RESPONSES, "response.completed"), (NATIVE_CHAT, "chat.end")])

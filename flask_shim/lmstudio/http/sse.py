@@ -173,8 +173,8 @@ def _data(event: bytes) -> list[bytes]:
             lines.append(value)
         elif field == b"event":
             name = value
-    if not lines:
-        return []
+    if not lines:  # llama-swap 2026 sends on an error of its server as it is
+        return [event] if event.startswith(b'{"error"') else []
     if len(lines) > 1 and all((line.startswith(b"{") and line.endswith(b"}")) or line == b"[DONE]" for line in lines):
         return lines
     data = b"\n".join(lines)
