@@ -37,7 +37,10 @@ def _add(turns: TurnBuilder, item: Any, place: str) -> None:
     if kind is None:
         raise BadRequest(f"{place}: input item missing required 'type' field")
     if kind == "item_reference":
-        raise BadRequest("item_reference is not supported, because this server stores no items: send the item itself")
+        raise BadRequest(
+            "item_reference is not supported, because this server stores no items: send the item itself (AI SDK: set "
+            "providerOptions.openai.store to false)"
+        )
     if kind in _NOT_FOR_MODELS:
         return
     add = _ITEMS.get(kind) if isinstance(kind, str) else None
