@@ -78,6 +78,9 @@ class History:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_failing = False
+        self._writes = 0
+        self._read: tuple[tuple[object, ...], list[dict[str, Any]]] | None = None
+        """What the file had, and its state before."""
 
     def note(self, record: RequestRecord) -> None:
         """Count a request that used a model."""
@@ -93,13 +96,22 @@ class History:
                 self._thread = thread
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the groups of the file, the oldest day first; raise OSError or sqlite3.Error if it can't be read."""
-        if not self._path.exists() or not self._path.stat().st_size:
+        """Return the groups of the file, the oldest day first; raise OSError or sqlite3.Error if it can't be read.
+
+        It is read again when it has changed; the page asks every few seconds.
+        """
+        if not self._path.exists() or not (stat := self._path.stat()).st_size:
             return []
-        with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            found = db.execute(_SELECT, (_day(self.days - 1),)).fetchall()
-        groups = len(Group._fields)
-        return [{**Group(*row[:groups])._asdict(), **Sums(*row[groups:]).to_json()} for row in found]
+        since = _day(self.days - 1)
+        state = since, self._writes, stat.st_mtime_ns, stat.st_size
+        if self._read is None or self._read[0] != state:
+            with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+                found = db.execute(_SELECT, (since,)).fetchall()
+            groups = len(Group._fields)
+            rows = [{**Group(*row[:groups])._asdict(), **Sums(*row[groups:]).to_json()} for row in found]
+            self._read = state, rows
+            return rows
+        return self._read[1]
 
     def write(self) -> bool:
         """Add what was counted to the file; return whether it was written. Otherwise it is kept for the next time."""
@@ -116,6 +128,7 @@ class History:
             self._is_failing = True
             return False
         self._is_failing = False
+        self._writes += 1
         return True
 
     def close(self) -> None:

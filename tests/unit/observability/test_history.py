@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -71,6 +72,20 @@ def test_errors_are_counted_and_requests_without_a_model_are_not(history):
     history.note(record(model=""))
     history.write()
     assert [(row["requests"], row["errors"]) for row in history.rows()] == [(1, 1)]
+
+
+def test_the_file_is_read_again_only_when_it_has_changed(history, path, monkeypatch):
+    history.note(record())
+    history.write()
+    os.utime(path, (1, 1))  # clocks of file systems advance in steps
+    rows = history.rows()
+    opened, connect = [], sqlite3.connect
+    monkeypatch.setattr(module.sqlite3, "connect", lambda *args, **more: opened.append(1) or connect(*args, **more))
+    assert (history.rows(), opened) == (rows, [])
+    other = History(path, 7)
+    other.note(record())
+    other.close()
+    assert [row["requests"] for row in history.rows()] == [2]
 
 
 def test_old_days_are_forgotten(history, path):
