@@ -100,7 +100,7 @@ class Backends:
         }
         if len(lists) < len(working) or not (working or last_lists(backends)):
             asked = [backend for backend in working or backends if backend not in lists]
-            collect({self._start(each, max_age, must_answer=must_answer): each for each in asked}, lists)
+            collect({self.request_list(each, max_age, must_answer=must_answer): each for each in asked}, lists)
         lists = last_lists(backends) | lists
         if not lists:
             failure = next((backend.failure for backend in backends if backend.failure is not None), None)
@@ -152,7 +152,7 @@ class Backends:
         """Prefer others to an LM Studio at which a request timed out, until it has listed its models or failed."""
         if len(self._all) > 1:
             backend.is_suspect = True
-            self._start(backend, 0)
+            self.request_list(backend, 0)
 
     def wait_for_newcomers(self) -> bool:
         """Wait for those that have not answered since the start; return whether there were any."""
@@ -178,10 +178,6 @@ class Backends:
                 backend.loader.tracker.close_when_unloaded(partial(self._close_removed, backend))
         self._on_room()
 
-    def probe(self, backend: Backend) -> None:
-        """Request the list of one in the background; if it arrives, that one gets requests again."""
-        self._start(backend)
-
     def close(self) -> None:
         """End all threads and close all connections."""
         self._closing.set()
@@ -198,8 +194,10 @@ class Backends:
         self._removed.discard(backend)
         backend.client.close()
 
-    def _start(self, backend: Backend, max_age: float | None = None, *, must_answer: bool = False) -> Future[Listing]:
-        """Request a list on a thread; share the request that runs, unless it may be too old."""
+    def request_list(
+        self, backend: Backend, max_age: float | None = None, *, must_answer: bool = False
+    ) -> Future[Listing]:
+        """Request a list on a thread, or share the request that runs; an LM Studio that answers gets requests again."""
         with self._lock:
             running = backend.refresh
             if running is not None and not running.done() and max_age is None:
@@ -209,10 +207,10 @@ class Backends:
             request.add_done_callback(self._requests.discard)
         read = partial(backend.client.listing, max_age=max_age, must_answer=must_answer)
         args = (backend, request, read)
-        threading.Thread(target=self._run, args=args, name="shim-backend-list", daemon=True).start()
+        threading.Thread(target=self._receive_list, args=args, name="shim-backend-list", daemon=True).start()
         return request
 
-    def _run(self, backend: Backend, request: Future[Listing], read: Callable[[], Listing]) -> None:
+    def _receive_list(self, backend: Backend, request: Future[Listing], read: Callable[[], Listing]) -> None:
         try:
             try:
                 backend.last_listing = read()
@@ -242,7 +240,7 @@ class Backends:
                     self._prober = None
                     return
             for backend in failed:
-                self.probe(backend)
+                self.request_list(backend)
             self._closing.wait(PROBE_SECONDS)
 
 

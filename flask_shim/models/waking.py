@@ -41,7 +41,7 @@ def wake(backends: Backends, machines: Sequence[Backend], call: BackendCall) -> 
                 names = ", ".join(backend.name for backend in machines)
                 raise BackendUnavailable(f"{names} was woken, but does not answer within {WAKE_SECONDS:g} s")
             for backend in machines:
-                backends.probe(backend)
+                backends.request_list(backend)
             call.pause(LOOK_SECONDS)
     finally:
         record.phase = phase

@@ -125,16 +125,15 @@ class Metrics:
         """Start at zero in a new registry."""
         registry = self.registry = self.shown = CollectorRegistry()
         ProcessCollector(registry=registry)
-        by_model = ("model",)
         by_answer = ("route", "method", "status")
         self.requests = Children(Counter("shim_requests", "Requests answered.", by_answer, registry=registry))
-        self.queue, self.first_token, self.generation, self.prefill, self.decode = (
-            Children(Histogram(name, meaning, by_model, registry=registry, buckets=buckets))
+        self._histograms = {
+            name: Children(Histogram(name, meaning, ("model",), registry=registry, buckets=buckets))
             for name, meaning, buckets in _HISTOGRAMS
-        )
-        self.tokens_in, self.cached_tokens, self.tokens_out = (
-            Children(Counter(name, meaning, by_model, registry=registry)) for name, meaning in _TOKENS
-        )
+        }
+        self._tokens = {
+            name: Children(Counter(name, meaning, ("model",), registry=registry)) for name, meaning in _TOKENS
+        }
         self.backend_errors = Counter("shim_backend_errors", "Failures of LM Studio.", ("kind",), registry=registry)
         self.cancellations = Counter("shim_client_disconnects", "Answers whose client disconnected.", registry=registry)
         self.refusals = Counter("shim_refusals", "Requests refused by the shim.", ("reason",), registry=registry)
@@ -169,24 +168,22 @@ class Metrics:
         if not record.model:
             return
         model = (self._label(record.model),)
-        if (first := record.first_token_seconds) is not None:
-            self.first_token[model].observe(first)
-        if record.tokens_out is not None:
-            self.generation[model].observe(record.seconds)
-        for histogram, number in (
-            (self.queue, record.queue_seconds),
-            (self.prefill, record.prefill_tokens_per_second),
-            (self.decode, record.tokens_per_second),
+        for name, number in (
+            ("shim_queue_seconds", record.queue_seconds),
+            ("shim_time_to_first_token_seconds", record.first_token_seconds),
+            ("shim_generation_seconds", None if record.tokens_out is None else record.seconds),
+            ("shim_prefill_tokens_per_second", record.prefill_tokens_per_second),
+            ("shim_decode_tokens_per_second", record.tokens_per_second),
         ):
             if number is not None:
-                histogram[model].observe(number)
-        for counter, tokens in (
-            (self.tokens_in, record.tokens_in),
-            (self.cached_tokens, record.cached_tokens),
-            (self.tokens_out, record.tokens_out),
+                self._histograms[name][model].observe(number)
+        for name, tokens in (
+            ("shim_prompt_tokens", record.tokens_in),
+            ("shim_cached_prompt_tokens", record.cached_tokens),
+            ("shim_generated_tokens", record.tokens_out),
         ):
             if tokens is not None:
-                counter[model].inc(tokens)
+                self._tokens[name][model].inc(tokens)
 
     def _label(self, model: str) -> str:
         if model not in self._models:

@@ -143,7 +143,7 @@ def one_of_two_full(queue, one_studio, studio):
 
 
 def list_again(parts):
-    parts.backends.probe(parts.backends.by_name("laptop"))
+    parts.backends.request_list(parts.backends.by_name("laptop"))
 
 
 def allow_two(parts):
