@@ -64,17 +64,17 @@ class Preloader:
     def _load_all(self, stopped: threading.Event) -> None:
         if not (never_seen(self._backends, "") or self._wait_for_lm_studio(stopped)):
             return
-        names, is_logged = list(self._config.preload), False
-        while names:
-            names = [name for name in names if not (stopped.is_set() or self._load_or_wait(name, stopped))]
-            if names and not is_logged:
-                log.warning("preloading waits for the LM Studio that has %s", ", ".join(names))
+        missing, is_logged = self._config.preload, False
+        while missing := tuple(name for name in missing if not self._load_or_give_up(name, stopped)):
+            if not is_logged:
+                log.warning("preloading waits for the LM Studio that has %s", ", ".join(missing))
                 is_logged = True
-            if names:
-                stopped.wait(RETRY_SECONDS)
+            stopped.wait(RETRY_SECONDS)
 
-    def _load_or_wait(self, name: str, stopped: threading.Event) -> bool:
+    def _load_or_give_up(self, name: str, stopped: threading.Event) -> bool:
         """Load one model; return False if no LM Studio has it now, but one is away that may have it."""
+        if stopped.is_set():
+            return True
         started_at = time.monotonic()
         try:
             self.load(name, BackendCall(stopped.is_set))

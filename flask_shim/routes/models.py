@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from functools import lru_cache
-from typing import Any
 
 import orjson
 from flask import Blueprint, Response, request
@@ -16,9 +15,9 @@ from flask_shim.models.registry import ModelNames, ResolvedModel
 from flask_shim.routes.naming import SHOW_NAMING
 from flask_shim.schemas.ollama_requests import load_show
 from flask_shim.services import services
-from flask_shim.translate.ollama.alias import complete_models
-from flask_shim.translate.ollama.listing import Entry, to_ps, to_tags
+from flask_shim.translate.ollama.listing import to_ps, to_tags
 from flask_shim.translate.ollama.showing import to_show
+from flask_shim.translate.openai.model_list import complete_models, to_openai_model
 
 PS_SECONDS = 1.0
 """How old the list of loaded models may be: VS Code polls it many times a second."""
@@ -83,8 +82,8 @@ def openai_models() -> Response:
             data = b"".join(own.iter_encoded())
         mimetype = own.mimetype or mimetype
     listing = backends.listing()
-    aliases = [_item(entry.name, entry) for entry in registry.aliases(listing)]
-    models = [_item(entry.model.key, entry) for entry in registry.models(listing)]
+    aliases = [to_openai_model(entry.name, entry) for entry in registry.aliases(listing)]
+    models = [to_openai_model(entry.model.key, entry) for entry in registry.models(listing)]
     data = data or orjson.dumps({"object": "list", "data": models})
     return Response(complete_models(data, aliases, models), mimetype=mimetype)
 
@@ -93,13 +92,4 @@ def openai_models() -> Response:
 def openai_model(name: str) -> Response:
     """Describe one model as Ollama does; its name may contain slashes."""
     services().backends.listing(must_answer=True)
-    return json_response(_item(name, SHOW_NAMING.resolve(name).entry))
-
-
-def _item(name: str, entry: Entry) -> dict[str, Any]:
-    return {
-        "id": name,
-        "object": "model",
-        "created": entry.modified_ns // 1_000_000_000,
-        "owned_by": entry.model.publisher or "library",
-    }
+    return json_response(to_openai_model(name, SHOW_NAMING.resolve(name).entry))

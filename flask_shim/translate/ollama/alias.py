@@ -115,22 +115,6 @@ def to_entry(alias: Alias, model: Model) -> Entry:
     )
 
 
-def complete_models(data: bytes, items: Iterable[Mapping[str, Any]], own: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return the bytes of OpenAI's model list with ``items`` at its end; a name that it has already is not repeated.
-
-    LM Studio's rows lack ``created``, which clients require (JetBrains/koog#139); they get that of the same row of
-    ``own``. Other data is returned unchanged.
-    """
-    try:
-        body = orjson.loads(data)
-        created = {item["id"]: item["created"] for item in own}
-        models = [{"created": created.get(model["id"], 0), **model} for model in body["data"]]
-        listed = {alias_key(display(str(model["id"]))) for model in models}
-    except (ValueError, TypeError, KeyError):
-        return data
-    return orjson.dumps({**body, "data": [*models, *(item for item in items if alias_key(item["id"]) not in listed)]})
-
-
 def progress(alias: Alias, model: Model, others: Iterable[Alias]) -> Iterator[str]:
     """Yield Ollama's texts for the creation of a model; a layer exists if one of the ``others`` has the same part."""
     existing = {part for other in others for part in other.parts()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 
@@ -13,7 +12,6 @@ from flask_shim.translate.ollama.alias import (
     Alias,
     alias_key,
     base_of,
-    complete_models,
     copied,
     created,
     is_alias_name,
@@ -183,24 +181,3 @@ def test_every_alias_has_a_digest_of_its_own():
     digests = {digest(to_entry(alias, MODEL)) for alias in aliases}
     assert len(digests) == len(aliases)
     assert {len(one) for one in digests} == {64}
-
-
-ITEMS = [{"id": "mine:latest"}, {"id": "tiny:latest"}]
-OWN = [{"id": "tiny", "created": 7}]
-
-
-def test_a_model_list_gets_the_names_it_lacks():
-    body = {"data": [{"id": "tiny", "object": "model"}, {"id": "tiny:2"}], "object": "list"}
-    assert json.loads(complete_models(json.dumps(body).encode(), ITEMS, OWN)) == {
-        "data": [
-            {"created": 7, "id": "tiny", "object": "model"},
-            {"created": 0, "id": "tiny:2"},
-            {"id": "mine:latest"},
-        ],
-        "object": "list",
-    }
-
-
-@pytest.mark.parametrize("data", [b"", b"<html>", b"[]", b"3", b'{"data": null}', b'{"data": [1]}', b'{"data": [{}]}'])
-def test_what_is_no_model_list_stays_as_it_is(data):
-    assert complete_models(data, ITEMS, OWN) == data
