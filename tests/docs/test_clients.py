@@ -10,14 +10,13 @@ from flask_shim.doctor.clients import CLIENTS, Client
 
 README = text_of(ROOT / "README.md")
 PAGE = text_of(ROOT / "docs" / "CLIENTS.md")
-URL = "http://localhost:11434"
 
 
 def _row(name: str, client: Client) -> list[str]:
     key = {"": "cannot send one", None: "unknown"}.get(client.key, client.key)
     context = f"requests {client.context}" if client.requests_context else f"{client.context} or more"
-    setup = client.setup.format(url=URL, key="KEY")
-    return [client.title, f"`{name}`", setup, key, context if client.context else "as loaded"]
+    setup = client.setup.format(url="URL", key="KEY")
+    return [f"{client.title} (`{name}`)", setup, key, context if client.context else "as loaded"]
 
 
 def test_the_page_lists_the_clients_of_the_doctor():
