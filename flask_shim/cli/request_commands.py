@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 import click
 
+from flask_shim.cli.cli_context import console
 from flask_shim.cli.running_shim import open_shim
 from flask_shim.cli.setting_options import CommandError, json_option, shim_options
 from flask_shim.cli.tables import Row, print_rows, text_of
-from flask_shim.cli.top_view import CELLS, rate_text, seconds_text
+from flask_shim.cli.top_view import CELLS, rate_text, seconds_text, time_of_day
 from flask_shim.config.shim_file import ShimFile
 from flask_shim.config.toml_tables import kinds_of
 
 _ENDED_CELLS: dict[str, Callable[[Row], str]] = {
-    "ENDED": lambda row: row["ended_at"],
+    "ENDED": lambda row: time_of_day(row["ended_at"]) if console().is_terminal else row["ended_at"],
     **{name: CELLS[name] for name in ("ID", "CLIENT", "MODEL")},
     "OUTCOME": lambda row: row["outcome"],
     **{name: CELLS[name] for name in ("PROMPT", "OUTPUT")},

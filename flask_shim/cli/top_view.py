@@ -54,7 +54,7 @@ def render(view: View, status: Row, running: list[Row], width: int) -> Group:
     headline = terminal_text(view.failure, "red") if view.failure else _headline(status)
     lines = [headline, *(terminal_text(f"  {_model(model)}") for model in status["loaded"])]
     if error := status["last_error"]:
-        lines.append(terminal_text(f"Last error at {_clock(error['at'])}: {error['message']}", "red"))
+        lines.append(terminal_text(f"Last error at {time_of_day(error['at'])}: {error['message']}", "red"))
     table = _table(view, running, width) if running else Text("No request is in flight.", style="dim")
     return Group(*lines, Text(), table, Text(), terminal_text(view.message), Text(KEYS, style="dim"))
 
@@ -124,7 +124,8 @@ def _model(model: dict[str, Any]) -> str:
     return f"{model['name']}   {size_text(model['size_bytes'])}   {context}   {until}"
 
 
-def _clock(timestamp: str) -> str:
+def time_of_day(timestamp: str) -> str:
+    """Return a time of the server as the clock of this computer shows it."""
     return f"{_time(timestamp).astimezone():%H:%M:%S}"
 
 

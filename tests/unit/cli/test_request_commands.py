@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import re
 import signal
 import threading
 
@@ -83,6 +84,13 @@ def test_requests_in_flight_are_lines_of_tabs(beside):
 def test_ended_requests_say_how_they_ended(beside):
     cells = beside("requests", "--ended").stdout.rstrip("\n").split("\t")
     assert cells[4:] == ["canceled", "7", "-", "100.0", "-", "1:15", "it was stopped"]
+
+
+def test_a_terminal_shows_the_time_of_day_and_more_columns(beside):
+    terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}
+    heading, row = beside("requests", "--ended", **terminal).stdout.splitlines()
+    assert heading.split() == ["ENDED", "ID", "CLIENT", "MODEL", "OUTCOME", "OUTPUT", "TOKENS/S", "TOOK", "ERROR"]
+    assert re.match(r"\d\d:\d\d:00 ", row)
 
 
 def test_an_error_of_several_lines_is_one_cell(beside, shim):
