@@ -62,7 +62,7 @@ class ForwardedAnswer(StreamedAnswer):
         self._stack = ExitStack()
         self._has_begun = False
 
-    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+    def blocks(self, ticks: Ticks) -> Iterator[bytes]:
         """Yield whole events; an answer that is not a stream is one block."""
         completer = self._completer
         answer, first = self._open_answer(self._stack, ticks)

@@ -111,7 +111,7 @@ class TranslatedAnswer(StreamedAnswer):
         self._encoder = encoder
         self._start = encoder.start()
 
-    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+    def blocks(self, ticks: Ticks) -> Iterator[bytes]:
         """Yield one block for each read from the backend."""
         completion, reader, encoder = self._completion, self._reader, self._encoder
         completion.open(ticks)

@@ -18,6 +18,7 @@ from flask import Response, current_app, request
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import ClientDisconnected
 from flask_shim.lmstudio.http.cancellation import Ticks
+from flask_shim.lmstudio.http.polled_socket import PolledSocket
 from flask_shim.observability.access_log import START_RESPONSE
 from flask_shim.observability.activity import activity_of
 from flask_shim.observability.request_context import current
@@ -43,10 +44,10 @@ class StreamedAnswer(ABC):
     has_heartbeats = True
 
     @abstractmethod
-    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:
+    def blocks(self, ticks: Ticks) -> Iterator[bytes]:
         """Open the answer and yield its blocks, b"" for a tick and where there is nothing to send yet.
 
-        ``ticks`` are for the backend call; without them the answer never ticks.
+        ``ticks`` are for the backend call.
         """
 
     def heartbeat(self) -> bytes:
@@ -71,7 +72,7 @@ class Heartbeat:
 
     def __init__(self, answer: StreamedAnswer, seconds: float) -> None:
         """Wait ``seconds`` before the first heartbeat and between two; 0 is never."""
-        self.ticks = Ticks(min(_LONGEST_TICK, seconds / 4), self.tick) if seconds else None
+        self.ticks = Ticks(min(_LONGEST_TICK, seconds / 4) if seconds else None, self.tick)
         self.write: Callable[[bytes], object] | None = None
         """WSGI's ``write()`` if the response had to begin before its first block."""
         self._answer = answer
@@ -83,10 +84,10 @@ class Heartbeat:
 
         The thread that waits for the backend is deep in the client library then, and cannot yield.
         """
-        if self.ticks is None or time.monotonic() < self._due_at:
+        if not self._seconds or time.monotonic() < self._due_at:
             return
         if self.write is None:
-            head = current_app.process_response(_response(self._answer, iter(())))
+            head = current_app.process_response(_response(self._answer, iter(()), self.ticks))
             current().is_streamed = True
             self.write = request.environ[START_RESPONSE](head.status, head.headers.to_wsgi_list())
         text = activity_of(current_app).progress.describe(current())
@@ -107,16 +108,17 @@ class Heartbeat:
         return b""
 
     def add_to(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the other blocks that are not empty, and the heartbeats that are due between them."""
-        if self.ticks is None:
-            yield from filter(None, blocks)
+        """Yield the other blocks, and a heartbeat in place of an empty one when it is due."""
+        if not self._seconds:
+            yield from blocks
             return
         due_at = time.monotonic() + self._seconds
         for block in blocks:
             now = time.monotonic()
-            if block or now >= due_at:
+            is_due = now >= due_at
+            if block or is_due:
                 due_at = now + self._seconds
-                yield block or self._answer.heartbeat()
+            yield block or (self._answer.heartbeat() if is_due else b"")
 
 
 class ReadyResponse(Response):
@@ -136,17 +138,23 @@ class StreamBody:
     The WSGI server calls :meth:`close` even if nothing was read; a generator's ``finally`` would not run then.
     """
 
-    __slots__ = ("_answer", "_blocks")
+    __slots__ = ("_answer", "_blocks", "_ticks")
 
-    def __init__(self, blocks: Iterator[bytes], answer: StreamedAnswer) -> None:
+    def __init__(self, blocks: Iterator[bytes], answer: StreamedAnswer, ticks: Ticks) -> None:
         self._blocks = blocks
         self._answer = answer
+        self._ticks = ticks
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         return next(self._blocks)
+
+    @property
+    def polled(self) -> PolledSocket | None:
+        """The socket that may be polled for the next block, which is b"" then until it is ready."""
+        return self._ticks.polled
 
     def close(self) -> None:
         """Close the answer; safe to call twice."""
@@ -169,16 +177,18 @@ def stream_response(answer: StreamedAnswer) -> Response:
             if heartbeat.write is None:
                 raise
             first, blocks = b"", _raise(exc)
-        response = _response(answer, _guard(first, heartbeat.add_to(blocks), answer.error))
+        finally:
+            heartbeat.ticks.callback = None  # the ticks of the other blocks end reads; this also ends a reference cycle
+        response = _response(answer, _guard(first, heartbeat.add_to(blocks), answer.error), heartbeat.ticks)
         current().is_streamed = True
         cleanup.pop_all()
     return response
 
 
-def _response(answer: StreamedAnswer, blocks: Iterator[bytes]) -> Response:
+def _response(answer: StreamedAnswer, blocks: Iterator[bytes], ticks: Ticks) -> Response:
     # Flask would add a charset to a mimetype; the streams of Ollama and LM Studio have none.
     headers = {**answer.headers, **UNBUFFERED}
-    body = StreamBody(blocks, answer)
+    body = StreamBody(blocks, answer, ticks)
     return ReadyResponse(body, content_type=answer.media_type, headers=headers, direct_passthrough=True)
 
 

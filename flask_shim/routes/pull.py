@@ -93,7 +93,7 @@ class StreamedPull(StreamedAnswer):
         self._steps = steps
         self._stack = stack
 
-    def blocks(self, ticks: Ticks | None) -> Iterator[bytes]:  # noqa: ARG002
+    def blocks(self, ticks: Ticks) -> Iterator[bytes]:  # noqa: ARG002
         """Yield a line for each step."""
         return map(_line, self._steps)
 

@@ -17,6 +17,7 @@ from dataclasses import KW_ONLY, InitVar, dataclass, field
 from flask_shim.errors import ShimError
 from flask_shim.lmstudio.errors import BackendTimeout, ClientDisconnected
 from flask_shim.lmstudio.http.options import Trace
+from flask_shim.lmstudio.http.polled_socket import PolledSocket
 from flask_shim.lmstudio.http.socket_abort import abort_socket
 
 CHECK_SECONDS = 0.1
@@ -28,13 +29,15 @@ PAUSE_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Ticks:
-    """Let the thread of a call do something every ``seconds`` or sooner while it waits for the backend.
+    """Let the thread of a call do something every ``seconds`` (None: never) or sooner while it waits for the backend.
 
     It calls ``callback``. Once that is None, a tick ends the read that waits.
     """
 
-    seconds: float
+    seconds: float | None
     callback: Callable[[], None] | None
+    polled: PolledSocket | None = None
+    """Then, the socket of the answer, for which another thread may wait; None if only reads can wait."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

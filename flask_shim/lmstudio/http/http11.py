@@ -11,12 +11,13 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask_shim.lmstudio.http.cancellation import BackendCall
 from flask_shim.lmstudio.http.chunked import Dechunker, FramingError
+from flask_shim.lmstudio.http.polled_socket import PolledSocket
 
 MAX_BYTES = 65_536
 MAX_HEADERS = 100
@@ -158,7 +159,7 @@ class RawResponse:
         self.headers = head.headers
         self._keeps_alive = head.keeps_alive
         self._framing = Dechunker() if head.is_chunked else Unframed(head.length)
-        self._receive = sock.recv
+        self._receive: Callable[[int], bytes] = sock.recv
 
     def read(self) -> bytes:
         """Return what has arrived of the body, after waiting for at least one byte; b"" at its end."""
@@ -170,6 +171,17 @@ class RawResponse:
             elif payload := framing.feed(block):
                 return payload
         return b""
+
+    def to_poll(self) -> PolledSocket | None:
+        """Read through a socket for which another thread may wait; return it.
+
+        None under TLS, which may hold bytes that the socket no longer shows, and on Windows, which can't poll many.
+        """
+        if sys.platform == "win32" or isinstance(self._sock, ssl.SSLSocket):
+            return None
+        polled = PolledSocket(self._sock)
+        self._receive = polled.receive
+        return polled
 
     @property
     def is_reusable(self) -> bool:
@@ -213,6 +225,10 @@ class UrllibBody:
     def read(self) -> bytes:
         """Return what has arrived, after waiting for at least one byte; b"" at the end."""
         return bytes(self._raw.read1(self.read_size, decode_content=False))
+
+    def to_poll(self) -> PolledSocket | None:
+        """Return None: only urllib3 knows what it has read ahead."""
+        return None
 
     def close(self) -> None:
         """Close the connection; if the whole body was read, urllib3 has returned it to its pool."""

@@ -62,6 +62,7 @@ class BackendResponse:
         """Let the ticks of the call end :meth:`read_or_tick` from now on, instead of calling back."""
         if self.call.ticks is not None:
             self.call.ticks.callback = None
+            self.call.ticks.polled = self._body.to_poll()
 
     def read(self) -> bytes:
         """Return the bytes that have arrived, after waiting for at least one; b"" at the end."""

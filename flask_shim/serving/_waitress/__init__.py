@@ -20,6 +20,7 @@ from flask_shim.serving._waitress.dispatcher import TaskDispatcher
 
 if sys.platform == "linux":
     from flask_shim.serving._waitress.epoll_loop import EpollLoop
+    from flask_shim.serving._waitress.stream_group import StreamGroup
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,15 @@ class WaitressServer:
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         if sys.platform == "linux":
             self._server.asyncore = loop = EpollLoop()
+            group = StreamGroup()
         for each in self._listening:
             each.channel_class = Channel
             each.accept = partial(_accept, each.accept)
             each.changed = deque(maxlen=0)  # wasyncore's own loop asks all connections
+            each.stream_group = None
             if sys.platform == "linux":
                 each.changed = loop.changed
+                each.stream_group = group
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called from another thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -41,7 +41,11 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         """Run the application and send its blocks."""
         body = self.channel.server.application(self.get_environment(), self.start_response)
         try:
-            for block in body:
+            blocks = iter(body)
+            if block := next(blocks, b""):
+                self.write(block)
+            self._join_group(blocks)
+            for block in blocks:
                 if block:
                     self.write(block)
         finally:
@@ -49,6 +53,12 @@ class ResponseTask(WSGITask):  # type: ignore[misc]  # waitress has no types
                 close()
         if self.sends_body and self.content_bytes_written < (self.content_length or 0):
             self.close_on_finish = True  # otherwise the client would wait for the rest
+
+    def _join_group(self, blocks: Iterator[bytes]) -> None:
+        """Send the other blocks together with those of other streams, if the server and the body can do that."""
+        group, polled = self.channel.server.stream_group, getattr(blocks, "polled", None)
+        if group is not None and polled is not None:
+            group.run(blocks, polled, self.write)
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
         """Keep the head; return :meth:`write`, which sends it."""

@@ -27,6 +27,7 @@ class Sockets:
             pull_trigger=self._pull,
             active_channels={},
             changed=[],
+            stream_group=None,
             adj=Adjustments(),
             logger=logging.getLogger("waitress"),
         )
