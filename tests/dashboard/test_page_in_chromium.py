@@ -187,6 +187,16 @@ def test_a_pull_hides_the_last_error_and_is_the_only_one(page, shim, studio):
     page.complaints = [text for text in page.complaints if "400" not in text]
 
 
+def test_a_pull_says_that_lm_studio_does_not_answer(page, shim, studio):
+    visit(page, shim(), "models")
+    page.value("document.getElementById('pull-name').value = 'lab/endless'")
+    page.click("#pull button")
+    page.until("document.getElementById('pull-text').innerText.includes('of 100')")
+    studio.kill()
+    page.until("document.getElementById('pull-text').innerText.startsWith('waiting for LM Studio: ')")
+    page.complaints = [text for text in page.complaints if "503" not in text]
+
+
 def test_hostile_names_agents_and_prompts_stay_texts(page, shim, studio):
     studio.rows = [v1_model("tiny", context_length=4096), v1_model(HOSTILE, context_length=4096)]
     studio.answers[CHAT] = endless()
