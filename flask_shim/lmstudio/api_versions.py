@@ -74,15 +74,17 @@ def _with_reasoning(models: tuple[Model, ...]) -> tuple[Model, ...]:
 
 
 def _read_openai(key: str, row: Mapping[str, Any]) -> Model:
-    """Read what vLLM and llama.cpp's server add to OpenAI's names."""
+    """Read what vLLM, llama.cpp's server, llama-swap and Lemonade add to OpenAI's names."""
     meta = _mapping(row.get("meta"))
+    context = row.get("max_model_len") or row.get("context_length") or meta.get("n_ctx") or meta.get("n_ctx_train")
     reads = _mapping(row.get("architecture")).get("input_modalities")
     return Model(
         key=key,
         kind=_kind(key, None),
         size_bytes=whole_number(meta.get("size")),
-        max_context_length=whole_number(row.get("max_model_len") or meta.get("n_ctx") or meta.get("n_ctx_train")),
+        max_context_length=whole_number(context),
         vision=Support.of("image" in reads if isinstance(reads, list) else None),
+        variants=_strings(row.get("aliases") or _mapping(meta.get("llamaswap")).get("aliases")),
     )
 
 

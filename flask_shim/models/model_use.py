@@ -156,6 +156,8 @@ class ModelUse:
     def _send(self, send: Callable[[Payload], T], payload: Mapping[str, Any]) -> T:
         target = self.target
         named = {**payload, "model": target.identifier}
+        if not target.listing.reports_state:
+            named.pop("ttl", None)  # other servers may reject fields that they do not know
         if self.is_cold:
             current().begin_load()
         else:
@@ -238,8 +240,7 @@ class ModelUse:
             raise overflow
         self._requirements = dataclasses.replace(self._requirements, tokens=needed_tokens(payload, prompt_tokens))
         self._reopen()
-        context = self._loader.current(model).loaded_context_length or 0
-        if context < prompt_tokens:
+        if (self._loader.current(model).loaded_context_length or 0) < prompt_tokens:
             raise overflow
         current().begin_prompt()
 

@@ -84,7 +84,7 @@ def redact_token(token: str | None, body: bytes) -> bytes:
 
 
 _KINDS: tuple[tuple[re.Pattern[str], type[ShimError]], ...] = (
-    (re.compile(r"^Unexpected endpoint or method"), NoSuchEndpoint),
+    (re.compile(r"^(Unexpected endpoint or method|(404 page |File )?not found$)", re.I), NoSuchEndpoint),
     (re.compile(r"^No models loaded|Model is not loaded", re.I), NoModelLoaded),
     (re.compile(r"model (is |was |has been )?unloaded", re.I), ModelEvicted),
     (

@@ -105,3 +105,10 @@ def test_a_prompt_that_does_not_fit_without_a_limit_either_is_a_400(version, stu
     outcome = PROTOCOLS[0].ask(client, stream=True, **LIMITS["/api/chat"])
     assert (outcome.status, len(studio.posted(CHAT))) == (400, 2 if version == "openai" else 1)
     assert_is_overflow(outcome, "/api/chat")
+
+
+@pytest.mark.parametrize(("version", "sent"), [("openai", None), ("v1", 300)])
+def test_only_lm_studio_gets_its_ttl(version, sent, studio, client):
+    studio.calm(version)
+    assert PROTOCOLS[0].ask(client, stream=True, keep_alive="5m").text == "Hello world"
+    assert [body.get("ttl") for body in studio.posted(CHAT)] == [sent]

@@ -111,6 +111,10 @@ def test_other_servers_report_more_than_names():
     assert only(ApiVersion.OPENAI, older) == Model(key="a.gguf", max_context_length=131072)
     assert only(ApiVersion.OPENAI, seeing) == Model(key="b", max_context_length=40960, vision=Support.YES)
     assert only(ApiVersion.OPENAI, {"id": "c", "architecture": {"input_modalities": ["text"]}}).vision is Support.NO
+    routed = {"id": "d", "aliases": ["gpt-4"], "context_length": 4096}
+    assert only(ApiVersion.OPENAI, routed) == Model(key="d", max_context_length=4096, variants=("gpt-4",))
+    swapped = {"id": "e", "meta": {"llamaswap": {"type": "model", "aliases": ["big", 7]}, "n_ctx": 8192}}
+    assert only(ApiVersion.OPENAI, swapped) == Model(key="e", max_context_length=8192, variants=("big",))
 
 
 @pytest.mark.parametrize(

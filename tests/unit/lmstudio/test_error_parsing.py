@@ -249,6 +249,7 @@ TEXTS = [
     *((text, UnsupportedReasoningEffort, 400) for text in EFFORTS),
     *((text, NoModelLoaded, 400) for text in NOT_LOADED),
     ("Unexpected endpoint or method. (POST /v1/responses)", NoSuchEndpoint, 501),
+    *((text, NoSuchEndpoint, 501) for text in ("Not Found", "File Not Found", "404 page not found")),
     (INVALID, BackendRequestError, 400),
 ]
 
