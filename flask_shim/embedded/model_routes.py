@@ -115,7 +115,7 @@ def unload() -> Response:
 def download() -> Response:
     """Refuse a download, as there is no catalogue."""
     name = _check_body(g.body, DOWNLOAD_FIELDS, required="model")["model"]
-    text = f'Model "{name}" can\'t be downloaded: this server has no model catalogue.'
+    text = f'Model "{name}" can\'t be downloaded: this server has no model catalog.'
     raise error_bodies.native(text, "model_not_found", "model", "model_not_found", 404)
 
 

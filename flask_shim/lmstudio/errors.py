@@ -3,7 +3,7 @@
     LMStudioError
     ├── InvalidModelName        400  no model can have that name
     ├── ModelNotFound           404  LM Studio lists no model of that name
-    ├── ClientDisconnected      499  the call was cancelled
+    ├── ClientDisconnected      499  the call was canceled
     ├── NotSupported            501  this LM Studio cannot do it
     │   └── NoSuchEndpoint           its version lacks the route
     ├── ServerBusy              503  no free slot or connection
@@ -43,7 +43,7 @@ class ModelNotFound(LMStudioError):
 
 
 class ClientDisconnected(LMStudioError):
-    """The client disconnected, so the request was cancelled."""
+    """The client disconnected, so the request was canceled."""
 
     status = 499
 

@@ -86,7 +86,7 @@ class LoadedModel:
             self.granted = (0, None)
 
     def acquire(self, call: BackendCall) -> None:
-        """Wait for the turn and take it; raise the failure of ``call`` if it is cancelled."""
+        """Wait for the turn and take it; raise the failure of ``call`` if it is canceled."""
         while True:
             with self.changed:
                 if self.is_busy:

@@ -85,7 +85,7 @@ class Slots:
         any thread, in the context of this one, and with the lock of the slots held, so it must not block.
 
         Raises ServerBusy if the queue is full, the wait takes too long or the server drains; what ``try_start`` raises;
-        and the failure of ``call`` if its client disconnects or it is cancelled.
+        and the failure of ``call`` if its client disconnects or it is canceled.
         """
         with self._lock:
             self._check_open()

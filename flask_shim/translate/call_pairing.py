@@ -23,7 +23,7 @@ class _Pairing:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._open: list[Part] = []
-        self._cancelled: list[Part] = []
+        self._canceled: list[Part] = []
         self._made_ids: set[str] = set()
         self._turns = turns
         self._numbers = count(1)
@@ -37,8 +37,8 @@ class _Pairing:
 
     def pair(self, turn: Turn) -> Turn:
         if turn["role"] == "user":
-            # Calls that still wait when the user speaks were probably cancelled.
-            self._cancelled += self._open
+            # Calls that still wait when the user speaks were probably canceled.
+            self._canceled += self._open
             self._open = []
         elif turn["role"] == "tool":
             call_id = self._result_id(turn)
@@ -66,15 +66,15 @@ class _Pairing:
         given_id = turn.get("tool_call_id")
         named = given_id if isinstance(given_id, str) else ""
         candidates = (
-            [call for call in (*self._open, *self._cancelled) if call["id"] == named]
+            [call for call in (*self._open, *self._canceled) if call["id"] == named]
             or [call for call in self._open if not named or call["id"] in self._made_ids]
-            or [call for call in self._cancelled if not named or call["id"] in self._made_ids]
+            or [call for call in self._canceled if not named or call["id"] in self._made_ids]
         )
         if not candidates:
             return named or self._new_id()
         name = turn.get("name")
         answered = next((call for call in candidates if call["function"].get("name") == name), candidates[0])
-        (self._open if answered in self._open else self._cancelled).remove(answered)
+        (self._open if answered in self._open else self._canceled).remove(answered)
         return str(answered["id"])
 
     def _new_id(self) -> str:

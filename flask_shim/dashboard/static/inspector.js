@@ -120,13 +120,13 @@ function changes({ changes: found, backend }) {
   if (!backend.length) return [];
   if (!found.length) return [element("p", { className: "quiet" }, "The request was passed on without changes.")];
   const rows = found.map(({ field, change, reason }) =>
-    element("tr", {}, ...[["Field", field], ["Change", change], ["Reason", reason]].map(([label, text]) => labelled(label, text))),
+    element("tr", {}, ...[["Field", field], ["Change", change], ["Reason", reason]].map(([label, text]) => labeledCell(label, text))),
   );
   const head = element("tr", {}, ...["Field", "Change", "Reason"].map((text) => element("th", { scope: "col" }, text)));
   return [element("h4", {}, "What was changed, and why"), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))];
 }
 
-function labelled(label, text) {
+function labeledCell(label, text) {
   const cell = element("td", {}, text);
   cell.dataset.label = label;
   return cell;

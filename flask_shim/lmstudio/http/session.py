@@ -28,7 +28,7 @@ class _BareResponse(requests.Response):
 
 
 class BackendAdapter(HTTPAdapter):
-    """An adapter whose requests can be cancelled while they wait for the response head."""
+    """An adapter whose requests can be canceled while they wait for the response head."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use pools of cancellable connections."""

@@ -52,7 +52,7 @@ Output = int | IO[bytes]
 
 
 class CliTool:
-    """The ``lms`` program at one path. Methods raise :class:`LMStudioError`; a cancelled call ends the program."""
+    """The ``lms`` program at one path. Methods raise :class:`LMStudioError`; a canceled call ends the program."""
 
     def __init__(self, program: Path, *, load_timeout: float | None = LOAD_SECONDS) -> None:
         """Start nothing yet; ``load_timeout`` is in seconds, None for no limit."""
