@@ -19,7 +19,7 @@ _FOR_BROWSERS = """\
 <meta name="color-scheme" content="light dark">
 <title>flask-shim</title>
 <p>Ollama is running</p>
-<p><a href="shim/">See and steer this server</a></p>
+<p><a href="shim/">Monitor and control this server</a></p>
 </html>
 """
 
