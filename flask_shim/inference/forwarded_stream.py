@@ -103,6 +103,9 @@ class ForwardedAnswer(StreamedAnswer):
         body = envelope_of(self._path)(error)
         if self._path.startswith("/v1/messages"):
             return b"event: error\ndata: " + orjson.dumps(body) + b"\n\n"
+        if error.status >= 500:
+            # The status has been sent. Without the code, opencode 1.18 ends its session instead of trying again.
+            body["error"]["code"] = body["error"]["code"] or "server_error"
         if self._path.startswith(("/v1/responses", "/api/v1/chat")):
             return b"event: error\ndata: " + orjson.dumps({"type": "error", **body}) + b"\n\n"
         return b"data: " + orjson.dumps(body) + b"\n\n"

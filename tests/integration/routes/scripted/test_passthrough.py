@@ -207,6 +207,7 @@ def test_a_stream_that_is_cut_ends_with_one_error_event(client, backend):
     [event] = response.data.removeprefix(first).strip().split(b"\n\n")
     error = json.loads(event.removeprefix(b"data: "))["error"]
     assert error["message"] == "LM Studio closed the connection before its answer was complete"
+    assert error["code"] == "server_error"
 
 
 def test_lists_of_lm_studio_pass_through(client, backend):
