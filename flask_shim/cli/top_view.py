@@ -73,11 +73,18 @@ def rate_text(rate: float | None) -> str:
     return UNKNOWN if rate is None else f"{rate:.1f}"
 
 
+def _phase(row: Row) -> str:
+    if row["phase"] == "queued" and row["queue_seconds"] is not None:
+        return f"queued {seconds_text(row['queue_seconds'])}"
+    share = row["progress_estimate"]
+    return str(row["phase"]) if share is None else f"{row['phase']} {100 * share:.0f} %"
+
+
 CELLS: dict[str, Callable[[Row], str]] = {
     "ID": lambda row: row["id"],
     "CLIENT": lambda row: text_of(row["client"] or row["client_address"]),
     "MODEL": lambda row: text_of(row["model"]),
-    "PHASE": lambda row: _phase(row),
+    "PHASE": _phase,
     "PROMPT": lambda row: text_of(row["prompt_tokens"]),
     "OUTPUT": lambda row: text_of(row["output_tokens"]),
     "TOKENS/S": lambda row: rate_text(row["tokens_per_second"]),
@@ -93,13 +100,6 @@ def _table(view: View, running: list[Row], width: int) -> Table:
     for row, line in zip(rows, table.rows, strict=True):
         line.style = "reverse" if row["id"] == view.selected else ""
     return table
-
-
-def _phase(row: Row) -> str:
-    if row["phase"] == "queued" and row["queue_seconds"] is not None:
-        return f"queued {seconds_text(row['queue_seconds'])}"
-    share = row["progress_estimate"]
-    return row["phase"] if share is None else f"{row['phase']} {100 * share:.0f} %"
 
 
 def _headline(status: Row) -> Text:

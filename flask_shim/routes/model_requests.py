@@ -33,11 +33,7 @@ from flask_shim.translate.ollama.requests import AnyModelRequest, InferenceReque
 from flask_shim.translate.ollama.sampling_options import check_options
 from flask_shim.translate.openai.responses_request import ResponsesRequest
 from flask_shim.translate.payload_settings import payload_with_settings, settings_of_payload
-from flask_shim.translate.request_settings import (
-    settings_of,
-    with_defaults,
-    with_settings,
-)
+from flask_shim.translate.request_settings import settings_of, with_defaults, with_settings
 
 log = logging.getLogger(__name__)
 

@@ -75,7 +75,7 @@ class ThinkingSplitter:
         self._join(text)
         while self._held:
             before = (self._state, len(self._held))
-            getattr(self, f"_{self._state}")(parts)
+            self._advance(parts)
             if before == (self._state, len(self._held)):
                 break  # until more text arrives
         if self._held.isspace():
@@ -107,7 +107,18 @@ class ThinkingSplitter:
         self._held = "".join([*self._blanks, self._held, text])
         self._blanks.clear()
 
-    def _start(self, parts: list[Part]) -> None:
+    def _advance(self, parts: list[Part]) -> None:
+        """Add what can be settled in the present state, or go on to the next one."""
+        if self._state == "start":
+            self._look_for_opening()
+        elif self._state == "thinking":
+            self._look_for_closing(parts)
+        elif self._state == "gap":
+            self._skip_gap()
+        else:
+            self._look_for_orphan(parts)
+
+    def _look_for_opening(self) -> None:
         text = self._held.lstrip()
         for opening, closing in PAIRS:
             if text.startswith(opening):
@@ -116,9 +127,9 @@ class ThinkingSplitter:
                 return
         if text in _TAG_STARTS:
             return  # perhaps the beginning of a tag
-        self._gap(parts)
+        self._skip_gap()
 
-    def _thinking(self, parts: list[Part]) -> None:
+    def _look_for_closing(self, parts: list[Part]) -> None:
         if not self._has_begun:
             self._held = self._held.lstrip()
         thought, closing, rest = self._held.partition(self._close)
@@ -134,7 +145,7 @@ class ThinkingSplitter:
             self._has_begun = True
             parts.append(Part(thought, is_thinking=True))
 
-    def _gap(self, _: list[Part]) -> None:
+    def _skip_gap(self) -> None:
         """Drop the white space between thinking and answer, and closing tags that are repeated."""
         run = _CLOSING_RUN.match(self._held)  # all at once: one by one, each copies the rest of the text
         if run is not None and run.end():
@@ -146,7 +157,7 @@ class ThinkingSplitter:
             self._state = "answer"
             self._orphans = self._orphans and not text.startswith(_DATA)
 
-    def _answer(self, parts: list[Part]) -> None:
+    def _look_for_orphan(self, parts: list[Part]) -> None:
         text = self._held
         if self._orphans:
             tag = _TAG.search(text)
