@@ -46,7 +46,7 @@ class ChatRepairer:
         if choice is None:
             return body
         is_empty = self._options.wants_json and not choice.text
-        pieces = None if self._is_sound(choice) and not is_empty else self._read([event])
+        pieces = None if self._follow(choice) and not is_empty else self._read([event])
         if pieces is None:
             return body
         value = orjson.loads(body)
@@ -77,14 +77,14 @@ class ChatRepairer:
         if not event.choices and not event.usage:  # the end mark, an error, a comment
             return self._release() + raw
         choice = event.choices[0] if event.choices else None
-        is_sound = self._is_sound(choice or Choice())
+        is_sound = self._follow(choice or Choice())
         self._held.append((raw, event))
         if choice is not None and choice.finish_reason and not is_sound:
             return self._repair()
         return self._release() if is_sound else b""
 
-    def _is_sound(self, choice: Choice) -> bool:
-        """Return whether nothing so far can be a fault."""
+    def _follow(self, choice: Choice) -> bool:
+        """Take in one more piece of the answer; return whether nothing so far can be a fault."""
         if not self._options.offered:
             return True
         if choice.thinking:

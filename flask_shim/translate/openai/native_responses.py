@@ -59,7 +59,8 @@ class ResponseCompleter:
         self._created_at = created_at
         self._sequence = 0
         self._items: list[Payload] = []
-        self._arguments: dict[Any, str] = {}
+        self._arguments: dict[Any, str] = {}  # so far, by the ids of their calls
+        self._complete_arguments: set[Any] = set()  # the ids of calls with an event that ends their arguments
 
     def complete_body(self, body: bytes) -> bytes:
         """Return the body of an answer that is not streamed; one that is no object is not changed."""
@@ -95,7 +96,7 @@ class ResponseCompleter:
         elif kind == "response.output_item.done":
             event["item"] = item = self._end_item(event.get("item"))
             event.setdefault("output_index", self._index_of(item.get("id")))
-            if item.get("type") == "function_call" and ("done", item.get("id")) not in self._arguments:
+            if item.get("type") == "function_call" and item.get("id") not in self._complete_arguments:
                 done = {
                     "item_id": item.get("id"),
                     "output_index": event["output_index"],
@@ -120,7 +121,8 @@ class ResponseCompleter:
         if kind == "response.function_call_arguments.delta":
             self._arguments[item_id] = self._arguments.get(item_id, "") + str(event.get("delta") or "")
         elif kind == "response.function_call_arguments.done":
-            self._arguments[item_id] = self._arguments["done", item_id] = str(event.get("arguments") or "")
+            self._arguments[item_id] = str(event.get("arguments") or "")
+            self._complete_arguments.add(item_id)
 
     def _end_item(self, given: Any) -> Payload:
         """Return the completed item; LM Studio may send ``{}`` for arguments that its deltas held."""
