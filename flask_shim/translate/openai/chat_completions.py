@@ -42,7 +42,11 @@ def adapt(body: Mapping[str, Any], model: Model | None = None) -> Payload:
             to_tool(tool) if isinstance(tool, dict) and isinstance(tool.get("function"), dict) else tool
             for tool in payload["tools"]
         ]
-    if payload.get("tools") and payload.get("tool_choice") == "required":
+    if not payload.get("tools"):
+        # vLLM rejects an empty list, and a choice without tools.
+        payload.pop("tools", None)
+        payload.pop("tool_choice", None)
+    elif payload.get("tool_choice") == "required":
         # A format is for answers in words. llama.cpp's engine would write one of these instead of the call.
         payload.pop("response_format", None)
     if "max_completion_tokens" in payload:

@@ -134,6 +134,11 @@ def test_mode_of_a_tool_choice_is_kept(choice, mode, tools):
     assert (payload["tool_choice"], payload["tools"]) == (mode, tools)
 
 
+@pytest.mark.parametrize("tools", [{"tools": []}, {"tools": None}, {}])
+def test_no_tools_are_left_out_with_their_choice_since_vllm_rejects_them(tools):
+    assert adapt({"messages": [], "tool_choice": "auto", **tools}) == {"messages": []}
+
+
 @pytest.mark.parametrize("choice", ["auto", "none", "required"])
 def test_choices_in_one_word_stay(choice):
     assert adapted(tool_choice=choice, tools=[WEATHER]) == {"tool_choice": choice, "tools": [WEATHER]}
