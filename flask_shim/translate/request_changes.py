@@ -30,7 +30,7 @@ class PrefixBreak(NamedTuple):
 _UNKNOWN = "LM Studio has no such field"
 
 _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("model", "resolved to the key in LM Studio's list", ("model",)),
+    ("model", "resolved to the key in LM Studio's list", ("model", "model_key")),
     (
         "messages",
         "written in the form of chat completions: pictures as URLs, tool calls with ids, arguments as text",

@@ -15,6 +15,7 @@ TURN = {"role": "user", "content": "Hi"}
         ({"model": "a", "top_p": 0.5}, {"model": "a", "top_p": 0.5}, {}),
         ({"options": {"top_k": 4}}, {"top_k": 4}, {}),
         ({"model": "tiny"}, {"model": "lab/tiny"}, {"model": 'changed: "lab/tiny"'}),
+        ({"model_key": "tiny"}, {"model": "tiny"}, {"model_key": 'sent as model: "tiny"'}),
         ({"options": {"num_predict": 9}}, {"max_tokens": 9}, {"options.num_predict": "sent as max_tokens: 9"}),
         ({"options": {"num_ctx": 9}}, {}, {"options.num_ctx": "left out"}),
         ({"think": True}, {}, {"think": "left out"}),
