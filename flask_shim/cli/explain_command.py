@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 from werkzeug.datastructures import Headers
-from werkzeug.wrappers import Response
 
 from flask_shim.app import create_app
 from flask_shim.cli.cli_context import complete_names, open_services, resolve_name
@@ -146,19 +145,22 @@ def _rehearse(recorded: Recorded, config: Config, options: dict[str, str | None]
             yield from _machines(services, recorded)
     finally:
         services.close()
-    yield from wakes or loads
-    if not wakes:
-        yield from _compare(exchange.get_json(), unsent, answer)
+    report = exchange.get_json()
+    if wakes:
+        yield from wakes
+    elif report["backend"]:
+        yield from loads
+        yield from _compare(report)
+    elif unsent:
+        yield from (*unsent, *loads)
+    else:
+        yield from loads
+        yield f"LM Studio gets nothing{' else' if loads else ''}. The client gets status {answer.status_code}:"
+        yield answer.get_data(as_text=True).strip()
 
 
-def _compare(report: dict[str, Any], unsent: Sequence[str], answer: Response) -> Iterator[str]:
+def _compare(report: dict[str, Any]) -> Iterator[str]:
     """Yield what LM Studio gets, and how it differs from what the client sent."""
-    if not report["backend"]:
-        yield from unsent
-        if not unsent:
-            yield f"LM Studio gets nothing. The client gets status {answer.status_code}:"
-            yield answer.get_data(as_text=True).strip()
-        return
     sent = report["backend"][-1]["request"]
     yield f"LM Studio gets {sent['method']} {sent['path']}:"
     yield json.dumps(sent["body"], indent=2, ensure_ascii=False)

@@ -37,7 +37,7 @@ class RehearsingLMStudio(LMStudio):
     """A client that reads LM Studio's model lists and sends nothing else."""
 
     def __init__(self, backend: Backend, loads: list[str], unsent: list[str]) -> None:
-        """Stand in for a client of ``backend``; ``loads`` gets a line for each load, ``unsent`` for other requests."""
+        """Stand in for a client of ``backend``; ``loads`` gets a line for each load, ``unsent`` for other changes."""
 
         def build_reading_session(options: ClientOptions) -> Any:
             session, adapter = build_session(options), ReadingAdapter(unsent)
@@ -47,7 +47,7 @@ class RehearsingLMStudio(LMStudio):
 
         super().__init__(backend.client.options, build_reading_session, watchdog=backend.client.watchdog)
         self._place = f" on {backend.name}" if backend.name else ""
-        self._loads = loads
+        self._loads, self._unsent = loads, unsent
 
     def load(
         self,
@@ -64,7 +64,8 @@ class RehearsingLMStudio(LMStudio):
         return {}
 
     def unload(self, model: Model | str, *, call: BackendCall | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        """Unload nothing."""
+        """Note an unload."""
+        self._unsent.append(f"Unloads {model if isinstance(model, str) else model.key}{self._place}.")
         return ()
 
     def load_just_in_time(self, model: Model, call: BackendCall, *, ttl: int | None = None) -> None:

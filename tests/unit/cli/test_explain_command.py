@@ -26,7 +26,7 @@ LISTS = {"GET"}
 @pytest.fixture
 def explain(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with FakeLMStudio(rows=[v1_model("tiny")]) as backend:
+    with FakeLMStudio(rows=[v1_model("tiny"), v1_model("warm", context_length=4096)]) as backend:
 
         def run(recorded, profile=""):
             (tmp_path / "flask-shim.toml").write_text(profile, encoding="utf-8")
@@ -62,6 +62,29 @@ def test_a_rule_of_the_file_is_the_reason(explain):
 def test_a_download_of_the_inspector_is_read(explain):
     exchange = {"format": 1, "client": {"request": {"method": "POST", "path": "/api/chat", "body": CHAT}}}
     assert "LM Studio gets" in explain(exchange).output
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "lines"),
+    [
+        ("/models/unload", {"unload_all": True}, ["Unloads warm."]),
+        ("/api/generate", {"model": "warm", "keep_alive": 0}, ["Unloads warm."]),
+        (
+            "/models/load",
+            {"model_key": "tiny", "exclusive": True},
+            ["Unloads warm.", 'Loads the model first: {"model": "tiny"}'],
+        ),
+    ],
+)
+def test_loads_and_unloads_are_named(explain, path, body, lines):
+    assert explain({"path": path, "body": body}).output.splitlines() == lines
+
+
+def test_a_load_without_a_prompt_shows_the_answer(explain):
+    load, nothing, answer = explain({"path": "/api/generate", "body": {"model": "tiny"}}).output.splitlines()
+    assert load == 'Loads the model first: {"model": "tiny"}'
+    assert nothing == "LM Studio gets nothing else. The client gets status 200:"
+    assert json.loads(answer)["done_reason"] == "load"
 
 
 def test_a_rejected_request_shows_its_error(explain):
