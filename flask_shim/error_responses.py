@@ -26,6 +26,8 @@ from flask_shim.translate.error_messages import (
 
 log = logging.getLogger(__name__)
 
+JSON_UTF8 = "application/json; charset=utf-8"
+
 Envelope = Callable[[ShimError], dict[str, Any]]
 
 
@@ -98,9 +100,6 @@ def envelope_of(path: str) -> Envelope:
 def json_response(body: Any, status: int = 200) -> Response:
     """Return ``body`` as JSON with Ollama's content type."""
     return Response(orjson.dumps(body), status, mimetype="application/json", content_type=JSON_UTF8)
-
-
-JSON_UTF8 = "application/json; charset=utf-8"
 
 
 def error_response(exc: ShimError, path: str) -> Response:

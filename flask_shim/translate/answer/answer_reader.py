@@ -85,15 +85,15 @@ class AnswerReader:
             if event.timings is not None:
                 self.timings = event.timings
             if event.choices:
-                self._choice(event.choices[0], pieces)
+                self._read_choice(event.choices[0], pieces)
         return pieces
 
     def finish(self) -> list[Piece]:
         """Return what was held back, and the tool calls."""
         pieces: list[Piece] = []
-        self._parts(self._splitter.flush(), pieces)
+        self._read_parts(self._splitter.flush(), pieces)
         if self._text_calls is not None:
-            self._stretches(self._text_calls.flush(), pieces)
+            self._read_stretches(self._text_calls.flush(), pieces)
         self._finish_thinking(pieces, may_call=not self._calls)
         if self._calls:
             self.nameless_calls = sum(not call.name for call in self._calls)
@@ -111,7 +111,7 @@ class AnswerReader:
             pieces.append(Piece(logprobs=self._logprobs))
         return pieces
 
-    def _choice(self, choice: Choice, pieces: list[Piece]) -> None:
+    def _read_choice(self, choice: Choice, pieces: list[Piece]) -> None:
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
         text, thinking = choice.text, choice.thinking
@@ -119,10 +119,10 @@ class AnswerReader:
         if thinking:
             self.deltas += choice.deltas
             self._splitter.skip_thinking()
-            self._thinking(thinking, pieces)
+            self._read_thinking(thinking, pieces)
         if text:
             self.deltas += choice.deltas
-            self._text(text, pieces)
+            self._read_text(text, pieces)
         if choice.logprobs:
             self._logprobs += to_logprobs(choice.logprobs) or ()
         if self._logprobs and len(pieces) > before:
@@ -133,26 +133,26 @@ class AnswerReader:
             for call in choice.tool_calls:
                 self._calls.add(call)
 
-    def _text(self, text: str, pieces: list[Piece]) -> None:
+    def _read_text(self, text: str, pieces: list[Piece]) -> None:
         if self._has_text and self._text_calls is None and self._splitter.passes(text):
             pieces.append(Piece(text))  # nearly every token
         elif self._options.is_raw:
             self._add_text(text, pieces)
         else:
-            self._parts(self._splitter.feed(text), pieces)
+            self._read_parts(self._splitter.feed(text), pieces)
 
-    def _parts(self, parts: Iterable[Part], pieces: list[Piece]) -> None:
+    def _read_parts(self, parts: Iterable[Part], pieces: list[Piece]) -> None:
         for part in parts:
             if part.is_thinking:
-                self._thinking(part.text, pieces)
+                self._read_thinking(part.text, pieces)
             elif self._text_calls is None:
                 self._add_text(part.text, pieces)
             else:
-                self._stretches(self._text_calls.feed(part.text), pieces)
+                self._read_stretches(self._text_calls.feed(part.text), pieces)
             if part.orphan:
                 pieces.append(RetractedText(mode=self._options.mode))
 
-    def _stretches(self, stretches: Iterable[Stretch], pieces: list[Piece]) -> None:
+    def _read_stretches(self, stretches: Iterable[Stretch], pieces: list[Piece]) -> None:
         for text, calls in stretches:
             self._finish_thinking(pieces, may_call=False)
             if calls:
@@ -163,7 +163,7 @@ class AnswerReader:
                 text = text.lstrip()
             self._add_text(text, pieces)
 
-    def _thinking(self, text: str, pieces: list[Piece]) -> None:
+    def _read_thinking(self, text: str, pieces: list[Piece]) -> None:
         if self._thinking_calls is not None:
             text = self._thinking_calls.feed(text)
         self._add_thinking(text, pieces)

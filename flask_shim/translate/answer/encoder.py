@@ -9,12 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from flask_shim.errors import ShimError
-from flask_shim.translate.answer.answer_reader import (
-    ANSWER_HEAD,
-    THINKING_HEAD,
-    Piece,
-    RetractedText,
-)
+from flask_shim.translate.answer.answer_reader import ANSWER_HEAD, THINKING_HEAD, Piece, RetractedText
 from flask_shim.translate.answer.tool_calls import FinishedCall
 from flask_shim.translate.answer.usage import Totals
 
