@@ -88,7 +88,7 @@ def test_a_forwarded_stream_cut_anywhere_ends_with_one_error_event(impatient, st
     answer = impatient.ask("/v1/chat/completions", chat(stream=True))
     assert (answer.status, answer.is_whole) == (200, True)
     events = events_of(answer.body)
-    assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
+    assert events[-1]["error"]["message"] == "connection lost: LM Studio closed it before its answer was complete"
     assert all("choices" in event for event in events[:-1])
 
 
@@ -153,7 +153,7 @@ def test_a_first_event_with_a_null_error_is_no_error(impatient, studio):
 def test_forwarded_text_about_terminators_is_no_terminator(impatient, studio, text):
     studio.answers[CHAT] = streams(text, ends=False, chunked=False)
     events = events_of(impatient.ask("/v1/chat/completions", chat(stream=True)).body)
-    assert events[-1]["error"]["message"] == "LM Studio closed the connection before its answer was complete"
+    assert events[-1]["error"]["message"] == "connection lost: LM Studio closed it before its answer was complete"
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])

@@ -12,7 +12,7 @@ from support.fake_lmstudio import CHAT, COLD, EMBEDDER
 
 from flask_shim.lmstudio.api_versions import ApiVersion
 
-CUT = "LM Studio closed the connection before its answer was complete"
+CUT = "connection lost: LM Studio closed it before its answer was complete"
 WHOLE_STREAM = b"".join(map(event, ["one ", "two ", "three "])) + sse(
     {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 )

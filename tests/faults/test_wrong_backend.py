@@ -14,7 +14,7 @@ from support.peer import Peer
 from support.resources import memory_of
 from support.socket_server import SocketServer
 
-CUT = "LM Studio closed the connection before its answer was complete"
+CUT = "connection lost: LM Studio closed it before its answer was complete"
 HTML = "<!doctype html><title>502 Bad Gateway</title>" + "x" * 10_000
 DEEP = b"data: " + b"[" * 50_000 + b"]" * 50_000 + b"\n\n"
 LONG = b"data: " + b"x" * 1_200_000

@@ -23,7 +23,9 @@ from flask_shim.lmstudio.http.options import ClientOptions
 from flask_shim.lmstudio.http.sse import SseSplitter
 from flask_shim.lmstudio.http.surrogates import replace_halves
 
-CUT = "LM Studio closed the connection before its answer was complete"
+CUT = "connection lost: LM Studio closed it before its answer was complete"
+"""In the middle of a stream no status tells agents to try again: pi 0.73 does so for the first two words."""
+
 LATE = "LM Studio sent nothing for too long"
 
 END_SECONDS = 0.2

@@ -93,7 +93,7 @@ def test_an_answer_without_a_word_is_complete(opened):
 def test_a_cut_stream_raises_after_its_events(opened, chunked, tokens):
     found, failure = texts(opened(streams(*tokens, chunked=chunked, ends=False)))
     assert found == list(tokens)
-    assert failure.text == "LM Studio closed the connection before its answer was complete"
+    assert failure.text == "connection lost: LM Studio closed it before its answer was complete"
 
 
 @pytest.mark.parametrize("chunked", [True, False])

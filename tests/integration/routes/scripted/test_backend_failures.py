@@ -14,7 +14,7 @@ from flask_shim.services import services_of
 
 CRASHED = "The model has crashed without additional information. (Exit code: null)"
 CRASH = {"error": {"message": CRASHED}, "message": CRASHED}
-CUT_TEXT = "LM Studio closed the connection before its answer was complete"
+CUT_TEXT = "connection lost: LM Studio closed it before its answer was complete"
 
 
 @pytest.mark.parametrize("stream", [True, False])

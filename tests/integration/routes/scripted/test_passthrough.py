@@ -206,7 +206,7 @@ def test_a_stream_that_is_cut_ends_with_one_error_event(client, backend):
     assert response.data.startswith(first)
     [event] = response.data.removeprefix(first).strip().split(b"\n\n")
     error = json.loads(event.removeprefix(b"data: "))["error"]
-    assert error["message"] == "LM Studio closed the connection before its answer was complete"
+    assert error["message"] == "connection lost: LM Studio closed it before its answer was complete"
     assert error["code"] == "server_error"
 
 
