@@ -5,6 +5,7 @@ Sources: their code and recorded requests; for JetBrains, which is closed, repor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -46,6 +47,11 @@ class Client:
     requests_context: bool = False
     needs_tools: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def setup_for(self, url: str, key: str, *, powershell: bool = False) -> str:
+        """Return how the client is pointed at a URL, its environment variables in bash's or PowerShell's form."""
+        setup = self.setup.format(url=url, key=key)
+        return re.sub(r"([A-Z_]+)=(\S+)", r'$env:\1 = "\2";', setup).removesuffix(";") if powershell else setup
 
 
 _JS = {"User-Agent": "ollama-js/0.6.3", "Accept": JSON}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -149,7 +150,8 @@ class Doctor:
             yield from self._check_chat(shim, client.chat, dict(client.headers), needs_tools=client.needs_tools)
         url = self.url or f"http://{machine_checks.LOCALHOST}:{self.config.port}"
         key = "YOUR-KEY" if shim.wants_key else "ollama"  # without a key in the settings, the shim accepts any text
-        yield note("setup", f"to point it here: {client.setup.format(url=url, key=key)}")
+        setup = client.setup_for(url, key, powershell=sys.platform == "win32")
+        yield note("setup", f"to point it here: {setup}")
 
     def _check_chat(
         self, shim: ShimUnderTest, step: Step, headers: dict[str, str], *, needs_tools: bool, is_timed: bool = False

@@ -15,7 +15,7 @@ PAGE = text_of(ROOT / "docs" / "CLIENTS.md")
 def _row(name: str, client: Client) -> list[str]:
     key = {"": "cannot send one", None: "unknown"}.get(client.key, client.key)
     context = f"requests {client.context}" if client.requests_context else f"{client.context} or more"
-    setup = client.setup.format(url="URL", key="KEY")
+    setup = client.setup_for("URL", "KEY")
     return [f"{client.title} (`{name}`)", setup, key, context if client.context else "as loaded"]
 
 

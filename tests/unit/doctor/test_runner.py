@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -16,6 +17,7 @@ from flask_shim import create_app
 from flask_shim.cli import cli
 from flask_shim.config import Config
 from flask_shim.doctor import runner
+from flask_shim.doctor.clients import CLIENTS
 from flask_shim.services import services_of
 from flask_shim.serving.port_probe import SHIM
 
@@ -112,7 +114,21 @@ def test_key_of_the_settings_is_used(socket_server, examine, served_shim):
 @pytest.mark.parametrize(("keys", "token"), [({}, "ollama"), ({"SHIM_API_KEY": "a-long-enough-key"}, "YOUR-KEY")])
 def test_claude_code_gets_its_setup_with_the_key(socket_server, examine, keys, token):
     found = examine(socket_server(studio()).url, "--no-chat", "--client", "claude", **keys)
-    assert f"ANTHROPIC_AUTH_TOKEN={token} " in found["setup"]["text"]
+    form = '$env:ANTHROPIC_AUTH_TOKEN = "{}"; ' if sys.platform == "win32" else "ANTHROPIC_AUTH_TOKEN={} "
+    assert form.format(token) in found["setup"]["text"]
+
+
+def test_variables_are_set_as_powershell_does_it():
+    url = "http://localhost:1"
+    shown = {
+        name: CLIENTS[name].setup_for(url, "k", powershell=True) for name in ("claude", "ollama", "litellm", "roo")
+    }
+    assert shown == {
+        "claude": f'$env:ANTHROPIC_BASE_URL = "{url}"; $env:ANTHROPIC_AUTH_TOKEN = "k"; claude --model NAME',
+        "ollama": f'$env:OLLAMA_HOST = "{url}"',
+        "litellm": f"model='ollama_chat/NAME', api_base='{url}'",
+        "roo": f"API Provider: Ollama, Base URL: {url}",
+    }
 
 
 def test_an_unwritable_folder_for_names_is_reported(socket_server, examine, tmp_path):
