@@ -57,7 +57,7 @@ def judge_models(models: Sequence[ListedModel]) -> Iterator[Finding]:
     yield ok("models", f"{len(chatting)} of {plural(len(models), 'model')} can chat")
     loaded = [model for model in chatting if model.is_loaded]
     if not loaded:
-        yield note("loaded", "no model is loaded: the first request waits until one is")
+        yield note("loaded", "no model is known to be loaded: the first request may wait until one is")
     for model in loaded:
         yield note("loaded", f"{model.name} is loaded with a context of {model.context or 'unknown'} tokens")
 

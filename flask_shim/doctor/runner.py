@@ -160,7 +160,7 @@ class Doctor:
             self.models, self.chat, least=self.config.default_context, needs_tools=needs_tools
         )
         if model is None:
-            why = " (--no-chat)" if self.chat is False else ", as no model is loaded; --chat loads one"
+            why = " (--no-chat)" if self.chat is False else ", as no model is known to be loaded; --chat loads one"
             yield note("no-chat", f"no chat was tried{why}")
             return
         seconds = self.config.first_byte_timeout or None
