@@ -178,16 +178,20 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     rest = cutter.flush()
     ending = b"".join((*recent, rest))
     _record_tokens(ending)
-    if path in _LAST_EVENTS and not has_ended and not last_event.search(_lines(rest)):
-        if path not in COMPLETION_PATHS or "Transfer-Encoding" not in answer.headers or not _FINISHED.search(ending):
-            raise _error_of_end(rest, options.token)
-        rest = rest + b"\n\n" + _DONE if rest else _DONE  # some servers leave it out (ik_llama.cpp#467)
-    yield rest
+    is_complete = has_ended or path not in _LAST_EVENTS or last_event.search(_lines(rest))
+    yield rest if is_complete else _with_last_event(rest, answer, path, ending)
 
 
-def _error_of_end(rest: bytes, token: str | None) -> ShimError:
-    """Return the error of a stream that ends with ``rest``: llama-swap 2026 relays errors of its server as they are."""
-    return parse_error_event(rest, token=token) if rest.startswith(b'{"error"') else BackendProtocolError(CUT)
+def _with_last_event(rest: bytes, answer: BackendResponse, path: str, ending: bytes) -> bytes:
+    """Return the rest of a stream that lacks only ``[DONE]``, with it; raise the error for any other.
+
+    Some servers leave it out (ik_llama.cpp#467). Only the end of a chunked body shows that nothing else is missing.
+    """
+    if path in COMPLETION_PATHS and "Transfer-Encoding" in answer.headers and _FINISHED.search(ending):
+        return rest + b"\n\n" + _DONE if rest else _DONE
+    if rest.startswith(b'{"error"'):  # llama-swap 2026 relays errors of its server as they are
+        raise parse_error_event(rest, token=answer.options.token)
+    raise BackendProtocolError(CUT)
 
 
 def _read_blocks(answer: BackendResponse, first: bytes) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ class PrefixBreak(NamedTuple):
 
 _UNKNOWN = "LM Studio has no such field"
 
+# LM Studio's field ("" if none), the reason, and the fields of clients that become it.
 _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("model", "resolved to the key in LM Studio's list", ("model", "model_key")),
     (
@@ -77,11 +78,12 @@ _REASONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("stream_options", "LM Studio is always asked for the token counts", ("stream_options",)),
 )
-_FIELDS: dict[str, list[tuple[str, str]]] = {}
+_FIELDS: dict[str, list[tuple[str, str]]] = {
+    name: [(target, reason) for target, reason, names in _REASONS if name in names]
+    for _, _, listed in _REASONS
+    for name in listed
+}
 """The names that LM Studio may have for a client's field, and why each differs; other fields keep their names."""
-for _target, _reason, _names in _REASONS:
-    for _name in _names:
-        _FIELDS.setdefault(_name, []).append((_target, _reason))
 
 _ADDED = {
     "stream": _FIELDS["stream"][0][1],
