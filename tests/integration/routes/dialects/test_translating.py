@@ -116,7 +116,7 @@ def test_a_stream_that_breaks_ends_with_one_error_event(path, body, last, lm_stu
     received = events(client_of(backend).post(path, json={**body, "stream": True}))
     assert [event["type"] for event in received if "error" in event] == [last]
     assert received[-1]["type"] == last
-    assert "closed the connection" in received[-1]["error"]["message"]
+    assert "connection lost" in received[-1]["error"]["message"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)

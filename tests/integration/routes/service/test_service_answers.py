@@ -98,7 +98,7 @@ def test_thinking_is_no_part_of_the_answer_unless_it_is_merged(scripted, steps, 
 def test_stream_that_breaks_ends_with_an_error_line(scripted):
     records = lines(ask(scripted("Hel", ends=False), "/chat/regular/stream"))
     assert [line["type"] for line in records] == ["fragment", "error"]
-    assert "closed the connection" in records[-1]["detail"]
+    assert "connection lost" in records[-1]["detail"]
 
 
 def test_answer_that_breaks_is_an_error(scripted):
