@@ -33,6 +33,8 @@ def _add(turns: TurnBuilder, turn: Block) -> None:
             kind = block.get("type")
             if kind == "text":
                 turns.assistant(text_or_empty(block.get("text")))
+            elif kind == "compaction":  # what Anthropic's servers have made of the turns before
+                turns.assistant(text_or_empty(block.get("content")))
             elif kind == "thinking":
                 turns.think(text_or_empty(block.get("thinking")))
             elif kind == "tool_use":
@@ -53,7 +55,7 @@ def _call(turns: TurnBuilder, block: Block) -> None:
 
 
 def _parts(content: Any) -> list[Part]:
-    """Return texts, images, and the texts of documents and search results."""
+    """Return texts, images, the texts of documents and search results, and the names of tools that were found."""
     if isinstance(content, str):
         return [text_part(content)] if content else []
     parts: list[Part] = []
@@ -66,6 +68,8 @@ def _parts(content: Any) -> list[Part]:
             parts.append(_image(block))
         elif kind in ("document", "search_result"):
             parts += _document(block)
+        elif kind == "tool_reference":  # a result of Claude Code's ToolSearch; the tool is among those of the request
+            parts.append(text_part(text_or_empty(block.get("tool_name"))))
     return parts
 
 

@@ -61,8 +61,12 @@ class MessagesRequest:
 
     @property
     def functions(self) -> tuple[Mapping[str, Any], ...]:
-        """The tools to offer to the model; others run on Anthropic's servers, or only its models know them."""
-        return tuple(filter(_is_function, self.tools))
+        """The tools to offer to the model; others run on Anthropic's servers, or only its models know them.
+
+        Those that Claude Code's ToolSearch has found since the last request come last, so that the prompt begins as
+        before and is in the prompt cache up to them.
+        """
+        return tuple(sorted(filter(_is_function, self.tools), key=lambda tool: bool(tool.get("defer_loading"))))
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -160,11 +160,23 @@ TEXT = {"type": "text", "text": "words"}
         ({"type": "document", "source": {"type": "content", "content": "words"}}, "words"),
         ({"type": "search_result", "source": "https://x", "title": "Title", "content": [TEXT]}, "Title\nwords"),
         ({"type": "document", "title": "Title", "source": {"type": "base64", "data": "JVBERi0="}}, ""),
+        ({"type": "tool_reference", "tool_name": "web_fetch"}, "web_fetch"),
         ({"type": "text", "text": ""}, ""),
     ],
 )
 def test_texts_of_documents_reach_the_model(block, text):
     assert messages(user(block)) == [{"role": "user", "content": text}]
+
+
+def test_a_summary_of_anthropics_servers_reaches_the_model():
+    turn = {"role": "assistant", "content": [{"type": "compaction", "content": "A summary."}, TEXT]}
+    assert messages(turn) == [{"role": "assistant", "content": "A summary.\nwords"}]
+
+
+def test_tools_that_were_found_later_come_last():
+    found = {**WEATHER, "name": "added", "defer_loading": True}
+    names = [tool["function"]["name"] for tool in payload(tools=(found, WEATHER))["tools"]]
+    assert names == ["get_weather", "added"]
 
 
 def test_tools_with_a_schema_are_offered_and_others_reported():
