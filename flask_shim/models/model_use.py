@@ -27,7 +27,7 @@ from flask_shim.models.slots import Slot
 from flask_shim.models.waking import wake
 from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.usage import needed_tokens
-from flask_shim.translate.ollama.payloads import Payload
+from flask_shim.translate.ollama.payloads import Payload, to_other_server
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class ModelUse:
         target = self.target
         named = {**payload, "model": target.identifier}
         if not target.listing.reports_state:
-            named.pop("ttl", None)  # other servers may reject fields that they do not know
+            named = to_other_server(named, target.model)
         if self.is_cold:
             current().begin_load()
         else:

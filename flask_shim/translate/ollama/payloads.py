@@ -33,6 +33,9 @@ LONGEST_TTL_SECONDS = 2_147_483
 MOST_TOKENS = 2**31 - 1
 """llama.cpp keeps ``max_tokens`` in a signed 32-bit integer."""
 
+_SPECIAL_TOKENS = 8
+"""More than the tokens that a server adds to a prompt, such as that for its beginning."""
+
 _EFFORTS = ("low", "medium", "high")
 """The efforts that LM Studio accepts for models whose levels it does not report."""
 
@@ -207,3 +210,18 @@ def to_tool(tool: Mapping[str, Any]) -> Payload:
 
 def _without_nulls(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in values.items() if value is not None} if None in values.values() else values
+
+
+def to_other_server(payload: Payload, model: Model) -> Payload:
+    """Return the payload for a server that is not LM Studio.
+
+    It may reject a ``ttl``, and vLLM and SGLang end a text completion after 16 tokens if it has no limit. They reject
+    one above the rest of the context. No text has more tokens than bytes.
+    """
+    left = {name: value for name, value in payload.items() if name != "ttl"}
+    prompt = left.get("prompt")
+    if isinstance(prompt, str) and model.max_context_length and "max_tokens" not in left:
+        room = model.max_context_length - len(prompt.encode(errors="replace")) - _SPECIAL_TOKENS
+        if room > 0:
+            left["max_tokens"] = room
+    return left

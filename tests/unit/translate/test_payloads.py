@@ -16,6 +16,7 @@ from flask_shim.translate.ollama.payloads import (
     chat_payload,
     completion_payload,
     generate_payload,
+    to_other_server,
     to_reasoning_effort,
     to_tool,
     to_ttl,
@@ -303,3 +304,19 @@ def test_keep_alive_becomes_a_ttl_lm_studio_can_count(keep_alive, defaults, ttl)
 def test_a_ttl_is_a_whole_number_of_seconds_that_does_not_fire_at_once(keep_alive, ttl, unload):
     sent = to_ttl(keep_alive, Defaults(ttl_seconds=ttl, unload_ttl_seconds=unload))
     assert sent is None or (type(sent) is int and 1 <= sent * 1000 < 2**31)
+
+
+@pytest.mark.parametrize(
+    ("payload", "context", "sent"),
+    [
+        ({"messages": [], "ttl": 300}, 4096, {"messages": []}),
+        ({"prompt": "h\u00e9"}, 4096, {"prompt": "h\u00e9", "max_tokens": 4096 - 3 - 8}),
+        ({"prompt": "half of \ud83d"}, 4096, {"prompt": "half of \ud83d", "max_tokens": 4096 - 9 - 8}),
+        ({"prompt": "hi", "max_tokens": 5}, 4096, {"prompt": "hi", "max_tokens": 5}),
+        ({"prompt": "hi"}, None, {"prompt": "hi"}),
+        ({"prompt": "x" * 4090}, 4096, {"prompt": "x" * 4090}),
+        ({"prompt": ["hi"]}, 4096, {"prompt": ["hi"]}),
+    ],
+)
+def test_text_completion_of_another_server_has_a_limit_that_fits(payload, context, sent):
+    assert to_other_server(payload, Model(key="m", max_context_length=context)) == sent
