@@ -1,7 +1,9 @@
 """Streams whose threads take turns to wait: one waits for the backends of all, and sends what they bring.
 
 If each waited for its own, they would compete for Python's lock at every token: a thread wakes, finds the lock taken,
-and sleeps again. With 32 streams, that took half of the CPU. The pattern is known as leader/followers.
+and sleeps again. With 32 streams, that took half of the CPU. The pattern is known as leader/followers: the leader runs
+the generators of all streams, in the context of their own requests; a thread whose stream is over goes on alone, to
+close its response. So what blocks in such a generator holds up every stream; what may take long belongs in ``close()``.
 """
 
 from __future__ import annotations
@@ -19,24 +21,35 @@ if sys.platform != "linux":
     raise ImportError("only Linux has epoll")
 
 SWEEP_SECONDS = 0.5
-"""How often a stream goes on though its backend sends nothing, for heartbeats."""
+"""How often a stream advances though its backend sends nothing, for heartbeats."""
 
 
 class _Stream:
-    """One stream. Its thread sleeps in :attr:`turn` until the stream is over, or until it leads."""
+    """One stream, whose thread sleeps until another one has ended it or lets it lead."""
 
     def __init__(self, blocks: Iterator[bytes], polled: PolledSocket, write: Callable[[bytes], object]) -> None:
         self.polled = polled
-        self.is_over = self.is_silent = False
-        self.failure: BaseException | None = None
-        self.turn = Lock()
-        self.turn.acquire()
+        self.is_over = False
+        self.failure: Exception | None = None
+        """What its own thread must raise."""
+        self.is_silent = False
+        """Whether it has not advanced since the last sweep."""
         self._blocks = blocks
         self._write = write
-        self._run = copy_context().run  # the record of the request, for its log lines
+        self._run = copy_context().run  # with the record of the request, for its log lines
+        self._wakeup = Lock()
+        self._wakeup.acquire()
 
-    def go_on(self) -> None:
-        """Send blocks until the backend must be awaited."""
+    def sleep(self) -> None:
+        """Wait, in its own thread, for :meth:`wake`, which may come first."""
+        self._wakeup.acquire()
+
+    def wake(self) -> None:
+        """End :meth:`sleep`."""
+        self._wakeup.release()
+
+    def advance(self) -> None:
+        """Send blocks until the backend must be awaited, or the stream is over."""
         self.is_silent = self.polled.is_awaited = False
         try:
             self._run(self._send)
@@ -52,7 +65,7 @@ class _Stream:
 
 
 class StreamGroup:
-    """The streams of a server."""
+    """The streams of a server. Only the leader advances and removes them; other threads only add their own."""
 
     def __init__(self) -> None:
         """There are none yet."""
@@ -65,56 +78,62 @@ class StreamGroup:
         """Write all blocks; b"" stands where a read from ``polled`` could not receive, or means nothing."""
         stream = _Stream(blocks, polled, write)
         polled.is_polled = True
-        stream.go_on()
-        if not stream.is_over:
-            if not self._add(stream):
-                stream.turn.acquire()
+        try:
+            stream.advance()
             if not stream.is_over:
-                self._lead(stream)
-        polled.is_polled = False
-        if stream.failure is not None:
-            raise stream.failure
+                if not self._add(stream):
+                    stream.sleep()
+                if not stream.is_over:
+                    self._lead(stream)
+            if stream.failure is not None:
+                raise stream.failure
+        finally:
+            polled.is_polled = False
+            stream.failure = None  # ends a reference cycle through its traceback
 
     def _add(self, stream: _Stream) -> bool:
         """Add a stream; return whether it leads."""
         with self._lock:
-            self._streams[stream.polled.descriptor] = stream
             self._epoll.register(stream.polled.descriptor, select.EPOLLIN)
+            self._streams[stream.polled.descriptor] = stream
             self._leader = self._leader or stream
             return self._leader is stream
 
     def _lead(self, own: _Stream) -> None:
-        """Wait for all streams until the own one is over, then let another thread lead."""
+        """Advance all streams until the own one is over, then let another thread lead."""
         sweep_at = time.monotonic() + SWEEP_SECONDS
         try:
             while not own.is_over:
-                for descriptor, _ in self._epoll.poll(SWEEP_SECONDS):
+                for descriptor, _ in self._epoll.poll(max(0.0, sweep_at - time.monotonic())):
                     stream = self._streams[descriptor]
                     stream.polled.is_ready = True
-                    self._go_on(stream)
-                if (now := time.monotonic()) >= sweep_at:
-                    sweep_at = now + SWEEP_SECONDS
+                    self._advance(stream)
+                if time.monotonic() >= sweep_at:
                     self._sweep()
+                    sweep_at = time.monotonic() + SWEEP_SECONDS
         finally:
             self._remove(own)
             with self._lock:
                 self._leader = next(iter(self._streams.values()), None)
                 if self._leader is not None:
-                    self._leader.turn.release()
+                    self._leader.wake()
 
     def _sweep(self) -> None:
-        for stream in tuple(self._streams.values()):
+        with self._lock:
+            streams = tuple(self._streams.values())
+        for stream in streams:
             if stream.is_silent:
-                self._go_on(stream)
+                self._advance(stream)
             stream.is_silent = True
 
-    def _go_on(self, stream: _Stream) -> None:
-        stream.go_on()
+    def _advance(self, stream: _Stream) -> None:
+        stream.advance()
         if stream.is_over:
             self._remove(stream)
-            stream.turn.release()
+            stream.wake()
 
     def _remove(self, stream: _Stream) -> None:
+        """Stop waiting for a stream, before its thread closes the socket; it may have been removed."""
         with self._lock:
             if self._streams.pop(stream.polled.descriptor, None) is not None:
                 self._epoll.unregister(stream.polled.descriptor)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import threading
+import weakref
 from contextvars import ContextVar
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +70,20 @@ class Stream:
         assert not self.thread.is_alive()
 
 
+class Blocks(list):
+    """Blocks that can be referred to weakly."""
+
+    def __next__(self):
+        return self.pop()
+
+
+def silence(polled):
+    """Yield what a stream does while its backend sends nothing."""
+    while True:
+        polled.is_awaited = True
+        yield b""
+
+
 @pytest.fixture
 def group():
     return stream_group.StreamGroup()
@@ -121,6 +139,37 @@ def test_a_failure_ends_only_its_own_stream_and_is_raised_in_its_thread(stream, 
     assert str(failing.error) == "the client has left"
     send(other, b"2", until)
     assert other.error is None
+
+
+def test_a_stream_that_cannot_be_polled_leaves_the_others_alone(group, stream, until):
+    first, second = stream(), stream()
+    with Path(__file__).open() as file:  # a file cannot be polled
+        polled = PolledSocket(SimpleNamespace(fileno=file.fileno, recv=None))
+        with pytest.raises(PermissionError):
+            group.run(silence(polled), polled, print)
+        first.close()
+        second.close()
+        third = stream()
+        send(third, b"2", until)
+
+
+def test_a_failure_leaves_no_reference_cycle(group):
+    def write(_):
+        raise ConnectionError
+
+    ours, backend = socket.socketpair()
+    with ours, backend:
+        polled = PolledSocket(ours)
+        blocks = Blocks([b"1"])
+        was_collected = weakref.ref(blocks)
+        gc.disable()
+        try:
+            with pytest.raises(ConnectionError):
+                group.run(blocks, polled, write)
+            del blocks
+            assert was_collected() is None
+        finally:
+            gc.enable()
 
 
 def test_a_block_is_written_in_the_context_of_its_own_request(stream, until):
