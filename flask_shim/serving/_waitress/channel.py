@@ -17,6 +17,9 @@ LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
 """How long, and for how many bytes, a request is read and discarded after its rejection was sent."""
 
+SEND_BYTES = 65_536
+"""How much of a buffer to read for one attempt to send it."""
+
 INSTANT_PATHS = frozenset({"/", "/api/version", "/health", "/healthz", "/ping"})
 _LOCAL = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE)
 
@@ -62,6 +65,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     parser_class = RequestParser
     task_class = ResponseTask
     error_task_class = staticmethod(build_error_task)
+    sendbuf_len: int
     will_close = False
     lingers = False
     """Whether the client may still be sending when the response is complete."""
@@ -77,6 +81,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
         """See waitress' channel."""
         super().__init__(server, *args, **kwargs)
+        # waitress reads as much as the kernel may hold, on loopback 4 MB, though a client that pauses takes nothing.
+        self.sendbuf_len = min(self.sendbuf_len, SEND_BYTES)
         self._output = threading.RLock()
         self.outbuf_lock = threading.Condition(self._output)
         self._listener = server

@@ -11,7 +11,7 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import ClientDisconnected
 
-from flask_shim.serving._waitress.channel import Channel
+from flask_shim.serving._waitress.channel import SEND_BYTES, Channel
 from flask_shim.serving._waitress.tasks import ResponseTask
 
 
@@ -67,6 +67,15 @@ def sockets():
     both.client.close()
     if both.channel.socket is not None:
         both.channel.handle_close()
+
+
+def test_an_attempt_to_send_reads_little_of_the_buffer(sockets, monkeypatch):
+    sockets.fill()
+    sockets.channel.write_soon(b"x" * (SEND_BYTES + 1))
+    attempts = []
+    monkeypatch.setattr(sockets.channel, "send", lambda data, **_: attempts.append(len(data)))
+    sockets.channel.write_soon(b"x")
+    assert attempts == [SEND_BYTES]
 
 
 def test_what_the_client_reads_is_never_buffered(sockets):
