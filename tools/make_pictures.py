@@ -1,6 +1,6 @@
 """Make the pictures in docs/pictures: what commands print, and a chat client that uses the demo.
 
-python tools/make_pictures.py        with the extra "embedded" and ``pip install oterm``; port 11434 must be free
+python tools/make_pictures.py        with the extra "test", Chromium and ``pip install oterm``; port 11434 must be free
 
 Commands, answers and colors are real. Only the path of Python is shortened, and long answers are cut at "...".
 """
