@@ -13,6 +13,7 @@ import orjson
 
 from flask_shim.error_responses import envelope_of
 from flask_shim.errors import ShimError
+from flask_shim.inference.last_events import COMPLETION_PATHS, ERROR, ERROR_EVENT, LAST_EVENTS, line_start, lines_of
 from flask_shim.inference.streaming import StreamedAnswer
 from flask_shim.lmstudio.client import CHAT
 from flask_shim.lmstudio.errors import BackendProtocolError, ContextOverflow
@@ -26,11 +27,6 @@ from flask_shim.observability.request_context import current
 from flask_shim.translate.answer.encoder import SSE
 from flask_shim.translate.openai.chat_repairs import ChatRepairer
 from flask_shim.translate.openai.native_responses import ResponseCompleter
-
-COMPLETION_PATHS = ("/v1/chat/completions", "/v1/completions", "/api/v0/chat/completions", "/api/v0/completions")
-
-ERROR_EVENT = re.compile(rb'event: ?error[\r\n]|data: ?\{\s*"error"\s*:(?!\s*null\b)')
-"""The beginning of an error event."""
 
 _FAIL_AT_COMMENTS = ("Mistral Vibe", "ollama")
 """Clients that cannot read the comments of an event stream (mistral-vibe#762, ollama#16443)."""
@@ -115,22 +111,8 @@ class ForwardedAnswer(StreamedAnswer):
         self._stack.close()
 
 
-def _line_start(start: bytes) -> re.Pattern[bytes]:
-    """Compile a pattern for the start of a line. It includes the end of the line before, which CPython finds fast."""
-    return re.compile(rb"\n(?:%b)" % start)
-
-
-_LAST_EVENTS = {
-    **dict.fromkeys(COMPLETION_PATHS, _line_start(rb"data: ?\[DONE\]|" + ERROR_EVENT.pattern)),
-    "/v1/responses": _line_start(rb"event: ?(?:response\.(?:completed|incomplete|failed)|error)\n"),
-    "/v1/messages": _line_start(rb"event: ?(?:message_stop|error)\n"),
-    "/api/v1/chat": _line_start(rb"event: ?(?:chat\.end|error)\n"),
-}
-"""The events without which a stream of these routes is not complete; on other routes, only an error ends it early."""
-
-_ERROR_LINE = _line_start(ERROR_EVENT.pattern)
-_FAILURE = _line_start(ERROR_EVENT.pattern + rb"|event: ?response\.failed\n")
-_OUTPUT = _line_start(rb"event: ?\S+delta\b")
+_FAILURE = line_start(ERROR_EVENT.pattern + rb"|event: ?response\.failed\n")
+_OUTPUT = line_start(rb"event: ?\S+delta\b")
 """A piece of the answer, on routes whose events have names."""
 
 _DONE = b"data: [DONE]\n\n"
@@ -147,7 +129,7 @@ _LONGEST_EVENT = 8
 def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[bytes]:
     """Yield whole events, b"" for a tick; raise if the stream is cut or too long, or if the prompt was too long."""
     options, record = answer.options, current()
-    last_event = _LAST_EVENTS.get(path, _ERROR_LINE)
+    last_event = LAST_EVENTS.get(path, ERROR)
     cutter = EventCutter(_LONGEST_EVENT * options.max_line_bytes)
     events_so_far, has_ended = 0, False
     recent: deque[bytes] = deque(maxlen=_RECENT_BLOCKS)
@@ -160,12 +142,11 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
             if not events:
                 yield b""
                 continue
-            lines = _lines(events)
             events_so_far += events.count(b'data: {"')
-            if record.first_token_ns is None and _OUTPUT.search(lines):
+            if record.first_token_ns is None and _OUTPUT.search(lines_of(events)):
                 record.begin_output()
             recent.append(events)
-            if last_event.search(lines):
+            if last_event.is_in(events):
                 has_ended = True
                 yield from _until_overflow(events, options.token)
             else:
@@ -178,7 +159,7 @@ def _relay_events(answer: BackendResponse, first: bytes, path: str) -> Iterator[
     rest = cutter.flush()
     ending = b"".join((*recent, rest))
     _record_tokens(ending)
-    is_complete = has_ended or path not in _LAST_EVENTS or last_event.search(_lines(rest))
+    is_complete = has_ended or path not in LAST_EVENTS or last_event.is_in(rest)
     yield rest if is_complete else _with_last_event(rest, answer, path, ending)
 
 
@@ -208,17 +189,9 @@ def _read_blocks(answer: BackendResponse, first: bytes) -> Iterator[bytes]:
         yield block or b""
 
 
-def _lines(events: bytes) -> bytes:
-    """Return the text in which the patterns find the lines of the events: each begins after a LF, also the first.
-
-    A position in it is that of the next byte of the events. CR ends a line, too, with or without a LF.
-    """
-    return b"\n" + events.replace(b"\r", b"\n")
-
-
 def _until_overflow(events: bytes, token: str | None) -> Iterator[bytes]:
     """Yield the events; raise instead of an event which says in LM Studio's words that the context is full."""
-    if failure := _FAILURE.search(_lines(events)):
+    if failure := _FAILURE.search(lines_of(events)):
         payloads = SseSplitter().feed(events[failure.start() :])
         error = parse_error_event(payloads[0] if payloads else b"", token=token)
         if isinstance(error, ContextOverflow):

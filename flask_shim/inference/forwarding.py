@@ -14,13 +14,8 @@ from flask import Response
 
 from flask_shim.errors import ShimError
 from flask_shim.inference.completion import check_prompt_fits, warn_if_cut
-from flask_shim.inference.forwarded_stream import (
-    COMPLETION_PATHS,
-    ERROR_EVENT,
-    Completer,
-    ForwardedAnswer,
-    OpenedAnswer,
-)
+from flask_shim.inference.forwarded_stream import Completer, ForwardedAnswer, OpenedAnswer
+from flask_shim.inference.last_events import COMPLETION_PATHS, ERROR_EVENT
 from flask_shim.inference.streaming import stream_response
 from flask_shim.inference.structured_answers import result_or_none, second_attempt, to_engine_payload
 from flask_shim.lmstudio import BackendCall, LMStudio
