@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from flask_shim import __version__
 from flask_shim.cli.help_lists import WrappingGroup
+from flask_shim.cli.interrupt import end_at_ctrl_c
 
 COMMANDS = {
     "init": "init_command",
@@ -121,6 +122,8 @@ def main() -> None:
         # A redirected stream on Windows has a legacy code page, which has neither all characters nor all bytes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if sys.platform == "win32":
+        end_at_ctrl_c()
     try:
         cli(prog_name="flask-shim")
     except OSError as exc:

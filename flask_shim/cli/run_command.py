@@ -18,7 +18,7 @@ from flask_shim.cli.setting_options import CommandError, plain, shim_options
 
 BYE = "/bye"
 CLEAR = "/clear"
-HELP = f"{BYE} or Ctrl-D ends, {CLEAR} forgets the chat, Ctrl-C stops an answer."
+HELP = f"{BYE} ends, {CLEAR} forgets the chat, Ctrl-C stops an answer."
 
 WAIT_SECONDS = 0.1
 """How long to wait at a time, because Ctrl-C interrupts no wait on Windows."""

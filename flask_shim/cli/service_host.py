@@ -6,6 +6,7 @@ Imports little: Windows ends a process that has not reached the service manager 
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ def service_host(*, stop_timeout: int, log: Path) -> None:
     """Serve as the process of the Windows service."""
     from flask_shim.deploy.service.windows_process import WindowsService
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a stop during the start may take longer than Ctrl-C
     WindowsService("flask-shim", stop_timeout).run(lambda: _serve(log))
 
 

@@ -98,7 +98,7 @@ def test_demo_with_an_invalid_port_is_an_error(port):
 def test_demo_leaves_no_engine_behind():
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
     with ShimProcess(arguments=("demo", "--port", "0")) as demo:
-        tags = demo.until(r"curl (\S+)/api/tags").group(1)
+        tags = demo.until(r"curl\S* (\S+)/api/tags").group(1)
         payload = {"model": "tiny-chat", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
         assert demo.session.post(f"{tags}/api/chat", json=payload).status_code == 200
         engines = children(demo.process.pid)
@@ -128,7 +128,7 @@ def test_demo_without_the_engine_prints_the_install_command(monkeypatch):
 def test_demo_shows_older_generations(generation):
     pytest.importorskip("xllamacpp", reason="the embedded extra is not installed")
     with ShimProcess(arguments=("demo", "--port", "0", "--generation", generation)) as shim:
-        url = shim.until(r"curl (\S+)/api/tags").group(1)
+        url = shim.until(r"curl\S* (\S+)/api/tags").group(1)
         assert len(shim.session.get(f"{url}/api/tags").json()["models"]) == 4
 
 
