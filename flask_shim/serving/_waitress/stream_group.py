@@ -20,8 +20,8 @@ from flask_shim.lmstudio.http.polled_socket import PolledSocket
 if sys.platform != "linux":
     raise ImportError("only Linux has epoll")
 
-SWEEP_SECONDS = 0.5
-"""How often a stream advances though its backend sends nothing, for heartbeats."""
+SWEEP_SECONDS = 0.25
+"""How often a stream advances though its backend sends nothing, for heartbeats: they may be late by so much."""
 
 
 class _Stream:
@@ -93,9 +93,14 @@ class StreamGroup:
 
     def _add(self, stream: _Stream) -> bool:
         """Add a stream; return whether it leads."""
+        descriptor = stream.polled.descriptor
         with self._lock:
-            self._epoll.register(stream.polled.descriptor, select.EPOLLIN)
-            self._streams[stream.polled.descriptor] = stream
+            self._streams[descriptor] = stream  # before the leader, which polls meanwhile, can need it
+            try:
+                self._epoll.register(descriptor, select.EPOLLIN)
+            except OSError:
+                del self._streams[descriptor]
+                raise
             self._leader = self._leader or stream
             return self._leader is stream
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from contextvars import ContextVar
+from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -141,6 +142,27 @@ def test_a_failure_ends_only_its_own_stream_and_is_raised_in_its_thread(stream, 
     assert other.error is None
 
 
+def test_a_stream_may_be_ready_at_the_moment_it_is_polled(group, stream, monkeypatch, until):
+    """The thread that leads is faster than the one that adds its stream."""
+
+    def register(*args):
+        epoll.register(*args)
+        is_started.wait(10)
+        second.backend.sendall(b"2")
+        until(lambda: b"2" in second.sent)
+
+    first, epoll, is_started = stream(), group._epoll, threading.Event()
+    wrapper = SimpleNamespace(poll=epoll.poll, register=register, unregister=epoll.unregister)
+    first.backend.sendall(b"wake")  # the leader polls the wrapper from now on
+    monkeypatch.setattr(group, "_epoll", wrapper)
+    until(lambda: b"wake" in first.sent)
+    second = Stream(group)
+    is_started.set()
+    until(lambda: b"2" in second.sent)
+    second.close()
+    send(first, b"3", until)
+
+
 def test_a_stream_that_cannot_be_polled_leaves_the_others_alone(group, stream, until):
     first, second = stream(), stream()
     with Path(__file__).open() as file:  # a file cannot be polled
@@ -195,6 +217,27 @@ def test_a_stream_goes_on_at_times_though_its_backend_is_silent(group, monkeypat
     with ours, backend:
         group.run(blocks(), polled, sent.append)
     assert sent == [b"heartbeat"]
+
+
+def test_sweeps_are_on_time_however_often_the_leader_wakes(monkeypatch):
+    now = 0.0
+
+    def poll(seconds):
+        nonlocal now
+        now += min(seconds, 0.2)
+        return []
+
+    epoll = SimpleNamespace(poll=poll, register=lambda *_: None, unregister=lambda _: None)
+    monkeypatch.setattr(stream_group.select, "epoll", lambda: epoll)
+    monkeypatch.setattr(stream_group, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(stream_group, "SWEEP_SECONDS", 0.5)
+    swept_at = []
+    ours, backend = socket.socketpair()
+    with ours, backend:
+        polled = PolledSocket(ours)
+        blocks = silence(polled)
+        stream_group.StreamGroup().run(takewhile(lambda _: swept_at.append(now) or now < 2, blocks), polled, print)
+    assert swept_at == pytest.approx([0, 1, 1.5, 2])
 
 
 def test_reads_wait_again_after_the_stream(stream):
