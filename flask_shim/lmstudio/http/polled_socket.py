@@ -31,11 +31,11 @@ class PolledSocket:
         """Receive at most ``size`` bytes."""
         if not self.is_polled:
             return self._recv(size)
-        if self.is_ready:
-            self.is_ready = False
-            try:
-                return self._recv(size, _DONT_WAIT)
-            except BlockingIOError:
-                pass
-        self.is_awaited = True
-        raise BlockingIOError
+        is_ready, self.is_ready = self.is_ready, False
+        try:
+            if not is_ready:
+                raise BlockingIOError
+            return self._recv(size, _DONT_WAIT)
+        except BlockingIOError:
+            self.is_awaited = True
+            raise
