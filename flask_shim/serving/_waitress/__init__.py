@@ -16,7 +16,7 @@ from waitress import wasyncore
 from waitress.server import TcpWSGIServer, create_server
 
 from flask_shim.serving._waitress.channel import Channel
-from flask_shim.serving._waitress.dispatcher import TaskDispatcher
+from flask_shim.serving._waitress.dispatcher import START_SECONDS, TaskDispatcher
 
 if sys.platform == "linux":
     from flask_shim.serving._waitress.epoll_loop import EpollLoop
@@ -31,13 +31,14 @@ class WaitressServer:
     def __init__(self, app: Any, listeners: Sequence[socket.socket], settings: dict[str, Any]) -> None:
         """Start the worker threads; the server owns ``listeners``."""
         sockets: dict[int, Any] = {}
-        self._dispatcher = TaskDispatcher(settings["threads"])
+        # The loop must wake for tasks that wait for their turn; wasyncore's own cannot.
+        self._dispatcher = TaskDispatcher(settings["threads"], START_SECONDS if sys.platform == "linux" else 0.0)
         self._server: Any = create_server(
             app, map=sockets, _dispatcher=self._dispatcher, sockets=list(listeners), **settings
         )
         self._listening = [each for each in sockets.values() if isinstance(each, TcpWSGIServer)]
         if sys.platform == "linux":
-            self._server.asyncore = loop = EpollLoop()
+            self._server.asyncore = loop = EpollLoop(self._dispatcher.start_waiting)
             group = StreamGroup()
         for each in self._listening:
             each.channel_class = Channel

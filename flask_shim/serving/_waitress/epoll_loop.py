@@ -6,6 +6,7 @@ import select
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
@@ -24,8 +25,9 @@ class EpollLoop:
     had an event, and those in :attr:`changed`.
     """
 
-    def __init__(self) -> None:
-        """Wait for nothing yet."""
+    def __init__(self, before_wait: Callable[[], float | None]) -> None:
+        """Wait for nothing yet. ``before_wait`` is called before each wait, and may return how long it may take."""
+        self._before_wait = before_wait
         self._epoll = select.epoll()
         self.changed: deque[Any] = deque()
         """New connections, and those that another thread changed before it wakes the loop."""
@@ -41,7 +43,8 @@ class EpollLoop:
                     sweep_at = now + SWEEP_SECONDS
                 while self.changed:
                     self._register(self.changed.popleft())
-                for number, flags in self._epoll.poll(timeout):
+                seconds = self._before_wait()
+                for number, flags in self._epoll.poll(timeout if seconds is None else seconds):
                     if (each := map.get(number)) is not None:  # otherwise an earlier event has closed it
                         wasyncore.readwrite(each, flags)
                         self.changed.append(each)

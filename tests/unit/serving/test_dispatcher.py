@@ -54,6 +54,48 @@ def test_the_thread_that_was_busy_last_gets_the_next_request(dispatcher, until):
     assert len({request.thread for request in requests}) == 1
 
 
+@pytest.fixture
+def spaced(until):
+    """Give a dispatcher whose tasks begin one after another."""
+    made = TaskDispatcher(3, start_seconds=1000.0)
+    until(lambda: made.is_idle)
+    yield made
+    made.shutdown()
+
+
+def test_of_requests_that_arrive_together_the_next_begins_when_the_first_has_ended(spaced, until):
+    first, second = Request(runs_on=True), Request()
+    spaced.add_task(first)
+    assert first.has_begun.wait(10)
+    spaced.add_task(second)
+    assert spaced.start_waiting() == 1000.0
+    assert not second.has_begun.is_set()
+    first.may_end.set()
+    until(lambda: spaced.is_idle)
+    assert second.thread is first.thread
+
+
+def test_the_next_request_begins_a_moment_later_though_the_first_goes_on(until):
+    dispatcher = TaskDispatcher(3, start_seconds=0.001)
+    first, second = Request(runs_on=True), Request()
+    for request in (first, second):
+        dispatcher.add_task(request)
+    until(lambda: dispatcher.start_waiting() is None)
+    assert second.has_begun.wait(10)
+    first.may_end.set()
+    dispatcher.shutdown()
+
+
+def test_of_many_requests_that_wait_several_begin_together(spaced, until):
+    requests = [Request(runs_on=True) for _ in range(18)]
+    for request in requests:
+        spaced.add_task(request)
+    until(lambda: sum(request.has_begun.is_set() for request in requests) == 2)
+    for request in requests:
+        request.may_end.set()
+    until(lambda: spaced.is_idle)
+
+
 def test_requests_without_an_idle_thread_wait_in_their_order(dispatcher, until):
     busy = [Request(runs_on=True) for _ in range(3)]
     later = [Request(runs_on=True), Request(runs_on=True)]

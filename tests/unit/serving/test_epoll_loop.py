@@ -81,3 +81,11 @@ def test_at_the_limit_a_closed_connection_makes_room_at_once(server, until):
         for each in opened[:50]:
             each.close()
         assert exchange(server.port, "GET", "/small").body == b"ok"
+
+
+def test_a_request_is_answered_though_the_one_before_it_goes_on(server):
+    with socket.create_connection(("127.0.0.1", server.port)) as first:
+        first.sendall(b"GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as second:
+            second.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert second.recv(15) == b"HTTP/1.1 200 OK"
