@@ -25,6 +25,9 @@ class Task(Protocol):
 START_SECONDS = 0.001
 """How long after a task the next one begins, unless the first ends sooner; no poll of the loop can wait for less."""
 
+MANY = 16
+"""How many tasks must wait so that two begin at a time, which keeps one processor busy."""
+
 _Inbox = SimpleQueue[Task | None]
 """Of one thread: its next task; None ends it."""
 
@@ -78,13 +81,13 @@ class TaskDispatcher:
         return None
 
     def _is_crowded(self) -> bool:
-        """Return whether a task began a moment ago; for every sixteen that wait, one more may begin."""
+        """Return whether a task began a moment ago, or two while many wait."""
         long_ago = time.monotonic() - self._start_seconds
         for inbox, begun_at in tuple(self._begun_at.items()):
             if begun_at > long_ago:
                 break
             del self._begun_at[inbox]
-        return len(self._begun_at) > len(self._waiting) // 16
+        return len(self._begun_at) > (len(self._waiting) >= MANY)
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Give up the tasks that wait, end the threads, and wait at most ``timeout`` seconds for busy ones."""
