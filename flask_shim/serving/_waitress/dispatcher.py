@@ -87,7 +87,8 @@ class TaskDispatcher:
             if begun_at > long_ago:
                 break
             del self._begun_at[inbox]
-        return len(self._begun_at) > (len(self._waiting) >= MANY)
+        most = 2 if len(self._waiting) >= MANY else 1
+        return len(self._begun_at) >= most
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Give up the tasks that wait, end the threads, and wait at most ``timeout`` seconds for busy ones."""
